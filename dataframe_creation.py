@@ -1,0 +1,148 @@
+"""Step 3: gather the tables of all good songs into one labelled, checked frame.
+
+    python dataframe_creation.py               # the tables that feature_extraction.py made
+
+Writes data/df_music.pkl, which the notebooks load, and the same frame as data/df_music.parquet,
+which anything else can read. Songs that songs.csv does not call good today are not in it.
+"""
+
+import argparse
+import functools
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+import terminal
+import workers
+from feature_extraction import COLUMNS, SETTINGS, up_to_date
+from library import SongError, UserError, good_songs, printable, table_path, versions, whole_file
+
+LABELS = ["artist", "album", "song"]
+KEYS = ["clip", "start", "silent"]
+
+
+def load_table(song: str, *, root: Path) -> pd.DataFrame:
+    """Read a song's table and check it.
+
+    Raises
+    ------
+    SongError
+        If its columns are not the expected ones in their order, a number is missing or infinite,
+        or a clip stands in it twice.
+    """
+    table = pq.read_table(table_path(root, song)).to_pandas()
+    problem = ""
+    if list(table.columns) != KEYS + COLUMNS:
+        problem = "has other columns"
+    elif not np.isfinite(table[COLUMNS].to_numpy()).all():
+        bad = [name for name in COLUMNS if not np.isfinite(table[name]).all()]
+        problem = f"holds values that are no numbers, in {', '.join(bad[:3])}"
+    elif table["clip"].duplicated().any():
+        problem = "holds a clip twice"
+    if problem:
+        raise SongError(f"its table {problem}; delete {table_path(root, song).name} and run feature_extraction.py")
+    return table
+
+
+def gather(songs: pd.DataFrame, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Put the songs' tables below one another, in order of song, with their labels in front.
+
+    Parameters
+    ----------
+    songs : pd.DataFrame
+        Rows of songs.csv, with `LABELS`; each of these songs has a table.
+    tables : dict of str to pd.DataFrame
+        The table of each song.
+
+    Returns
+    -------
+    pd.DataFrame
+        Columns `LABELS`, `KEYS`, then the features; one row for each clip.
+    """
+    songs = songs.sort_values("song")
+    frame = pd.concat([tables[song] for song in songs["song"]], ignore_index=True)
+    clips = [len(tables[song]) for song in songs["song"]]
+    for place, name in enumerate(LABELS):
+        frame.insert(place, name, np.repeat(songs[name].to_numpy(), clips))
+    return frame
+
+
+def fingerprint(songs: pd.DataFrame) -> str:
+    """What a frame is made from: the labels and samples of its songs, and the settings."""
+    rows = songs.sort_values("song")[[*LABELS, "hash"]].to_numpy().tolist()
+    return hashlib.blake2b(json.dumps([rows, SETTINGS]).encode(), digest_size=16).hexdigest()
+
+
+def made_from(root: Path) -> str | None:
+    """The fingerprint of the frame that is there, or None."""
+    try:
+        attributes = pq.read_schema(root / "df_music.parquet").metadata[b"PANDAS_ATTRS"]
+        return json.loads(attributes)["made_from"] if (root / "df_music.pkl").exists() else None
+    except (FileNotFoundError, KeyError, pa.ArrowInvalid):
+        return None
+
+
+def work(args: argparse.Namespace) -> int:
+    """Gather the tables and write the frame."""
+    root = args.data.absolute()
+    good = good_songs(root)
+    ready = np.array([up_to_date(song, digest, root=root) for song, digest in zip(good["song"], good["hash"], strict=True)])
+    left_out = dict.fromkeys(good["song"][~ready], "has no table, or one that is out of date")
+    songs = good[ready]
+    if songs.empty:
+        raise UserError("No song has its table of features yet. Run feature_extraction.py first.")
+    if fingerprint(songs) == made_from(root):
+        print(f"{printable(root / 'df_music.pkl')} is up to date: {terminal.counted(len(songs), 'song')}.")
+    else:
+        tables = {}
+        function = functools.partial(load_table, root=root)
+        names = list(songs["song"])
+        for song, outcome in workers.run(function, names, label="Gathering", jobs=args.jobs, scheduler=args.scheduler):
+            (left_out if isinstance(outcome, SongError) else tables)[song] = outcome
+        songs = songs[songs["song"].isin(tables)]
+        if songs.empty:
+            raise UserError(f"No table is usable; the first: {next(iter(left_out.values()))}")
+        frame = gather(songs, tables)
+        frame.attrs = {"made_from": fingerprint(songs), "settings": SETTINGS, "versions": versions()}
+        write(frame, root)
+        print(
+            f"{terminal.counted(len(frame), 'clip')} of {terminal.counted(len(songs), 'song')} by "
+            f"{terminal.counted(frame['artist'].nunique(), 'artist')}, {len(COLUMNS)} features each, "
+            f"in {printable(root / 'df_music.pkl')} and .parquet."
+        )
+    terminal.print_left_out({song: str(reason) for song, reason in left_out.items()})
+    if left_out:
+        print("To make missing tables: python feature_extraction.py, then this again.")
+    return terminal.LEFT_OUT if left_out else terminal.ALL_GOOD
+
+
+def write(frame: pd.DataFrame, root: Path) -> None:
+    """Write the frame as pickle and as Parquet, each whole or not at all."""
+    with whole_file(root / "df_music.pkl") as path:
+        frame.to_pickle(path)
+    with whole_file(root / "df_music.parquet") as path:  # last: its fingerprint says that both are there
+        frame.to_parquet(path, index=False)
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = terminal.parser(__doc__)
+    workers.add_arguments(parser)
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the script; returns its exit status."""
+    return terminal.run(work, parse_args(argv))
+
+
+if __name__ == "__main__":
+    import dataframe_creation  # so that worker processes know its functions by this name
+
+    sys.exit(dataframe_creation.main())

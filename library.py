@@ -1,0 +1,271 @@
+"""Where a library's songs, clips and tables lie, what they are called, and how they are written.
+
+One root folder (``data/`` unless told otherwise) holds one library. A song is known by its path
+below the folder of songs, suffix included, written with forward slashes; its clips and its table
+mirror that path, so two songs never share an output.
+"""
+
+import contextlib
+import json
+import os
+import platform
+import shutil
+import tempfile
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+
+import pandas as pd
+
+# What ffmpeg is told a file holds. A forced demuxer keeps a file that only calls itself music
+# (a playlist named .mp3, say) from making ffmpeg open other files.
+DEMUXERS = {
+    ".mp3": "mp3",
+    ".flac": "flac",
+    ".ogg": "ogg",
+    ".oga": "ogg",
+    ".opus": "ogg",
+    ".m4a": "mov",
+    ".aac": "aac",
+    ".wav": "wav",
+}
+OTHER_AUDIO = {".wma", ".aif", ".aiff", ".ape", ".wv", ".mpc", ".mid", ".amr", ".ra", ".m4p"}
+
+MAX_NAME = 240  # bytes in one part of a path; most file systems end at 255, and suffixes are added
+
+GOOD = ("ok", "damaged")  # the statuses of songs that are used
+
+# The columns of songs.csv and the type each is read back as.
+SONG_COLUMNS = {
+    "song": str,
+    "artist": str,
+    "album": str,
+    "title": str,
+    "status": str,
+    "reason": str,
+    "seconds": float,
+    "clips": int,
+    "silent_clips": int,
+    "dropped": float,
+    "sample_rate": int,
+    "channels": int,
+    "bit_rate": int,
+    "codec": str,
+    "hash": str,
+}
+
+
+class UserError(Exception):
+    """Something the user can mend: the message says what is wrong and what to do."""
+
+
+class SongError(Exception):
+    """Something is wrong with one song: the message says what. The other songs go on."""
+
+
+def printable(text: object, limit: int = 300) -> str:
+    """Text that is safe in a terminal and on one line: control characters become escapes."""
+    safe = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text)[: limit + 1])
+    return safe if len(safe) <= limit else safe[: limit - 1] + "…"
+
+
+def default_root() -> Path:
+    """The root that is used when none is named: the variable MUSIC_DATA, else ``data`` here."""
+    return Path(os.environ.get("MUSIC_DATA") or Path(__file__).resolve().parent / "data")
+
+
+# --- songs -----------------------------------------------------------------------------------
+
+
+def find_songs(folder: Path, leave_out: Path | None = None) -> tuple[list[str], dict[str, str]]:
+    """Find every song below a folder.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder of songs.
+    leave_out : Path, optional
+        A folder that is not entered: the library's own clips, where they lie below ``folder``.
+
+    Returns
+    -------
+    songs : list of str
+        Sorted paths below ``folder``, with forward slashes.
+    refused : dict of str to str
+        Paths that cannot become songs, and why. Files that are not audio are in neither, nor is
+        anything hidden (its name starts with a dot).
+
+    Raises
+    ------
+    UserError
+        If the folder does not exist.
+    """
+    if not folder.is_dir():
+        raise UserError(
+            f"There is no folder {printable(folder)}. Put your music there, one folder per artist, "
+            "or name another folder with --songs."
+        )
+    found, refused = [], {}
+    for parent, folders, files in os.walk(folder):
+        here = Path(parent)
+        for name in list(folders):
+            if (here / name).is_symlink():
+                refused[(here / name).relative_to(folder).as_posix()] = "a link to a folder; name that with --songs"
+            if name.startswith(".") or (here / name).is_symlink() or (leave_out and here / name == leave_out):
+                folders.remove(name)
+        for name in files:
+            suffix = Path(name).suffix.lower()
+            song = (here / name).relative_to(folder).as_posix()
+            if name.startswith(".") or suffix not in DEMUXERS.keys() | OTHER_AUDIO:
+                continue
+            problem = _name_problem(song) or _file_problem(here / name, suffix)
+            if problem:
+                refused[song] = problem
+            else:
+                found.append(song)
+    meeting = Counter(map(_folded, found))
+    for song in found:
+        if meeting[_folded(song)] > 1:
+            refused[song] = "another song's name differs only in capitals or in how accents are stored; rename one"
+    return sorted(set(found) - set(refused)), refused
+
+
+def _folded(song: str) -> str:
+    """The name as a file system would see it that minds neither case nor Unicode form."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", song).casefold())
+
+
+def _name_problem(song: str) -> str:
+    try:
+        longest = max(len(part.encode()) for part in song.split("/"))
+    except UnicodeEncodeError:
+        return "its name is not valid Unicode; rename it"
+    return f"a part of its path is longer than {MAX_NAME} bytes; shorten it" if longest > MAX_NAME else ""
+
+
+def _file_problem(path: Path, suffix: str) -> str:
+    if path.is_symlink():
+        return "a link; copy the file itself, or name its folder with --songs"
+    if not path.is_file():
+        return "not an ordinary file"
+    if suffix in OTHER_AUDIO:
+        return f"{suffix} is not supported; convert it to MP3, FLAC, OGG, Opus, M4A, AAC or WAV"
+    return ""
+
+
+def folder_labels(song: str) -> tuple[str, str]:
+    """Artist and album as the folders tell them: the first folder, and whatever lies between."""
+    artist, *album = song.split("/")[:-1] or [""]
+    return unicodedata.normalize("NFC", artist), unicodedata.normalize("NFC", "/".join(album))
+
+
+# --- what lies below the root ----------------------------------------------------------------
+
+
+def clip_folder(root: Path, song: str) -> Path:
+    """The folder of a song's clips and of its record."""
+    return root / "clips" / song
+
+
+def table_path(root: Path, song: str) -> Path:
+    """The table of a song's features."""
+    return root / "features" / f"{song}.parquet"
+
+
+def read_record(root: Path, song: str) -> dict | None:
+    """What splitting learned about a song, or None if it was not split."""
+    try:
+        return json.loads((clip_folder(root, song) / "song.json").read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+
+
+def write_songs(root: Path, rows: list[dict]) -> None:
+    """Write songs.csv: one row for each song that was found, in order of path."""
+    table = pd.DataFrame(sorted(rows, key=lambda row: row["song"]), columns=list(SONG_COLUMNS))
+    whole = [name for name, kind in SONG_COLUMNS.items() if kind is int]
+    table[whole] = table[whole].astype("Int64")  # integers that may be missing
+    with whole_file(root / "songs.csv") as path:
+        # Names that are not Unicode, which Linux allows, are written as escapes.
+        table.to_csv(path, index=False, encoding="utf-8", errors="backslashreplace", lineterminator="\n")
+
+
+def read_songs(root: Path) -> pd.DataFrame:
+    """Read songs.csv.
+
+    Raises
+    ------
+    UserError
+        If there is none.
+    """
+    path = root / "songs.csv"
+    if not path.exists():
+        raise UserError(f"There is no {printable(path)} yet. Run mp3_split.py first.")
+    # No cell is taken for "missing": an artist may be called NA, None or 1975.
+    table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8", lineterminator="\n")
+    for name, kind in SONG_COLUMNS.items():
+        if kind is not str:
+            table[name] = pd.to_numeric(table[name])
+    return table
+
+
+def good_songs(root: Path) -> pd.DataFrame:
+    """The rows of songs.csv that are used.
+
+    Raises
+    ------
+    UserError
+        If there is no songs.csv, or no good song in it.
+    """
+    songs = read_songs(root)
+    good = songs[songs["status"].isin(GOOD)].reset_index(drop=True)
+    if good.empty:
+        raise UserError(f"None of the {len(songs)} songs in {printable(root / 'songs.csv')} is usable; it says why.")
+    return good
+
+
+# --- writing ---------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def whole_file(target: Path, room: Path | None = None) -> Iterator[Path]:
+    """Give a path to write to; what was written there replaces the target when all went well.
+
+    Parameters
+    ----------
+    target : Path
+        The file or folder that is to be.
+    room : Path, optional
+        A folder on the same file system for the unfinished work, so that `clear_unfinished` finds
+        what a killed run leaves there; by default the target's own folder.
+
+    Yields
+    ------
+    Path
+        A path in a fresh folder, at which a file or a folder may be made.
+    """
+    room = room or target.parent
+    room.mkdir(parents=True, exist_ok=True)
+    workshop = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=room))
+    try:
+        yield workshop / target.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.is_dir():  # a folder cannot be renamed over a full one: move that aside first
+            target.rename(workshop / "old")
+        (workshop / target.name).replace(target)
+    finally:
+        shutil.rmtree(workshop, ignore_errors=True)
+
+
+def clear_unfinished(room: Path) -> None:
+    """Remove what a killed run left half done."""
+    for workshop in room.glob(".unfinished-*"):
+        shutil.rmtree(workshop, ignore_errors=True)
+
+
+def versions() -> dict[str, str]:
+    """The versions of Python and of the libraries that shape the numbers."""
+    names = ("numpy", "scipy", "librosa", "pandas", "scikit-learn", "tensorflow")
+    return {"python": platform.python_version()} | {name: metadata.version(name) for name in names}

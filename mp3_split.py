@@ -1,0 +1,396 @@
+"""Step 1: cut every song into whole two-second clips.
+
+    python mp3_split.py                        # songs in data/songs/<artist>/[<album>/]
+    python mp3_split.py --songs ~/Music        # songs that lie elsewhere; nothing is written there
+
+Writes clips (WAV, mono, 22,050 Hz, 16 bit) under data/clips/ and one row for each song to
+data/songs.csv. Running it again does only what is missing or out of date.
+"""
+
+import argparse
+import functools
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unicodedata
+import warnings
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import imageio_ffmpeg
+import mutagen
+import numpy as np
+
+import terminal
+import workers
+from library import (
+    DEMUXERS,
+    GOOD,
+    SongError,
+    UserError,
+    clear_unfinished,
+    clip_folder,
+    find_songs,
+    folder_labels,
+    printable,
+    read_record,
+    whole_file,
+    write_songs,
+)
+
+with warnings.catch_warnings():  # pydub warns where no ffmpeg is on PATH; it is not asked to decode here
+    warnings.simplefilter("ignore")
+    from pydub import AudioSegment
+
+SAMPLE_RATE = 22_050  # Hz
+CLIP_SECONDS = 2
+CLIP_SAMPLES = CLIP_SECONDS * SAMPLE_RATE
+SILENCE_DBFS = -60  # a clip whose RMS is below this is silent
+DECODE_LIMIT = 900  # s; an hour of MP3 takes about ten
+MAX_HOURS = 6.0
+ENOUGH = 0.9  # the part of its announced length that must decode for a song to be used
+
+# A record made with other settings is out of date. Raise the version when the same song would be
+# cut or judged otherwise.
+SETTINGS = {"version": 1, "sample_rate": SAMPLE_RATE, "clip_seconds": CLIP_SECONDS, "silence_dbfs": SILENCE_DBFS}
+
+
+@functools.cache
+def ffmpeg() -> str:
+    """The ffmpeg on PATH, else the one that imageio-ffmpeg brings."""
+    return shutil.which("ffmpeg") or imageio_ffmpeg.get_ffmpeg_exe()
+
+
+# --- one song --------------------------------------------------------------------------------
+
+
+def is_silent(clips: np.ndarray) -> np.ndarray:
+    """Whether clips are silent.
+
+    Parameters
+    ----------
+    clips : np.ndarray [shape=(..., samples)]
+        Samples between -1 and 1.
+
+    Returns
+    -------
+    np.ndarray of bool [shape=(...,)]
+        True where the RMS lies below `SILENCE_DBFS`.
+    """
+    return np.sqrt(np.mean(np.square(clips, dtype=np.float64), axis=-1)) < 10 ** (SILENCE_DBFS / 20)
+
+
+def read_header(path: Path) -> dict:
+    """What a file says of itself: tags, rates, codec, and the length it announces.
+
+    Returns
+    -------
+    dict
+        ``artist``, ``album``, ``title`` (str, may be empty), ``sample_rate`` (Hz), ``channels``,
+        ``bit_rate`` (bit/s), ``codec``, and ``announced``: seconds, or None where the header
+        does not say or only guesses from the size of the file.
+    """
+    try:
+        file = mutagen.File(path)
+    except Exception:  # mutagen's parsers raise all sorts on damaged files, and the header is only a help
+        file = None
+    info = getattr(file, "info", None)
+    guessed = "bitrate_mode" in dir(info) and "UNKNOWN" in str(info.bitrate_mode)  # MP3 without a Xing header
+    seconds = getattr(info, "length", 0)
+    return {
+        "artist": _tag(file, "TPE1", "artist", "\xa9ART"),
+        "album": _tag(file, "TALB", "album", "\xa9alb"),
+        "title": _tag(file, "TIT2", "title", "\xa9nam"),
+        "sample_rate": int(getattr(info, "sample_rate", 0)) or None,
+        "channels": int(getattr(info, "channels", 0)) or None,
+        "bit_rate": int(getattr(info, "bitrate", 0)) or None,
+        "codec": str(getattr(info, "codec", "") or type(file).__name__) if file is not None else "",
+        "announced": None if guessed or not seconds else float(seconds),
+    }
+
+
+def _tag(file, *names: str) -> str:
+    """The first of some tags that is there, as one clean line."""
+    for name in names:
+        try:
+            value = file[name]
+        except Exception:  # absent, no tags at all, or a kind of tag that refuses the name
+            continue
+        text = str(value[0] if isinstance(value, list) else value)[:200]
+        return unicodedata.normalize("NFC", " ".join("".join(c if c.isprintable() else " " for c in text).split()))
+    return ""
+
+
+def listen(path: Path, keep: Callable[[int, np.ndarray], None], max_hours: float = MAX_HOURS) -> dict:
+    """Decode a song once, hand on its whole clips as they come, and judge it.
+
+    Parameters
+    ----------
+    path : Path
+        An audio file with a suffix that `library.DEMUXERS` knows.
+    keep : callable
+        Takes the number of a clip, from 0, and its samples (int16, ``CLIP_SAMPLES`` of them).
+    max_hours : float
+        Longer songs are refused; positive.
+
+    Returns
+    -------
+    dict
+        The header (see `read_header`) and ``seconds``, ``clips``, ``silent_clips``, ``dropped``
+        (seconds at the end that filled no clip), ``hash`` (of the decoded samples), ``status``
+        and ``reason``.
+
+    Raises
+    ------
+    SongError
+        If the file cannot be read, is too long, or takes too long.
+    """
+    header = read_header(path)
+    too_long = f"longer than {max_hours:g} hours; raise --max-hours to take it"
+    if (header["announced"] or 0) > max_hours * 3600:
+        raise SongError(too_long)
+    try:
+        if not path.stat().st_size:
+            raise SongError("an empty file")
+        path.open("rb").close()  # ffmpeg's own words for a file that may not be read are less clear
+    except OSError as error:
+        raise SongError(f"cannot be read: {error.strerror}") from None
+    digest, samples, clips, silent = hashlib.blake2b(digest_size=16), 0, 0, 0
+    started = time.monotonic()
+    with (
+        tempfile.TemporaryFile() as errors,
+        subprocess.Popen(
+            _command(path, max_hours * 3600 + 1),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            start_new_session=True,  # else Ctrl-C would also cut off ffmpeg, and the song would look cut short
+        ) as process,
+    ):
+        watchdog = threading.Timer(DECODE_LIMIT, process.kill)
+        watchdog.start()
+        try:
+            while piece := process.stdout.read(2 * CLIP_SAMPLES):
+                digest.update(piece)
+                samples += len(piece) // 2
+                if len(piece) == 2 * CLIP_SAMPLES:
+                    clip = np.frombuffer(piece, dtype="<i2")
+                    keep(clips, clip)
+                    clips += 1
+                    silent += bool(is_silent(clip / 32768))
+        finally:
+            watchdog.cancel()
+            process.kill()
+        errors.seek(0)
+        complaint = _complaint(errors.read(10_000).decode(errors="replace"), path)
+    if time.monotonic() - started > DECODE_LIMIT:
+        raise SongError(f"decoding took longer than {DECODE_LIMIT} s")
+    if samples > max_hours * 3600 * SAMPLE_RATE:
+        raise SongError(too_long)
+    record = header | {
+        "seconds": round(samples / SAMPLE_RATE, 3),
+        "clips": clips,
+        "silent_clips": silent,
+        "dropped": round((samples - clips * CLIP_SAMPLES) / SAMPLE_RATE, 3),
+        "hash": digest.hexdigest(),
+    }
+    record["status"], record["reason"] = _judge(record, complaint)
+    return record
+
+
+def _command(path: Path, seconds: float) -> list[str]:
+    """An ffmpeg that reads this one file as what its suffix says, and nothing else."""
+    return [
+        *(ffmpeg(), "-v", "error", "-nostdin", "-protocol_whitelist", "file,pipe"),
+        *("-f", DEMUXERS[path.suffix.lower()], "-i", f"file:{path.absolute()}"),
+        *("-map", "0:a:0", "-t", str(seconds), "-ac", "1", "-ar", str(SAMPLE_RATE), "-f", "s16le", "-"),
+    ]
+
+
+def _complaint(text: str, path: Path) -> str:
+    """The first line ffmpeg said, without what changes from run to run."""
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    return printable(re.sub(r" @ 0x[0-9a-f]+", "", first).replace(f"file:{path.absolute()}", "the file"))
+
+
+def _judge(record: dict, complaint: str) -> tuple[str, str]:
+    """Status and reason of a song that was decoded."""
+    seconds, announced = record["seconds"], record["announced"]
+    if not seconds:
+        return "rejected", f"cannot be decoded: {complaint or 'it holds no sound'}"
+    part = f"{seconds:.1f} of the {announced:.1f} s that it announces could be decoded" if announced else ""
+    if announced and seconds < ENOUGH * announced:
+        return "rejected", f"cut short or broken: only {part}"
+    if not record["clips"]:
+        return ("rejected", complaint) if complaint else ("too short", f"{seconds:.2f} s; a clip is {CLIP_SECONDS} s")
+    if record["silent_clips"] == record["clips"]:
+        return "silent", f"every clip is below {SILENCE_DBFS} dBFS"
+    if announced and announced - seconds > max(1, announced / 100):
+        return "damaged", part
+    return ("damaged", complaint) if complaint else ("ok", "")
+
+
+def write_clip(folder: Path, number: int, samples: np.ndarray) -> None:
+    """Write one clip as ``0000.wav`` and so on."""
+    clip = AudioSegment(samples.tobytes(), sample_width=2, frame_rate=SAMPLE_RATE, channels=1)
+    clip.export(folder / f"{number:04d}.wav", format="wav").close()
+
+
+def split_song(song: str, *, songs: Path, root: Path, max_hours: float = MAX_HOURS) -> dict:
+    """Cut one song; its folder of clips appears whole or not at all. Returns its record."""
+    stat = (songs / song).stat()
+    with whole_file(clip_folder(root, song), room=root / "clips") as folder:
+        folder.mkdir()
+        record = listen(songs / song, functools.partial(write_clip, folder), max_hours)
+        record |= {"source": [stat.st_size, stat.st_mtime_ns], "settings": SETTINGS}
+        if record["status"] not in GOOD:
+            for wav in folder.glob("*.wav"):
+                wav.unlink()
+        (folder / "song.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
+    return record
+
+
+def up_to_date(song: str, *, songs: Path, root: Path) -> dict | None:
+    """The record of a song that need not be split again, or None."""
+    record = read_record(root, song)
+    if record is None or record["settings"] != SETTINGS:
+        return None
+    stat = (songs / song).stat()
+    expected = record["clips"] if record["status"] in GOOD else 0
+    there = sum(1 for _ in clip_folder(root, song).glob("*.wav"))
+    return record if record["source"] == [stat.st_size, stat.st_mtime_ns] and there == expected else None
+
+
+# --- all songs -------------------------------------------------------------------------------
+
+
+def label(song: str, record: dict, by: str) -> dict:
+    """A song's row of songs.csv: its record, with artist, album and title from folders or tags."""
+    artist, album = folder_labels(song)
+    artist = record["artist"] if by == "tag" else artist or record["artist"]
+    row = record | {
+        "song": song,
+        "artist": artist,
+        "album": album or record["album"],
+        "title": record["title"] or Path(song).stem,
+    }
+    if not artist and row["status"] in GOOD:
+        where = "" if by == "tag" else "in no artist folder and "
+        row |= {"status": "rejected", "reason": f"{where}without an artist tag"}
+    return row
+
+
+def mark_duplicates(rows: list[dict]) -> None:
+    """Keep one of the songs whose decoded samples are the same; none, if artists differ."""
+    recordings: dict[str, list[dict]] = {}
+    for row in sorted(rows, key=lambda row: row["song"]):
+        if row["status"] in GOOD:
+            recordings.setdefault(row["hash"], []).append(row)
+    for first, *others in recordings.values():
+        for row in others:
+            row |= {"status": "duplicate", "reason": f"the same recording as {first['song']}"}
+        stranger = next((row for row in others if row["artist"] != first["artist"]), None)
+        if stranger:
+            for row in (first, *others):
+                other = stranger if row["artist"] == first["artist"] else first
+                reason = f"the same recording as {other['song']}, of another artist; both left out"
+                row |= {"status": "rejected", "reason": reason}
+
+
+def check_space(pending: list[str], songs: Path, root: Path) -> None:
+    """Refuse to begin what cannot be finished.
+
+    Raises
+    ------
+    UserError
+        If the clips will need more space than there is.
+    """
+    seconds = sum(_expected_seconds(songs / song) for song in pending)
+    needed = seconds / CLIP_SECONDS * 90_112  # bytes: a clip of 88,244, in blocks of 4,096
+    root.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(root).free
+    if needed > free:
+        raise UserError(
+            f"The clips need about {needed / 1e9:,.1f} GB, and {printable(root)} has {free / 1e9:,.1f} GB free. "
+            "Make room, or name a root on another disk with --data."
+        )
+
+
+def _expected_seconds(path: Path) -> float:
+    """The announced length, else what the size would hold at 128 kbit/s."""
+    return read_header(path)["announced"] or path.stat().st_size / 16_000
+
+
+def work(args: argparse.Namespace) -> int:
+    """Split all songs and write songs.csv."""
+    songs, root = (args.songs or args.data / "songs").expanduser().absolute(), args.data.absolute()
+    found, refused = find_songs(songs, leave_out=root / "clips")
+    if not found and not refused:
+        raise UserError(f"There is no music in {printable(songs)}. Put songs there, one folder per artist.")
+    clear_unfinished(root / "clips")
+    records = {song: record for song in found if (record := up_to_date(song, songs=songs, root=root))}
+    pending = [song for song in found if song not in records]
+    check_space(pending, songs, root)
+    function = functools.partial(split_song, songs=songs, root=root, max_hours=args.max_hours)
+    for song, outcome in workers.run(function, pending, label="Splitting", jobs=args.jobs, scheduler=args.scheduler):
+        if isinstance(outcome, SongError):
+            refused[song] = str(outcome)
+        else:
+            records[song] = outcome
+    rows = [label(song, record, args.label_by) for song, record in records.items()]
+    rows += [_refused_row(song, reason) for song, reason in refused.items()]
+    mark_duplicates(rows)
+    write_songs(root, rows)
+    return summarise(rows, len(pending), root)
+
+
+def _refused_row(song: str, reason: str) -> dict:
+    artist, album = folder_labels(song)
+    row = {"song": song, "artist": artist, "album": album, "title": Path(song).stem}
+    return row | {"status": "rejected", "reason": reason}
+
+
+def summarise(rows: list[dict], done: int, root: Path) -> int:
+    """Print what became of every song; return the exit status."""
+    counts = Counter(row["status"] for row in rows)
+    good = [row for row in rows if row["status"] in GOOD]
+    print(f"{terminal.counted(len(rows), 'song')}: {', '.join(f'{n:,} {s}' for s, n in counts.most_common())}")
+    clips, silent = (sum(row[key] for row in good) for key in ("clips", "silent_clips"))
+    dropped = sum(row["dropped"] for row in good)
+    print(
+        f"{terminal.counted(clips, 'clip')} in {printable(root / 'clips')} ({silent:,} silent; {dropped:,.1f} s at "
+        f"songs' ends filled no clip). Songs split now: {done:,}."
+    )
+    where = f": see {printable(root / 'songs.csv')}"
+    terminal.print_left_out({r["song"]: f"{r['status']}: {r['reason']}" for r in rows if r not in good}, rest=where)
+    if not good:
+        return terminal.NOTHING_USABLE
+    return terminal.ALL_GOOD if len(good) == len(rows) else terminal.LEFT_OUT
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = terminal.parser(__doc__)
+    parser.add_argument("--songs", type=Path, metavar="DIR", help="folder of music (default: songs/ in the root)")
+    parser.add_argument("--label-by", choices=("folder", "tag"), default="folder", help="what names the artist")
+    parser.add_argument("--max-hours", type=float, default=MAX_HOURS, metavar="H", help="refuse longer songs")
+    workers.add_arguments(parser)
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the script; returns its exit status."""
+    return terminal.run(work, parse_args(argv))
+
+
+if __name__ == "__main__":
+    import mp3_split  # so that worker processes know its functions by this name
+
+    sys.exit(mp3_split.main())

@@ -1,0 +1,71 @@
+"""How the scripts talk to the person at the terminal: options, summaries, errors, exit statuses."""
+
+import argparse
+import errno
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from library import UserError, default_root, printable
+
+ALL_GOOD, NOTHING_USABLE, USAGE, LEFT_OUT = 0, 1, 2, 3  # exit statuses
+
+STATUSES = "exit status: 0 all good, 1 nothing usable, 2 wrong usage, 3 finished but left songs out"
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
+    """Keeps the line breaks of a module's docstring and shows each default there is."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        return action.help if action.default is None else super()._get_help_string(action)
+
+
+def parser(description: str) -> argparse.ArgumentParser:
+    """A parser that shows the docstring, the defaults and the exit statuses, and knows ``--data``."""
+    made = argparse.ArgumentParser(description=description, epilog=STATUSES, formatter_class=_Formatter)
+    made.add_argument(
+        "--data", type=Path, default=default_root(), metavar="DIR",
+        help="root of the library; the variable MUSIC_DATA sets the default",
+    )  # fmt: skip
+    return made
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 song``, ``2 songs``, ``7,013 clips``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def print_left_out(left_out: dict[str, str], shown: int = 20, rest: str = "") -> None:
+    """Name the songs that were left out, each with its reason; ``rest`` says where the others are."""
+    if not left_out:
+        return
+    print(f"Left out ({counted(len(left_out), 'song')}):")
+    for song in sorted(left_out)[:shown]:
+        print(f"  {printable(song)}: {printable(left_out[song])}")
+    if len(left_out) > shown:
+        print(f"  … and {len(left_out) - shown:,} more{rest}")
+
+
+def run(work: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
+    """Run a script's work; what the user can mend ends in one line on stderr, not in a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a terminal without Unicode shows escapes
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        return work(args)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return NOTHING_USABLE
+    except KeyboardInterrupt:
+        print("\nStopped. What was finished is kept; run the same command again to go on.", file=sys.stderr)
+        return 130  # what shells report for Ctrl-C
+    except BrokenPipeError:  # the reader of a pipe has seen enough, as in "| head"
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ALL_GOOD
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM):
+            raise
+        where = printable(error.filename or args.data)
+        print(f"Cannot write {where}: {error.strerror}. What was finished is kept; mend that and run again.", file=sys.stderr)
+        return NOTHING_USABLE

@@ -1,0 +1,156 @@
+"""Run a function over songs in worker processes, here or on a Dask cluster.
+
+A song that fails is reported and the others go on, even if it takes its worker process with it.
+"""
+
+import argparse
+import contextlib
+import logging
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Any
+
+import dask
+from dask.distributed import Client, KilledWorker, LocalCluster, as_completed
+from dask.system import CPU_COUNT
+from tqdm import tqdm
+
+from library import SongError, UserError, printable
+
+SONG_LIMIT = 3600  # s one song may take before its worker process is stopped
+
+# One thread for each process: the songs are what runs in parallel.
+ONE_THREAD = {
+    name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add ``--jobs`` and ``--scheduler``."""
+    parser.add_argument("--jobs", type=_positive, default=CPU_COUNT, metavar="N", help="worker processes on this machine")
+    parser.add_argument(
+        "--scheduler", default=os.environ.get("DASK_SCHEDULER_ADDRESS"), metavar="ADDRESS",
+        help="a Dask cluster to use instead, e.g. tcp://host:8786; its workers must see the same paths",
+    )  # fmt: skip
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above zero")
+    return int(text)
+
+
+def run(
+    function: Callable[[str], Any],
+    songs: list[str],
+    *,
+    label: str,
+    jobs: int = 1,
+    scheduler: str | None = None,
+    limit: float = SONG_LIMIT,
+) -> Iterator[tuple[str, Any]]:
+    """Call a function for each song, in parallel, with a progress bar on stderr.
+
+    Parameters
+    ----------
+    function : callable
+        Takes a song. It raises `SongError` for what is wrong with that song; anything else it
+        raises ends the run.
+    songs : list of str
+        The songs to do; with none, no process is started.
+    label : str
+        What the bar says.
+    jobs : int
+        Worker processes on this machine.
+    scheduler : str, optional
+        The address of a Dask cluster to use instead.
+    limit : float
+        Seconds one song may take, positive.
+
+    Yields
+    ------
+    song : str
+        In the order in which the songs finish.
+    outcome : object
+        What ``function`` returned, or the `SongError`.
+
+    Raises
+    ------
+    UserError
+        If the cluster cannot be reached.
+    """
+    if not songs:
+        return
+    with _client(min(jobs, len(songs)), scheduler) as client:
+        waiting, running, names = iter(songs), as_completed(loop=client.loop), {}
+
+        def start(count: int) -> None:
+            for song in islice(waiting, count):
+                future = client.submit(_watched, function, song, limit, pure=False)
+                names[future.key] = song
+                running.add(future)
+
+        # As many songs under way as there are threads: what waits in a worker's own queue would be
+        # counted as guilty when another song takes that worker down.
+        start(sum(client.nthreads().values()))
+        with tqdm(total=len(songs), desc=label, unit=" songs", file=sys.stderr, dynamic_ncols=True) as bar:
+            for future in running:
+                yield names.pop(future.key), _outcome(future, limit)
+                bar.update()
+                start(1)
+
+
+@contextlib.contextmanager
+def _client(jobs: int, scheduler: str | None) -> Iterator[Client]:
+    """A client of the cluster at an address, or of fresh local processes."""
+    for name in ("distributed", "distributed.nanny", "distributed.scheduler", "distributed.worker"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # failures come back as outcomes
+    if scheduler:
+        try:
+            client = Client(scheduler, timeout=10, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise UserError(f"No Dask scheduler answers at {printable(scheduler)}: {printable(error)}") from None
+        with client:
+            if not client.nthreads():
+                raise UserError(f"The Dask scheduler at {printable(scheduler)} has no workers yet; start some.")
+            yield client
+        return
+    settings = {
+        "distributed.scheduler.allowed-failures": 1,  # a song that stops its worker gets one more try
+        "distributed.nanny.pre-spawn-environ": ONE_THREAD,
+    }
+    with (
+        dask.config.set(settings),
+        LocalCluster(
+            n_workers=jobs,
+            threads_per_worker=1,
+            host="127.0.0.1",  # not to be reached from other machines
+            dashboard_address=None,
+            silence_logs=logging.CRITICAL,
+        ) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
+
+
+def _watched(function: Callable[[str], Any], song: str, limit: float) -> Any:
+    """Call the function; when it takes too long, end the whole process, which nothing can hang."""
+    watchdog = threading.Timer(limit, os._exit, (1,))
+    watchdog.daemon = True
+    watchdog.start()
+    try:
+        return function(song)
+    finally:
+        watchdog.cancel()
+
+
+def _outcome(future, limit: float) -> Any:
+    try:
+        return future.result()
+    except SongError as error:
+        return error
+    except KilledWorker:
+        return SongError(f"it stopped its worker process, twice: a crash, no memory left, or over {limit:,.0f} s")
