@@ -11,8 +11,9 @@ import argparse
 import functools
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
+from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +27,7 @@ import soundfile
 import terminal
 import workers
 from library import (
+    GOOD,
     SongError,
     clear_unfinished,
     clip_folder,
@@ -35,7 +37,7 @@ from library import (
     table_path,
     whole_file,
 )
-from mp3_split import CLIP_SAMPLES, CLIP_SECONDS, SAMPLE_RATE, is_silent
+from mp3_split import CLIP_SAMPLES, CLIP_SECONDS, SAMPLE_RATE, Listening, is_silent
 
 N_FFT = 2048  # samples in a frame: 93 ms
 HOP_LENGTH = 512  # samples from one frame to the next: 23 ms
@@ -230,20 +232,20 @@ def extract(y: np.ndarray) -> np.ndarray:
     return np.concatenate(parts, axis=1, dtype=np.float32)
 
 
-def describe(stacks: Iterator[np.ndarray]) -> pd.DataFrame:
-    """Turn stacks of clips, in order, into the table of a song.
+def describe(song: Iterable[np.ndarray]) -> pd.DataFrame:
+    """Turn the stacks of a song's clips, in order, into its table.
 
     Parameters
     ----------
-    stacks : iterable of np.ndarray [shape=(clips, CLIP_SAMPLES)]
-        All clips of one song.
+    song : iterable of np.ndarray [shape=(clips, CLIP_SAMPLES)]
+        All clips of the song, at least one.
 
     Returns
     -------
     pd.DataFrame
         Columns ``clip``, ``start`` (s), ``silent``, then `COLUMNS`.
     """
-    values, silent = zip(*((extract(stack), is_silent(stack)) for stack in stacks), strict=True)
+    values, silent = zip(*((extract(stack), is_silent(stack)) for stack in song), strict=True)
     table = pd.DataFrame(np.concatenate(values), columns=COLUMNS)
     table.insert(0, "clip", np.arange(len(table)))
     table.insert(1, "start", table["clip"] * float(CLIP_SECONDS))
@@ -279,10 +281,33 @@ def read_clip(path: Path) -> np.ndarray:
     return samples
 
 
-def read_stacks(paths: list[Path]) -> Iterator[np.ndarray]:
-    """Read clips, some at a time [shape=(up to STACK, CLIP_SAMPLES)]."""
-    for first in range(0, len(paths), STACK):
-        yield np.stack([read_clip(path) for path in paths[first : first + STACK]])
+def stacks(clips: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """Put clips together, some at a time [shape=(up to STACK, CLIP_SAMPLES)]."""
+    clips = iter(clips)
+    while stack := list(islice(clips, STACK)):
+        yield np.stack(stack)
+
+
+def describe_file(path: Path) -> tuple[pd.DataFrame | None, dict]:
+    """The table of a song that is in no library, by the same numbers as through its clips.
+
+    Returns
+    -------
+    table : pd.DataFrame or None
+        As `describe` gives it; None where the song is not good.
+    record : dict
+        See `mp3_split.Listening`.
+
+    Raises
+    ------
+    SongError
+        If the file cannot be read or is too long.
+    """
+    listening = Listening(path)
+    heard = stacks(clip / np.float32(32768) for clip in listening)
+    first = next(heard, None)  # a song too short for a clip has no stack
+    table = describe(chain([first], heard)) if first is not None else None
+    return table if listening.record["status"] in GOOD else None, listening.record
 
 
 def describe_song(song: str, *, root: Path) -> int:
@@ -291,7 +316,7 @@ def describe_song(song: str, *, root: Path) -> int:
     paths = sorted(clip_folder(root, song).glob("*.wav"), key=lambda path: int(path.stem))
     if record is None or len(paths) != record["clips"]:
         raise SongError(f"only {terminal.counted(len(paths), 'clip')} of it left; run mp3_split.py again")
-    table = pa.Table.from_pandas(describe(read_stacks(paths)), preserve_index=False)
+    table = pa.Table.from_pandas(describe(stacks(map(read_clip, paths))), preserve_index=False)
     with whole_file(table_path(root, song), room=root / "features") as path:
         pq.write_table(table.replace_schema_metadata({b"made_by": stamp(record["hash"])} | table.schema.metadata), path)
     return len(paths)

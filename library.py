@@ -66,7 +66,12 @@ class SongError(Exception):
 
 
 def printable(text: object, limit: int = 300) -> str:
-    """Text that is safe in a terminal and on one line: control characters become escapes."""
+    """Text that is safe in a terminal and on one line: control characters become escapes.
+
+    A path below the current folder is shown from there.
+    """
+    if isinstance(text, Path) and text.is_relative_to(Path.cwd()):
+        text = text.relative_to(Path.cwd())
     safe = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text)[: limit + 1])
     return safe if len(safe) <= limit else safe[: limit - 1] + "…"
 
@@ -74,6 +79,12 @@ def printable(text: object, limit: int = 300) -> str:
 def default_root() -> Path:
     """The root that is used when none is named: the variable MUSIC_DATA, else ``data`` here."""
     return Path(os.environ.get("MUSIC_DATA") or Path(__file__).resolve().parent / "data")
+
+
+def note(root: Path) -> str:
+    """What is to be said wherever results from this root are shown; empty but for the demo."""
+    path = root / "NOTE.txt"
+    return path.read_text(encoding="utf-8").strip() if path.exists() else ""
 
 
 # --- songs -----------------------------------------------------------------------------------

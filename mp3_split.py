@@ -21,7 +21,7 @@ import time
 import unicodedata
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -128,81 +128,92 @@ def _tag(file, *names: str) -> str:
     return ""
 
 
-def listen(path: Path, keep: Callable[[int, np.ndarray], None], max_hours: float = MAX_HOURS) -> dict:
-    """Decode a song once, hand on its whole clips as they come, and judge it.
+class Listening:
+    """One song as it is decoded: iterate over its whole clips, then read its record.
 
     Parameters
     ----------
     path : Path
         An audio file with a suffix that `library.DEMUXERS` knows.
-    keep : callable
-        Takes the number of a clip, from 0, and its samples (int16, ``CLIP_SAMPLES`` of them).
     max_hours : float
         Longer songs are refused; positive.
 
-    Returns
-    -------
-    dict
-        The header (see `read_header`) and ``seconds``, ``clips``, ``silent_clips``, ``dropped``
-        (seconds at the end that filled no clip), ``hash`` (of the decoded samples), ``status``
-        and ``reason``.
-
-    Raises
-    ------
-    SongError
-        If the file cannot be read, is too long, or takes too long.
+    Attributes
+    ----------
+    record : dict
+        Once the clips are through: the header (see `read_header`) and ``seconds``, ``clips``,
+        ``silent_clips``, ``dropped`` (seconds at the end that filled no clip), ``hash`` (of the
+        decoded samples), ``status`` and ``reason``.
     """
-    header = read_header(path)
-    too_long = f"longer than {max_hours:g} hours; raise --max-hours to take it"
-    if (header["announced"] or 0) > max_hours * 3600:
-        raise SongError(too_long)
-    try:
-        if not path.stat().st_size:
-            raise SongError("an empty file")
-        path.open("rb").close()  # ffmpeg's own words for a file that may not be read are less clear
-    except OSError as error:
-        raise SongError(f"cannot be read: {error.strerror}") from None
-    digest, samples, clips, silent = hashlib.blake2b(digest_size=16), 0, 0, 0
-    started = time.monotonic()
-    with (
-        tempfile.TemporaryFile() as errors,
-        subprocess.Popen(
-            _command(path, max_hours * 3600 + 1),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            start_new_session=True,  # else Ctrl-C would also cut off ffmpeg, and the song would look cut short
-        ) as process,
-    ):
-        watchdog = threading.Timer(DECODE_LIMIT, process.kill)
-        watchdog.start()
+
+    def __init__(self, path: Path, max_hours: float = MAX_HOURS) -> None:
+        self.path, self.max_hours, self.record = path, max_hours, {}
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Decode once; memory does not grow with the song.
+
+        Yields
+        ------
+        np.ndarray [shape=(CLIP_SAMPLES,), dtype=int16]
+            Mono, at `SAMPLE_RATE`.
+
+        Raises
+        ------
+        SongError
+            If the file cannot be read, is too long, or takes too long.
+        """
+        header = read_header(self.path)
+        self._check(header["announced"] or 0)
+        digest, samples, clips, silent = hashlib.blake2b(digest_size=16), 0, 0, 0
+        started = time.monotonic()
+        with (
+            tempfile.TemporaryFile() as errors,
+            subprocess.Popen(
+                _command(self.path, self.max_hours * 3600 + 1),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                start_new_session=True,  # else Ctrl-C would end ffmpeg too, and the song would look cut short
+            ) as process,
+        ):
+            watchdog = threading.Timer(DECODE_LIMIT, process.kill)
+            watchdog.start()
+            try:
+                while piece := process.stdout.read(2 * CLIP_SAMPLES):
+                    digest.update(piece)
+                    samples += len(piece) // 2
+                    if len(piece) == 2 * CLIP_SAMPLES:
+                        clip = np.frombuffer(piece, dtype="<i2")
+                        clips += 1
+                        silent += bool(is_silent(clip / 32768))
+                        yield clip
+            finally:
+                watchdog.cancel()
+                process.kill()
+            errors.seek(0)
+            complaint = _complaint(errors.read(10_000).decode(errors="replace"), self.path)
+        if time.monotonic() - started > DECODE_LIMIT:
+            raise SongError(f"decoding took longer than {DECODE_LIMIT} s")
+        self._check(samples / SAMPLE_RATE)
+        self.record = header | {
+            "seconds": round(samples / SAMPLE_RATE, 3),
+            "clips": clips,
+            "silent_clips": silent,
+            "dropped": round((samples - clips * CLIP_SAMPLES) / SAMPLE_RATE, 3),
+            "hash": digest.hexdigest(),
+        }
+        self.record["status"], self.record["reason"] = _judge(self.record, complaint)
+
+    def _check(self, seconds: float) -> None:
+        """Refuse what is too long or cannot be read, in clearer words than ffmpeg's."""
+        if seconds > self.max_hours * 3600:
+            raise SongError(f"longer than {self.max_hours:g} hours; raise --max-hours to take it")
         try:
-            while piece := process.stdout.read(2 * CLIP_SAMPLES):
-                digest.update(piece)
-                samples += len(piece) // 2
-                if len(piece) == 2 * CLIP_SAMPLES:
-                    clip = np.frombuffer(piece, dtype="<i2")
-                    keep(clips, clip)
-                    clips += 1
-                    silent += bool(is_silent(clip / 32768))
-        finally:
-            watchdog.cancel()
-            process.kill()
-        errors.seek(0)
-        complaint = _complaint(errors.read(10_000).decode(errors="replace"), path)
-    if time.monotonic() - started > DECODE_LIMIT:
-        raise SongError(f"decoding took longer than {DECODE_LIMIT} s")
-    if samples > max_hours * 3600 * SAMPLE_RATE:
-        raise SongError(too_long)
-    record = header | {
-        "seconds": round(samples / SAMPLE_RATE, 3),
-        "clips": clips,
-        "silent_clips": silent,
-        "dropped": round((samples - clips * CLIP_SAMPLES) / SAMPLE_RATE, 3),
-        "hash": digest.hexdigest(),
-    }
-    record["status"], record["reason"] = _judge(record, complaint)
-    return record
+            with self.path.open("rb") as file:
+                if not file.read(1):
+                    raise SongError("an empty file")
+        except OSError as error:
+            raise SongError(f"cannot be read: {error.strerror}") from None
 
 
 def _command(path: Path, seconds: float) -> list[str]:
@@ -248,8 +259,10 @@ def split_song(song: str, *, songs: Path, root: Path, max_hours: float = MAX_HOU
     stat = (songs / song).stat()
     with whole_file(clip_folder(root, song), room=root / "clips") as folder:
         folder.mkdir()
-        record = listen(songs / song, functools.partial(write_clip, folder), max_hours)
-        record |= {"source": [stat.st_size, stat.st_mtime_ns], "settings": SETTINGS}
+        listening = Listening(songs / song, max_hours)
+        for number, samples in enumerate(listening):
+            write_clip(folder, number, samples)
+        record = listening.record | {"source": [stat.st_size, stat.st_mtime_ns], "settings": SETTINGS}
         if record["status"] not in GOOD:
             for wav in folder.glob("*.wav"):
                 wav.unlink()

@@ -1,0 +1,52 @@
+# make        says what there is to do
+# Everything is set up in .venv on the first call of any of them.
+
+PYTHON ?= python3
+DATA ?= data
+PY := .venv/bin/python
+export SONGS DATA
+
+.PHONY: help run demo-notebooks lab test clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make run                  songs -> clips -> features -> frame -> notebooks -> a verdict"
+	@echo "                          (music in data/songs/<artist>/; a demo if there is none)"
+	@echo "make run SONGS=~/Music    the same for music that lies elsewhere; nothing is written there"
+	@echo "make lab                  open Jupyter on the results"
+	@echo "make test                 run the tests"
+	@echo "make demo-notebooks       run the demo and put its notebooks beside the scripts"
+	@echo "make clean                remove everything made, .venv too; never songs"
+	@echo "DATA=dir keeps a library elsewhere than in data/; PYTHON=python3.12 sets up another Python"
+
+run: .venv/ready
+	@$(PY) run.py --data "$$DATA" $${SONGS:+--songs "$$SONGS"}
+
+demo-notebooks: .venv/ready
+	@$(PY) run.py --data data/demo --songs data/demo/songs --keep-notebooks
+
+lab: .venv/ready
+	@root="$$DATA"; test -d "$$root/report" || root="$$root/demo"; \
+	test -d "$$root/report" || { echo "There are no results yet. Run: make run"; exit 1; }; \
+	MUSIC_DATA="$$(cd "$$root" && pwd)" PYTHONPATH="$(CURDIR)" $(PY) -m jupyter lab "$$root/report"
+
+test: .venv/ready
+	@$(PY) -m pytest tests
+
+clean:
+	rm -rf "$$DATA"/clips "$$DATA"/features "$$DATA"/songs.csv "$$DATA"/df_music.pkl "$$DATA"/df_music.parquet
+	rm -rf "$$DATA"/model "$$DATA"/report "$$DATA"/demo .venv __pycache__ tests/__pycache__ .pytest_cache
+
+# A half-made .venv does not count: the file "ready" is written last.
+.venv/ready: requirements.txt
+	@command -v "$(PYTHON)" >/dev/null || \
+	{ echo "There is no $(PYTHON) here. Install Python 3.11, 3.12 or 3.13, or name it: make PYTHON=python3.12"; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	{ echo "$(PYTHON) is $$("$(PYTHON)" --version); this needs Python 3.11, 3.12 or 3.13 (TensorFlow has no other)."; \
+	echo "If you have one under another name: make PYTHON=python3.12"; exit 1; }
+	@"$(PYTHON)" -m venv --clear .venv || \
+	{ echo "Python's venv module is missing. On Debian or Ubuntu: sudo apt install python3-venv"; exit 1; }
+	@echo "Installing what requirements.txt lists: about 3 GB, some minutes, once."
+	@$(PY) -m pip install --disable-pip-version-check -r requirements.txt || \
+	{ echo "Installing failed; the reason is above. Is there a network, and 4 GB of room? Then run make again."; exit 1; }
+	@touch $@
