@@ -39,7 +39,14 @@ INNER_FOLDS = 3
 SEED = 0
 
 # The only types, beyond skops' own list, that a model file may hold.
-TRUSTED = ["sklearn.calibration._CalibratedClassifier", "sklearn.calibration._SigmoidCalibration"]
+TRUSTED = [
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
+    "sklearn.tree._tree.Tree",
+]
+
+
+REMAKE = "modeling.ipynb makes one; make run runs it."
 
 
 # --- the table of models ---------------------------------------------------------------------
@@ -116,9 +123,9 @@ def watch_dense_net(train: pd.DataFrame, test: pd.DataFrame, seed: int = SEED) -
     """
     artists = np.unique(train["artist"].to_numpy(dtype=object))
     one_hot = (test["artist"].to_numpy(dtype=object)[:, None] == artists).astype(np.float32)
-    net = dense_net(seed).fit(
-        train[COLUMNS].to_numpy(), train["artist"].to_numpy(dtype=object), validation_data=(test[COLUMNS].to_numpy(), one_hot)
-    )
+    unheard = test[COLUMNS].to_numpy(), one_hot
+    net = dense_net(seed)
+    net.fit(train[COLUMNS].to_numpy(), train["artist"].to_numpy(dtype=object), validation_data=unheard)
     return pd.DataFrame(net.history_.history)
 
 
@@ -355,12 +362,10 @@ def load(root: Path) -> Saved:
         info = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         demo = " For the demo's, add --data data/demo." if (root / "demo" / "model").is_dir() else ""
-        raise UserError(f"There is no model in {printable(folder)}. Run modeling.ipynb (make run does).{demo}") from None
+        raise UserError(f"There is no model in {printable(folder)}. {REMAKE}{demo}") from None
     problems = mismatches(info)
     if problems:
-        raise UserError(
-            f"The model in {printable(folder)} does not fit: {'; '.join(problems)}. Run modeling.ipynb again (make run does)."
-        )
+        raise UserError(f"The model in {printable(folder)} does not fit: {'; '.join(problems)}. {REMAKE}")
     if info["kind"] == "keras":
         with _quiet_tensorflow():
             import keras

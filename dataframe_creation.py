@@ -92,7 +92,8 @@ def work(args: argparse.Namespace) -> int:
     """Gather the tables and write the frame."""
     root = args.data.absolute()
     good = good_songs(root)
-    ready = np.array([up_to_date(song, digest, root=root) for song, digest in zip(good["song"], good["hash"], strict=True)])
+    hashes = zip(good["song"], good["hash"], strict=True)
+    ready = np.array([up_to_date(song, digest, root=root) for song, digest in hashes])
     left_out = dict.fromkeys(good["song"][~ready], "has no table, or one that is out of date")
     songs = good[ready]
     if songs.empty:

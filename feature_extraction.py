@@ -358,7 +358,8 @@ def work(args: argparse.Namespace) -> int:
         else:
             done += outcome
     described = len(songs) - len(failed)
-    print(f"{terminal.counted(described, 'song')} described by {len(COLUMNS)} features in {printable(root / 'features')}.")
+    where = printable(root / "features")
+    print(f"{terminal.counted(described, 'song')} described by {len(COLUMNS)} features in {where}.")
     again = f", of them {known:,} that were out of date" if known else ""
     print(f"Songs described now: {len(pending) - len(failed):,} ({terminal.counted(done, 'clip')}){again}.")
     terminal.print_left_out(failed)
@@ -377,7 +378,7 @@ def print_columns() -> None:
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = terminal.parser(__doc__)
-    parser.add_argument("--list", action="store_true", help="print every column with unit, meaning and source; do nothing")
+    parser.add_argument("--list", action="store_true", help="print every column and its meaning, and stop")
     workers.add_arguments(parser)
     return parser.parse_args(argv)
 

@@ -132,8 +132,8 @@ def find_songs(folder: Path, leave_out: Path | None = None) -> tuple[list[str], 
             if name.startswith(".") or suffix not in DEMUXERS.keys() | OTHER_AUDIO:
                 continue
             problem = _name_problem(song) or _file_problem(here / name, suffix)
-            if problem:
-                refused[song] = problem
+            if problem:  # what is not Unicode is shown by escapes
+                refused[song.encode(errors="backslashreplace").decode()] = problem
             else:
                 found.append(song)
     meeting = Counter(map(_folded, found))
@@ -199,8 +199,7 @@ def write_songs(root: Path, rows: list[dict]) -> None:
     whole = [name for name, kind in SONG_COLUMNS.items() if kind is int]
     table[whole] = table[whole].astype("Int64")  # integers that may be missing
     with whole_file(root / "songs.csv") as path:
-        # Names that are not Unicode, which Linux allows, are written as escapes.
-        table.to_csv(path, index=False, encoding="utf-8", errors="backslashreplace", lineterminator="\n")
+        table.to_csv(path, index=False, encoding="utf-8", lineterminator="\n")
 
 
 def read_songs(root: Path) -> pd.DataFrame:

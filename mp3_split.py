@@ -108,7 +108,7 @@ def read_header(path: Path) -> dict:
         "artist": _tag(file, "TPE1", "artist", "\xa9ART"),
         "album": _tag(file, "TALB", "album", "\xa9alb"),
         "title": _tag(file, "TIT2", "title", "\xa9nam"),
-        "sample_rate": int(getattr(info, "sample_rate", 0)) or None,
+        "sample_rate": int(getattr(info, "sample_rate", 0)) or (48_000 if "Opus" in type(file).__name__ else None),
         "channels": int(getattr(info, "channels", 0)) or None,
         "bit_rate": int(getattr(info, "bitrate", 0)) or None,
         "codec": str(getattr(info, "codec", "") or type(file).__name__) if file is not None else "",
@@ -202,7 +202,7 @@ class Listening:
             "dropped": round((samples - clips * CLIP_SAMPLES) / SAMPLE_RATE, 3),
             "hash": digest.hexdigest(),
         }
-        self.record["status"], self.record["reason"] = _judge(self.record, complaint)
+        self.record["status"], self.record["reason"] = _judge(self.record, self.path.suffix, complaint)
 
     def _check(self, seconds: float) -> None:
         """Refuse what is too long or cannot be read, in clearer words than ffmpeg's."""
@@ -231,20 +231,22 @@ def _complaint(text: str, path: Path) -> str:
     return printable(re.sub(r" @ 0x[0-9a-f]+", "", first).replace(f"file:{path.absolute()}", "the file"))
 
 
-def _judge(record: dict, complaint: str) -> tuple[str, str]:
+def _judge(record: dict, suffix: str, complaint: str) -> tuple[str, str]:
     """Status and reason of a song that was decoded."""
     seconds, announced = record["seconds"], record["announced"]
     if not seconds:
-        return "rejected", f"cannot be decoded: {complaint or 'it holds no sound'}"
+        kind = suffix.lstrip(".").upper()
+        return "rejected", f"cannot be read as {kind}: {complaint or 'it holds no sound'}"
     part = f"{seconds:.1f} of the {announced:.1f} s that it announces could be decoded" if announced else ""
     if announced and seconds < ENOUGH * announced:
         return "rejected", f"cut short or broken: only {part}"
     if not record["clips"]:
-        return ("rejected", complaint) if complaint else ("too short", f"{seconds:.2f} s; a clip is {CLIP_SECONDS} s")
+        short = f"{seconds:.2f} s; a clip is {CLIP_SECONDS} s"
+        return ("rejected", f"{short}, and broken: {complaint}") if complaint else ("too short", short)
     if record["silent_clips"] == record["clips"]:
         return "silent", f"every clip is below {SILENCE_DBFS} dBFS"
-    if announced and announced - seconds > max(1, announced / 100):
-        return "damaged", part
+    if announced and announced - seconds > max(0.2, announced / 500):  # s; encoders' padding is less
+        return "damaged", f"cut short or broken: {part}"
     return ("damaged", complaint) if complaint else ("ok", "")
 
 

@@ -1,7 +1,7 @@
 """Say who a song is by, and how surely.
 
-    python predict.py "New song.mp3"           # by the model that modeling.ipynb saved
-    python predict.py *.mp3 --data ~/library   # several songs, another library's model
+python predict.py "New song.mp3"           # by the model that modeling.ipynb saved
+python predict.py *.mp3 --data ~/library   # several songs, another library's model
 """
 
 import argparse

@@ -117,7 +117,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = terminal.parser(__doc__)
     parser.add_argument("--songs", type=Path, metavar="DIR", help="folder of music (default: songs/ in the root)")
-    parser.add_argument("--keep-notebooks", action="store_true", help="also put the executed notebooks beside the scripts")
+    parser.add_argument("--keep-notebooks", action="store_true", help="also put the executed notebooks here")
     return parser.parse_args(argv)
 
 

@@ -25,9 +25,12 @@ def parser(description: str) -> argparse.ArgumentParser:
     """A parser that shows the docstring, the defaults and the exit statuses, and knows ``--data``."""
     made = argparse.ArgumentParser(description=description, epilog=STATUSES, formatter_class=_Formatter)
     made.add_argument(
-        "--data", type=Path, default=default_root(), metavar="DIR",
+        "--data",
+        type=Path,
+        default=default_root(),
+        metavar="DIR",
         help="root of the library; the variable MUSIC_DATA sets the default",
-    )  # fmt: skip
+    )
     return made
 
 
@@ -66,6 +69,6 @@ def run(work: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> 
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM):
             raise
-        where = printable(error.filename or args.data)
-        print(f"Cannot write {where}: {error.strerror}. What was finished is kept; mend that and run again.", file=sys.stderr)
+        where, kept = printable(error.filename or args.data), "What was finished is kept; mend that and run again."
+        print(f"Cannot write {where}: {error.strerror}. {kept}", file=sys.stderr)
         return NOTHING_USABLE

@@ -23,18 +23,18 @@ from library import SongError, UserError, printable
 SONG_LIMIT = 3600  # s one song may take before its worker process is stopped
 
 # One thread for each process: the songs are what runs in parallel.
-ONE_THREAD = {
-    name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-}
+ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add ``--jobs`` and ``--scheduler``."""
-    parser.add_argument("--jobs", type=_positive, default=CPU_COUNT, metavar="N", help="worker processes on this machine")
+    parser.add_argument("--jobs", type=_positive, default=CPU_COUNT, metavar="N", help="worker processes here")
     parser.add_argument(
-        "--scheduler", default=os.environ.get("DASK_SCHEDULER_ADDRESS"), metavar="ADDRESS",
+        "--scheduler",
+        default=os.environ.get("DASK_SCHEDULER_ADDRESS"),
+        metavar="ADDRESS",
         help="a Dask cluster to use instead, e.g. tcp://host:8786; its workers must see the same paths",
-    )  # fmt: skip
+    )
 
 
 def _positive(text: str) -> int:

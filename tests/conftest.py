@@ -1,0 +1,87 @@
+"""Test audio, made here: tones, clicks, noise, and two "artists" whose songs sound unlike each other."""
+
+import contextlib
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+import dataframe_creation
+import feature_extraction
+import mp3_split
+
+RATE = 44_100  # Hz, of the songs; clips have their own
+
+
+def sine(frequency: float = 440, seconds: float = 4, rate: int = RATE, amplitude: float = 0.5) -> np.ndarray:
+    return amplitude * np.sin(2 * np.pi * frequency * np.arange(round(seconds * rate)) / rate)
+
+
+def noise(seconds: float = 4, rate: int = RATE, amplitude: float = 0.2, seed: int = 0) -> np.ndarray:
+    return amplitude * np.random.default_rng(seed).uniform(-1, 1, round(seconds * rate))
+
+
+def clicks(bpm: float, seconds: float = 2, rate: int = mp3_split.SAMPLE_RATE) -> np.ndarray:
+    """Short bursts of a tone, one each beat."""
+    y = np.zeros(round(seconds * rate))
+    burst = sine(1000, 0.02, rate) * np.hanning(round(0.02 * rate))
+    for beat in np.arange(0, seconds - 0.02, 60 / bpm):
+        start = round(beat * rate)
+        y[start : start + len(burst)] += burst
+    return y
+
+
+def tune(artist: int, song: int, seconds: float = 8, rate: int = RATE) -> np.ndarray:
+    """A song in the manner of an artist: 0 plays dull chords, 1 bright ones over noise, and so on."""
+    draw = np.random.default_rng([artist, song])
+    partials, hiss = 2 + 6 * (artist % 3), 0.02 + 0.1 * (artist % 2)
+    beat = 60 / (90 + 15 * artist + draw.integers(10))
+    y = noise(seconds, rate, hiss, seed=1000 * artist + song)
+    for start in np.arange(0, seconds, beat):
+        fade = np.exp(-4 * np.arange(round(min(beat, seconds - start) * rate)) / rate)
+        for note in draw.choice([220, 262, 330, 392, 440], 2):
+            for partial in range(1, partials + 1):
+                begin = round(start * rate)
+                tone = sine(note * partial, len(fade) / rate, rate, 0.25 / partial)[: len(fade)] * fade
+                y[begin : begin + len(tone)] += tone[: len(y) - begin]
+    return np.clip(y, -1, 1)
+
+
+def write_song(path: Path, y: np.ndarray, rate: int = RATE) -> Path:
+    """Write a song in the format its suffix names; stereo as (samples, 2)."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # libsndfile minds what a name looks like; a handle and an explicit format do not
+    buffer = io.BytesIO()
+    format_ = {".opus": "OGG", ".oga": "OGG"}.get(path.suffix.lower(), path.suffix[1:].upper())
+    soundfile.write(buffer, y, rate, format=format_, subtype="OPUS" if path.suffix == ".opus" else None)
+    path.write_bytes(buffer.getvalue())
+    return path
+
+
+def write_artists(songs: Path, artists: int = 2, each: int = 4, seconds: float = 8) -> None:
+    """Write songs/<Artist A>/Album <1 or 2>/Song <n>.mp3 and so on."""
+    for artist in range(artists):
+        for song in range(each):
+            name = f"Artist {'ABCDEFGH'[artist]}/Album {1 + song % 2}/Song {song + 1}.mp3"
+            write_song(songs / name, tune(artist, song, seconds))
+
+
+def run_scripts(root: Path, *split_arguments: str) -> list[int]:
+    """Run the three scripts in order; their exit statuses."""
+    return [
+        mp3_split.main(["--data", str(root), "--jobs", "2", *split_arguments]),
+        feature_extraction.main(["--data", str(root), "--jobs", "2"]),
+        dataframe_creation.main(["--data", str(root), "--jobs", "2"]),
+    ]
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory) -> Path:
+    """The root of a small library through which the three scripts went. Only to be read."""
+    root = tmp_path_factory.mktemp("small")
+    write_artists(root / "songs")
+    with contextlib.redirect_stdout(io.StringIO()):
+        assert run_scripts(root) == [0, 0, 0]
+    return root

@@ -1,0 +1,134 @@
+import os
+import sys
+
+import pytest
+
+import library
+import terminal
+
+
+def touch(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"x")
+
+
+def test_find_songs_takes_audio_and_ignores_the_rest(tmp_path):
+    touch(tmp_path, "B/two.FLAC", "A/x/one.mp3", "A/cover.jpg", "A/list.m3u", "A/._one.mp3", ".hidden/three.mp3")
+    assert library.find_songs(tmp_path) == (["A/x/one.mp3", "B/two.FLAC"], {})
+
+
+def test_find_songs_does_not_enter_its_own_clips(tmp_path):
+    touch(tmp_path, "clips/A/one.mp3/0000.wav", "A/one.mp3")
+    assert library.find_songs(tmp_path, leave_out=tmp_path / "clips")[0] == ["A/one.mp3"]
+
+
+@pytest.mark.parametrize("pair", [("A/Song.mp3", "A/song.MP3"), ("A/caf\u00e9.mp3", "A/cafe\u0301.mp3")])
+def test_names_that_would_meet_on_other_systems_are_refused(tmp_path, pair):
+    touch(tmp_path, *pair)
+    if len(list((tmp_path / "A").iterdir())) < 2:
+        pytest.skip("this file system cannot hold both")
+    found, refused = library.find_songs(tmp_path)
+    assert not found
+    assert set(refused) == set(pair)
+
+
+def test_unsupported_audio_is_named(tmp_path):
+    touch(tmp_path, "A/one.wma")
+    found, refused = library.find_songs(tmp_path)
+    assert not found
+    assert "convert it" in refused["A/one.wma"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_links_and_pipes_are_refused_by_name(tmp_path):
+    touch(tmp_path, "outside/secret.mp3", "songs/A/one.mp3")
+    songs = tmp_path / "songs"
+    (songs / "A" / "link.mp3").symlink_to(tmp_path / "outside" / "secret.mp3")
+    (songs / "B").symlink_to(tmp_path / "outside")
+    (songs / "A" / "loop").symlink_to(songs)
+    os.mkfifo(songs / "A" / "pipe.mp3")
+    found, refused = library.find_songs(songs)
+    assert found == ["A/one.mp3"]
+    assert set(refused) == {"A/link.mp3", "B", "A/loop", "A/pipe.mp3"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux stores such names")
+def test_a_name_that_is_not_unicode_is_refused(tmp_path):
+    (tmp_path / "A").mkdir()
+    with open(os.fsencode(tmp_path) + b"/A/\xff.mp3", "wb") as file:
+        file.write(b"x")
+    found, refused = library.find_songs(tmp_path)
+    assert not found
+    assert "not valid Unicode" in next(iter(refused.values()))
+    library.write_songs(tmp_path, [{"song": song, "status": "rejected"} for song in refused])
+    assert library.read_songs(tmp_path)["song"].item() == "A/\\udcff.mp3"
+
+
+def test_a_missing_folder_is_a_users_mistake(tmp_path):
+    with pytest.raises(library.UserError, match=r"There is no folder .*nowhere"):
+        library.find_songs(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("song", "labels"),
+    [
+        ("Artist/Album/song.mp3", ("Artist", "Album")),
+        ("Artist/song.mp3", ("Artist", "")),
+        ("Artist/Box/CD 1/song.mp3", ("Artist", "Box/CD 1")),
+        ("song.mp3", ("", "")),
+        ("Beyonce\u0301/song.mp3", ("Beyonc\u00e9", "")),
+    ],
+)
+def test_labels_from_folders(song, labels):
+    assert library.folder_labels(song) == labels
+
+
+def test_songs_csv_keeps_odd_text(tmp_path):
+    odd = ["NA", "1975", "None", "a,b", 'say "hi"', "two\nlines", "-dash", "Ünïcode 🎵", "end\r", "a\tb", "="]
+    rows = [{"song": f"{name}/x.mp3", "artist": name, "status": "ok", "clips": 3} for name in odd]
+    library.write_songs(tmp_path, rows)
+    table = library.read_songs(tmp_path)
+    assert dict(zip(table["song"], table["artist"], strict=True)) == {row["song"]: row["artist"] for row in rows}
+    assert set(table["clips"]) == {3}
+    assert set(table["album"]) == {""}
+
+
+def test_no_songs_csv_says_what_to_run(tmp_path):
+    with pytest.raises(library.UserError, match=r"Run mp3_split\.py first"):
+        library.good_songs(tmp_path)
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
+    target = tmp_path / "table"
+    target.write_text("old")
+    with pytest.raises(ZeroDivisionError), library.whole_file(target) as path:
+        path.write_text("half")
+        1 / 0  # noqa: B018
+    assert target.read_text() == "old"
+    with library.whole_file(target) as path:
+        path.write_text("new")
+    assert target.read_text() == "new"
+    assert os.listdir(tmp_path) == ["table"]
+
+
+def test_a_folder_is_replaced_whole(tmp_path):
+    for content in ("old", "new"):
+        with library.whole_file(tmp_path / "clips") as path:
+            path.mkdir()
+            (path / content).touch()
+    assert os.listdir(tmp_path / "clips") == ["new"]
+    assert os.listdir(tmp_path) == ["clips"]
+
+
+def test_printable_lets_no_escape_reach_the_terminal():
+    assert library.printable("a\x1b[31m\nb\u202ec") == "a\\x1b[31m\\nb\\u202ec"
+    assert len(library.printable("x" * 1000)) == 300
+
+
+def test_the_root_comes_from_the_environment(monkeypatch, tmp_path):
+    monkeypatch.setenv("MUSIC_DATA", str(tmp_path))
+    assert library.default_root() == tmp_path
+    assert terminal.parser("x").parse_args([]).data == tmp_path
+    monkeypatch.delenv("MUSIC_DATA")
+    assert library.default_root().name == "data"
