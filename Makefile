@@ -23,7 +23,8 @@ run: .venv/ready
 	@$(PY) run.py --data "$$DATA" $${SONGS:+--songs "$$SONGS"}
 
 demo-notebooks: .venv/ready
-	@$(PY) run.py --data data/demo --songs data/demo/songs --keep-notebooks
+	@$(PY) demo_songs.py --data data
+	@$(PY) run.py --data data/demo --keep-notebooks
 
 lab: .venv/ready
 	@root="$$DATA"; test -d "$$root/report" || root="$$root/demo"; \

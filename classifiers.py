@@ -10,6 +10,7 @@ import datetime
 import json
 import logging
 import os
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -366,14 +367,23 @@ def load(root: Path) -> Saved:
     problems = mismatches(info)
     if problems:
         raise UserError(f"The model in {printable(folder)} does not fit: {'; '.join(problems)}. {REMAKE}")
-    if info["kind"] == "keras":
-        with _quiet_tensorflow():
-            import keras
-        return Saved(keras.models.load_model(folder / "model.keras", safe_mode=True), info)
+    try:
+        return Saved(_load_keras(folder) if info["kind"] == "keras" else _load_skops(folder), info)
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise UserError(f"{printable(folder)} holds no model file that can be read ({error}). {REMAKE}") from None
+
+
+def _load_keras(folder: Path) -> Any:
+    with _quiet_tensorflow():
+        import keras
+    return keras.models.load_model(folder / "model.keras", safe_mode=True)
+
+
+def _load_skops(folder: Path) -> BaseEstimator:
     unknown = set(skops.io.get_untrusted_types(file=folder / "model.skops")) - set(TRUSTED)
     if unknown:
         raise UserError(f"The model in {printable(folder)} is refused: it holds {', '.join(sorted(unknown))}.")
-    return Saved(skops.io.load(folder / "model.skops", trusted=TRUSTED), info)
+    return skops.io.load(folder / "model.skops", trusted=TRUSTED)
 
 
 def mismatches(info: dict) -> list[str]:

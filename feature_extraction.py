@@ -23,6 +23,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import soundfile
+from threadpoolctl import threadpool_limits
 
 import terminal
 import workers
@@ -124,12 +125,14 @@ def bandwidth(s: Spectra) -> np.ndarray:
 
 def flatness(s: Spectra) -> np.ndarray:
     """Geometric over arithmetic mean of the power: 0 a tone, 1 noise [shape=(clips, 1, frames)]."""
-    return librosa.feature.spectral_flatness(S=s.magnitude)
+    # in float64: librosa adds up logarithms, and in float32 the sum depends on the stack's layout
+    return librosa.feature.spectral_flatness(S=s.magnitude.astype(np.float64))
 
 
 def contrast(s: Spectra) -> np.ndarray:
     """Peaks over valleys in dB, in seven octave bands [shape=(clips, 7, frames)]."""
-    return librosa.feature.spectral_contrast(S=s.magnitude, sr=SAMPLE_RATE, n_fft=N_FFT)
+    # one by one: librosa 0.11 would cut all off 80 dB below the loudest peak of the whole stack
+    return np.stack([librosa.feature.spectral_contrast(S=clip, sr=SAMPLE_RATE, n_fft=N_FFT) for clip in s.magnitude])
 
 
 def mfcc_delta(s: Spectra) -> np.ndarray:
@@ -245,7 +248,9 @@ def describe(song: Iterable[np.ndarray]) -> pd.DataFrame:
     pd.DataFrame
         Columns ``clip``, ``start`` (s), ``silent``, then `COLUMNS`.
     """
-    values, silent = zip(*((extract(stack), is_silent(stack)) for stack in song), strict=True)
+    # On one thread, as in the workers: how sums are shared out among threads changes their last digits.
+    with threadpool_limits(1):
+        values, silent = zip(*((extract(stack), is_silent(stack)) for stack in song), strict=True)
     table = pd.DataFrame(np.concatenate(values), columns=COLUMNS)
     table.insert(0, "clip", np.arange(len(table)))
     table.insert(1, "start", table["clip"] * float(CLIP_SECONDS))

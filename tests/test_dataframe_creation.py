@@ -1,0 +1,127 @@
+import shutil
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from conftest import run_scripts, sine, tune, write_song
+
+import dataframe_creation
+import feature_extraction
+import library
+import mp3_split
+from feature_extraction import COLUMNS
+
+
+def create(root) -> int:
+    return dataframe_creation.main(["--data", str(root), "--jobs", "1"])
+
+
+@pytest.fixture
+def own(small, tmp_path):
+    """A copy of the small library, to be changed."""
+    return shutil.copytree(small, tmp_path / "own")
+
+
+def test_the_frame_knows_its_songs(small):
+    frame = pd.read_pickle(small / "df_music.pkl")
+    assert list(frame.columns) == ["artist", "album", "song", "clip", "start", "silent", *COLUMNS]
+    assert frame["song"].nunique() == 8
+    assert frame["artist"].value_counts().to_dict() == {"Artist A": 16, "Artist B": 16}
+    assert set(frame["album"]) == {"Album 1", "Album 2"}
+    assert (frame["song"].str.split("/").str[0] == frame["artist"]).all()
+    assert (frame["start"] == 2 * frame["clip"]).all()
+    assert not frame.duplicated(["song", "clip"]).any()
+    assert np.isfinite(frame[COLUMNS]).all(axis=None)
+    assert frame.attrs["settings"] == feature_extraction.SETTINGS
+    assert "librosa" in frame.attrs["versions"]
+
+
+def test_pickle_and_parquet_hold_the_same(small):
+    pickled, parquet = pd.read_pickle(small / "df_music.pkl"), pd.read_parquet(small / "df_music.parquet")
+    pd.testing.assert_frame_equal(pickled, parquet)
+    assert pickled.attrs == parquet.attrs
+
+
+def test_two_songs_of_one_name_are_two(tmp_path):
+    for artist in (0, 1):
+        write_song(tmp_path / f"songs/{'AB'[artist]}/Intro.mp3", tune(artist, 1, 4))
+    assert run_scripts(tmp_path) == [0, 0, 0]
+    frame = pd.read_pickle(tmp_path / "df_music.pkl")
+    assert frame.groupby("song").size().to_dict() == {"A/Intro.mp3": 2, "B/Intro.mp3": 2}
+
+
+def test_a_silent_clip_is_flagged_and_finite(tmp_path):
+    write_song(tmp_path / "songs/A/x.wav", np.concatenate([np.zeros(2 * 44_100), sine(440, 2)]))
+    assert run_scripts(tmp_path) == [0, 0, 0]
+    frame = pd.read_pickle(tmp_path / "df_music.pkl")
+    assert frame["silent"].tolist() == [True, False]
+    assert np.isfinite(frame[COLUMNS]).all(axis=None)
+
+
+def test_songs_removed_and_moved_leave_and_follow(own):
+    songs = own / "songs"
+    (songs / "Artist A/Album 1/Song 1.mp3").unlink()
+    (songs / "Artist C").mkdir()
+    (songs / "Artist A/Album 1/Song 3.mp3").rename(songs / "Artist C/Song 3.mp3")
+    assert run_scripts(own) == [0, 0, 0]
+    frame = pd.read_pickle(own / "df_music.pkl")
+    assert frame["song"].nunique() == 7
+    assert frame.groupby("artist")["song"].unique().map(list)["Artist C"] == ["Artist C/Song 3.mp3"]
+    assert not frame["song"].str.contains("Artist A/Album 1").any()
+
+
+def test_a_new_label_is_taken_without_new_features(own):
+    assert mp3_split.main(["--data", str(own), "--label-by", "tag"]) == 1  # none has a tag
+    assert create(own) == 1
+    assert mp3_split.main(["--data", str(own)]) == 0
+    assert create(own) == 0
+
+
+def test_songs_without_a_table_are_named_with_what_makes_it(own, capsys):
+    library.table_path(own, "Artist A/Album 1/Song 1.mp3").unlink()
+    assert create(own) == 3
+    out = capsys.readouterr().out
+    assert "Artist A/Album 1/Song 1.mp3: has no table" in out
+    assert "python feature_extraction.py" in out
+    assert pd.read_pickle(own / "df_music.pkl")["song"].nunique() == 7
+
+
+def test_a_table_of_other_settings_is_not_used(own, capsys, monkeypatch):
+    monkeypatch.setitem(feature_extraction.SETTINGS, "n_fft", 1)
+    assert create(own) == 1
+    assert "Run feature_extraction.py first" in capsys.readouterr().err
+
+
+def spoil(path, change):
+    table = pq.read_table(path)
+    data = change(table.to_pandas())
+    pq.write_table(
+        pa.Table.from_pandas(data, preserve_index=False).replace_schema_metadata(table.schema.metadata), path
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda t: t.assign(rms_mean=np.float32("nan")), "holds values that are no numbers, in rms_mean"),
+        (lambda t: t.assign(tempo=np.float32("inf")), "holds values that are no numbers, in tempo"),
+        (lambda t: t.assign(clip=0), "holds a clip twice"),
+        (lambda t: t[t.columns[::-1]], "has other columns"),
+    ],
+)
+def test_a_spoilt_table_is_left_out_by_name(own, capsys, change, says):
+    song = "Artist B/Album 2/Song 2.mp3"
+    spoil(library.table_path(own, song), change)
+    (own / "df_music.pkl").unlink()
+    assert create(own) == 3
+    assert f"{song}: its table {says}" in capsys.readouterr().out
+    assert song not in set(pd.read_pickle(own / "df_music.pkl")["song"])
+
+
+def test_running_again_writes_nothing(own, capsys):
+    before = (own / "df_music.pkl").stat().st_mtime_ns
+    assert create(own) == 0
+    assert "is up to date" in capsys.readouterr().out
+    assert (own / "df_music.pkl").stat().st_mtime_ns == before

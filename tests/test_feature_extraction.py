@@ -1,0 +1,231 @@
+import functools
+
+import librosa
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+import soundfile
+from conftest import clicks, noise, sine, tune, write_artists, write_song
+
+import feature_extraction
+import library
+import mp3_split
+from feature_extraction import COLUMNS, FEATURES, HOP_LENGTH, N_FFT, SAMPLE_RATE, STATISTICS, extract
+
+AT_CLIP_RATE = {"seconds": 2, "rate": SAMPLE_RATE}
+N = mp3_split.CLIP_SAMPLES
+
+
+def spike() -> np.ndarray:
+    y = np.zeros(N)
+    y[N // 2] = 1
+    return y
+
+
+SOUNDS = {
+    "sine": sine(1000, **AT_CLIP_RATE),
+    "low sine": sine(60, **AT_CLIP_RATE),
+    "chirp": librosa.chirp(fmin=100, fmax=8000, sr=SAMPLE_RATE, duration=2),
+    "noise": noise(**AT_CLIP_RATE),
+    "clicks": clicks(120),
+    "music": tune(1, 1, **AT_CLIP_RATE),
+    "dull music": tune(0, 1, **AT_CLIP_RATE),
+    "quiet": noise(**AT_CLIP_RATE, amplitude=1e-4),
+    "silence": np.zeros(N),
+    "spike": spike(),
+    "DC": np.full(N, 0.5),
+    "square": np.sign(sine(220, **AT_CLIP_RATE)),
+}
+STACK = np.stack(list(SOUNDS.values())).astype(np.float32)
+
+
+def features(y: np.ndarray) -> dict[str, float]:
+    """The features of one clip by name."""
+    return dict(zip(COLUMNS, extract(y[None].astype(np.float32))[0], strict=True))
+
+
+# --- known answers ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("frequency", [220, 1000, 4000])
+def test_a_sine(frequency):
+    found = features(sine(frequency, **AT_CLIP_RATE, amplitude=0.5))
+    assert found["centroid_mean"] == pytest.approx(frequency, rel=0.02)
+    assert found["rolloff_mean"] == pytest.approx(frequency, abs=2 * SAMPLE_RATE / N_FFT)
+    assert found["rms_mean"] == pytest.approx(0.5 / np.sqrt(2), rel=0.02)
+    assert found["zcr_mean"] == pytest.approx(2 * frequency / SAMPLE_RATE, rel=0.03)
+
+
+@pytest.mark.parametrize("bpm", [80, 100, 120, 150])
+def test_clicks_have_their_tempo(bpm):
+    # two seconds know tempo only to one frame of the lag: 6 % at 150 BPM
+    assert features(clicks(bpm))["tempo"] == pytest.approx(bpm, rel=0.06)
+
+
+def test_a_tone_is_flat_in_no_sense_and_noise_is():
+    assert features(SOUNDS["sine"])["flatness_mean"] < 0.01
+    assert features(SOUNDS["noise"])["flatness_mean"] > 0.3
+
+
+def test_chroma_names_the_pitch():
+    chroma = {name: value for name, value in features(sine(440, **AT_CLIP_RATE)).items() if name.startswith("chroma")}
+    assert max((name for name in chroma if name.endswith("mean")), key=chroma.get) == "chroma_10_mean"  # C is 1, A 10
+
+
+def test_gain_changes_loudness_alone():
+    loud, soft = features(SOUNDS["music"]), features(SOUNDS["music"] / 4)
+    assert soft["rms_mean"] == pytest.approx(loud["rms_mean"] / 4, rel=1e-5)
+    for name in (
+        "tempo",
+        "zcr_mean",
+        "centroid_mean",
+        "rolloff_std",
+        "mfcc_02_mean",
+        "contrast_03_mean",
+        "chroma_05_std",
+    ):
+        assert soft[name] == pytest.approx(loud[name], rel=1e-3), name
+
+
+def test_deviation_is_not_the_mean_again():
+    assert features(SOUNDS["chirp"])["rolloff_std"] != pytest.approx(features(SOUNDS["chirp"])["rolloff_mean"], rel=0.1)
+    assert features(SOUNDS["sine"])["rolloff_std"] < 60  # Hz
+
+
+# --- the oracle: librosa on the one clip -------------------------------------------------------
+
+FRAMES = {"n_fft": N_FFT, "hop_length": HOP_LENGTH}
+ORACLE = {
+    "tempo": lambda y: librosa.feature.tempo(y=y, sr=SAMPLE_RATE, hop_length=HOP_LENGTH),
+    "rms": lambda y: librosa.feature.rms(y=y, frame_length=N_FFT, hop_length=HOP_LENGTH),
+    "zcr": lambda y: librosa.feature.zero_crossing_rate(y, frame_length=N_FFT, hop_length=HOP_LENGTH),
+    "centroid": lambda y: librosa.feature.spectral_centroid(y=y, sr=SAMPLE_RATE, **FRAMES),
+    "rolloff": lambda y: librosa.feature.spectral_rolloff(y=y, sr=SAMPLE_RATE, roll_percent=0.85, **FRAMES),
+    "bandwidth": lambda y: librosa.feature.spectral_bandwidth(y=y, sr=SAMPLE_RATE, **FRAMES),
+    "flatness": lambda y: librosa.feature.spectral_flatness(y=y, **FRAMES),
+    "contrast": lambda y: librosa.feature.spectral_contrast(y=y, sr=SAMPLE_RATE, **FRAMES),
+    "mfcc": lambda y: librosa.feature.mfcc(y=y, sr=SAMPLE_RATE, n_mfcc=20, n_mels=128, **FRAMES),
+    "mfcc_delta": lambda y: librosa.feature.delta(librosa.feature.mfcc(y=y, sr=SAMPLE_RATE, n_mfcc=20, **FRAMES)),
+    "chroma": lambda y: librosa.feature.chroma_stft(y=y, sr=SAMPLE_RATE, tuning=0, **FRAMES),
+}
+
+
+@functools.cache
+def stacked() -> np.ndarray:
+    return extract(STACK)
+
+
+@pytest.mark.parametrize("name", FEATURES)
+def test_every_feature_is_librosas(name):
+    feature = FEATURES[name]
+    for number, sound in enumerate(SOUNDS):
+        values = ORACLE[name](STACK[number])
+        assert len(values) == feature.dims
+        expected = np.concatenate([STATISTICS[s](values) for s in feature.statistics] or [values])
+        at = [COLUMNS.index(column) for column in feature_extraction.columns(name)]
+        np.testing.assert_allclose(stacked()[number, at], expected, rtol=1e-4, atol=1e-4, err_msg=f"{name} of {sound}")
+
+
+def test_numbers_are_finite_on_anything():
+    assert np.isfinite(stacked()).all()
+
+
+def test_neighbours_in_a_stack_change_nothing():
+    for number in range(len(STACK)):
+        np.testing.assert_allclose(extract(STACK[number : number + 1])[0], stacked()[number], rtol=1e-6, atol=1e-6)
+
+
+def test_columns_are_unique_and_the_nine_come_first():
+    assert len(set(COLUMNS)) == len(COLUMNS) == stacked().shape[1]
+    assert COLUMNS[:9] == feature_extraction.ORIGINAL
+    assert set(feature_extraction.UNITS) == set(COLUMNS)
+
+
+@pytest.mark.parametrize("shape", [(N,), (1, N - 1), (1, N, 1)])
+def test_other_shapes_are_refused(shape):
+    with pytest.raises(ValueError, match="shape"):
+        extract(np.zeros(shape, dtype=np.float32))
+
+
+# --- songs and tables ------------------------------------------------------------------------
+
+
+def describe(root, *arguments: str) -> int:
+    return feature_extraction.main(["--data", str(root), "--jobs", "1", *arguments])
+
+
+@pytest.fixture
+def two_songs(tmp_path):
+    """A root with two songs by one artist, split."""
+    write_artists(tmp_path / "songs", artists=1, each=2, seconds=5)
+    assert mp3_split.main(["--data", str(tmp_path), "--jobs", "1"]) == 0
+    return tmp_path
+
+
+SONG = "Artist A/Album 1/Song 1.mp3"
+
+
+def test_a_table_has_a_row_for_each_clip(two_songs, capsys):
+    assert describe(two_songs) == 0
+    assert "2 songs described by" in capsys.readouterr().out
+    table = pq.read_table(library.table_path(two_songs, SONG)).to_pandas()
+    assert list(table.columns) == ["clip", "start", "silent", *COLUMNS]
+    assert table["clip"].tolist() == [0, 1]
+    assert table["start"].tolist() == [0.0, 2.0]
+    assert not table["silent"].any()
+
+
+def test_a_file_gives_the_same_numbers_as_its_clips(two_songs):
+    assert describe(two_songs) == 0
+    table = pq.read_table(library.table_path(two_songs, SONG)).to_pandas()
+    direct, record = feature_extraction.describe_file(two_songs / "songs" / SONG)
+    assert record["status"] == "ok"
+    pd.testing.assert_frame_equal(direct, table, check_exact=True)
+
+
+def test_only_what_is_out_of_date_is_done_again(two_songs, capsys, monkeypatch):
+    assert describe(two_songs) == 0
+    capsys.readouterr()
+    assert describe(two_songs) == 0
+    assert "described now: 0 (0 clips)" in capsys.readouterr().out
+    library.table_path(two_songs, SONG).unlink()
+    assert describe(two_songs) == 0
+    assert "described now: 1 (2 clips)." in capsys.readouterr().out
+    write_song(two_songs / "songs" / SONG, tune(0, 7, 5))
+    assert mp3_split.main(["--data", str(two_songs), "--jobs", "1"]) == 0
+    assert describe(two_songs) == 0
+    assert "described now: 1 (2 clips), of them 1 that were out of date" in capsys.readouterr().out
+    monkeypatch.setitem(feature_extraction.SETTINGS, "n_fft", 1)
+    digest = library.read_record(two_songs, SONG)["hash"]
+    assert not feature_extraction.up_to_date(SONG, digest, root=two_songs)
+
+
+@pytest.mark.parametrize(
+    ("rate", "length", "says"), [(SAMPLE_RATE, 100, "shape"), (8000, N, "8000 Hz"), (None, 0, "cannot be read")]
+)
+def test_a_wrong_clip_is_refused_by_name(two_songs, capsys, rate, length, says):
+    clip = library.clip_folder(two_songs, SONG) / "0001.wav"
+    soundfile.write(clip, np.zeros(length), rate) if rate else clip.write_bytes(b"RIFF")
+    assert describe(two_songs) == 3
+    out = capsys.readouterr().out
+    assert f"{SONG}: clip 0001.wav" in out
+    assert says in out
+    assert "1 song described" in out
+
+
+def test_a_lost_clip_is_named(two_songs, capsys):
+    (library.clip_folder(two_songs, SONG) / "0001.wav").unlink()
+    assert describe(two_songs) == 3
+    assert f"{SONG}: only 1 clip of it left; run mp3_split.py again" in capsys.readouterr().out
+
+
+def test_before_splitting_it_says_what_to_run(tmp_path, capsys):
+    assert describe(tmp_path) == 1
+    assert "Run mp3_split.py first" in capsys.readouterr().err
+
+
+def test_list_shows_every_column(capsys):
+    assert feature_extraction.main(["--list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == COLUMNS

@@ -1,0 +1,392 @@
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import tracemalloc
+import wave
+from pathlib import Path
+
+import mutagen
+import mutagen.mp3
+import numpy as np
+import pytest
+import soundfile
+from conftest import RATE, noise, sine, tune, write_artists, write_song
+
+import library
+import mp3_split
+
+HERE = Path(mp3_split.__file__).parent
+
+
+def split(root: Path, *arguments: str) -> int:
+    return mp3_split.main(["--data", str(root), "--jobs", "1", *arguments])
+
+
+def rows(root: Path) -> dict[str, dict]:
+    """songs.csv by song."""
+    return {row["song"]: row for row in library.read_songs(root).to_dict("records")}
+
+
+def clips(root: Path, song: str) -> list[Path]:
+    return sorted(library.clip_folder(root, song).glob("*.wav"))
+
+
+def listen(path: Path, **options) -> tuple[np.ndarray, dict]:
+    """All whole clips of a file on end, between -1 and 1, and its record."""
+    listening = mp3_split.Listening(path, **options)
+    heard = [clip / 32768 for clip in listening]
+    return np.concatenate(heard) if heard else np.zeros(0), listening.record
+
+
+def peak_frequency(y: np.ndarray) -> float:
+    return float(np.argmax(np.abs(np.fft.rfft(y))) * mp3_split.SAMPLE_RATE / len(y))
+
+
+# --- decoding --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rate", [8_000, 22_050, 44_100, 48_000])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_any_rate_and_channels_become_mono_at_one_rate(tmp_path, rate, channels):
+    y = np.column_stack([sine(1000, 5, rate)] * channels)
+    heard, record = listen(write_song(tmp_path / "x.wav", y, rate))
+    assert len(heard) == 2 * mp3_split.CLIP_SAMPLES
+    assert peak_frequency(heard) == pytest.approx(1000, abs=1)
+    assert np.sqrt(np.mean(heard**2)) == pytest.approx(0.5 / np.sqrt(2), rel=0.02)  # two equal channels: no louder
+    assert (record["sample_rate"], record["channels"]) == (rate, channels)
+    assert record["dropped"] == pytest.approx(1, abs=0.01)
+
+
+@pytest.mark.parametrize("suffix", [".mp3", ".flac", ".ogg", ".opus", ".wav", ".MP3"])
+def test_formats(tmp_path, suffix):
+    rate = 48_000
+    heard, record = listen(write_song(tmp_path / f"x{suffix}", sine(440, 4.5, rate), rate))
+    assert record["status"] == "ok"
+    assert record["clips"] == 2
+    assert peak_frequency(heard) == pytest.approx(440, abs=1)
+    assert record["sample_rate"] == rate
+
+
+def test_m4a(tmp_path):
+    write_song(tmp_path / "x.wav", sine(440, 4.5))
+    subprocess.run([mp3_split.ffmpeg(), "-v", "error", "-i", tmp_path / "x.wav", tmp_path / "x.m4a"], check=True)
+    heard, record = listen(tmp_path / "x.m4a")
+    assert (record["status"], record["clips"]) == ("ok", 2)
+    assert peak_frequency(heard) == pytest.approx(440, abs=1)
+
+
+def test_resampling_does_not_alias(tmp_path):
+    heard, _ = listen(write_song(tmp_path / "x.wav", sine(15_000, 4)))  # would fold to 7,050 Hz
+    assert np.abs(heard[1000:-1000]).max() < 0.001
+
+
+def test_without_ffmpeg_on_the_path(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    mp3_split.ffmpeg.cache_clear()
+    try:
+        assert "imageio_ffmpeg" in mp3_split.ffmpeg()
+        assert listen(write_song(tmp_path / "x.mp3", sine()))[1]["status"] == "ok"
+    finally:
+        mp3_split.ffmpeg.cache_clear()
+
+
+def test_memory_does_not_grow_with_the_song(tmp_path):
+    peaks = []
+    for seconds in (10, 300):
+        path = write_song(tmp_path / f"{seconds}.flac", sine(440, seconds))
+        tracemalloc.start()
+        for _ in mp3_split.Listening(path):
+            pass
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < peaks[0] + 500_000  # bytes; 300 s of samples are 13 million
+
+
+# --- clips -----------------------------------------------------------------------------------
+
+
+def test_clips_are_whole_and_the_rest_is_counted(tmp_path):
+    write_song(tmp_path / "songs/A/x.wav", sine(440, 7.5))
+    assert split(tmp_path) == 0
+    paths = clips(tmp_path, "A/x.wav")
+    assert [path.name for path in paths] == ["0000.wav", "0001.wav", "0002.wav"]
+    for path in paths:
+        with wave.open(str(path)) as clip:
+            assert (clip.getnchannels(), clip.getframerate(), clip.getsampwidth()) == (1, 22_050, 2)
+            assert clip.getnframes() == 44_100
+    heard, _ = listen(tmp_path / "songs/A/x.wav")
+    written = np.concatenate([soundfile.read(path)[0] for path in paths])
+    np.testing.assert_array_equal(written, heard)
+    row = rows(tmp_path)["A/x.wav"]
+    assert (row["seconds"], row["clips"], row["dropped"]) == (7.5, 3, 1.5)
+
+
+def test_the_same_file_name_in_two_folders(tmp_path):
+    write_song(tmp_path / "songs/A/Intro.wav", sine(440, 2))
+    write_song(tmp_path / "songs/B/Intro.wav", sine(880, 4))
+    assert split(tmp_path) == 0
+    assert len(clips(tmp_path, "A/Intro.wav")) == 1
+    assert len(clips(tmp_path, "B/Intro.wav")) == 2
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "two words",
+        'it\'s "quoted"',
+        "Beyoncé ñ 日本",
+        "-dash",
+        "two\nlines",
+        "100%d",
+        "semi;colon & $HOME `x`",
+        "🎵",
+        "a.b",
+    ],
+)
+def test_odd_names(tmp_path, name):
+    if sys.platform == "win32" and not name.isprintable():
+        pytest.skip("Windows has no such names")
+    write_song(tmp_path / f"songs/{name}/{name}.mp3", sine())
+    assert split(tmp_path) == 0
+    song = f"{name}/{name}.mp3"
+    assert len(clips(tmp_path, song)) == 2
+    assert rows(tmp_path)[song]["artist"] == name
+
+
+# --- what is left out ------------------------------------------------------------------------
+
+
+def test_everything_is_accounted_for(tmp_path, capsys):
+    songs = tmp_path / "songs"
+    write_song(songs / "A/good.mp3", tune(0, 1, 6))
+    write_song(songs / "A/short.wav", sine(440, 1.9))
+    write_song(songs / "A/silent.wav", np.zeros(5 * RATE))
+    (songs / "A/empty.mp3").touch()
+    (songs / "A/text.mp3").write_text("This is not music.\n" * 500)
+    (songs / "A/cover.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    data = write_song(songs / "A/cut.mp3", tune(0, 2, 10)).read_bytes()
+    (songs / "A/cut.mp3").write_bytes(data[: len(data) // 2])
+    (songs / "A/most.mp3").write_bytes(data[: int(0.96 * len(data))])
+    hole = bytearray(write_song(songs / "A/hole.mp3", tune(0, 3, 10)).read_bytes())
+    hole[len(hole) // 2 : len(hole) // 2 + 800] = bytes(800)
+    (songs / "A/hole.mp3").write_bytes(hole)
+    assert split(tmp_path) == 3
+    found = rows(tmp_path)
+    assert {song: row["status"] for song, row in found.items()} == {
+        "A/good.mp3": "ok",
+        "A/short.wav": "too short",
+        "A/silent.wav": "silent",
+        "A/empty.mp3": "rejected",
+        "A/text.mp3": "rejected",
+        "A/cut.mp3": "rejected",
+        "A/most.mp3": "damaged",
+        "A/hole.mp3": "damaged",
+    }
+    assert "an empty file" in found["A/empty.mp3"]["reason"]
+    assert "cannot be read as MP3" in found["A/text.mp3"]["reason"]
+    assert "of the 10.0 s that it announces" in found["A/cut.mp3"]["reason"]
+    assert all(row["reason"] for row in found.values() if row["status"] != "ok")
+    assert not clips(tmp_path, "A/cut.mp3")
+    out = capsys.readouterr().out
+    assert "Left out (5 songs)" in out
+    assert "A/text.mp3: rejected: cannot be read as MP3" in out
+
+
+def test_a_silent_clip_is_counted_but_kept(tmp_path):
+    write_song(tmp_path / "songs/A/x.wav", np.concatenate([np.zeros(2 * RATE), sine(440, 2)]))
+    assert split(tmp_path) == 0
+    assert (rows(tmp_path)["A/x.wav"]["clips"], rows(tmp_path)["A/x.wav"]["silent_clips"]) == (2, 1)
+
+
+@pytest.mark.parametrize(("level", "silent"), [(-70, True), (-50, False)])
+def test_silence_is_a_matter_of_rms(level, silent):
+    clip = sine(440, 2, mp3_split.SAMPLE_RATE, amplitude=np.sqrt(2) * 10 ** (level / 20))
+    assert mp3_split.is_silent(clip) == silent
+
+
+def test_a_file_that_names_another_is_not_followed(tmp_path):
+    secret = write_song(tmp_path / "outside/secret.wav", sine(440, 6))
+    songs = tmp_path / "songs/A"
+    songs.mkdir(parents=True)
+    (songs / "concat.mp3").write_text(f"ffconcat version 1.0\nfile '{secret}'\n")
+    (songs / "list.m4a").write_text(f"#EXTM3U\n#EXTINF:6,\n{secret}\n")
+    assert split(tmp_path) == 1
+    assert {row["status"] for row in rows(tmp_path).values()} == {"rejected"}
+
+
+def test_duplicates_are_kept_once(tmp_path):
+    first = write_song(tmp_path / "songs/A/one.mp3", tune(0, 1))
+    shutil.copy(first, tmp_path / "songs/A/two.mp3")
+    write_song(tmp_path / "songs/A/three.mp3", tune(0, 3))
+    assert split(tmp_path) == 3
+    found = rows(tmp_path)
+    assert {song: row["status"] for song, row in found.items()} == {
+        "A/one.mp3": "ok",
+        "A/two.mp3": "duplicate",
+        "A/three.mp3": "ok",
+    }
+    assert found["A/two.mp3"]["reason"] == "the same recording as A/one.mp3"
+
+
+def test_a_recording_under_two_artists_is_left_out_of_both(tmp_path):
+    first = write_song(tmp_path / "songs/A/one.mp3", tune(0, 1))
+    write_song(tmp_path / "songs/A/three.mp3", tune(0, 3))
+    (tmp_path / "songs/B").mkdir()
+    shutil.copy(first, tmp_path / "songs/B/two.mp3")
+    assert split(tmp_path) == 3
+    found = rows(tmp_path)
+    assert {song: row["status"] for song, row in found.items()} == {
+        "A/one.mp3": "rejected",
+        "A/three.mp3": "ok",
+        "B/two.mp3": "rejected",
+    }
+    assert "B/two.mp3" in found["A/one.mp3"]["reason"]
+    assert "A/one.mp3" in found["B/two.mp3"]["reason"]
+
+
+def test_too_long_a_file_is_refused_before_it_is_decoded(tmp_path):
+    write_song(tmp_path / "songs/A/long.flac", sine(440, 40))
+    assert split(tmp_path, "--max-hours", "0.01") == 1
+    assert "longer than 0.01 hours" in rows(tmp_path)["A/long.flac"]["reason"]
+    assert not library.clip_folder(tmp_path, "A/long.flac").exists()
+    assert split(tmp_path) == 0  # the refusal is not for ever
+
+
+def test_the_space_is_checked_first(tmp_path, monkeypatch, capsys):
+    write_song(tmp_path / "songs/A/x.wav", sine())
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 9, 1))
+    assert split(tmp_path) == 1
+    assert "Make room" in capsys.readouterr().err
+    assert not (tmp_path / "clips").exists()
+
+
+@pytest.mark.parametrize("folder", ["songs", "songs/A"])
+def test_no_music_is_a_users_mistake(tmp_path, capsys, folder):
+    (tmp_path / folder).mkdir(parents=True)
+    assert split(tmp_path) == 1
+    assert "There is no music in" in capsys.readouterr().err
+
+
+# --- labels ----------------------------------------------------------------------------------
+
+
+def tagged(path: Path, **tags: str) -> Path:
+    write_song(path, noise(4, seed=len(str(path))))
+    file = mutagen.mp3.EasyMP3(path)
+    file.update(tags)
+    file.save()
+    return path
+
+
+def test_labels_from_tags(tmp_path):
+    tagged(tmp_path / "songs/Various/x.mp3", artist="Pit/bull\x1b[31m", album="../../Hits", title="Go")
+    write_song(tmp_path / "songs/Various/untagged.mp3", sine())
+    assert split(tmp_path, "--label-by", "tag") == 3
+    found = rows(tmp_path)
+    assert found["Various/x.mp3"]["artist"] == "Pit/bull [31m"
+    assert found["Various/untagged.mp3"]["reason"] == "without an artist tag"
+    assert split(tmp_path) == 0  # by folder again, without cutting anew
+    found = rows(tmp_path)
+    assert found["Various/x.mp3"]["artist"] == "Various"
+    assert (found["Various/x.mp3"]["album"], found["Various/x.mp3"]["title"]) == ("../../Hits", "Go")
+    assert found["Various/untagged.mp3"]["title"] == "untagged"
+    assert {path.name for path in tmp_path.iterdir()} == {"songs", "clips", "songs.csv"}  # tags made no path
+
+
+def test_a_song_in_no_folder_takes_its_tag_or_is_left_out(tmp_path):
+    tagged(tmp_path / "songs/x.mp3", artist="Pitbull")
+    write_song(tmp_path / "songs/y.mp3", sine())
+    assert split(tmp_path) == 3
+    assert rows(tmp_path)["x.mp3"]["artist"] == "Pitbull"
+    assert rows(tmp_path)["y.mp3"]["reason"] == "in no artist folder and without an artist tag"
+
+
+# --- running again ---------------------------------------------------------------------------
+
+
+def test_running_again_does_only_what_is_needed(tmp_path, capsys):
+    write_artists(tmp_path / "songs", each=2, seconds=4)
+    assert split(tmp_path) == 0
+    capsys.readouterr()
+    assert split(tmp_path) == 0
+    assert "Songs split now: 0." in capsys.readouterr().out
+    write_song(tmp_path / "songs/Artist A/Album 1/Song 1.mp3", tune(0, 9, 6))  # changed
+    clips(tmp_path, "Artist B/Album 1/Song 1.mp3")[0].unlink()  # lost
+    assert split(tmp_path) == 0
+    assert "Songs split now: 2." in capsys.readouterr().out
+    assert len(clips(tmp_path, "Artist A/Album 1/Song 1.mp3")) == 3
+    assert len(clips(tmp_path, "Artist B/Album 1/Song 1.mp3")) == 2
+
+
+def test_other_settings_make_clips_out_of_date(tmp_path, monkeypatch):
+    write_song(tmp_path / "songs/A/x.wav", sine())
+    assert split(tmp_path) == 0
+    assert mp3_split.up_to_date("A/x.wav", songs=tmp_path / "songs", root=tmp_path)
+    monkeypatch.setitem(mp3_split.SETTINGS, "version", 0)
+    assert not mp3_split.up_to_date("A/x.wav", songs=tmp_path / "songs", root=tmp_path)
+
+
+def test_a_song_that_is_gone_leaves_songs_csv(tmp_path):
+    write_artists(tmp_path / "songs", each=2, seconds=4)
+    assert split(tmp_path) == 0
+    (tmp_path / "songs/Artist A/Album 1/Song 1.mp3").rename(tmp_path / "songs/Artist B/moved.mp3")
+    assert split(tmp_path) == 0
+    assert set(rows(tmp_path)) == {
+        "Artist A/Album 2/Song 2.mp3",
+        "Artist B/moved.mp3",
+        "Artist B/Album 1/Song 1.mp3",
+        "Artist B/Album 2/Song 2.mp3",
+    }
+    assert rows(tmp_path)["Artist B/moved.mp3"]["artist"] == "Artist B"
+
+
+def write_noises(songs: Path, number: int, seconds: float) -> None:
+    """Songs by one artist that are quickly made."""
+    for song in range(number):
+        write_song(songs / f"A/{song}.mp3", noise(seconds, seed=song))
+
+
+def everything(root: Path) -> dict[str, bytes]:
+    """All that splitting wrote, without the source's time stamps."""
+    files = [*root.glob("clips/**/*.wav"), root / "songs.csv"]
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="kill -9")
+@pytest.mark.parametrize("seconds", [1.5, 2.5])
+def test_killed_and_run_again(tmp_path, seconds):
+    songs = tmp_path / "songs"
+    write_noises(songs, 12, 60)
+    command = [sys.executable, str(HERE / "mp3_split.py"), "--songs", str(songs), "--jobs", "1", "--data"]
+    subprocess.run([*command, tmp_path / "whole"], check=True, capture_output=True)
+    process = subprocess.Popen(
+        [*command, tmp_path / "killed"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    time.sleep(seconds)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    subprocess.run([*command, tmp_path / "killed"], check=True, capture_output=True)
+    assert everything(tmp_path / "killed") == everything(tmp_path / "whole")
+    assert not list((tmp_path / "killed").rglob(".unfinished-*"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_ctrl_c_ends_cleanly(tmp_path):
+    write_noises(tmp_path / "songs", 20, 90)
+    command = [sys.executable, str(HERE / "mp3_split.py"), "--data", str(tmp_path), "--jobs", "2"]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, text=True
+    )
+    while not list(tmp_path.glob("clips/*/*/song.json")):  # the first song is done
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the script and its workers alike
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "run the same command again" in err
+    assert "Traceback" not in err
+    records = [library.read_record(tmp_path, p.parent.relative_to(tmp_path / "clips").as_posix())
+               for p in tmp_path.glob("clips/*/*/song.json")]  # fmt: skip
+    assert {record["status"] for record in records} == {"ok"}  # none was cut short by the signal

@@ -1,0 +1,87 @@
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from conftest import sine, tune, write_song
+
+import classifiers
+import predict
+
+
+@pytest.fixture(scope="module")
+def root(small, tmp_path_factory):
+    """The small library with a model that has not heard the fourth songs."""
+    root = shutil.copytree(small, tmp_path_factory.mktemp("predict") / "root")
+    frame = pd.read_pickle(root / "df_music.pkl")
+    heard = frame[~frame["song"].str.endswith("Song 4.mp3")]
+    model = classifiers.fit(*classifiers.models()["logistic regression"], heard)
+    classifiers.save(root, "logistic regression", model, scores={}, trained_on=heard, held_out="")
+    return root
+
+
+def test_songs_never_heard_get_their_artists(root, capsys):
+    songs = [root / f"songs/Artist {artist}/Album 2/Song 4.mp3" for artist in "AB"]
+    assert predict.main(["--data", str(root), *map(str, songs)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith("Artist A/Album 2/Song 4.mp3")
+    assert lines[1].strip().startswith("Artist A ")
+    assert "of 4 clips agree; next Artist B" in lines[1]
+    assert lines[3].strip().startswith("Artist B ")
+
+
+def test_the_verdict_is_that_of_the_frame(root):
+    saved = classifiers.load(root)
+    song = "Artist A/Album 2/Song 4.mp3"
+    frame = pd.read_pickle(root / "df_music.pkl").query("song == @song")
+    clips = saved.probabilities(frame)
+    expected = classifiers.join_clips(clips, frame["song"]).loc[song]
+    verdict = predict.judge(root / "songs" / song, saved)
+    pd.testing.assert_series_equal(verdict.song, expected.loc[verdict.song.index], check_names=False)
+    assert verdict.song.sum() == pytest.approx(1)
+    pd.testing.assert_frame_equal(verdict.clips, clips.reset_index(drop=True))
+
+
+def test_what_is_no_song_is_named_and_the_others_are_judged(root, tmp_path, capsys):
+    (tmp_path / "text.mp3").write_text("no music")
+    (tmp_path / "folder.mp3").mkdir()
+    (tmp_path / "note.txt").write_text("x")
+    write_song(tmp_path / "short.wav", sine(440, 1))
+    write_song(tmp_path / "silent.wav", 0 * sine(440, 4))
+    good = write_song(tmp_path / "-good.wav", tune(0, 9, 4))
+    names = ["text.mp3", "folder.mp3", "note.txt", "short.wav", "silent.wav", "nowhere.mp3"]
+    assert predict.main(["--data", str(root), "--", *(str(tmp_path / name) for name in names), str(good)]) == 3
+    out = capsys.readouterr().out
+    assert "-good.wav\n  Artist A" in out
+    for name, reason in zip(
+        names,
+        ("cannot be read as MP3", "a folder", "not a kind of file", "too short", "silent", "No such file"),
+        strict=True,
+    ):
+        assert reason in next(line for line in out.splitlines() if name in line)
+    assert predict.main(["--data", str(root), str(tmp_path / "nowhere.mp3")]) == 1
+
+
+def test_a_model_of_other_features_is_refused(root, tmp_path, capsys):
+    own = shutil.copytree(root / "model", tmp_path / "model").parent
+    info = json.loads((own / "model/model.json").read_text())
+    info["features"][0] = "pulse"
+    (own / "model/model.json").write_text(json.dumps(info))
+    assert predict.main(["--data", str(own), "x.mp3"]) == 1
+    err = capsys.readouterr().err
+    assert "does not fit" in err
+    assert "pulse" in err
+    assert "tempo" in err
+
+
+def test_tensorflow_is_not_imported_for_a_model_without_it(root):
+    song = root / "songs/Artist A/Album 2/Song 4.mp3"
+    code = (
+        f"import sys, predict; status = predict.main(['--data', {str(root)!r}, {str(song)!r}]); "
+        "sys.exit(9 if 'tensorflow' in sys.modules else status)"
+    )
+    here = Path(predict.__file__).parent
+    assert subprocess.run([sys.executable, "-c", code], cwd=here, check=False).returncode == 0

@@ -1,0 +1,130 @@
+"""The whole path, both notebooks with it, and the notebooks as they are committed."""
+
+import json
+import shutil
+from pathlib import Path
+
+import nbformat
+import pytest
+from conftest import write_artists
+
+import demo_songs
+import library
+import run
+
+HERE = Path(run.__file__).parent
+
+
+def outputs(path: Path) -> list[dict]:
+    return [out for cell in nbformat.read(path, as_version=4).cells for out in cell.get("outputs", [])]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A library through which `run` went, from songs that lie elsewhere."""
+    folder = tmp_path_factory.mktemp("run")
+    write_artists(folder / "my music")
+    (folder / "my music/Artist A/broken.mp3").write_text("no music")  # a reject stops nothing
+    before = [(HERE / f"{name}.ipynb").read_bytes() for name in run.NOTEBOOKS]
+    status = run.main(["--data", str(folder / "root"), "--songs", str(folder / "my music")])
+    after = [(HERE / f"{name}.ipynb").read_bytes() for name in run.NOTEBOOKS]
+    return folder, status, before == after
+
+
+def test_the_whole_path(finished, capfd):
+    folder, status, notebooks_untouched = finished
+    assert status == 0
+    assert notebooks_untouched
+    root = folder / "root"
+    assert {path.name for path in (root / "report").iterdir()} == {
+        *(f"{name}.{kind}" for name in run.NOTEBOOKS for kind in ("ipynb", "html")),
+    }
+    info = json.loads((root / "model/model.json").read_text())
+    assert info["held_out"] not in info["songs"]
+    assert len(info["songs"]) == 7
+    assert info["scores"]["song"] >= 0.5
+    assert not list((folder / "my music").rglob("*.wav"))
+    run.summarise(root, 60)
+    out = capfd.readouterr().out
+    assert "9 songs, 1 left out" in out
+    assert "balanced accuracy" in out
+
+
+@pytest.mark.parametrize("name", run.NOTEBOOKS)
+def test_the_notebooks_ran_clean(finished, name):
+    path = finished[0] / "root/report" / f"{name}.ipynb"
+    found = outputs(path)
+    assert not [out for out in found if out["output_type"] == "error" or out.get("name") == "stderr"]
+    assert sum("image/png" in out.get("data", {}) for out in found) >= 3
+    assert "<h1" in path.with_suffix(".html").read_text(encoding="utf-8")
+
+
+def test_one_artist_gets_pictures_and_a_sentence(tmp_path, capfd):
+    write_artists(tmp_path / "songs", artists=1)
+    assert run.main(["--data", str(tmp_path)]) == 1
+    assert (tmp_path / "report/visualizations.html").exists()
+    err = capfd.readouterr().err
+    assert "modeling.ipynb could not go on" in err
+    assert "at least two artists" in err
+    assert "Traceback" not in err
+
+
+def test_a_script_that_fails_ends_the_run(tmp_path, capfd):
+    (tmp_path / "songs/A").mkdir(parents=True)
+    (tmp_path / "songs/A/x.mp3").write_text("no music")
+    with pytest.raises(SystemExit) as ended:
+        run.main(["--data", str(tmp_path)])
+    assert ended.value.code == 1
+    assert "A/x.mp3: rejected" in capfd.readouterr().out
+    assert not (tmp_path / "features").exists()
+
+
+def test_without_music_it_is_the_demo_and_says_so(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(demo_songs, "encode", lambda track, song: None)
+    assert run.choose(None, tmp_path) == (tmp_path / "demo", tmp_path / "demo/songs")
+    out = capsys.readouterr().out
+    assert "There is no music in" in out
+    assert "not artists" in out
+    (tmp_path / "songs/A").mkdir(parents=True)
+    (tmp_path / "songs/A/x.mp3").touch()
+    assert run.choose(None, tmp_path) == (tmp_path, tmp_path / "songs")
+    assert run.choose(Path("~/x"), tmp_path) == (tmp_path, Path.home() / "x")
+
+
+def test_demo_songs_are_two_styles(tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr(demo_songs, "encode", lambda track, song: made.append((track, song)))
+    assert demo_songs.make(tmp_path) == 28
+    assert {song.relative_to(tmp_path / "songs").parts[0] for _, song in made} == {"Acoustic", "Electronic"}
+    assert {song.relative_to(tmp_path / "songs").parts[1] for _, song in made} == {
+        "calm", "energetic", "happy", "nostalgic", "tender",
+    }  # fmt: skip
+    assert "not artists" in library.note(tmp_path)
+
+
+def test_a_demo_song_is_an_mp3_with_tags(tmp_path, monkeypatch):
+    monkeypatch.setattr(demo_songs, "tqdm", lambda tracks, **_: tracks[:1])
+    demo_songs.make(tmp_path)
+    song = tmp_path / "songs/Acoustic/calm/calm_acoustic_1.mp3"
+    from mp3_split import read_header
+
+    header = read_header(song)
+    assert (header["artist"], header["album"], header["codec"]) == ("Acoustic", "calm", "MP3")
+    assert header["announced"] > 25
+    shutil.rmtree(tmp_path / "songs")
+
+
+@pytest.mark.parametrize("name", run.NOTEBOOKS)
+def test_the_committed_notebook_is_one_clean_run_of_the_demo(name):
+    path = HERE / f"{name}.ipynb"
+    book = nbformat.read(path, as_version=4)
+    nbformat.validate(book)
+    code = [cell for cell in book.cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
+    assert not [out for out in outputs(path) if out["output_type"] == "error" or out.get("name") == "stderr"]
+    assert path.stat().st_size < 500_000
+    assert str(HERE) not in path.read_text(encoding="utf-8")
+    assert "not artists" in path.read_text(encoding="utf-8")
+    for cell in code:
+        assert "def " not in cell.source
+        assert len(cell.source.splitlines()) <= 15
