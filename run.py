@@ -7,12 +7,14 @@ The executed notebooks, also as web pages, go to report/ in the library's root.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
@@ -41,17 +43,25 @@ def choose(songs: Path | None, root: Path) -> tuple[Path, Path]:
     return root / "demo", root / "demo" / "songs"
 
 
+@contextlib.contextmanager
+def step(name: str) -> Iterator[None]:
+    """Say what begins, and how long it took."""
+    print(f"\n--- {name}", flush=True)
+    started = time.monotonic()
+    yield
+    print(f"({time.monotonic() - started:.0f} s)", flush=True)
+
+
 def run_script(name: str, *arguments: str | Path) -> None:
     """Run one of the scripts. That it left songs out is no reason to stop."""
-    print(f"\n--- {name}", flush=True)
-    status = subprocess.run([sys.executable, HERE / name, *arguments], check=False).returncode
+    with step(name):
+        status = subprocess.run([sys.executable, HERE / name, *arguments], check=False).returncode
     if status not in (terminal.ALL_GOOD, terminal.LEFT_OUT):
         raise SystemExit(status)
 
 
 def run_notebook(name: str, root: Path) -> None:
     """Execute a notebook on a library; the result and its web page go to the root's report folder."""
-    print(f"\n--- {name}.ipynb (this can take some minutes)", flush=True)
     os.environ["MUSIC_DATA"] = str(root)
     book = nbformat.read(HERE / f"{name}.ipynb", as_version=4)
     place = {"metadata": {"path": str(HERE)}}
@@ -102,7 +112,8 @@ def work(args: argparse.Namespace) -> int:
     run_script("feature_extraction.py", "--data", root)
     run_script("dataframe_creation.py", "--data", root)
     for name in NOTEBOOKS:
-        run_notebook(name, root)
+        with step(f"{name}.ipynb (some minutes, where there are many songs)"):
+            run_notebook(name, root)
     held_out = json.loads((root / "model" / "model.json").read_text(encoding="utf-8"))["held_out"]
     run_script("predict.py", "--data", root, "--", songs / held_out)
     print("That song was put aside: the model has not heard it.")
