@@ -1,8 +1,9 @@
 # make        says what there is to do
 # Everything is set up in .venv on the first call of any of them.
 
-PYTHON ?= python3
-DATA ?= data
+PYTHON := python3
+SONGS :=
+DATA := data
 PY := .venv/bin/python
 export SONGS DATA
 

@@ -122,6 +122,8 @@ def _client(jobs: int, scheduler: str | None) -> Iterator[Client]:
     settings = {
         "distributed.scheduler.allowed-failures": 1,  # a song that stops its worker gets one more try
         "distributed.nanny.pre-spawn-environ": ONE_THREAD,
+        "distributed.scheduler.http.routes": [],
+        "distributed.worker.http.routes": [],
     }
     with dask.config.set(settings):
         with _ctrl_c_ignored():
@@ -129,7 +131,8 @@ def _client(jobs: int, scheduler: str | None) -> Iterator[Client]:
                 n_workers=jobs,
                 threads_per_worker=1,
                 host="127.0.0.1",  # not to be reached from other machines
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",  # of its web server, which cannot be switched off
+                scheduler_kwargs={"dashboard": False},
                 silence_logs=logging.CRITICAL,
             )
         with cluster, Client(cluster, set_as_default=False) as client:

@@ -1,6 +1,7 @@
 import os
 import time
 
+import psutil
 import pytest
 from dask.distributed import LocalCluster
 
@@ -68,6 +69,19 @@ def test_a_cluster_gives_the_same():
 def test_no_cluster_is_a_users_mistake():
     with pytest.raises(library.UserError, match="No Dask scheduler answers at tcp"):
         run(["a"], scheduler="tcp://127.0.0.1:1")
+
+
+def test_it_listens_on_loopback_only():
+    with workers._client(2, None) as client:
+        assert client.run(os.getpid)  # both workers are up
+        here = psutil.Process()
+        listening = [
+            connection.laddr.ip
+            for process in (here, *here.children(recursive=True))
+            for connection in process.net_connections("inet")
+            if connection.status == psutil.CONN_LISTEN
+        ]
+    assert set(listening) == {"127.0.0.1"}
 
 
 def threads(song: str) -> dict:
