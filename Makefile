@@ -3,7 +3,7 @@
 
 PYTHON := python3
 SONGS :=
-DATA := data
+DATA := $(if $(MUSIC_DATA),$(MUSIC_DATA),data)
 PY := .venv/bin/python
 export SONGS DATA
 
@@ -36,8 +36,8 @@ test: .venv/ready
 	@$(PY) -m pytest tests
 
 clean:
-	rm -rf "$$DATA"/clips "$$DATA"/features "$$DATA"/songs.csv "$$DATA"/df_music.pkl "$$DATA"/df_music.parquet
-	rm -rf "$$DATA"/model "$$DATA"/report "$$DATA"/demo .venv __pycache__ tests/__pycache__ .pytest_cache
+	cd "$${DATA:?}" && rm -rf clips features songs.csv df_music.pkl df_music.parquet model report demo .unfinished-*
+	rm -rf .venv __pycache__ tests/__pycache__ .pytest_cache
 
 # A half-made .venv does not count: the file "ready" is written last.
 .venv/ready: requirements.txt

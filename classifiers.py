@@ -32,9 +32,9 @@ from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
 from feature_extraction import COLUMNS, SETTINGS
-from library import UserError, printable, versions, whole_file
+from library import UserError, printable, read_songs, versions, whole_file
 
-MIN_SONGS = 3  # an artist needs one song to be judged by and two to learn from
+MIN_SONGS = 4  # an artist needs one song to be put aside, one to be judged by, and two to learn from
 FOLDS = 5
 INNER_FOLDS = 3
 SEED = 0
@@ -329,6 +329,8 @@ def save(root: Path, name: str, model: BaseEstimator, *, scores: dict, trained_o
         The song it has never seen.
     """
     keras = _is_keras(model)
+    table = read_songs(root)
+    hashes = dict(zip(table["song"], table["hash"], strict=True))
     info = {
         "name": name,
         "kind": "keras" if keras else "scikit-learn",
@@ -337,7 +339,7 @@ def save(root: Path, name: str, model: BaseEstimator, *, scores: dict, trained_o
         "settings": SETTINGS,
         "versions": versions(),
         "scores": scores,
-        "songs": sorted(trained_on["song"].unique()),
+        "songs": {song: hashes.get(song, "") for song in sorted(trained_on["song"].unique())},
         "held_out": held_out,
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
@@ -365,7 +367,10 @@ def load(root: Path) -> Saved:
     except (FileNotFoundError, ValueError):
         demo = " For the demo's, add --data data/demo." if (root / "demo" / "model").is_dir() else ""
         raise UserError(f"There is no model in {printable(folder)}. {REMAKE}{demo}") from None
-    problems = mismatches(info)
+    try:
+        problems = mismatches(info)
+    except (KeyError, TypeError, AttributeError):
+        problems = ["model.json lacks what it should hold"]
     if problems:
         raise UserError(f"The model in {printable(folder)} does not fit: {'; '.join(problems)}. {REMAKE}")
     try:
@@ -401,8 +406,7 @@ def mismatches(info: dict) -> list[str]:
         before, now = info["settings"].get(key), SETTINGS.get(key)
         if key != "columns" and before != now:
             problems.append(f"{key} was {before}, is {now}")
-    library = "tensorflow" if info["kind"] == "keras" else "scikit-learn"
-    before, now = info["versions"].get(library), versions()[library]
+    before, now = info["versions"].get(info["kind"]), versions()[info["kind"]]
     if before != now:
-        problems.append(f"{library} was {before}, is {now}")
+        problems.append(f"{info['kind']} was {before}, is {now}")
     return problems

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 import terminal
 import workers
 from feature_extraction import COLUMNS, SETTINGS, up_to_date
-from library import SongError, UserError, good_songs, printable, table_path, versions, whole_file
+from library import SongError, UserError, clear_unfinished, good_songs, printable, table_path, versions, whole_file
 
 LABELS = ["artist", "album", "song"]
 KEYS = ["clip", "start", "silent"]
@@ -33,15 +33,19 @@ def load_table(song: str, *, root: Path) -> pd.DataFrame:
     Raises
     ------
     SongError
-        If its columns are not the expected ones in their order, a number is missing or infinite,
-        or a clip stands in it twice.
+        If it cannot be read, its columns are not the expected ones in their order, a number is
+        missing or infinite, or a clip stands in it twice.
     """
-    table = pq.read_table(table_path(root, song)).to_pandas()
+    try:
+        table = pq.read_table(table_path(root, song)).to_pandas()
+    except (OSError, pa.ArrowException):
+        table = None
     problem = ""
-    if list(table.columns) != KEYS + COLUMNS:
+    if table is None:
+        problem = "cannot be read"
+    elif list(table.columns) != KEYS + COLUMNS:
         problem = "has other columns"
-    elif not np.isfinite(table[COLUMNS].to_numpy()).all():
-        bad = [name for name in COLUMNS if not np.isfinite(table[name]).all()]
+    elif bad := [name for name in COLUMNS if not np.isfinite(table[name]).all()]:
         problem = f"holds values that are no numbers, in {', '.join(bad[:3])}"
     elif table["clip"].duplicated().any():
         problem = "holds a clip twice"
@@ -83,15 +87,19 @@ def made_from(root: Path) -> str | None:
     """The fingerprint of the frame that is there, or None."""
     try:
         attributes = pq.read_schema(root / "df_music.parquet").metadata[b"PANDAS_ATTRS"]
-        return json.loads(attributes)["made_from"] if (root / "df_music.pkl").exists() else None
-    except (FileNotFoundError, KeyError, pa.ArrowInvalid):
+        written = [(root / f"df_music.{kind}").stat().st_mtime_ns for kind in ("pkl", "parquet")]
+    except (OSError, KeyError, TypeError, pa.ArrowException):
         return None
+    # The pickle is written first. One that is newer is from a run that was killed in between.
+    return json.loads(attributes)["made_from"] if written == sorted(written) else None
 
 
 def work(args: argparse.Namespace) -> int:
     """Gather the tables and write the frame."""
-    root = args.data.absolute()
+    root = args.data
     good = good_songs(root)
+    clear_unfinished(root)
+    terminal.print_note(root)
     hashes = zip(good["song"], good["hash"], strict=True)
     ready = np.array([up_to_date(song, digest, root=root) for song, digest in hashes])
     left_out = dict.fromkeys(good["song"][~ready], "has no table, or one that is out of date")
@@ -119,7 +127,7 @@ def work(args: argparse.Namespace) -> int:
         )
     terminal.print_left_out({song: str(reason) for song, reason in left_out.items()})
     if left_out:
-        print("To make missing tables: python feature_extraction.py, then this again.")
+        print(f"To make missing tables: {terminal.command('feature_extraction.py', root)}, then this again.")
     return terminal.LEFT_OUT if left_out else terminal.ALL_GOOD
 
 
@@ -127,7 +135,7 @@ def write(frame: pd.DataFrame, root: Path) -> None:
     """Write the frame as pickle and as Parquet, each whole or not at all."""
     with whole_file(root / "df_music.pkl") as path:
         frame.to_pickle(path)
-    with whole_file(root / "df_music.parquet") as path:  # last: its fingerprint says that both are there
+    with whole_file(root / "df_music.parquet") as path:  # last: see `made_from`
         frame.to_parquet(path, index=False)
 
 

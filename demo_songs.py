@@ -54,7 +54,7 @@ def make(root: Path) -> int:
 
 def work(args: argparse.Namespace) -> int:
     """Make the demo songs."""
-    root = args.data.absolute() / "demo"
+    root = args.data / "demo"
     print(f"{terminal.counted(make(root), 'song')} in {printable(root / 'songs')}. {NOTE}")
     return terminal.ALL_GOOD
 

@@ -38,7 +38,7 @@ from library import (
     table_path,
     whole_file,
 )
-from mp3_split import CLIP_SAMPLES, CLIP_SECONDS, SAMPLE_RATE, Listening, is_silent
+from mp3_split import CLIP_SAMPLES, CLIP_SECONDS, SAMPLE_RATE, SILENCE_DBFS, Listening, is_silent
 
 N_FFT = 2048  # samples in a frame: 93 ms
 HOP_LENGTH = 512  # samples from one frame to the next: 23 ms
@@ -207,6 +207,7 @@ SETTINGS = {
     "n_mels": N_MELS,
     "rolloff": ROLLOFF,
     "dynamic_range": DYNAMIC_RANGE,
+    "silence_dbfs": SILENCE_DBFS,
     "columns": COLUMNS,
     "librosa": librosa.__version__,
 }
@@ -336,9 +337,9 @@ def up_to_date(song: str, digest: str, *, root: Path) -> bool:
     """Whether a song's table is there and made from these samples with these settings."""
     try:
         metadata = pq.read_schema(table_path(root, song)).metadata
-    except (FileNotFoundError, NotADirectoryError, pa.ArrowInvalid):
+    except (OSError, pa.ArrowException):  # absent or damaged
         return False
-    return metadata.get(b"made_by") == stamp(digest)
+    return (metadata or {}).get(b"made_by") == stamp(digest)
 
 
 # --- all songs -------------------------------------------------------------------------------
@@ -349,9 +350,9 @@ def work(args: argparse.Namespace) -> int:
     if args.list:
         print_columns()
         return terminal.ALL_GOOD
-    root = args.data.absolute()
+    root = args.data
     good = good_songs(root)
-    clear_unfinished(root / "features")
+    clear_unfinished(root, root / "features")
     songs = dict(zip(good["song"], good["hash"], strict=True))
     pending = [song for song, digest in songs.items() if not up_to_date(song, digest, root=root)]
     known = sum(table_path(root, song).exists() for song in pending)
@@ -363,6 +364,7 @@ def work(args: argparse.Namespace) -> int:
         else:
             done += outcome
     described = len(songs) - len(failed)
+    terminal.print_note(root)
     where = printable(root / "features")
     print(f"{terminal.counted(described, 'song')} described by {len(COLUMNS)} features in {where}.")
     again = f", of them {known:,} that were out of date" if known else ""

@@ -6,10 +6,12 @@ mirror that path, so two songs never share an output.
 """
 
 import contextlib
+import fnmatch
 import json
 import os
 import platform
 import shutil
+import stat
 import tempfile
 import unicodedata
 from collections import Counter
@@ -31,7 +33,26 @@ DEMUXERS = {
     ".aac": "aac",
     ".wav": "wav",
 }
-OTHER_AUDIO = {".wma", ".aif", ".aiff", ".ape", ".wv", ".mpc", ".mid", ".amr", ".ra", ".m4p"}
+OTHER_AUDIO = {
+    *(".wma", ".aif", ".aiff", ".aifc", ".ape", ".wv", ".mpc", ".mp2", ".mka", ".m4b", ".m4p", ".mid"),
+    *(".amr", ".ra", ".dsf", ".dff", ".tta", ".caf", ".ac3", ".dts"),
+}
+
+# What systems and programs leave in folders of music. Other names may start with a dot: an album is
+# called ".5: The Gray Chapter".
+NOT_MUSIC = (
+    "._*",
+    ".Trash*",
+    ".git",
+    ".AppleDouble",
+    ".unfinished-*",
+    ".stversions",
+    "__MACOSX",
+    "@eaDir",
+    "$RECYCLE.BIN",
+)
+
+RECORD = "mp3_split.json"  # in a song's folder of clips: what splitting learned
 
 MAX_NAME = 240  # bytes in one part of a path; most file systems end at 255, and suffixes are added
 
@@ -78,7 +99,8 @@ def printable(text: object, limit: int = 300) -> str:
 
 def default_root() -> Path:
     """The root that is used when none is named: the variable MUSIC_DATA, else ``data`` here."""
-    return Path(os.environ.get("MUSIC_DATA") or Path(__file__).resolve().parent / "data")
+    named = os.environ.get("MUSIC_DATA")
+    return Path(named).expanduser().resolve() if named else Path(__file__).resolve().parent / "data"
 
 
 def note(root: Path) -> str:
@@ -90,15 +112,13 @@ def note(root: Path) -> str:
 # --- songs -----------------------------------------------------------------------------------
 
 
-def find_songs(folder: Path, leave_out: Path | None = None) -> tuple[list[str], dict[str, str]]:
-    """Find every song below a folder.
+def find_songs(folder: Path) -> tuple[list[str], dict[str, str]]:
+    """Find every song below a folder. Clips, wherever they lie, are not taken for songs.
 
     Parameters
     ----------
     folder : Path
         The folder of songs.
-    leave_out : Path, optional
-        A folder that is not entered: the library's own clips, where they lie below ``folder``.
 
     Returns
     -------
@@ -106,7 +126,7 @@ def find_songs(folder: Path, leave_out: Path | None = None) -> tuple[list[str], 
         Sorted paths below ``folder``, with forward slashes.
     refused : dict of str to str
         Paths that cannot become songs, and why. Files that are not audio are in neither, nor is
-        anything hidden (its name starts with a dot).
+        what `NOT_MUSIC` names.
 
     Raises
     ------
@@ -119,21 +139,31 @@ def find_songs(folder: Path, leave_out: Path | None = None) -> tuple[list[str], 
             "or name another folder with --songs."
         )
     found, refused = [], {}
-    for parent, folders, files in os.walk(folder):
+
+    def refuse(path: Path | str, reason: str) -> None:  # what is not Unicode is shown by escapes
+        refused[Path(path).relative_to(folder).as_posix().encode(errors="backslashreplace").decode()] = reason
+
+    def unreadable(error: OSError) -> None:
+        refuse(error.filename, f"a folder that cannot be read: {error.strerror}")
+
+    for parent, folders, files in os.walk(folder, onerror=unreadable):
         here = Path(parent)
+        if RECORD in files:
+            folders.clear()
+            continue
         for name in list(folders):
             if (here / name).is_symlink():
-                refused[(here / name).relative_to(folder).as_posix()] = "a link to a folder; name that with --songs"
-            if name.startswith(".") or (here / name).is_symlink() or (leave_out and here / name == leave_out):
+                refuse(here / name, "a link to a folder; name that with --songs")
+            if _is_no_music(name) or (here / name).is_symlink():
                 folders.remove(name)
         for name in files:
             suffix = Path(name).suffix.lower()
-            song = (here / name).relative_to(folder).as_posix()
-            if name.startswith(".") or suffix not in DEMUXERS.keys() | OTHER_AUDIO:
+            if _is_no_music(name) or suffix not in DEMUXERS.keys() | OTHER_AUDIO:
                 continue
+            song = (here / name).relative_to(folder).as_posix()
             problem = _name_problem(song) or _file_problem(here / name, suffix)
-            if problem:  # what is not Unicode is shown by escapes
-                refused[song.encode(errors="backslashreplace").decode()] = problem
+            if problem:
+                refuse(here / name, problem)
             else:
                 found.append(song)
     meeting = Counter(map(_folded, found))
@@ -141,6 +171,10 @@ def find_songs(folder: Path, leave_out: Path | None = None) -> tuple[list[str], 
         if meeting[_folded(song)] > 1:
             refused[song] = "another song's name differs only in capitals or in how accents are stored; rename one"
     return sorted(set(found) - set(refused)), refused
+
+
+def _is_no_music(name: str) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in NOT_MUSIC)
 
 
 def _folded(song: str) -> str:
@@ -157,13 +191,24 @@ def _name_problem(song: str) -> str:
 
 
 def _file_problem(path: Path, suffix: str) -> str:
-    if path.is_symlink():
+    try:
+        mode = path.lstat().st_mode
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    if stat.S_ISLNK(mode):
         return "a link; copy the file itself, or name its folder with --songs"
-    if not path.is_file():
+    if not stat.S_ISREG(mode):
         return "not an ordinary file"
     if suffix in OTHER_AUDIO:
-        return f"{suffix} is not supported; convert it to MP3, FLAC, OGG, Opus, M4A, AAC or WAV"
+        return unsupported(suffix)
     return ""
+
+
+def unsupported(suffix: str) -> str:
+    """What is to be said of a file with this suffix."""
+    return (
+        f"{suffix or 'a file without a suffix'} is not supported; convert it to MP3, FLAC, OGG, Opus, M4A, AAC or WAV"
+    )
 
 
 def folder_labels(song: str) -> tuple[str, str]:
@@ -188,9 +233,10 @@ def table_path(root: Path, song: str) -> Path:
 def read_record(root: Path, song: str) -> dict | None:
     """What splitting learned about a song, or None if it was not split."""
     try:
-        return json.loads((clip_folder(root, song) / "song.json").read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError, ValueError):
+        record = json.loads((clip_folder(root, song) / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return None
+    return record if isinstance(record, dict) else None
 
 
 def write_songs(root: Path, rows: list[dict]) -> None:
@@ -269,13 +315,14 @@ def whole_file(target: Path, room: Path | None = None) -> Iterator[Path]:
         shutil.rmtree(workshop, ignore_errors=True)
 
 
-def clear_unfinished(room: Path) -> None:
+def clear_unfinished(*rooms: Path) -> None:
     """Remove what a killed run left half done."""
-    for workshop in room.glob(".unfinished-*"):
-        shutil.rmtree(workshop, ignore_errors=True)
+    for room in rooms:
+        for workshop in room.glob(".unfinished-*"):
+            shutil.rmtree(workshop, ignore_errors=True)
 
 
 def versions() -> dict[str, str]:
     """The versions of Python and of the libraries that shape the numbers."""
-    names = ("numpy", "scipy", "librosa", "pandas", "scikit-learn", "tensorflow")
+    names = ("numpy", "scipy", "librosa", "pandas", "scikit-learn", "tensorflow", "keras")
     return {"python": platform.python_version()} | {name: metadata.version(name) for name in names}

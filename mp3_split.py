@@ -33,6 +33,7 @@ import workers
 from library import (
     DEMUXERS,
     GOOD,
+    RECORD,
     SongError,
     UserError,
     clear_unfinished,
@@ -102,18 +103,29 @@ def read_header(path: Path) -> dict:
     except Exception:  # mutagen's parsers raise all sorts on damaged files, and the header is only a help
         file = None
     info = getattr(file, "info", None)
-    guessed = "bitrate_mode" in dir(info) and "UNKNOWN" in str(info.bitrate_mode)  # MP3 without a Xing header
-    seconds = getattr(info, "length", 0)
+    kind = type(file).__name__
     return {
         "artist": _tag(file, "TPE1", "artist", "\xa9ART"),
         "album": _tag(file, "TALB", "album", "\xa9alb"),
         "title": _tag(file, "TIT2", "title", "\xa9nam"),
-        "sample_rate": int(getattr(info, "sample_rate", 0)) or (48_000 if "Opus" in type(file).__name__ else None),
+        "sample_rate": int(getattr(info, "sample_rate", 0)) or (48_000 if "Opus" in kind else None),
         "channels": int(getattr(info, "channels", 0)) or None,
         "bit_rate": int(getattr(info, "bitrate", 0)) or None,
-        "codec": str(getattr(info, "codec", "") or type(file).__name__) if file is not None else "",
-        "announced": None if guessed or not seconds else float(seconds),
+        "codec": str(getattr(info, "codec", "") or kind) if file is not None else "",
+        "announced": _announced(info, kind),
     }
+
+
+def _announced(info, kind: str) -> float | None:
+    """The length in seconds that a header states, or None where mutagen only guesses it."""
+    seconds, rate = float(getattr(info, "length", 0)), getattr(info, "bitrate", 0)
+    guessed = (
+        not seconds
+        or kind == "AAC"  # no header: extrapolated from the first frames
+        or "UNKNOWN" in str(getattr(info, "bitrate_mode", ""))  # MP3 without a Xing header: from the size
+        or (kind == "WAVE" and seconds * rate / 8 > 2**32 - 2**16)  # written to a pipe: the length is a dummy
+    )
+    return None if guessed else seconds
 
 
 def _tag(file, *names: str) -> str:
@@ -187,6 +199,7 @@ class Listening:
                         clips += 1
                         silent += bool(is_silent(clip / 32768))
                         yield clip
+                status = process.wait()
             finally:
                 watchdog.cancel()
                 process.kill()
@@ -194,6 +207,8 @@ class Listening:
             complaint = _complaint(errors.read(10_000).decode(errors="replace"), self.path)
         if time.monotonic() - started > DECODE_LIMIT:
             raise SongError(f"decoding took longer than {DECODE_LIMIT} s")
+        if status < 0 or status > 125:  # stopped from outside, or never started: not the song's fault
+            raise SongError(f"ffmpeg ended with status {status}: {complaint or 'it was stopped'}")
         self._check(samples / SAMPLE_RATE)
         self.record = header | {
             "seconds": round(samples / SAMPLE_RATE, 3),
@@ -236,7 +251,7 @@ def _judge(record: dict, suffix: str, complaint: str) -> tuple[str, str]:
     seconds, announced = record["seconds"], record["announced"]
     if not seconds:
         kind = suffix.lstrip(".").upper()
-        return "rejected", f"cannot be read as {kind}: {complaint or 'it holds no sound'}"
+        return "rejected", f"not {kind} sound, or too damaged (ffmpeg: {complaint or 'no sound in it'})"
     part = f"{seconds:.1f} of the {announced:.1f} s that it announces could be decoded" if announced else ""
     if announced and seconds < ENOUGH * announced:
         return "rejected", f"cut short or broken: only {part}"
@@ -258,29 +273,37 @@ def write_clip(folder: Path, number: int, samples: np.ndarray) -> None:
 
 def split_song(song: str, *, songs: Path, root: Path, max_hours: float = MAX_HOURS) -> dict:
     """Cut one song; its folder of clips appears whole or not at all. Returns its record."""
-    stat = (songs / song).stat()
+    source = _source(songs / song)
     with whole_file(clip_folder(root, song), room=root / "clips") as folder:
         folder.mkdir()
         listening = Listening(songs / song, max_hours)
         for number, samples in enumerate(listening):
             write_clip(folder, number, samples)
-        record = listening.record | {"source": [stat.st_size, stat.st_mtime_ns], "settings": SETTINGS}
+        record = listening.record | {"source": source, "settings": SETTINGS}
         if record["status"] not in GOOD:
             for wav in folder.glob("*.wav"):
                 wav.unlink()
-        (folder / "song.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
+        (folder / RECORD).write_text(json.dumps(record, indent=1), encoding="utf-8")
     return record
 
 
 def up_to_date(song: str, *, songs: Path, root: Path) -> dict | None:
-    """The record of a song that need not be split again, or None."""
+    """The record of a song that need not be split again, or None. What was rejected is tried again."""
     record = read_record(root, song)
-    if record is None or record["settings"] != SETTINGS:
+    if record is None or record.get("settings") != SETTINGS or record["status"] == "rejected":
         return None
-    stat = (songs / song).stat()
     expected = record["clips"] if record["status"] in GOOD else 0
     there = sum(1 for _ in clip_folder(root, song).glob("*.wav"))
-    return record if record["source"] == [stat.st_size, stat.st_mtime_ns] and there == expected else None
+    return record if record["source"] == _source(songs / song) and there == expected else None
+
+
+def _source(path: Path) -> list[int]:
+    """Size and time stamp, by which a changed file is known."""
+    try:
+        stat = path.stat()
+    except OSError as error:
+        raise SongError(f"cannot be read: {error.strerror}") from None
+    return [stat.st_size, stat.st_mtime_ns]
 
 
 # --- all songs -------------------------------------------------------------------------------
@@ -319,7 +342,7 @@ def mark_duplicates(rows: list[dict]) -> None:
                 row |= {"status": "rejected", "reason": reason}
 
 
-def check_space(pending: list[str], songs: Path, root: Path) -> None:
+def check_space(pending: list[str], songs: Path, root: Path, max_hours: float = MAX_HOURS) -> None:
     """Refuse to begin what cannot be finished.
 
     Raises
@@ -327,7 +350,8 @@ def check_space(pending: list[str], songs: Path, root: Path) -> None:
     UserError
         If the clips will need more space than there is.
     """
-    seconds = sum(_expected_seconds(songs / song) for song in pending)
+    lengths = [_expected_seconds(songs / song) for song in pending]
+    seconds = sum(length for length in lengths if length <= max_hours * 3600)  # longer ones are refused
     needed = seconds / CLIP_SECONDS * 90_112  # bytes: a clip of 88,244, in blocks of 4,096
     root.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(root).free
@@ -340,19 +364,19 @@ def check_space(pending: list[str], songs: Path, root: Path) -> None:
 
 def _expected_seconds(path: Path) -> float:
     """The announced length, else what the size would hold at 128 kbit/s."""
-    return read_header(path)["announced"] or path.stat().st_size / 16_000
+    return read_header(path)["announced"] or _source(path)[0] / 16_000
 
 
 def work(args: argparse.Namespace) -> int:
     """Split all songs and write songs.csv."""
-    songs, root = (args.songs or args.data / "songs").expanduser().absolute(), args.data.absolute()
-    found, refused = find_songs(songs, leave_out=root / "clips")
+    root, songs = args.data, args.songs or args.data / "songs"
+    found, refused = find_songs(songs)
     if not found and not refused:
         raise UserError(f"There is no music in {printable(songs)}. Put songs there, one folder per artist.")
-    clear_unfinished(root / "clips")
+    clear_unfinished(root, root / "clips")
     records = {song: record for song in found if (record := up_to_date(song, songs=songs, root=root))}
     pending = [song for song in found if song not in records]
-    check_space(pending, songs, root)
+    check_space(pending, songs, root, args.max_hours)
     function = functools.partial(split_song, songs=songs, root=root, max_hours=args.max_hours)
     for song, outcome in workers.run(function, pending, label="Splitting", jobs=args.jobs, scheduler=args.scheduler):
         if isinstance(outcome, SongError):
@@ -376,15 +400,20 @@ def summarise(rows: list[dict], done: int, root: Path) -> int:
     """Print what became of every song; return the exit status."""
     counts = Counter(row["status"] for row in rows)
     good = [row for row in rows if row["status"] in GOOD]
+    terminal.print_note(root)
     print(f"{terminal.counted(len(rows), 'song')}: {', '.join(f'{n:,} {s}' for s, n in counts.most_common())}")
     clips, silent = (sum(row[key] for row in good) for key in ("clips", "silent_clips"))
     dropped = sum(row["dropped"] for row in good)
     print(
         f"{terminal.counted(clips, 'clip')} in {printable(root / 'clips')} ({silent:,} silent; {dropped:,.1f} s at "
-        f"songs' ends filled no clip). Songs split now: {done:,}."
+        f"songs' ends filled no clip). Songs listened to now: {done:,}."
     )
+    by_tag = sum("/" not in row["song"] for row in good)
+    if by_tag:
+        print(f"{terminal.counted(by_tag, 'song')} in no artist's folder: labelled by the artist tag.")
     where = f": see {printable(root / 'songs.csv')}"
-    terminal.print_left_out({r["song"]: f"{r['status']}: {r['reason']}" for r in rows if r not in good}, rest=where)
+    left_out = {row["song"]: f"{row['status']}: {row['reason']}" for row in rows if row["status"] not in GOOD}
+    terminal.print_left_out(left_out, rest=where)
     if not good:
         return terminal.NOTHING_USABLE
     return terminal.ALL_GOOD if len(good) == len(rows) else terminal.LEFT_OUT
@@ -393,11 +422,19 @@ def summarise(rows: list[dict], done: int, root: Path) -> int:
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = terminal.parser(__doc__)
-    parser.add_argument("--songs", type=Path, metavar="DIR", help="folder of music (default: songs/ in the root)")
+    parser.add_argument(
+        "--songs", type=terminal.folder, metavar="DIR", help="folder of music (default: songs/ in the root)"
+    )
     parser.add_argument("--label-by", choices=("folder", "tag"), default="folder", help="what names the artist")
-    parser.add_argument("--max-hours", type=float, default=MAX_HOURS, metavar="H", help="refuse longer songs")
+    parser.add_argument("--max-hours", type=_hours, default=MAX_HOURS, metavar="H", help="refuse longer songs")
     workers.add_arguments(parser)
     return parser.parse_args(argv)
+
+
+def _hours(text: str) -> float:
+    if not 0 < (hours := float(text)) < 1000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of hours above zero")
+    return hours
 
 
 def main(argv: list[str] | None = None) -> int:

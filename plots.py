@@ -3,11 +3,24 @@
 import matplotlib.pyplot as plt
 import seaborn as sns
 
+from library import printable
+
 
 def use_style() -> None:
     """Set up figures that are legible in a notebook, on a phone and in print."""
     sns.set_theme(context="notebook", style="whitegrid", palette="colorblind")
-    plt.rcParams |= {"figure.dpi": 80, "savefig.bbox": "tight", "axes.spines.top": False, "axes.spines.right": False}
+    plt.rcParams |= {
+        "figure.dpi": 80,
+        "savefig.bbox": "tight",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "text.parse_math": False,  # an artist may be called Joey Bada$$
+    }
+
+
+def plain(name: str) -> str:
+    """A name as it may stand in Markdown: none of its characters is taken for markup or HTML."""
+    return "".join(c if c.isalnum() or c == " " else f"&#{ord(c)};" for c in printable(name))
 
 
 def artist_colours(artists) -> dict[str, tuple]:

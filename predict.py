@@ -14,7 +14,7 @@ import pandas as pd
 import terminal
 from classifiers import Saved, join_clips, load
 from feature_extraction import describe_file
-from library import DEMUXERS, SongError, note, printable
+from library import DEMUXERS, SongError, printable, unsupported
 
 
 class Verdict(NamedTuple):
@@ -22,6 +22,7 @@ class Verdict(NamedTuple):
 
     song: pd.Series  # probability of each artist, the highest first
     clips: pd.DataFrame  # probability of each artist for each clip that is not silent
+    known: bool  # whether the model learned from this very recording
 
     @property
     def agreeing(self) -> int:
@@ -31,7 +32,8 @@ class Verdict(NamedTuple):
     def __str__(self) -> str:
         first, *others = [f"{printable(artist)} {p:.2f}" for artist, p in self.song.items()]
         runners_up = f"; next {', '.join(others[:2])}" if others else ""
-        return f"{first}  ({self.agreeing} of {terminal.counted(len(self.clips), 'clip')} agree{runners_up})"
+        known = ". The model learned from this very song, so it should know" if self.known else ""
+        return f"{first}  ({self.agreeing} of {terminal.counted(len(self.clips), 'clip')} agree{runners_up}){known}"
 
 
 def judge(path: Path, saved: Saved) -> Verdict:
@@ -49,25 +51,26 @@ def judge(path: Path, saved: Saved) -> Verdict:
     SongError
         If the file is no usable song.
     """
-    if path.suffix.lower() not in DEMUXERS:
-        raise SongError(f"not a kind of file that is known here: {' '.join(DEMUXERS)}")
     if path.is_dir():
         raise SongError("a folder; name the songs in it")
+    if not path.exists():
+        raise SongError("there is no such file")
+    if path.suffix.lower() not in DEMUXERS:
+        raise SongError(unsupported(path.suffix))
     table, record = describe_file(path)
     if table is None:
         raise SongError(f"{record['status']}: {record['reason']}")
     table = table[~table["silent"]]
     clips = saved.probabilities(table)
     song = join_clips(clips, pd.Series("song", index=clips.index)).iloc[0]
-    return Verdict(song.sort_values(ascending=False), clips)
+    known = record["hash"] in saved.info["songs"].values()
+    return Verdict(song.sort_values(ascending=False), clips, known)
 
 
 def work(args: argparse.Namespace) -> int:
     """Print a verdict for each song."""
-    root = args.data.absolute()
-    saved = load(root)
-    if note(root):
-        print(note(root))
+    saved = load(args.data)
+    terminal.print_note(args.data)
     failed = {}
     for path in args.songs:
         try:
@@ -76,7 +79,7 @@ def work(args: argparse.Namespace) -> int:
             failed[str(path)] = str(error)
         else:
             print(f"{printable(path)}\n  {verdict}")
-    terminal.print_left_out(failed)
+    terminal.print_left_out(failed, title="No verdict")
     if len(failed) == len(args.songs):
         return terminal.NOTHING_USABLE
     return terminal.LEFT_OUT if failed else terminal.ALL_GOOD

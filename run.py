@@ -11,35 +11,41 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbconvert import HTMLExporter
 
 import demo_songs
 import terminal
-from library import UserError, find_songs, note, printable, read_songs
+from classifiers import MIN_SONGS
+from library import UserError, find_songs, printable, read_songs, whole_file
 
 HERE = Path(__file__).resolve().parent
+# A page for reading: without code, which the notebook beside it holds, and without calls to the network.
+REPORT = HTMLExporter(exclude_input=True, exclude_output_prompt=True, mathjax_url="", require_js_url="", jquery_url="")
 NOTEBOOKS = ("visualizations", "modeling")
 
 
 def choose(songs: Path | None, root: Path) -> tuple[Path, Path]:
     """The root and the folder of songs to take: what was named, what is there, or else the demo."""
     if songs:
-        return root, songs.expanduser().absolute()
+        return root, songs
     own = root / "songs"
     if own.is_dir() and any(find_songs(own)):
         return root, own
     print(f"There is no music in {printable(own)} yet, so here is the demo.")
     demo_songs.make(root / "demo")
-    print(note(root / "demo"))
+    terminal.print_note(root / "demo")
     return root / "demo", root / "demo" / "songs"
 
 
@@ -54,8 +60,11 @@ def step(name: str) -> Iterator[None]:
 
 def run_script(name: str, *arguments: str | Path) -> None:
     """Run one of the scripts. That it left songs out is no reason to stop."""
-    with step(name):
-        status = subprocess.run([sys.executable, HERE / name, *arguments], check=False).returncode
+    with step(name), subprocess.Popen([sys.executable, HERE / name, *arguments]) as process:
+        try:
+            status = process.wait()
+        except KeyboardInterrupt:  # the script has heard it too: let it end in order
+            status = process.wait()
     if status not in (terminal.ALL_GOOD, terminal.LEFT_OUT):
         raise SystemExit(status)
 
@@ -65,49 +74,57 @@ def run_notebook(name: str, root: Path) -> None:
     os.environ["MUSIC_DATA"] = str(root)
     book = nbformat.read(HERE / f"{name}.ipynb", as_version=4)
     place = {"metadata": {"path": str(HERE)}}
-    try:
-        NotebookClient(
-            book,
-            timeout=None,
-            kernel_name="python3",
-            record_timing=False,
-            resources=place,
-            extra_arguments=["--log-level=ERROR"],  # else each start warns that loopback is not encrypted
-        ).execute()
-    except CellExecutionError as error:
-        if error.ename == "UserError":
-            raise UserError(f"{name}.ipynb could not go on. {error.evalue}") from None
-        raise
-    report = root / "report"
-    report.mkdir(parents=True, exist_ok=True)
-    nbformat.write(book, report / f"{name}.ipynb")
-    page, _ = HTMLExporter().from_notebook_node(book, {"metadata": {"name": name}})
-    (report / f"{name}.html").write_text(page, encoding="utf-8")
+    client = NotebookClient(
+        book,
+        timeout=None,
+        kernel_name="python3",
+        record_timing=False,
+        resources=place,
+        extra_arguments=["--log-level=ERROR"],  # else each start warns that loopback is not encrypted
+    )
+    with ThreadPoolExecutor(1) as thread:  # in the main thread nbclient would answer Ctrl-C with a traceback
+        running = thread.submit(client.execute)
+        try:
+            running.result()
+        except KeyboardInterrupt:
+            os.kill(client.km.provisioner.pid, signal.SIGTERM)
+            raise
+        except CellExecutionError as error:
+            if error.ename != "UserError":
+                raise
+            earlier = " The model in it is of an earlier run." if (root / "model").exists() else ""
+            raise UserError(f"{name}.ipynb could not go on. {error.evalue}{earlier}") from None
+    page, _ = REPORT.from_notebook_node(book, {"metadata": {"name": name}})
+    for kind, text in (("ipynb", nbformat.writes(book)), ("html", page)):
+        with whole_file(root / "report" / f"{name}.{kind}") as path:
+            path.write_text(text, encoding="utf-8")
 
 
 def summarise(root: Path, seconds: float) -> None:
     """Say in a few lines what came out, and where to look."""
     model = json.loads((root / "model" / "model.json").read_text(encoding="utf-8"))
-    songs, scores = read_songs(root), model["scores"]
-    left_out = len(songs) - songs["status"].isin(("ok", "damaged")).sum()
+    frame = pd.read_parquet(root / "df_music.parquet", columns=["artist", "song"])
+    not_compared = sorted(set(frame["artist"]) - set(model["classes"]))
+    found, used, scores = len(read_songs(root)), frame["song"].nunique(), model["scores"]
     print(f"\n--- done in {seconds / 60:.1f} minutes")
-    if note(root):
-        print(note(root))
-    print(f"{terminal.counted(len(songs), 'song')}, {left_out} left out (see {printable(root / 'songs.csv')})")
-    print(f"{terminal.counted(int(songs['clips'].sum()), 'clip')}, {len(model['features'])} features each")
+    terminal.print_note(root)
+    print(f"{terminal.counted(found, 'song')}, {found - used} left out (see {printable(root / 'songs.csv')})")
+    print(f"{terminal.counted(len(frame), 'clip')}, {len(model['features'])} features each")
     print(
-        f"Best on songs never heard: {model['name']}, balanced accuracy {scores['song']:.2f} by song "
-        f"(guessing: {scores['chance']:.2f}; the leaky 2018 way would claim {scores['leaky clip']:.2f} by clip)"
+        f"Best of the models on songs never heard: {model['name']}. Balanced accuracy by song {scores['song']:.2f}, "
+        f"where guessing gets {scores['chance']:.2f}. It is right on {scores['clip']:.2f} of their clips; clips drawn "
+        f"at random, the leaky way of 2018, would claim {scores['leaky clip']:.2f}."
     )
+    if not_compared:
+        print(f"Not compared, having fewer than {MIN_SONGS} songs: {printable(', '.join(not_compared))}")
     print(f"Look at {printable(root / 'report' / 'visualizations.html')} and modeling.html beside it, or: make lab")
-    data = "" if root == (HERE / "data") else f' --data "{printable(root)}"'
-    print(f'Ask about a song: {printable(Path(sys.executable))} predict.py "SONG.mp3"{data}')
+    print(f'Ask about a song: {terminal.command("predict.py", root)} "SONG.mp3"')
 
 
 def work(args: argparse.Namespace) -> int:
     """Run everything."""
     started = time.monotonic()
-    root, songs = choose(args.songs, args.data.absolute())
+    root, songs = choose(args.songs, args.data)
     run_script("mp3_split.py", "--data", root, "--songs", songs)
     run_script("feature_extraction.py", "--data", root)
     run_script("dataframe_creation.py", "--data", root)
@@ -127,7 +144,10 @@ def work(args: argparse.Namespace) -> int:
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = terminal.parser(__doc__)
-    parser.add_argument("--songs", type=Path, metavar="DIR", help="folder of music (default: songs/ in the root)")
+    parser.epilog = "exit status: 0 when all steps were done, even if songs were left out; else that of the step"
+    parser.add_argument(
+        "--songs", type=terminal.folder, metavar="DIR", help="folder of music (default: songs/ in the root)"
+    )
     parser.add_argument("--keep-notebooks", action="store_true", help="also put the executed notebooks here")
     return parser.parse_args(argv)
 

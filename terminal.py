@@ -7,9 +7,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from library import UserError, default_root, printable
+from library import UserError, default_root, note, printable
 
 ALL_GOOD, NOTHING_USABLE, USAGE, LEFT_OUT = 0, 1, 2, 3  # exit statuses
+
+USERS_TO_MEND = {  # no room, no permission, not a folder, gone
+    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM),
+    *(errno.ENOTDIR, errno.EEXIST, errno.ENOENT, errno.ENAMETOOLONG),
+}
 
 STATUSES = "exit status: 0 all good, 1 nothing usable, 2 wrong usage, 3 finished but left songs out"
 
@@ -21,12 +26,25 @@ class _Formatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaults
         return action.help if action.default is None else super()._get_help_string(action)
 
 
+def folder(text: str) -> Path:
+    """A folder as it was typed, from the root of the disk, ``~`` being the home folder."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("the name of a folder is missing")
+    return Path(text).expanduser().resolve()
+
+
+def command(script: str, root: Path) -> str:
+    """The command line that runs a script on a library."""
+    here = Path(__file__).resolve().parent
+    return f'{printable(Path(sys.executable))} {printable(here / script)} --data "{printable(root)}"'
+
+
 def parser(description: str) -> argparse.ArgumentParser:
     """A parser that shows the docstring, the defaults and the exit statuses, and knows ``--data``."""
     made = argparse.ArgumentParser(description=description, epilog=STATUSES, formatter_class=_Formatter)
     made.add_argument(
         "--data",
-        type=Path,
+        type=folder,
         default=default_root(),
         metavar="DIR",
         help="root of the library; the variable MUSIC_DATA sets the default",
@@ -39,11 +57,17 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def print_left_out(left_out: dict[str, str], shown: int = 20, rest: str = "") -> None:
+def print_note(root: Path) -> None:
+    """Say what is to be said of all that comes from this library, if anything."""
+    if note(root):
+        print(printable(note(root)))
+
+
+def print_left_out(left_out: dict[str, str], title: str = "Left out", shown: int = 20, rest: str = "") -> None:
     """Name the songs that were left out, each with its reason; ``rest`` says where the others are."""
     if not left_out:
         return
-    print(f"Left out ({counted(len(left_out), 'song')}):")
+    print(f"{title} ({counted(len(left_out), 'song')}):")
     for song in sorted(left_out)[:shown]:
         print(f"  {printable(song)}: {printable(left_out[song])}")
     if len(left_out) > shown:
@@ -58,7 +82,7 @@ def run(work: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> 
     try:
         return work(args)
     except UserError as error:
-        print(error, file=sys.stderr)
+        print(printable(error, limit=2000), file=sys.stderr)
         return NOTHING_USABLE
     except KeyboardInterrupt:
         print("\nStopped. What was finished is kept; run the same command again to go on.", file=sys.stderr)
@@ -67,8 +91,8 @@ def run(work: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> 
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ALL_GOOD
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM):
+        if error.errno not in USERS_TO_MEND:
             raise
-        where, kept = printable(error.filename or args.data), "What was finished is kept; mend that and run again."
-        print(f"Cannot write {where}: {error.strerror}. {kept}", file=sys.stderr)
+        where, kept = printable(error.filename or args.data), "Mend that and run again; what was finished is kept."
+        print(f"Cannot read or write {where}: {error.strerror}. {kept}", file=sys.stderr)
         return NOTHING_USABLE

@@ -12,11 +12,13 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import dask
 from dask.distributed import Client, KilledWorker, LocalCluster, as_completed
 from dask.system import CPU_COUNT
+from distributed.comm import get_address_host_port
 from tqdm import tqdm
 
 from library import SongError, UserError, printable
@@ -111,12 +113,15 @@ def _client(jobs: int, scheduler: str | None) -> Iterator[Client]:
         logging.getLogger(name).setLevel(logging.CRITICAL)  # failures come back as outcomes
     if scheduler:
         try:
+            get_address_host_port(scheduler, strict=True)
             client = Client(scheduler, timeout=10, set_as_default=False)
         except (OSError, ValueError) as error:
             raise UserError(f"No Dask scheduler answers at {printable(scheduler)}: {printable(error)}") from None
         with client:
             if not client.nthreads():
                 raise UserError(f"The Dask scheduler at {printable(scheduler)} has no workers yet; start some.")
+            # Workers see the same paths, so they can import what lies here.
+            client.run(exec, f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})")
             yield client
         return
     settings = {

@@ -1,5 +1,6 @@
 import shutil
 
+import mutagen.mp3
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -72,10 +73,30 @@ def test_songs_removed_and_moved_leave_and_follow(own):
     assert not frame["song"].str.contains("Artist A/Album 1").any()
 
 
-def test_a_new_label_is_taken_without_new_features(own):
-    assert mp3_split.main(["--data", str(own), "--label-by", "tag"]) == 1  # none has a tag
-    assert create(own) == 1
-    assert mp3_split.main(["--data", str(own)]) == 0
+def test_a_new_label_is_taken_without_new_features(own, capsys):
+    for path in (own / "songs").rglob("*.mp3"):
+        tags = mutagen.mp3.EasyMP3(path)
+        tags["artist"] = f"The {path.parts[-3]}s"
+        tags.save()
+    assert mp3_split.main(["--data", str(own), "--label-by", "tag"]) == 0
+    assert feature_extraction.main(["--data", str(own)]) == 0
+    assert "described now: 0 " in capsys.readouterr().out  # the sound is the same
+    assert create(own) == 0
+    assert set(pd.read_pickle(own / "df_music.pkl")["artist"]) == {"The Artist As", "The Artist Bs"}
+
+
+def test_a_pickle_from_a_run_that_was_killed_is_not_called_up_to_date(own):
+    before = pd.read_pickle(own / "df_music.pkl")
+    before.head(1).to_pickle(own / "df_music.pkl")  # as if killed before the Parquet file was written
+    assert create(own) == 0
+    pd.testing.assert_frame_equal(pd.read_pickle(own / "df_music.pkl"), before)
+
+
+def test_a_table_that_is_damaged_is_made_again(own):
+    path = library.table_path(own, "Artist A/Album 1/Song 1.mp3")
+    path.write_bytes(b"PAR1" + bytes(100) + b"PAR1")
+    assert create(own) == 3
+    assert feature_extraction.main(["--data", str(own)]) == 0
     assert create(own) == 0
 
 
@@ -84,7 +105,7 @@ def test_songs_without_a_table_are_named_with_what_makes_it(own, capsys):
     assert create(own) == 3
     out = capsys.readouterr().out
     assert "Artist A/Album 1/Song 1.mp3: has no table" in out
-    assert "python feature_extraction.py" in out
+    assert f'feature_extraction.py --data "{own}"' in out
     assert pd.read_pickle(own / "df_music.pkl")["song"].nunique() == 7
 
 

@@ -1,5 +1,6 @@
 import os
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -14,13 +15,33 @@ def touch(folder, *names):
 
 
 def test_find_songs_takes_audio_and_ignores_the_rest(tmp_path):
-    touch(tmp_path, "B/two.FLAC", "A/x/one.mp3", "A/cover.jpg", "A/list.m3u", "A/._one.mp3", ".hidden/three.mp3")
+    touch(tmp_path, "B/two.FLAC", "A/x/one.mp3", "A/cover.jpg", "A/list.m3u", "A/._one.mp3", ".Trash-1000/three.mp3")
     assert library.find_songs(tmp_path) == (["A/x/one.mp3", "B/two.FLAC"], {})
 
 
-def test_find_songs_does_not_enter_its_own_clips(tmp_path):
-    touch(tmp_path, "clips/A/one.mp3/0000.wav", "A/one.mp3")
-    assert library.find_songs(tmp_path, leave_out=tmp_path / "clips")[0] == ["A/one.mp3"]
+def test_find_songs_takes_no_clips_for_songs(tmp_path):
+    touch(tmp_path, "clips/A/one.mp3/0000.wav", f"clips/A/one.mp3/{library.RECORD}", "A/one.mp3")
+    assert library.find_songs(tmp_path) == (["A/one.mp3"], {})
+
+
+def test_a_name_may_start_with_a_dot(tmp_path):
+    names = [
+        "...And You Will Know Us/x.mp3",
+        "Britney Spears/...Baby One More Time.mp3",
+        "Slipknot/.5 - The Gray Chapter/x.mp3",
+    ]
+    touch(tmp_path, *names)
+    assert library.find_songs(tmp_path) == (sorted(names), {})
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.getuid() == 0, reason="root may read everything")
+def test_a_folder_that_cannot_be_read_is_named(tmp_path):
+    touch(tmp_path, "A/one.mp3", "B/two.mp3")
+    (tmp_path / "A").chmod(0)
+    found, refused = library.find_songs(tmp_path)
+    (tmp_path / "A").chmod(0o700)
+    assert found == ["B/two.mp3"]
+    assert "cannot be read" in refused["A"]
 
 
 @pytest.mark.parametrize("pair", [("A/Song.mp3", "A/song.MP3"), ("A/caf\u00e9.mp3", "A/cafe\u0301.mp3")])
@@ -130,5 +151,10 @@ def test_the_root_comes_from_the_environment(monkeypatch, tmp_path):
     monkeypatch.setenv("MUSIC_DATA", str(tmp_path))
     assert library.default_root() == tmp_path
     assert terminal.parser("x").parse_args([]).data == tmp_path
+    monkeypatch.setenv("MUSIC_DATA", "~/x")
+    assert library.default_root() == Path.home() / "x"
+    assert terminal.parser("x").parse_args(["--data", "~/y"]).data == Path.home() / "y"
+    with pytest.raises(SystemExit):
+        terminal.parser("x").parse_args(["--data", ""])
     monkeypatch.delenv("MUSIC_DATA")
     assert library.default_root().name == "data"

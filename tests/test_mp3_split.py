@@ -186,13 +186,13 @@ def test_everything_is_accounted_for(tmp_path, capsys):
         "A/hole.mp3": "damaged",
     }
     assert "an empty file" in found["A/empty.mp3"]["reason"]
-    assert "cannot be read as MP3" in found["A/text.mp3"]["reason"]
+    assert "not MP3 sound" in found["A/text.mp3"]["reason"]
     assert "of the 10.0 s that it announces" in found["A/cut.mp3"]["reason"]
     assert all(row["reason"] for row in found.values() if row["status"] != "ok")
     assert not clips(tmp_path, "A/cut.mp3")
     out = capsys.readouterr().out
     assert "Left out (5 songs)" in out
-    assert "A/text.mp3: rejected: cannot be read as MP3" in out
+    assert "A/text.mp3: rejected: not MP3 sound" in out
 
 
 def test_a_silent_clip_is_counted_but_kept(tmp_path):
@@ -255,12 +255,60 @@ def test_too_long_a_file_is_refused_before_it_is_decoded(tmp_path):
     assert split(tmp_path) == 0  # the refusal is not for ever
 
 
+def test_too_long_a_file_without_a_length_is_refused_too(tmp_path):
+    write_song(tmp_path / "x.wav", sine(440, 40))
+    options = ["-v", "error", "-i", tmp_path / "x.wav", "-write_xing", "0"]
+    subprocess.run([mp3_split.ffmpeg(), *options, tmp_path / "x.mp3"], check=True)
+    assert mp3_split.read_header(tmp_path / "x.mp3")["announced"] is None
+    with pytest.raises(library.SongError, match="longer than"):
+        listen(tmp_path / "x.mp3", max_hours=0.01)
+
+
+def test_a_dummy_length_is_not_believed(tmp_path):
+    write_song(tmp_path / "x.flac", sine(440, 5))
+    ffmpeg = [mp3_split.ffmpeg(), "-v", "error", "-i", str(tmp_path / "x.flac"), "-f", "wav", "-"]
+    (tmp_path / "x.wav").write_bytes(subprocess.run(ffmpeg, check=True, capture_output=True).stdout)
+    heard, record = listen(tmp_path / "x.wav")
+    assert (record["status"], record["announced"], len(heard) // mp3_split.CLIP_SAMPLES) == ("ok", None, 2)
+
+
+def test_aac_does_not_announce_a_length(tmp_path):
+    write_song(tmp_path / "x.wav", np.concatenate([0.0001 * noise(20), noise(20)]))
+    subprocess.run([mp3_split.ffmpeg(), "-v", "error", "-i", tmp_path / "x.wav", tmp_path / "x.aac"], check=True)
+    assert listen(tmp_path / "x.aac")[1]["status"] == "ok"
+
+
+@pytest.mark.parametrize(("part", "status"), [(0.85, "rejected"), (0.93, "damaged")])
+def test_ninety_per_cent_must_decode(tmp_path, part, status):
+    path = write_song(tmp_path / "x.flac", noise(20))
+    data = path.read_bytes()
+    path.write_bytes(data[: int(part * len(data))])
+    assert listen(path)[1]["status"] == status
+
+
+@pytest.mark.parametrize("hours", ["0", "-1", "nan", "inf", "many"])
+def test_max_hours_must_be_a_number(hours):
+    with pytest.raises(SystemExit) as ended:
+        mp3_split.parse_args(["--max-hours", hours])
+    assert ended.value.code == 2
+
+
+def test_a_root_that_is_a_file_is_a_users_mistake(tmp_path, capsys):
+    write_song(tmp_path / "songs/A/x.wav", sine())
+    (tmp_path / "root").touch()
+    assert mp3_split.main(["--data", str(tmp_path / "root"), "--songs", str(tmp_path / "songs")]) == 1
+    assert "Cannot read or write" in capsys.readouterr().err
+
+
 def test_the_space_is_checked_first(tmp_path, monkeypatch, capsys):
     write_song(tmp_path / "songs/A/x.wav", sine())
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 9, 1))
+    free = 170_000  # bytes; its two clips are 176,488
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 0, free))
     assert split(tmp_path) == 1
     assert "Make room" in capsys.readouterr().err
     assert not (tmp_path / "clips").exists()
+    free = 190_000
+    assert split(tmp_path) == 0
 
 
 @pytest.mark.parametrize("folder", ["songs", "songs/A"])
@@ -312,13 +360,48 @@ def test_running_again_does_only_what_is_needed(tmp_path, capsys):
     assert split(tmp_path) == 0
     capsys.readouterr()
     assert split(tmp_path) == 0
-    assert "Songs split now: 0." in capsys.readouterr().out
+    assert "Songs listened to now: 0." in capsys.readouterr().out
     write_song(tmp_path / "songs/Artist A/Album 1/Song 1.mp3", tune(0, 9, 6))  # changed
     clips(tmp_path, "Artist B/Album 1/Song 1.mp3")[0].unlink()  # lost
     assert split(tmp_path) == 0
-    assert "Songs split now: 2." in capsys.readouterr().out
+    assert "Songs listened to now: 2." in capsys.readouterr().out
     assert len(clips(tmp_path, "Artist A/Album 1/Song 1.mp3")) == 3
     assert len(clips(tmp_path, "Artist B/Album 1/Song 1.mp3")) == 2
+
+
+def test_a_file_of_the_same_size_but_another_time_is_split_again(tmp_path, capsys):
+    path = write_song(tmp_path / "songs/A/x.wav", sine(440))
+    assert split(tmp_path) == 0
+    write_song(path, sine(880))
+    os.utime(path, ns=(0, 0))
+    assert split(tmp_path) == 0
+    assert "Songs listened to now: 1." in capsys.readouterr().out
+    clip, _ = soundfile.read(clips(tmp_path, "A/x.wav")[0])
+    assert peak_frequency(clip) == pytest.approx(880, abs=1)
+
+
+def test_what_was_rejected_is_tried_again(tmp_path, monkeypatch):
+    write_song(tmp_path / "songs/A/x.mp3", sine())
+    broken = tmp_path / "ffmpeg"
+    broken.write_text("#!/bin/sh\necho no such library >&2\nexit 127\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    mp3_split.ffmpeg.cache_clear()
+    assert split(tmp_path) == 1
+    assert "ffmpeg ended with status 127: no such library" in rows(tmp_path)["A/x.mp3"]["reason"]
+    broken.unlink()
+    mp3_split.ffmpeg.cache_clear()
+    assert split(tmp_path) == 0
+
+
+def test_an_ffmpeg_that_is_killed_does_not_make_a_short_song(tmp_path, monkeypatch):
+    path = write_song(tmp_path / "x.flac", noise(120))
+    command = mp3_split._command(path, 1000)
+    # a stand-in that stops half-way as the kernel's out-of-memory killer would stop it
+    script = f"{' '.join(map(repr, command))} | head -c 900000; kill -9 $$"
+    monkeypatch.setattr(mp3_split, "_command", lambda *_: ["sh", "-c", script])
+    with pytest.raises(library.SongError, match="ffmpeg ended with status -9"):
+        listen(path)
 
 
 def test_other_settings_make_clips_out_of_date(tmp_path, monkeypatch):
@@ -356,8 +439,8 @@ def everything(root: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9")
-@pytest.mark.parametrize("seconds", [1.5, 2.5])
-def test_killed_and_run_again(tmp_path, seconds):
+@pytest.mark.parametrize("done", [0, 3])
+def test_killed_and_run_again(tmp_path, done):
     songs = tmp_path / "songs"
     write_noises(songs, 12, 60)
     command = [sys.executable, str(HERE / "mp3_split.py"), "--songs", str(songs), "--jobs", "1", "--data"]
@@ -365,9 +448,14 @@ def test_killed_and_run_again(tmp_path, seconds):
     process = subprocess.Popen(
         [*command, tmp_path / "killed"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
-    time.sleep(seconds)
+    killed = tmp_path / "killed/clips"  # so many songs done, and the next one under way
+    while len(list(killed.glob(f"*/*/{library.RECORD}"))) < done or not list(killed.glob(".unfinished-*/*/0003.wav")):
+        time.sleep(0.005)
+        assert process.poll() is None
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    assert list(killed.glob(".unfinished-*"))
+    assert len(list(killed.glob(f"*/*/{library.RECORD}"))) < 12
     subprocess.run([*command, tmp_path / "killed"], check=True, capture_output=True)
     assert everything(tmp_path / "killed") == everything(tmp_path / "whole")
     assert not list((tmp_path / "killed").rglob(".unfinished-*"))
@@ -380,7 +468,7 @@ def test_ctrl_c_ends_cleanly(tmp_path):
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, text=True
     )
-    while not list(tmp_path.glob("clips/*/*/song.json")):  # the first song is done
+    while not list(tmp_path.glob("clips/*/*/mp3_split.json")):  # the first song is done
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the script and its workers alike
     _, err = process.communicate(timeout=30)
@@ -388,5 +476,5 @@ def test_ctrl_c_ends_cleanly(tmp_path):
     assert "run the same command again" in err
     assert "Traceback" not in err
     records = [library.read_record(tmp_path, p.parent.relative_to(tmp_path / "clips").as_posix())
-               for p in tmp_path.glob("clips/*/*/song.json")]  # fmt: skip
+               for p in tmp_path.glob("clips/*/*/mp3_split.json")]  # fmt: skip
     assert {record["status"] for record in records} == {"ok"}  # none was cut short by the signal

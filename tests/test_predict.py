@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from conftest import sine, tune, write_song
@@ -58,11 +59,33 @@ def test_what_is_no_song_is_named_and_the_others_are_judged(root, tmp_path, caps
     assert "-good.wav\n  Artist A" in out
     for name, reason in zip(
         names,
-        ("cannot be read as MP3", "a folder", "not a kind of file", "too short", "silent", "No such file"),
+        ("not MP3 sound", "a folder", "is not supported; convert it", "too short", "silent", "there is no such file"),
         strict=True,
     ):
         assert reason in next(line for line in out.splitlines() if name in line)
     assert predict.main(["--data", str(root), str(tmp_path / "nowhere.mp3")]) == 1
+
+
+def test_silent_clips_have_no_say(root, tmp_path):
+    y = np.concatenate([np.zeros(4 * 44_100), tune(1, 9, 4)])
+    verdict = predict.judge(write_song(tmp_path / "x.wav", y), classifiers.load(root))
+    assert len(verdict.clips) == 2
+    assert verdict.song.index[0] == "Artist B"
+
+
+def test_a_song_it_learned_from_is_called_so(root):
+    saved = classifiers.load(root)
+    songs = root / "songs/Artist A"
+    assert "learned from this very song" in str(predict.judge(songs / "Album 1/Song 1.mp3", saved))
+    assert "learned from" not in str(predict.judge(songs / "Album 2/Song 4.mp3", saved))
+
+
+def test_no_escape_from_a_model_reaches_the_terminal(root, tmp_path, capsys):
+    own = shutil.copytree(root / "model", tmp_path / "model").parent
+    info = json.loads((own / "model/model.json").read_text())
+    (own / "model/model.json").write_text(json.dumps(info | {"features": ["\x1b]0;pwned\x07"]}))
+    assert predict.main(["--data", str(own), "x.mp3"]) == 1
+    assert "\x1b" not in capsys.readouterr().err
 
 
 def test_a_model_of_other_features_is_refused(root, tmp_path, capsys):

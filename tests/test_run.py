@@ -6,7 +6,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from conftest import write_artists
+from conftest import tune, write_artists, write_song
 
 import demo_songs
 import library
@@ -24,6 +24,7 @@ def finished(tmp_path_factory):
     """A library through which `run` went, from songs that lie elsewhere."""
     folder = tmp_path_factory.mktemp("run")
     write_artists(folder / "my music")
+    write_song(folder / "my music/Joey <b>Bada$$ & $_$/One.mp3", tune(2, 1, 4))  # and a name with everything in it
     (folder / "my music/Artist A/broken.mp3").write_text("no music")  # a reject stops nothing
     before = [(HERE / f"{name}.ipynb").read_bytes() for name in run.NOTEBOOKS]
     status = run.main(["--data", str(folder / "root"), "--songs", str(folder / "my music")])
@@ -46,7 +47,9 @@ def test_the_whole_path(finished, capfd):
     assert not list((folder / "my music").rglob("*.wav"))
     run.summarise(root, 60)
     out = capfd.readouterr().out
-    assert "9 songs, 1 left out" in out
+    assert "10 songs, 1 left out" in out
+    assert "34 clips, " in out
+    assert "Not compared, having fewer than 4 songs: Joey" in out
     assert "balanced accuracy" in out
 
 
@@ -56,7 +59,10 @@ def test_the_notebooks_ran_clean(finished, name):
     found = outputs(path)
     assert not [out for out in found if out["output_type"] == "error" or out.get("name") == "stderr"]
     assert sum("image/png" in out.get("data", {}) for out in found) >= 3
-    assert "<h1" in path.with_suffix(".html").read_text(encoding="utf-8")
+    page = path.with_suffix(".html").read_text(encoding="utf-8")
+    assert "<h1" in page
+    assert "Joey <b>Bada" not in page
+    assert "cdnjs" not in page
 
 
 def test_one_artist_gets_pictures_and_a_sentence(tmp_path, capfd):
@@ -88,7 +94,7 @@ def test_without_music_it_is_the_demo_and_says_so(tmp_path, capsys, monkeypatch)
     (tmp_path / "songs/A").mkdir(parents=True)
     (tmp_path / "songs/A/x.mp3").touch()
     assert run.choose(None, tmp_path) == (tmp_path, tmp_path / "songs")
-    assert run.choose(Path("~/x"), tmp_path) == (tmp_path, Path.home() / "x")
+    assert run.choose(Path("elsewhere"), tmp_path) == (tmp_path, Path("elsewhere"))
 
 
 def test_demo_songs_are_two_styles(tmp_path, monkeypatch):
