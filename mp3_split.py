@@ -185,7 +185,6 @@ class Listening:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                start_new_session=True,  # else Ctrl-C would end ffmpeg too, and the song would look cut short
             ) as process,
         ):
             watchdog = threading.Timer(DECODE_LIMIT, process.kill)
