@@ -64,7 +64,8 @@ def run_script(name: str, *arguments: str | Path) -> None:
         try:
             status = process.wait()
         except KeyboardInterrupt:  # the script has heard it too: let it end in order
-            status = process.wait()
+            process.wait()
+            raise
     if status not in (terminal.ALL_GOOD, terminal.LEFT_OUT):
         raise SystemExit(status)
 
@@ -87,7 +88,7 @@ def run_notebook(name: str, root: Path) -> None:
         try:
             running.result()
         except KeyboardInterrupt:
-            os.kill(client.km.provisioner.pid, signal.SIGTERM)
+            _end(client.km.provisioner.pid)
             raise
         except CellExecutionError as error:
             if error.ename != "UserError":
@@ -98,6 +99,14 @@ def run_notebook(name: str, root: Path) -> None:
     for kind, text in (("ipynb", nbformat.writes(book)), ("html", page)):
         with whole_file(root / "report" / f"{name}.{kind}") as path:
             path.write_text(text, encoding="utf-8")
+
+
+def _end(kernel: int) -> None:
+    """End a kernel at once, however deep in a fit it is, with the processes it started."""
+    if os.name == "posix":
+        os.killpg(kernel, signal.SIGKILL)  # each kernel leads a group of its own
+    else:
+        os.kill(kernel, signal.SIGTERM)
 
 
 def summarise(root: Path, seconds: float) -> None:

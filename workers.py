@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from itertools import islice
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +132,7 @@ def _client(jobs: int, scheduler: str | None) -> Iterator[Client]:
         "distributed.worker.http.routes": [],
     }
     with dask.config.set(settings):
-        with _ctrl_c_ignored():
+        with _ctrl_c_held_back():
             cluster = LocalCluster(
                 n_workers=jobs,
                 threads_per_worker=1,
@@ -145,16 +146,20 @@ def _client(jobs: int, scheduler: str | None) -> Iterator[Client]:
 
 
 @contextlib.contextmanager
-def _ctrl_c_ignored() -> Iterator[None]:
-    """Processes started here never hear Ctrl-C, which is for the script alone: it ends them in order."""
-    if threading.current_thread() is not threading.main_thread():
+def _ctrl_c_held_back() -> Iterator[None]:
+    """Processes started here never hear Ctrl-C, which is for the script alone: it ends them in order.
+
+    Pressed in the meantime, it is heard afterwards.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    resource_tracker.ensure_running()  # started later, it would lift the block
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _watched(function: Callable[[str], Any], song: str, limit: float) -> Any:
