@@ -32,7 +32,8 @@ from library import UserError, find_songs, printable, read_songs, whole_file
 
 HERE = Path(__file__).resolve().parent
 # A page for reading: without code, which the notebook beside it holds, and without calls to the network.
-REPORT = HTMLExporter(exclude_input=True, exclude_output_prompt=True, mathjax_url="", require_js_url="", jquery_url="")
+WITHOUT_CODE = {"exclude_input": True, "exclude_input_prompt": True, "exclude_output_prompt": True}
+REPORT = HTMLExporter(**WITHOUT_CODE, mathjax_url="", require_js_url="", jquery_url="")
 NOTEBOOKS = ("visualizations", "modeling")
 
 
