@@ -206,7 +206,7 @@ class Listening:
             complaint = _complaint(errors.read(10_000).decode(errors="replace"), self.path)
         if time.monotonic() - started > DECODE_LIMIT:
             raise SongError(f"decoding took longer than {DECODE_LIMIT} s")
-        if status < 0 or status > 125:  # stopped from outside, or never started: not the song's fault
+        if status < 0 or status in (126, 127, 255):  # killed, never started, interrupted: not the song's fault
             raise SongError(f"ffmpeg ended with status {status}: {complaint or 'it was stopped'}")
         self._check(samples / SAMPLE_RATE)
         self.record = header | {
