@@ -100,8 +100,11 @@ def run(
         # As many songs under way as there are threads: what waits in a worker's own queue would be
         # counted as guilty when another song takes that worker down.
         start(sum(client.nthreads().values()))
-        with tqdm(total=len(songs), desc=label, unit=" songs", file=sys.stderr, dynamic_ncols=True) as bar:
+        bar = tqdm(total=len(songs), desc=label, unit=" songs", file=sys.stderr, dynamic_ncols=True)
+        with _ctrl_c_remembered() as pressed, bar:
             for future in running:
+                if pressed:
+                    raise KeyboardInterrupt
                 yield names.pop(future.key), _outcome(future, limit)
                 bar.update()
                 start(1)
@@ -160,6 +163,25 @@ def _ctrl_c_held_back() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def _ctrl_c_remembered() -> Iterator[list]:
+    """A list that Ctrl-C fills: raised inside a library's clean-up, KeyboardInterrupt would be swallowed."""
+    pressed: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield pressed
+        return
+
+    def remember(number: int, frame: object) -> None:
+        pressed.append(number)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, remember)
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _watched(function: Callable[[str], Any], song: str, limit: float) -> Any:
