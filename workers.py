@@ -88,7 +88,7 @@ def run(
     """
     if not songs:
         return
-    with _client(min(jobs, len(songs)), scheduler) as client:
+    with _ctrl_c_remembered() as pressed, _client(min(jobs, len(songs)), scheduler) as client:
         waiting, running, names = iter(songs), as_completed(loop=client.loop), {}
 
         def start(count: int) -> None:
@@ -101,7 +101,7 @@ def run(
         # counted as guilty when another song takes that worker down.
         start(sum(client.nthreads().values()))
         bar = tqdm(total=len(songs), desc=label, unit=" songs", file=sys.stderr, dynamic_ncols=True)
-        with _ctrl_c_remembered() as pressed, bar:
+        with bar:
             for future in running:
                 if pressed:
                     raise KeyboardInterrupt
@@ -167,7 +167,10 @@ def _ctrl_c_held_back() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _ctrl_c_remembered() -> Iterator[list]:
-    """A list that Ctrl-C fills: raised inside a library's clean-up, KeyboardInterrupt would be swallowed."""
+    """A list that Ctrl-C fills: raised inside a library's clean-up, KeyboardInterrupt would be swallowed.
+
+    It is raised again at the end, if nothing else was.
+    """
     pressed: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield pressed
@@ -182,6 +185,8 @@ def _ctrl_c_remembered() -> Iterator[list]:
         yield pressed
     finally:
         signal.signal(signal.SIGINT, before)
+    if pressed:
+        raise KeyboardInterrupt
 
 
 def _watched(function: Callable[[str], Any], song: str, limit: float) -> Any:

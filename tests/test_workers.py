@@ -1,4 +1,6 @@
+import contextlib
 import os
+import signal
 import time
 
 import psutil
@@ -55,6 +57,17 @@ def test_a_bug_is_not_hidden():
         run(["a", "bug"], jobs=1)
 
 
+@pytest.mark.parametrize("songs", [["a"], ["a", "b", "c"]])
+def test_a_swallowed_ctrl_c_still_ends_the_run(songs):
+    heard = []
+    with pytest.raises(KeyboardInterrupt):
+        for song, _ in workers.run(double, songs, label="Testing", jobs=1):
+            heard.append(song)
+            with contextlib.suppress(KeyboardInterrupt):  # as a library's clean-up may
+                signal.raise_signal(signal.SIGINT)
+    assert len(heard) == 1
+
+
 def test_no_songs_start_no_process():
     started = time.monotonic()
     assert run([], scheduler="tcp://127.0.0.1:1") == {}
@@ -62,7 +75,7 @@ def test_no_songs_start_no_process():
 
 
 def test_a_cluster_gives_the_same():
-    with LocalCluster(n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None) as cluster:
+    with LocalCluster(n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0") as cluster:
         assert run(["a", "b", "c"], scheduler=cluster.scheduler_address) == {"a": "aa", "b": "bb", "c": "cc"}
 
 
