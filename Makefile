@@ -3,9 +3,10 @@
 
 PYTHON := python3
 SONGS :=
+FULL :=
 DATA := $(if $(MUSIC_DATA),$(MUSIC_DATA),data)
 PY := .venv/bin/python
-export SONGS DATA
+export SONGS DATA FULL
 
 .PHONY: help run demo-notebooks lab test clean
 .DEFAULT_GOAL := help
@@ -14,6 +15,7 @@ help:
 	@echo "make run                  songs -> clips -> features -> frame -> notebooks -> a verdict"
 	@echo "                          (music in data/songs/<artist>/; a demo if there is none)"
 	@echo "make run SONGS=~/Music    the same for music that lies elsewhere; nothing is written there"
+	@echo "make run FULL=1           the same, comparing models at length (networks that listen; hours on many songs)"
 	@echo "make lab                  open Jupyter on the results"
 	@echo "make test                 run the tests"
 	@echo "make demo-notebooks       run the demo and put its notebooks beside the scripts"
@@ -21,7 +23,7 @@ help:
 	@echo "DATA=dir keeps a library elsewhere than in data/; PYTHON=python3.12 sets up another Python"
 
 run: .venv/ready
-	@$(PY) run.py --data "$$DATA" $${SONGS:+--songs "$$SONGS"}
+	@$(PY) run.py --data "$$DATA" $${SONGS:+--songs "$$SONGS"} $${FULL:+--full}
 
 demo-notebooks: .venv/ready
 	@$(PY) demo_songs.py --data data

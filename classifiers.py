@@ -1,412 +1,388 @@
-"""The models: the table of them, how songs are dealt into folds, training, saving and loading.
+"""The models: the table of them, what they answer, and how they are trained.
 
-Rows of a frame are clips. Every function here that splits or trains keeps the clips of a song
-together; what splitting clips at random would claim is for `scoring` to show.
+A model answers for clips and for songs. Settings are chosen, and answers calibrated, on inner folds
+of the songs it learns from: what it will be judged by, it never sees.
 """
 
-import contextlib
 import copy
-import datetime
-import json
-import logging
-import os
-import zipfile
-from collections.abc import Iterator
-from pathlib import Path
+import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import skops.io
-from sklearn.base import BaseEstimator
-from sklearn.calibration import CalibratedClassifierCV
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
+from sklearn.base import BaseEstimator, clone
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.dummy import DummyClassifier
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold, StratifiedKFold
+from sklearn.model_selection import ParameterGrid
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
+from threadpoolctl import threadpool_limits
 
-from feature_extraction import COLUMNS, SETTINGS
-from library import UserError, printable, read_songs, versions, whole_file
+from feature_extraction import COLUMNS, ORIGINAL
+from folds import SEED, folds
+from networks import dense_net, is_network, listening_net
 
-MIN_SONGS = 4  # an artist needs one song to be put aside, one to be judged by, and two to learn from
-FOLDS = 5
 INNER_FOLDS = 3
-SEED = 0
+SURE = 1e-6  # a clip's least probability: no clip alone rules an artist out
+JOINS = ("log", "mean", "vote")  # the ways to join a song's clips, the one that is used first
 
-# The only types, beyond skops' own list, that a model file may hold.
-TRUSTED = [
-    "sklearn.calibration._CalibratedClassifier",
-    "sklearn.calibration._SigmoidCalibration",
-    "sklearn.tree._tree.Tree",
-]
-
-
-REMAKE = "modeling.ipynb makes one; make run runs it."
-
+LOUDNESS = ["rms_mean", "rms_std"]
+MFCC = [name for name in COLUMNS if name.startswith("mfcc_") and "delta" not in name]
 
 # --- the table of models ---------------------------------------------------------------------
 
 
-def models(seed: int = SEED) -> dict[str, tuple[BaseEstimator, dict]]:
-    """The models to compare: name -> (untrained model, grid of settings to choose from)."""
+class Recipe(NamedTuple):
+    """One row of the table of models: what it looks at, and how it is trained."""
 
-    def scaled(model: BaseEstimator) -> BaseEstimator:
-        return make_pipeline(StandardScaler(), model)
+    estimator: BaseEstimator
+    grid: dict = {}  # noqa: RUF012 - nothing changes it
+    columns: list[str] | None = COLUMNS  # of the frame; None: it listens to the clips themselves
+    whole_songs: bool = False  # it looks at the summary of a song, not at single clips
+    inner: int = INNER_FOLDS  # how many inner folds are played
+    clips_per_song: int | None = None  # it learns from at most so many
 
+
+def models(seed: int = SEED, *, listening: bool = False) -> dict[str, Recipe]:
+    """The models to compare, by name.
+
+    Parameters
+    ----------
+    seed : int
+        Of all that is drawn by lot.
+    listening : bool
+        Whether the network that listens to clips is among them; it takes far longer than all others.
+    """
+    table = {
+        "majority": Recipe(DummyClassifier(strategy="prior"), columns=LOUDNESS, inner=0),
+        "loudness alone": _classics(seed)["logistic regression"]._replace(columns=LOUDNESS),
+    }
+    for name, recipe in (_classics(seed) | {"Keras dense net": Recipe(dense_net(seed=seed), inner=1)}).items():
+        table[f"2018 nine: {name}"] = recipe._replace(columns=ORIGINAL)
+        table[name] = recipe
+    table |= {
+        "extra trees": Recipe(
+            ExtraTreesClassifier(
+                200, min_samples_leaf=2, max_samples=0.2, bootstrap=True, class_weight="balanced", random_state=seed
+            )
+        ),
+        "boosted trees": Recipe(
+            # Its own early stopping would put aside clips, not songs; class weights make it ten times slower.
+            HistGradientBoostingClassifier(
+                max_iter=50, max_leaf_nodes=8, learning_rate=0.15, early_stopping=False, random_state=seed
+            ),
+            inner=1,
+        ),
+        "linear discriminant": Recipe(_scaled(LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"))),
+        "songs: MFCC mean and covariance": _classics(seed)["logistic regression"]._replace(
+            columns=MFCC, whole_songs=True
+        ),
+        "songs: all features": _classics(seed)["logistic regression"]._replace(whole_songs=True),
+    }
+    if listening:
+        table["Keras listening net"] = Recipe(listening_net(seed=seed), columns=None, inner=1, clips_per_song=24)
+    return table
+
+
+def _classics(seed: int) -> dict[str, Recipe]:
+    """The classifiers of 2018, but for the network."""
     return {
-        "majority": (DummyClassifier(strategy="prior"), {}),
-        "logistic regression": (
-            scaled(LogisticRegression(class_weight="balanced", max_iter=2000)),
+        "logistic regression": Recipe(
+            _scaled(LogisticRegression(class_weight="balanced", max_iter=2000)),
             {"logisticregression__C": [0.003, 0.03, 0.3]},
         ),
-        "k nearest neighbours": (
-            scaled(KNeighborsClassifier(weights="distance")),
+        "k nearest neighbours": Recipe(
+            _scaled(KNeighborsClassifier(weights="distance", algorithm="brute")),
             {"kneighborsclassifier__n_neighbors": [5, 15, 45]},
         ),
-        "RBF-SVM": (scaled(SVC(class_weight="balanced")), {"svc__C": [0.3, 3, 30]}),
-        "naive Bayes": (scaled(GaussianNB()), {}),
-        "decision tree": (
-            DecisionTreeClassifier(class_weight="balanced", random_state=seed),
-            {"min_samples_leaf": [2, 10, 50]},
+        "RBF-SVM": Recipe(_scaled(SVC(class_weight="balanced")), {"svc__C": [0.3, 3, 30]}),
+        "naive Bayes": Recipe(_scaled(GaussianNB())),
+        "decision tree": Recipe(
+            DecisionTreeClassifier(class_weight="balanced", random_state=seed), {"min_samples_leaf": [2, 10, 50]}
         ),
-        "random forest": (
-            RandomForestClassifier(300, min_samples_leaf=2, class_weight="balanced", random_state=seed, n_jobs=-1),
-            {},
+        "random forest": Recipe(
+            RandomForestClassifier(200, min_samples_leaf=2, max_samples=0.2, class_weight="balanced", random_state=seed)
         ),
-        "Keras dense net": (dense_net(seed), {}),
     }
 
 
-def dense_net(seed: int = SEED, epochs: int = 40) -> BaseEstimator:
-    """A small Keras network, by Keras's own scikit-learn wrapper."""
-    with _quiet_tensorflow():
-        from keras.wrappers import SKLearnClassifier
-    return SKLearnClassifier(
-        _build_dense_net, model_kwargs={"seed": seed}, fit_kwargs={"epochs": epochs, "batch_size": 64, "verbose": 0}
-    )
+def _scaled(model: BaseEstimator) -> BaseEstimator:
+    return make_pipeline(StandardScaler(), model)
 
 
-def _build_dense_net(X: np.ndarray, y: np.ndarray, seed: int) -> Any:
-    """The network for these features and one-hot artists; it scales by what it is trained on."""
-    import keras
-
-    keras.utils.set_random_seed(seed)
-    scale = keras.layers.Normalization()
-    scale.adapt(X)
-    layers = [keras.Input((X.shape[1],)), scale]
-    for units in (128, 64):
-        layers += [keras.layers.Dense(units, activation="relu"), keras.layers.Dropout(0.4)]
-    net = keras.Sequential([*layers, keras.layers.Dense(y.shape[1], activation="softmax")])
-    net.compile(optimizer=keras.optimizers.Adam(1e-3), loss="categorical_crossentropy", metrics=["accuracy"])
-    return net
+# --- one answer from many clips --------------------------------------------------------------
 
 
-def watch_dense_net(train: pd.DataFrame, test: pd.DataFrame, seed: int = SEED) -> pd.DataFrame:
-    """Train the Keras network and measure it after each epoch.
+def join(logs: pd.DataFrame, songs: pd.Series, how: str = JOINS[0]) -> pd.DataFrame:
+    """Join the answers of each song's clips.
 
     Parameters
     ----------
-    train, test : pd.DataFrame
-        Clips to learn from, and clips of other songs by the same artists.
-    seed : int
-        Of the network.
+    logs : pd.DataFrame
+        Log-probabilities, one row for each clip.
+    songs : pd.Series
+        The song of each clip, in the same order.
+    how : {"log", "mean", "vote"}
+        The mean of log-probabilities, the mean of probabilities, or each clip one vote.
 
     Returns
     -------
     pd.DataFrame
-        One row for each epoch: ``accuracy`` and ``loss`` on the one, ``val_…`` on the other.
+        Log-probabilities, one row for each song.
     """
-    artists = np.unique(train["artist"].to_numpy(dtype=object))
-    one_hot = (test["artist"].to_numpy(dtype=object)[:, None] == artists).astype(np.float32)
-    unheard = test[COLUMNS].to_numpy(), one_hot
-    net = dense_net(seed)
-    net.fit(train[COLUMNS].to_numpy(), train["artist"].to_numpy(dtype=object), validation_data=unheard)
-    return pd.DataFrame(net.history_.history)
+    values = logs.to_numpy()
+    if how == "log":
+        values = np.maximum(values, np.log(SURE))
+    elif how == "mean":
+        values = np.exp(values)
+    elif how == "vote":
+        values = np.eye(values.shape[1])[values.argmax(axis=1)]
+    else:
+        raise ValueError(f"{how!r} is none of {', '.join(JOINS)}")
+    joined = pd.DataFrame(values, columns=logs.columns).groupby(songs.to_numpy()).mean()
+    return cooled(joined if how == "log" else np.log(joined.clip(lower=SURE)))
 
 
-@contextlib.contextmanager
-def _quiet_tensorflow() -> Iterator[None]:
-    """Keep TensorFlow's greetings, which its C++ side writes to stderr at import, out of notebooks."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(stderr, 2)
-        logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it sets its own level when it is imported
-        os.close(stderr)
-        os.close(nowhere)
+def cooled(logs: pd.DataFrame, temperature: float = 1.0) -> pd.DataFrame:
+    """Divide logits by a temperature and turn them into log-probabilities: hotter is less sure."""
+    return pd.DataFrame(log_softmax(logs.to_numpy() / temperature, axis=1), index=logs.index, columns=logs.columns)
 
 
-# --- songs and folds -------------------------------------------------------------------------
+def fit_temperature(logits: pd.DataFrame, truth: pd.Series) -> tuple[float, float]:
+    """The temperature at which logits are as sure as they are right, and the log-loss then.
 
-
-def comparable(frame: pd.DataFrame, min_songs: int = MIN_SONGS) -> tuple[pd.DataFrame, dict[str, int]]:
-    """The clips that artists can be compared by.
+    Guo et al., "On calibration of modern neural networks", 2017. One more item, which is anybody's,
+    is counted in, as Platt did ("Probabilistic outputs for support vector machines", 1999): few
+    items, all of them right, are no reason to be certain.
 
     Parameters
     ----------
-    frame : pd.DataFrame
-        As written by ``dataframe_creation.py``.
-    min_songs : int
-        How many songs an artist needs, at least 2.
+    logits : pd.DataFrame
+        One row for each item, one column for each artist.
+    truth : pd.Series
+        The artist of each item, in the same order.
 
     Returns
     -------
-    kept : pd.DataFrame
-        The clips that are not silent, of artists with enough songs, under a fresh index.
-    too_few : dict of str to int
-        The other artists and how many songs each has.
-
-    Raises
-    ------
-    UserError
-        If fewer than two artists have enough songs.
+    temperature : float
+        Between 0.05 and 50.
+    loss : float
+        Mean negative log-probability of the truth, in nats, with that one item.
     """
-    loud = frame[~frame["silent"]]
-    songs = loud.groupby("artist")["song"].nunique()
-    too_few = songs[songs < min_songs].to_dict()
-    if len(songs) - len(too_few) < 2:
-        counts = ", ".join(f"{printable(artist)} {n}" for artist, n in songs.head(10).items())
-        raise UserError(
-            f"Comparing takes at least two artists with {min_songs} songs each. Songs per artist here: {counts}."
-        )
-    return loud[~loud["artist"].isin(too_few)].reset_index(drop=True), too_few
+    values, places = logits.to_numpy(), logits.columns.get_indexer(truth)
+    anybody = 1 / (len(values) + 1)
+
+    def loss(log_temperature: float) -> float:
+        logs = log_softmax(values / np.exp(log_temperature), axis=1)
+        return -((1 - anybody) * logs[np.arange(len(logs)), places] + anybody * logs.mean(axis=1)).mean()
+
+    found = minimize_scalar(loss, bounds=np.log([0.05, 50]), method="bounded")
+    return float(np.exp(found.x)), float(found.fun)
 
 
-def hold_out(frame: pd.DataFrame, seed: int = SEED) -> str:
-    """Draw one song to keep out of all training: of an artist who can spare it, if there is one."""
-    songs = frame[["artist", "song"]].drop_duplicates()
-    per_artist = songs["artist"].map(songs["artist"].value_counts())
-    spare = songs[per_artist > MIN_SONGS]
-    return str((spare if len(spare) else songs)["song"].sort_values().sample(random_state=seed).item())
+# --- models ----------------------------------------------------------------------------------
 
 
-def folds(
-    frame: pd.DataFrame, n_folds: int = FOLDS, *, by: str = "song", seed: int = SEED
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Deal clips into folds.
+class Model(NamedTuple):
+    """A trained model: it answers with log-probabilities, for clips and for songs."""
+
+    estimator: Any
+    classes: list[str]
+    columns: list[str] | None
+    whole_songs: bool = False
+    setting: dict = {}  # noqa: RUF012 - nothing changes it
+    clip_temperature: float = 1.0
+    song_temperature: float = 1.0
+    loss: float = np.inf  # log-loss by song on the inner folds
+    inner: pd.DataFrame | None = None  # what it then said of their songs, calibrated
+
+    def logits(self, clips: pd.DataFrame, sounds: np.ndarray | None = None) -> pd.DataFrame:
+        """What the estimator says: log-probabilities, up to a temperature.
+
+        Parameters
+        ----------
+        clips : pd.DataFrame
+            Rows of a frame.
+        sounds : np.ndarray, optional
+            For a model that listens, what it listens to: one item for each row.
+
+        Returns
+        -------
+        pd.DataFrame
+            One row for each clip under the same index, or for each song, by what the model looks at.
+        """
+        X = look(self.columns, self.whole_songs, clips, sounds)
+        if is_network(self.estimator):
+            net = getattr(self.estimator, "model_", self.estimator)
+            values = np.log(np.maximum(net.predict(X, batch_size=256, verbose=0), SURE))
+        elif hasattr(self.estimator, "predict_proba"):
+            values = np.log(np.maximum(self.estimator.predict_proba(X), SURE))
+        else:
+            values = self.estimator.decision_function(X)
+            if values.ndim == 1:  # of two artists: how far on the side of the second
+                values = np.stack([-values / 2, values / 2], axis=1)
+        index = pd.Index(np.unique(clips["song"])) if self.whole_songs else clips.index
+        return pd.DataFrame(values, index=index, columns=self.classes)
+
+    def answer(self, clips: pd.DataFrame, sounds: np.ndarray | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Calibrated log-probabilities of each clip (no row if it looks at whole songs), and of each song."""
+        logits = self.logits(clips, sounds)
+        if self.whole_songs:
+            return logits.iloc[:0], cooled(logits, self.song_temperature)
+        logs = cooled(logits, self.clip_temperature)
+        return logs, cooled(join(logs, clips["song"]), self.song_temperature)
+
+
+def look(columns: list[str] | None, whole_songs: bool, clips: pd.DataFrame, sounds: np.ndarray | None) -> np.ndarray:
+    """What an estimator is given for these clips: one row for each clip, or for each song in order."""
+    if columns is None:
+        return sounds
+    return summarise(clips[columns], clips["song"]) if whole_songs else clips[columns].to_numpy()
+
+
+def summarise(values: pd.DataFrame, songs: pd.Series) -> np.ndarray:
+    """Describe each song by the mean of its clips and how they vary around it.
 
     Parameters
     ----------
-    frame : pd.DataFrame
-        Clips, with ``artist`` and ``song``.
-    n_folds : int
-        At most this many, and no more than the songs of the artist who has fewest.
-    by : {"song", "clip"}
-        Whether whole songs are dealt, or, as in 2018, clips one by one.
-    seed : int
-        Of the shuffling.
+    values : pd.DataFrame
+        Features of clips. Of MFCC columns alone (means and deviations within each clip) the song's
+        covariance is taken: that of the clips' means, and on its diagonal also the mean variance
+        within clips. Of other columns, the standard deviation over clips.
+    songs : pd.Series
+        The song of each clip.
 
     Returns
     -------
-    list of (np.ndarray, np.ndarray)
-        Positions of training and of test clips. By song, every artist stands in every test fold
-        and no song on both sides. Empty if some artist has only one song.
+    np.ndarray [shape=(songs, n)]
+        In order of song.
     """
-    if by == "clip":
-        deal = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
-        return list(deal.split(frame, frame["artist"]))
-    # One row for each song, not for each clip: then each artist's songs are spread evenly.
-    songs = frame[["artist", "song"]].drop_duplicates(ignore_index=True)
-    n_folds = min(n_folds, songs["artist"].value_counts().min())
-    if n_folds < 2:
-        return []
-    deal = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
-    dealt = []
-    for _, test in deal.split(songs, songs["artist"], groups=songs["song"]):
-        tested = frame["song"].isin(songs["song"].iloc[test]).to_numpy()
-        dealt.append((np.flatnonzero(~tested), np.flatnonzero(tested)))
-    return dealt
+    parts = []
+    by_song = values.astype(np.float64).groupby(songs.to_numpy())
+    if list(values.columns) != MFCC:
+        return np.concatenate([by_song.mean().to_numpy(), by_song.std(ddof=0).to_numpy()], axis=1)
+    half = len(MFCC) // 2
+    upper = np.triu_indices(half)
+    for _, clips in by_song:
+        means, deviations = clips.to_numpy()[:, :half], clips.to_numpy()[:, half:]
+        covariance = np.cov(means.T, bias=True) + np.diag((deviations**2).mean(axis=0))
+        parts.append(np.concatenate([means.mean(axis=0), covariance[upper]]))
+    return np.stack(parts)
 
 
-# --- training --------------------------------------------------------------------------------
-
-
-def fit(model: BaseEstimator, grid: dict, frame: pd.DataFrame, *, by: str = "song", seed: int = SEED) -> BaseEstimator:
-    """Choose settings and train, on these clips alone.
+def fit(
+    recipe: Recipe, frame: pd.DataFrame, *, by: str = "song", sounds: np.ndarray | None = None, seed: int = SEED
+) -> Model:
+    """Choose settings, calibrate and train, on these clips alone.
 
     Parameters
     ----------
-    model : BaseEstimator
-        Untrained; it stays so.
-    grid : dict
-        The settings to choose from, judged on inner folds.
+    recipe : Recipe
+        Its estimator stays untrained.
     frame : pd.DataFrame
-        The clips to learn from, with `feature_extraction.COLUMNS`.
+        The clips to learn from.
     by : {"song", "clip"}
-        How the inner folds are dealt, see `folds`.
+        How the inner folds are dealt, see `folds.folds`, and what is to be answered for.
+    sounds : np.ndarray, optional
+        For a recipe that listens: one item for each clip.
     seed : int
         Of the inner folds.
-
-    Returns
-    -------
-    BaseEstimator
-        Trained; `probabilities` takes it.
     """
-    model = copy.deepcopy(model)  # sklearn's clone would drop the fit_kwargs of Keras's wrapper
-    X, y = frame[COLUMNS].to_numpy(), frame["artist"].to_numpy(dtype=object)
-    inner = folds(frame, INNER_FOLDS, by=by, seed=seed)
-    if grid and inner:
-        # A setting that cannot be tried on so few clips (45 neighbours of 20) loses to those that can.
-        search = GridSearchCV(model, grid, cv=inner, scoring="balanced_accuracy", error_score=0, n_jobs=-1)
-        model = search.fit(X, y).best_estimator_
-    if inner and not hasattr(model, "predict_proba") and hasattr(model, "decision_function") and not _is_keras(model):
-        return CalibratedClassifierCV(model, cv=inner, ensemble=False).fit(X, y)
-    return model.fit(X, y)
+    inner = folds(frame, INNER_FOLDS, by=by, seed=seed)[: recipe.inner]
+    if not inner or (by == "clip" and not recipe.grid):
+        # Too few songs to put any aside, or nothing to choose: answers as they come.
+        return train(recipe, {}, frame, sounds)
+    tried, failed = [], None
+    for setting in ParameterGrid(recipe.grid):
+        try:
+            parts = [_judged(recipe, setting, frame, sounds, learn, test) for learn, test in inner]
+        except ValueError as error:  # a setting that cannot be had on so few clips, as 45 neighbours of 20
+            failed = error
+            continue
+        tests = frame.iloc[np.concatenate([test for _, test in inner])]
+        tried.append(calibrated(pd.concat(parts), tests, by=by) | {"setting": setting})
+    if not tried:
+        raise failed
+    chosen = min(tried, key=lambda one: one["loss"])
+    return train(recipe, chosen["setting"], frame, sounds)._replace(**chosen)
 
 
-def _is_keras(model: BaseEstimator) -> bool:
-    return type(model).__module__.startswith("keras.")
+def _judged(recipe: Recipe, setting: dict, frame: pd.DataFrame, sounds, learn: np.ndarray, test: np.ndarray):
+    """The logits of some clips from a model that learned from others."""
+    model = train(recipe, setting, frame.iloc[learn], part(sounds, learn))
+    return model.logits(frame.iloc[test], part(sounds, test))
 
 
-def probabilities(model: BaseEstimator, frame: pd.DataFrame) -> pd.DataFrame:
-    """The probability of each artist for each clip; columns are artists, rows sum to 1."""
-    X = frame[COLUMNS].to_numpy()
-    values = model.model_.predict(X, verbose=0) if _is_keras(model) else model.predict_proba(X)
-    return pd.DataFrame(values, columns=model.classes_, index=frame.index)
+def part(sounds: np.ndarray | None, places: np.ndarray) -> np.ndarray | None:
+    """Some of the sounds, if there are any."""
+    return None if sounds is None else sounds[places]
 
 
-def join_clips(clips: pd.DataFrame, songs: pd.Series) -> pd.DataFrame:
-    """Join the clips of each song: the mean of log probabilities, made to sum to 1 again.
+def calibrated(logits: pd.DataFrame, frame: pd.DataFrame, *, by: str) -> dict:
+    """Temperatures for clips and songs, the log-loss of what is to be answered for, and the answers for songs."""
+    clip_temperature, songs = 1.0, logits
+    if len(logits) == len(frame):  # of clips, not of songs already
+        clip_temperature, loss = fit_temperature(logits, frame["artist"])
+        if by == "clip":
+            return {"clip_temperature": clip_temperature, "loss": loss}
+        songs = join(cooled(logits, clip_temperature), frame["song"])
+    temperature, loss = fit_temperature(songs, artists_of(frame).loc[songs.index])
+    found = {"clip_temperature": clip_temperature, "song_temperature": temperature, "loss": loss}
+    return found | {"inner": cooled(songs, temperature)}
+
+
+def train(recipe: Recipe, setting: dict, frame: pd.DataFrame, sounds: np.ndarray | None = None) -> Model:
+    """Train with one setting, on these clips."""
+    if recipe.clips_per_song:
+        songs = frame.groupby("song").indices.values()
+        some = [
+            np.linspace(0, len(places) - 1, min(len(places), recipe.clips_per_song)).astype(int) for places in songs
+        ]
+        kept = np.concatenate([places[picked] for places, picked in zip(songs, some, strict=True)])
+        frame, sounds = frame.iloc[kept], part(sounds, kept)
+    X = look(recipe.columns, recipe.whole_songs, frame, sounds)
+    y = (artists_of(frame) if recipe.whole_songs else frame["artist"]).to_numpy(dtype=object)
+    # sklearn's clone would drop the fit_kwargs of Keras's wrapper
+    estimator = copy.deepcopy(recipe.estimator) if is_network(recipe.estimator) else clone(recipe.estimator)
+    # Folds run at once, each on one thread. A forest of few clips draws few for each tree, and says so.
+    with threadpool_limits(None if is_network(estimator) else 1), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Using the fractional value max_samples")
+        estimator.set_params(**setting).fit(X, y)
+    return Model(estimator, list(np.unique(y)), recipe.columns, recipe.whole_songs, setting)
+
+
+def artists_of(frame: pd.DataFrame) -> pd.Series:
+    """The artist of each song, in order of song."""
+    return frame.groupby("song")["artist"].first()
+
+
+def averaged(answers: list[tuple[pd.DataFrame, pd.DataFrame]]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The mean of several models' probabilities, as logarithms: of clips, by those that judge clips, and of songs."""
+    clips, songs = zip(*answers, strict=True)
+    of_clips = [logs for logs in clips if len(logs)] or [clips[0]]
+    return np.log(sum(map(np.exp, of_clips)) / len(of_clips)), np.log(sum(map(np.exp, songs)) / len(songs))
+
+
+def average_temperature(inner: list[pd.DataFrame | None], artists: pd.Series) -> float:
+    """The temperature for the average of several models, which is less sure than each of them.
 
     Parameters
     ----------
-    clips : pd.DataFrame
-        Probabilities, one row for each clip.
-    songs : pd.Series
-        The song of each clip, under the same index.
-
-    Returns
-    -------
-    pd.DataFrame
-        Probabilities, one row for each song.
+    inner : list of pd.DataFrame
+        What each said of songs on its inner folds; the songs that all judged count.
+    artists : pd.Series
+        The artist of each song.
     """
-    logs = np.log(clips.clip(lower=1e-6)).groupby(songs.to_numpy()).mean()  # no clip alone rules an artist out
-    joined = np.exp(logs.sub(logs.max(axis=1), axis=0))
-    return joined.div(joined.sum(axis=1), axis=0)
-
-
-# --- saving and loading ----------------------------------------------------------------------
-
-
-class Saved(NamedTuple):
-    """A model from disk: it answers with probabilities, and knows what it was made from."""
-
-    model: Any
-    info: dict
-
-    def probabilities(self, table: pd.DataFrame) -> pd.DataFrame:
-        """The probability of each artist for each row of a song's table."""
-        X = table[self.info["features"]].to_numpy()
-        values = self.model.predict(X, verbose=0) if self.info["kind"] == "keras" else self.model.predict_proba(X)
-        return pd.DataFrame(values, columns=self.info["classes"], index=table.index)
-
-
-def save(root: Path, name: str, model: BaseEstimator, *, scores: dict, trained_on: pd.DataFrame, held_out: str) -> None:
-    """Save a trained model below the root, with all that must match when it is used.
-
-    Parameters
-    ----------
-    root : Path
-        Of the library; the model goes to ``model/``.
-    name : str
-        Its name in `models`.
-    model : BaseEstimator
-        As `fit` returned it.
-    scores : dict
-        Its honest scores.
-    trained_on : pd.DataFrame
-        The clips it learned from.
-    held_out : str
-        The song it has never seen.
-    """
-    keras = _is_keras(model)
-    table = read_songs(root)
-    hashes = dict(zip(table["song"], table["hash"], strict=True))
-    info = {
-        "name": name,
-        "kind": "keras" if keras else "scikit-learn",
-        "classes": list(model.classes_),
-        "features": COLUMNS,
-        "settings": SETTINGS,
-        "versions": versions(),
-        "scores": scores,
-        "songs": {song: hashes.get(song, "") for song in sorted(trained_on["song"].unique())},
-        "held_out": held_out,
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-    }
-    with whole_file(root / "model") as folder:
-        folder.mkdir()
-        if keras:
-            model.model_.save(folder / "model.keras")
-        else:
-            skops.io.dump(model, folder / "model.skops")
-        (folder / "model.json").write_text(json.dumps(info, indent=1, ensure_ascii=False), encoding="utf-8")
-
-
-def load(root: Path) -> Saved:
-    """Load the saved model of a library. No code in the file is run.
-
-    Raises
-    ------
-    UserError
-        If there is none, it was made for other features, settings or versions, or it holds
-        types that no model of `models` needs.
-    """
-    folder = root / "model"
-    try:
-        info = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        demo = " For the demo's, add --data data/demo." if (root / "demo" / "model").is_dir() else ""
-        raise UserError(f"There is no model in {printable(folder)}. {REMAKE}{demo}") from None
-    try:
-        problems = mismatches(info)
-    except (KeyError, TypeError, AttributeError):
-        problems = ["model.json lacks what it should hold"]
-    if problems:
-        raise UserError(f"The model in {printable(folder)} does not fit: {'; '.join(problems)}. {REMAKE}")
-    try:
-        return Saved(_load_keras(folder) if info["kind"] == "keras" else _load_skops(folder), info)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise UserError(f"{printable(folder)} holds no model file that can be read ({error}). {REMAKE}") from None
-
-
-def _load_keras(folder: Path) -> Any:
-    with _quiet_tensorflow():
-        import keras
-    return keras.models.load_model(folder / "model.keras", safe_mode=True)
-
-
-def _load_skops(folder: Path) -> BaseEstimator:
-    unknown = set(skops.io.get_untrusted_types(file=folder / "model.skops")) - set(TRUSTED)
-    if unknown:
-        raise UserError(f"The model in {printable(folder)} is refused: it holds {', '.join(sorted(unknown))}.")
-    return skops.io.load(folder / "model.skops", trusted=TRUSTED)
-
-
-def mismatches(info: dict) -> list[str]:
-    """How a saved model differs from what the code here would make: each in words."""
-    problems = []
-    missing, extra = set(info["features"]) - set(COLUMNS), set(COLUMNS) - set(info["features"])
-    if missing:
-        problems.append(f"it needs features that are no longer made ({', '.join(sorted(missing)[:5])})")
-    if extra:
-        problems.append(f"it does not know the features {', '.join(sorted(extra)[:5])}")
-    if not missing and not extra and info["features"] != COLUMNS:
-        problems.append("it knows the features in another order")
-    for key in SETTINGS.keys() | info["settings"].keys():
-        before, now = info["settings"].get(key), SETTINGS.get(key)
-        if key != "columns" and before != now:
-            problems.append(f"{key} was {before}, is {now}")
-    before, now = info["versions"].get(info["kind"]), versions()[info["kind"]]
-    if before != now:
-        problems.append(f"{info['kind']} was {before}, is {now}")
-    return problems
+    if len(inner) < 2 or any(logs is None for logs in inner):
+        return 1.0
+    common = sorted(set.intersection(*(set(logs.index) for logs in inner)))
+    songs = [logs.loc[common] for logs in inner]
+    return fit_temperature(averaged([(logs.iloc[:0], logs) for logs in songs])[1], artists.loc[common])[0]

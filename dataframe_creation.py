@@ -20,11 +20,18 @@ import pyarrow.parquet as pq
 
 import terminal
 import workers
-from feature_extraction import COLUMNS, SETTINGS, up_to_date
+from feature_extraction import COLUMNS, ORIGINAL, SETTINGS, up_to_date
 from library import SongError, UserError, clear_unfinished, good_songs, printable, table_path, versions, whole_file
 
 LABELS = ["artist", "album", "song"]
 KEYS = ["clip", "start", "silent"]
+
+# The columns of a frame of 2018, and what they are called now. Its RMS was on another scale.
+OF_2018 = {"Artist": "artist", "Tempo": "tempo"} | {
+    f"{old} {statistic.title()}": f"{new}_{statistic}"
+    for old, new in {"Cent": "centroid", "RMSE": "rms", "Rolloff": "rolloff", "ZCR": "zcr"}.items()
+    for statistic in ("mean", "std")
+}
 
 
 def load_table(song: str, *, root: Path) -> pd.DataFrame:
@@ -92,6 +99,39 @@ def made_from(root: Path) -> str | None:
         return None
     # The pickle is written first. One that is newer is from a run that was killed in between.
     return json.loads(attributes)["made_from"] if written == sorted(written) else None
+
+
+def read_frame(path: Path) -> pd.DataFrame:
+    """Read a frame from anywhere, one of 2018 too.
+
+    Parameters
+    ----------
+    path : Path
+        A ``.parquet``, ``.csv`` or ``.pkl``. Reading a pickle runs code: never one from a stranger.
+
+    Returns
+    -------
+    pd.DataFrame
+        As `gather` makes it; of a frame of 2018 only ``artist``, ``silent`` and the nine features,
+        for it does not know songs.
+
+    Raises
+    ------
+    UserError
+        If it holds neither kind of frame.
+    """
+    readers = {".parquet": pd.read_parquet, ".csv": pd.read_csv, ".pkl": pd.read_pickle}
+    if path.suffix not in readers:
+        raise UserError(f"{printable(path)} is none of {', '.join(readers)}.")
+    if not path.exists():
+        raise UserError(f"There is no {printable(path)}.")
+    frame = readers[path.suffix](path)
+    if set(OF_2018) <= set(frame.columns):
+        frame = frame[list(OF_2018)].rename(columns=OF_2018).assign(silent=False).reset_index(drop=True)
+    missing = {"artist", "silent", *ORIGINAL} - set(frame.columns)
+    if missing:
+        raise UserError(f"{printable(path)} is no frame of music: it lacks {', '.join(sorted(missing)[:5])}.")
+    return frame
 
 
 def work(args: argparse.Namespace) -> int:

@@ -74,6 +74,8 @@ SONG_COLUMNS = {
     "channels": int,
     "bit_rate": int,
     "codec": str,
+    "loudness": float,
+    "reach": int,
     "hash": str,
 }
 

@@ -54,13 +54,15 @@ SAMPLE_RATE = 22_050  # Hz
 CLIP_SECONDS = 2
 CLIP_SAMPLES = CLIP_SECONDS * SAMPLE_RATE
 SILENCE_DBFS = -60  # a clip whose RMS is below this is silent
+SPECTRUM_EVERY = 4  # clips: enough to see how high a recording reaches
+REACH = 60  # dB
 DECODE_LIMIT = 900  # s; an hour of MP3 takes about ten
 MAX_HOURS = 6.0
 ENOUGH = 0.9  # the part of its announced length that must decode for a song to be used
 
 # A record made with other settings is out of date. Raise the version when the same song would be
 # cut or judged otherwise.
-SETTINGS = {"version": 1, "sample_rate": SAMPLE_RATE, "clip_seconds": CLIP_SECONDS, "silence_dbfs": SILENCE_DBFS}
+SETTINGS = {"version": 2, "sample_rate": SAMPLE_RATE, "clip_seconds": CLIP_SECONDS, "silence_dbfs": SILENCE_DBFS}
 
 
 @functools.cache
@@ -154,8 +156,8 @@ class Listening:
     ----------
     record : dict
         Once the clips are through: the header (see `read_header`) and ``seconds``, ``clips``,
-        ``silent_clips``, ``dropped`` (seconds at the end that filled no clip), ``hash`` (of the
-        decoded samples), ``status`` and ``reason``.
+        ``silent_clips``, ``dropped`` (seconds at the end that filled no clip), ``loudness`` (RMS in
+        dBFS), ``reach`` (Hz, see `_reach`), ``hash`` (of the decoded samples), ``status``, ``reason``.
     """
 
     def __init__(self, path: Path, max_hours: float = MAX_HOURS) -> None:
@@ -177,6 +179,7 @@ class Listening:
         header = read_header(self.path)
         self._check(header["announced"] or 0)
         digest, samples, clips, silent = hashlib.blake2b(digest_size=16), 0, 0, 0
+        power, spectrum = 0.0, np.zeros(CLIP_SAMPLES // 2)
         started = time.monotonic()
         with (
             tempfile.TemporaryFile() as errors,
@@ -195,6 +198,9 @@ class Listening:
                     samples += len(piece) // 2
                     if len(piece) == 2 * CLIP_SAMPLES:
                         clip = np.frombuffer(piece, dtype="<i2")
+                        power += float(np.mean((clip / 32768) ** 2))
+                        if clips % SPECTRUM_EVERY == 0:
+                            spectrum += np.abs(np.fft.rfft(clip)[:-1]) ** 2
                         clips += 1
                         silent += bool(is_silent(clip / 32768))
                         yield clip
@@ -214,6 +220,8 @@ class Listening:
             "clips": clips,
             "silent_clips": silent,
             "dropped": round((samples - clips * CLIP_SAMPLES) / SAMPLE_RATE, 3),
+            "loudness": round(10 * np.log10(power / clips), 1) if power else None,
+            "reach": _reach(spectrum) if power else None,
             "hash": digest.hexdigest(),
         }
         self.record["status"], self.record["reason"] = _judge(self.record, self.path.suffix, complaint)
@@ -228,6 +236,15 @@ class Listening:
                     raise SongError("an empty file")
         except OSError as error:
             raise SongError(f"cannot be read: {error.strerror}") from None
+
+
+def _reach(spectrum: np.ndarray) -> int:
+    """How high a recording reaches, in Hz: to the last band of 100 Hz within `REACH` of the loudest.
+
+    Encoders and old recordings cut off what is higher, which tells them apart, but not their music.
+    """
+    bands = spectrum[: spectrum.size // 200 * 200].reshape(-1, 200).mean(axis=1)  # a bin is half a hertz wide
+    return 100 * int(1 + np.flatnonzero(bands >= bands.max() * 10 ** (-REACH / 10))[-1])
 
 
 def _command(path: Path, seconds: float) -> list[str]:

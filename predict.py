@@ -9,31 +9,41 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 import terminal
-from classifiers import Saved, join_clips, load
 from feature_extraction import describe_file
 from library import DEMUXERS, SongError, printable, unsupported
+from model_files import Saved, load
+from mp3_split import Listening
 
 
 class Verdict(NamedTuple):
     """What the model says of one song."""
 
     song: pd.Series  # probability of each artist, the highest first
-    clips: pd.DataFrame  # probability of each artist for each clip that is not silent
+    clips: pd.DataFrame  # the same for each clip that is not silent; none if the model judges whole songs only
     known: bool  # whether the model learned from this very recording
+    none_below: float | None  # less sure than this, the song is by none of them
 
     @property
     def agreeing(self) -> int:
         """How many clips are, alone, given to the artist that the song is given to."""
         return int((self.clips.idxmax(axis=1) == self.song.index[0]).sum())
 
+    @property
+    def none(self) -> bool:
+        """Whether the song is by none of the artists that the model knows, as far as it can tell."""
+        return self.none_below is not None and self.song.iloc[0] < self.none_below
+
     def __str__(self) -> str:
         first, *others = [f"{printable(artist)} {p:.2f}" for artist, p in self.song.items()]
-        runners_up = f"; next {', '.join(others[:2])}" if others else ""
+        first = f"none of these; nearest {first}" if self.none else first
+        agree = [f"{self.agreeing} of {terminal.counted(len(self.clips), 'clip')} agree"] if len(self.clips) else []
+        told = "; ".join([*agree, *([f"next {', '.join(others[:2])}"] if others else [])])
         known = ". The model learned from this very song, so it should know" if self.known else ""
-        return f"{first}  ({self.agreeing} of {terminal.counted(len(self.clips), 'clip')} agree{runners_up}){known}"
+        return f"{first}  ({told}){known}"
 
 
 def judge(path: Path, saved: Saved) -> Verdict:
@@ -44,7 +54,7 @@ def judge(path: Path, saved: Saved) -> Verdict:
     path : Path
         An audio file.
     saved : Saved
-        The model, from `classifiers.load`.
+        The model, from `model_files.load`.
 
     Raises
     ------
@@ -60,11 +70,14 @@ def judge(path: Path, saved: Saved) -> Verdict:
     table, record = describe_file(path)
     if table is None:
         raise SongError(f"{record['status']}: {record['reason']}")
-    table = table[~table["silent"]]
-    clips = saved.probabilities(table)
-    song = join_clips(clips, pd.Series("song", index=clips.index)).iloc[0]
+    loud = (~table["silent"]).to_numpy()
+    sounds = (
+        np.stack([clip for clip, kept in zip(Listening(path), loud, strict=True) if kept]) if saved.listens else None
+    )
+    clips, songs = saved.answer(table[loud].assign(song="song"), sounds)
+    song = np.exp(songs.iloc[0]).sort_values(ascending=False)
     known = record["hash"] in saved.info["songs"].values()
-    return Verdict(song.sort_values(ascending=False), clips, known)
+    return Verdict(song, np.exp(clips), known, saved.info.get("none_below"))
 
 
 def work(args: argparse.Namespace) -> int:

@@ -27,7 +27,7 @@ from nbconvert import HTMLExporter
 
 import demo_songs
 import terminal
-from classifiers import MIN_SONGS
+from folds import MIN_SONGS
 from library import UserError, find_songs, printable, read_songs, whole_file
 
 HERE = Path(__file__).resolve().parent
@@ -71,9 +71,9 @@ def run_script(name: str, *arguments: str | Path) -> None:
         raise SystemExit(status)
 
 
-def run_notebook(name: str, root: Path) -> None:
+def run_notebook(name: str, root: Path, *, full: bool = False) -> None:
     """Execute a notebook on a library; the result and its web page go to the root's report folder."""
-    os.environ["MUSIC_DATA"] = str(root)
+    os.environ |= {"MUSIC_DATA": str(root), "MUSIC_FULL": "1" if full else ""}
     book = nbformat.read(HERE / f"{name}.ipynb", as_version=4)
     place = {"metadata": {"path": str(HERE)}}
     client = NotebookClient(
@@ -110,21 +110,26 @@ def _end(kernel: int) -> None:
         os.kill(kernel, signal.SIGTERM)
 
 
-def summarise(root: Path, seconds: float) -> None:
+def summarise(root: Path, model: dict, seconds: float) -> None:
     """Say in a few lines what came out, and where to look."""
-    model = json.loads((root / "model" / "model.json").read_text(encoding="utf-8"))
     frame = pd.read_parquet(root / "df_music.parquet", columns=["artist", "song"])
     not_compared = sorted(set(frame["artist"]) - set(model["classes"]))
     found, used, scores = len(read_songs(root)), frame["song"].nunique(), model["scores"]
+    song, clip, leaky = (scores[key] for key in ("songs never heard", "their clips", "leaky: random clips"))
     print(f"\n--- done in {seconds / 60:.1f} minutes")
     terminal.print_note(root)
     print(f"{terminal.counted(found, 'song')}, {found - used} left out (see {printable(root / 'songs.csv')})")
     print(f"{terminal.counted(len(frame), 'clip')}, {len(model['features'])} features each")
     print(
-        f"Best of the models on songs never heard: {model['name']}. Balanced accuracy by song {scores['song']:.2f}, "
-        f"where guessing gets {scores['chance']:.2f}. It is right on {scores['clip']:.2f} of their clips; clips drawn "
-        f"at random, the leaky way of 2018, would claim {scores['leaky clip']:.2f}."
+        f"Best of the models on songs never heard: {model['name']}. Balanced accuracy by song "
+        f"{song['balanced accuracy']:.2f} (95 % interval {song['balanced accuracy low']:.2f} to "
+        f"{song['balanced accuracy high']:.2f}), where guessing gets {scores['guessing']:.2f}."
     )
+    if clip:
+        print(
+            f"For single clips it is {clip['balanced accuracy']:.2f}; clips drawn at random, the leaky way of 2018, "
+            f"would claim {leaky['balanced accuracy']:.2f}."
+        )
     if not_compared:
         print(f"Not compared, having fewer than {MIN_SONGS} songs: {printable(', '.join(not_compared))}")
     print(f"Look at {printable(root / 'report' / 'visualizations.html')} and modeling.html beside it, or: make lab")
@@ -140,11 +145,11 @@ def work(args: argparse.Namespace) -> int:
     run_script("dataframe_creation.py", "--data", root)
     for name in NOTEBOOKS:
         with step(f"{name}.ipynb (some minutes, where there are many songs)"):
-            run_notebook(name, root)
-    held_out = json.loads((root / "model" / "model.json").read_text(encoding="utf-8"))["held_out"]
-    run_script("predict.py", "--data", root, "--", songs / held_out)
+            run_notebook(name, root, full=args.full)
+    model = json.loads((root / "model" / "model.json").read_text(encoding="utf-8"))
+    run_script("predict.py", "--data", root, "--", songs / model["held_out"])
     print("That song was put aside: the model has not heard it.")
-    summarise(root, time.monotonic() - started)
+    summarise(root, model, time.monotonic() - started)
     if args.keep_notebooks:
         for name in NOTEBOOKS:
             shutil.copyfile(root / "report" / f"{name}.ipynb", HERE / f"{name}.ipynb")
@@ -157,6 +162,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.epilog = "exit status: 0 when all steps were done, even if songs were left out; else that of the step"
     parser.add_argument(
         "--songs", type=terminal.folder, metavar="DIR", help="folder of music (default: songs/ in the root)"
+    )
+    parser.add_argument(
+        "--full", action="store_true", help="compare models at length: songs dealt anew, and the network that listens"
     )
     parser.add_argument("--keep-notebooks", action="store_true", help="also put the executed notebooks here")
     return parser.parse_args(argv)

@@ -1,91 +1,403 @@
-"""How well artists are told apart, on songs that were not learned from."""
+"""How well artists are told apart, on songs and albums that were not learned from.
+
+Nested cross-validation: the outer folds dealt here judge, the inner folds of `classifiers.fit` choose.
+"""
+
+import time
+import warnings
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator
-from sklearn.metrics import accuracy_score, balanced_accuracy_score, log_loss
+from joblib import Parallel, delayed
+from scipy.stats import binomtest
 
-from classifiers import fit, folds, join_clips, probabilities
+from classifiers import JOINS, SURE, Model, Recipe, artists_of, average_temperature, averaged, cooled, fit, join, part
+from folds import SEED, folds, recordings
+from networks import is_network
+
+BEST_FEW = 3  # models in the average
+AVERAGE = f"average of the best {BEST_FEW}"
+RESAMPLES = 1000  # of the bootstrap
+WORTH = ("balanced accuracy", "macro-F1", "log-loss")
 
 
-def out_of_fold(model: BaseEstimator, grid: dict, frame: pd.DataFrame, *, by: str = "song") -> pd.DataFrame:
-    """The probabilities of each clip from a model that has not seen it.
+LEAKY_ONLY = (
+    "This frame does not say which clips are of one song. All that can be had of it is the LEAKY score of 2018: "
+    "clips drawn at random, while the rest of their songs is learned from. It flatters; do not believe it."
+)
+
+
+class Judged(NamedTuple):
+    """What a model says of what it has not learned from, as log-probabilities."""
+
+    clips: pd.DataFrame  # one row for each clip, under the index of the frame
+    songs: pd.DataFrame  # one row for each song; none where clips are dealt one by one
+    loss: float = np.inf  # of the model on its inner folds
+    inner: pd.DataFrame | None = None  # see `classifiers.Model`
+    seconds: float = 0.0  # that choosing, training and answering took
+
+
+Results = dict[str, dict[str, list[Judged]]]  # how the folds were dealt -> model -> one for each repeat
+
+
+# --- judging ---------------------------------------------------------------------------------
+
+
+def judge(
+    recipe: Recipe, frame: pd.DataFrame, fold: tuple, by: str, sounds: np.ndarray | None = None, seed: int = SEED
+) -> Judged:
+    """Train on one side of a fold, and let it answer for the other."""
+    learn, test = fold
+    started = time.monotonic()
+    inner_by = "clip" if by == "clip" else "song"
+    model = fit(recipe, frame.iloc[learn], by=inner_by, sounds=part(sounds, learn), seed=seed)
+    tested = frame.iloc[test], part(sounds, test)
+    if by == "clip":
+        clips = cooled(model.logits(*tested), model.clip_temperature)
+        songs = pd.DataFrame(columns=clips.columns)
+    else:
+        clips, songs = model.answer(*tested)
+    return Judged(clips, songs, model.loss, model.inner, time.monotonic() - started)
+
+
+def compare(
+    recipes: dict[str, Recipe], frame: pd.DataFrame, *, repeats: int = 1, sounds: np.ndarray | None = None
+) -> Results:
+    """Let every model answer for songs, albums and, as in 2018, for clips it has not learned from.
 
     Parameters
     ----------
-    model, grid
-        A row of `classifiers.models`. Settings are chosen inside the training folds.
+    recipes : dict
+        As `classifiers.models` gives it. What needs columns that the frame lacks is left out.
     frame : pd.DataFrame
-        Clips, from `classifiers.comparable`.
-    by : {"song", "clip"}
-        By song, the model has seen nothing of the clip's song either. By clip, as in 2018, it
-        has seen the clip's neighbours: that score is leaky.
+        Clips, from `folds.comparable`. Without a column ``song``, clips are dealt one by one, which
+        is leaky, and nothing else.
+    repeats : int
+        How often songs are dealt anew. Networks, and the average, are judged on the first deal only.
+    sounds : np.ndarray, optional
+        For recipes that listen: one item for each clip.
 
     Returns
     -------
-    pd.DataFrame
-        One row for each clip, under the index of ``frame``; one column for each artist.
+    dict of str to dict of str to list of Judged
+        ``song``, ``album`` (if some artist has two) and ``clip`` (leaky) -> model -> repeats.
     """
-    parts = []
-    for train, test in folds(frame, by=by):
-        trained = fit(model, grid, frame.iloc[train], by=by)
-        parts.append(probabilities(trained, frame.iloc[test]))
-    return pd.concat(parts).sort_index()
+    recipes = {name: recipe for name, recipe in recipes.items() if _possible(recipe, frame, sounds)}
+    if "song" not in frame:
+        warnings.warn(LEAKY_ONLY, stacklevel=2)
+    honest = [*(("song", seed) for seed in range(repeats)), ("album", SEED)] if "song" in frame else []
+    dealt = {(by, seed): folds(frame, by=by, seed=seed) for by, seed in [*honest, ("clip", SEED)]}
+    networks = [name for name, recipe in recipes.items() if is_network(recipe.estimator)]
+    tasks = [
+        (name, by, seed, number)
+        for (by, seed), pairs in dealt.items()
+        for number in range(len(pairs))
+        for name in recipes
+        if (seed == SEED or name not in networks) and not (by == "clip" and recipes[name].whole_songs)
+    ]
+
+    def asked(name: str, by: str, seed: int, number: int) -> tuple:
+        heard = sounds if recipes[name].columns is None else None
+        return recipes[name], frame, dealt[by, seed][number], by, heard, seed
+
+    # A network uses all cores by itself, and no other process need import TensorFlow.
+    found = {task: judge(*asked(*task)) for task in tasks if task[0] in networks}
+    fast = [task for task in tasks if task not in found]
+    found |= zip(fast, Parallel(n_jobs=-1)(delayed(judge)(*asked(*task)) for task in fast), strict=True)
+    if len(recipes) > BEST_FEW:
+        for fold in {task[1:] for task in tasks if task[2] == SEED}:
+            rivals = sorted((found[task] for task in tasks if task[1:] == fold), key=lambda judged: judged.loss)
+            found[AVERAGE, *fold] = average(rivals[:BEST_FEW], frame)
+    results: Results = {}
+    for name in [*recipes, AVERAGE]:
+        for (by, seed), pairs in dealt.items():
+            parts = [found[name, by, seed, n] for n in range(len(pairs)) if (name, by, seed, n) in found]
+            if parts:
+                results.setdefault(by, {}).setdefault(name, []).append(together(parts))
+    return results
 
 
-def artists_of(frame: pd.DataFrame) -> pd.Series:
-    """The artist of each song, in order of song."""
-    return frame.groupby("song")["artist"].first()
+def _possible(recipe: Recipe, frame: pd.DataFrame, sounds: np.ndarray | None) -> bool:
+    """Whether a recipe finds in this frame what it needs."""
+    if recipe.columns is None:
+        return sounds is not None
+    return set(recipe.columns) <= set(frame.columns) and ("song" in frame or not recipe.whole_songs)
 
 
-def score(frame: pd.DataFrame, clips: pd.DataFrame) -> dict[str, float]:
-    """Scores of out-of-fold probabilities.
+def together(parts: list[Judged]) -> Judged:
+    """Put together what was judged fold by fold."""
+    clips, songs = (pd.concat(logs).sort_index() for logs in list(zip(*parts, strict=True))[:2])
+    return Judged(clips, songs, seconds=sum(judged.seconds for judged in parts))
+
+
+def average(best: list[Judged], frame: pd.DataFrame) -> Judged:
+    """The mean of what some models said of a fold, made as sure as it was right on the inner folds."""
+    clips, songs = averaged([(one.clips, one.songs) for one in best])
+    if songs.empty:
+        return Judged(clips, songs)
+    return Judged(clips, cooled(songs, average_temperature([one.inner for one in best], artists_of(frame))))
+
+
+# --- scores ----------------------------------------------------------------------------------
+
+
+def resampled(artists: np.ndarray, resamples: int = RESAMPLES, seed: int = SEED) -> np.ndarray:
+    """How often each group is drawn in each resample of the bootstrap, artist by artist.
 
     Parameters
     ----------
-    frame : pd.DataFrame
-        The clips.
-    clips : pd.DataFrame
-        Their probabilities, from `out_of_fold`.
+    artists : np.ndarray [shape=(groups,)]
+        The artist of each group: of each song, or of each album.
+
+    Returns
+    -------
+    np.ndarray [shape=(1 + resamples, groups)]
+        The first row is the sample itself: ones.
+    """
+    draw, weights = np.random.default_rng(seed), np.ones((1 + resamples, len(artists)))
+    for artist in np.unique(artists):
+        own = np.flatnonzero(artists == artist)
+        weights[1:, own] = draw.multinomial(len(own), np.full(len(own), 1 / len(own)), resamples)
+    return weights
+
+
+def measure(truth: pd.Series, logs: pd.DataFrame, groups: pd.Series, resamples: int = RESAMPLES) -> dict[str, float]:
+    """Scores with intervals: 95 % of the resamples of whole groups lie within.
+
+    Parameters
+    ----------
+    truth : pd.Series
+        The artist of each item.
+    logs : pd.DataFrame
+        Log-probabilities of each item, in the same order; items may come more than once.
+    groups : pd.Series
+        What is drawn as a whole: the song of each item, or its album.
+    resamples : int
+        Of the bootstrap. It says how much hangs on these songs, not on the draw of the folds.
 
     Returns
     -------
     dict
-        ``song``: balanced accuracy by song; ``song log-loss``; ``clip``: accuracy by clip.
+        Each of `WORTH`; and with `` low`` and `` high`` behind it, the ends of its interval.
+        Artists count alike in the first two, whatever they have; log-loss is in nats.
     """
-    songs, truth = join_clips(clips, frame["song"]), artists_of(frame)
-    return {
-        "song": float(balanced_accuracy_score(truth, songs.idxmax(axis=1))),
-        "song log-loss": float(log_loss(truth, songs.to_numpy(), labels=list(songs.columns))),
-        "clip": float(accuracy_score(frame["artist"], clips.idxmax(axis=1))),
-    }
+    artists = logs.columns
+    true, given = artists.get_indexer(truth), logs.to_numpy().argmax(axis=1)
+    labels = truth.to_numpy(dtype=object).astype(str) + "/" + groups.to_numpy(dtype=object).astype(str)
+    names, group = np.unique(labels, return_inverse=True)
+    own = np.zeros(len(names), int)
+    own[group] = true  # one artist for each group
+
+    def counted(places: np.ndarray, which: np.ndarray | slice = slice(None)) -> np.ndarray:
+        table = np.zeros((len(names), len(artists)))
+        np.add.at(table, (group[which], places[which]), 1)
+        return table
+
+    weights = resampled(own, resamples)
+    hits, real, claimed = (weights @ counted(*a) for a in ((true, true == given), (true,), (given,)))
+    loss = np.zeros((len(names), 2))
+    np.add.at(loss, group, np.stack([-logs.to_numpy()[np.arange(len(true)), true], np.ones(len(true))], axis=1))
+    losses = weights @ loss
+    with np.errstate(invalid="ignore"):  # artists that are not tested
+        found = (
+            np.nanmean(hits / real, axis=1),
+            np.nanmean(2 * hits / (real + claimed), axis=1),
+            losses[:, 0] / losses[:, 1],
+        )
+    scores = {}
+    for name, values in zip(WORTH, found, strict=True):
+        low, high = np.quantile(values[1:], [0.025, 0.975])
+        scores |= {name: float(values[0]), f"{name} low": float(low), f"{name} high": float(high)}
+    return scores
 
 
-def compare(models: dict[str, tuple[BaseEstimator, dict]], frame: pd.DataFrame) -> tuple[pd.DataFrame, dict]:
-    """Score every model honestly, and beside that the 2018 way.
-
-    Parameters
-    ----------
-    models : dict
-        As `classifiers.models` gives it.
-    frame : pd.DataFrame
-        Clips, from `classifiers.comparable`.
+def table(results: Results, frame: pd.DataFrame) -> pd.DataFrame:
+    """All scores of all models.
 
     Returns
     -------
-    table : pd.DataFrame
-        One row for each model, the best song score first, ties by log-loss: the columns of `score`
-        on unseen songs, and ``leaky clip``, the accuracy on random clips.
-    clips : dict of str to pd.DataFrame
-        The out-of-fold probabilities of each model on unseen songs.
+    pd.DataFrame
+        Index ``model, dealt by, judged by``; columns as `measure` gives them. Clips dealt one by one
+        are leaky and judged as clips only.
     """
-    rows, clips = {}, {}
-    for name, (model, grid) in models.items():
-        clips[name] = out_of_fold(model, grid, frame)
-        leaky = score(frame, out_of_fold(model, grid, frame, by="clip"))["clip"]
-        rows[name] = score(frame, clips[name]) | {"leaky clip": leaky}
-    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
-    return table.sort_values(["song", "song log-loss"], ascending=[False, True]), clips
+    rows = {
+        (name, by, level): measure(*items(repeats, frame, level, by))
+        for by, models in results.items()
+        for name, repeats in models.items()
+        for level in (("clip",) if by == "clip" else ("clip", "song", "album"))
+        if (level != "album" or (frame["album"] != "").any()) and (level != "clip" or len(repeats[0].clips))
+    }
+    made = pd.DataFrame.from_dict(rows, orient="index")
+    made.index = pd.MultiIndex.from_tuples(made.index, names=["model", "dealt by", "judged by"])
+    return made
+
+
+def items(
+    repeats: list[Judged], frame: pd.DataFrame, level: str = "song", by: str = "song"
+) -> tuple[pd.Series, pd.DataFrame, pd.Series]:
+    """The truth, the answers and the groups of what was judged, as `measure` takes them.
+
+    Parameters
+    ----------
+    repeats : list of Judged
+        Of one model.
+    level : {"clip", "song", "album"}
+        What is answered for. An album's answer is the mean of its songs' log-probabilities.
+    by : {"clip", "song", "album"}
+        How the folds were dealt: by album, albums are what the bootstrap draws; else songs.
+    """
+    if "song" not in frame:  # nothing is known of what belongs together
+        logs = pd.concat([judged.clips for judged in repeats])
+        return frame["artist"].loc[logs.index], logs, pd.Series(logs.index)
+    frame = frame.assign(recording=recordings(frame))
+    if level == "clip":
+        logs = pd.concat([judged.clips for judged in repeats])
+        about = frame.loc[logs.index]
+    else:
+        logs = pd.concat([judged.songs for judged in repeats])
+        about = frame.drop_duplicates("song").set_index("song").loc[logs.index]
+    groups = about["recording"] if by != "album" else about["album"]
+    if level == "album":
+        there = (about["album"] != "").to_numpy()
+        logs, about = logs[there], about[there]
+        album = (about["artist"] + "/" + about["album"]).reset_index(drop=True)
+        turn = np.repeat(np.arange(len(repeats)), [len(judged.songs) for judged in repeats])[there]
+        keys = [album.to_numpy(), turn]
+        logs = cooled(logs.reset_index(drop=True).clip(lower=np.log(SURE)).groupby(keys).mean())
+        artists = about["artist"].reset_index(drop=True).groupby(keys).first()
+        return artists, logs, pd.Series(logs.index.get_level_values(0))
+    return about["artist"], logs, groups
+
+
+def ranking(scores: pd.DataFrame) -> list[str]:
+    """The models, from best to worst on songs never heard (or else by all there is); ties by log-loss."""
+    known = set(scores.index.droplevel("model"))
+    rows = scores.xs(("song", "song") if ("song", "song") in known else ("clip", "clip"), level=[1, 2])
+    return list(rows.sort_values(["balanced accuracy", "log-loss"], ascending=[False, True]).index)
+
+
+def readable(scores: pd.DataFrame) -> pd.DataFrame:
+    """The table for reading: one row for each model, intervals in brackets, the best first."""
+    columns = {
+        "songs never heard": ("song", "song"),
+        "log-loss (nats; 0 is best)": ("song", "song"),
+        "macro-F1": ("song", "song"),
+        "their clips": ("song", "clip"),
+        "songs of albums never heard": ("album", "song"),
+        "LEAKY: random clips": ("clip", "clip"),
+    }
+    told = {}
+    for title, dealt in columns.items():
+        name = title.split(" (")[0] if title.split(" (")[0] in WORTH else WORTH[0]
+        if dealt in set(scores.index.droplevel("model")):
+            rows = scores.xs(dealt, level=("dealt by", "judged by"))
+            told[title] = rows.apply(lambda row, name=name: with_interval(row, name), axis=1)
+    return pd.DataFrame(told).reindex(ranking(scores))
+
+
+def with_interval(row: pd.Series | dict, name: str = WORTH[0]) -> str:
+    """A score and the ends of its interval: ``0.67 (0.60 to 0.73)``."""
+    return f"{row[name]:.2f} ({row[f'{name} low']:.2f} to {row[f'{name} high']:.2f})"
+
+
+def album_effect(results: Results, frame: pd.DataFrame) -> pd.DataFrame:
+    """The same songs, judged by models that knew another song of their album, and by models that did not.
+
+    Returns
+    -------
+    pd.DataFrame
+        One row for each model: balanced accuracy by song over the artists with two albums, ``album
+        heard`` and ``album not heard``. Empty if nobody has two.
+    """
+    rows = {}
+    for name, (unheard, *_) in results.get("album", {}).items():
+        heard = results["song"][name][0]
+        same = heard._replace(songs=heard.songs.loc[unheard.songs.index])
+        rows[name] = {
+            "album heard": measure(*items([same], frame), resamples=1)[WORTH[0]],
+            "album not heard": measure(*items([unheard], frame), resamples=1)[WORTH[0]],
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
+
+
+def train_best(
+    best: str, recipes: dict[str, Recipe], frame: pd.DataFrame, sounds: np.ndarray | None = None
+) -> dict[str, Model]:
+    """Train the best model on all songs: the one, or those that the average is of."""
+    names = list(recipes) if best == AVERAGE else [best]
+    fast = [name for name in names if not is_network(recipes[name].estimator)]
+    models = dict(zip(fast, Parallel(n_jobs=-1)(delayed(fit)(recipes[name], frame) for name in fast), strict=True))
+    for name in names:
+        if name not in fast:
+            models[name] = fit(recipes[name], frame, sounds=sounds if recipes[name].columns is None else None)
+    best_few = sorted(models, key=lambda name: models[name].loss)[:BEST_FEW]
+    return {name: models[name] for name in best_few}
+
+
+def right(results: Results, frame: pd.DataFrame) -> pd.DataFrame:
+    """How often each song (row) was given to its artist by each model (column), over the repeats."""
+    truth = artists_of(frame)
+    return pd.DataFrame({
+        name: sum((judged.songs.idxmax(axis=1) == truth).astype(float) for judged in repeats) / len(repeats)
+        for name, repeats in results["song"].items()
+    })  # fmt: skip
+
+
+def mcnemar(results: Results, frame: pd.DataFrame, best: str, others: list[str]) -> pd.DataFrame:
+    """Compare the best model with others, song by song, on the same deal: exact McNemar test.
+
+    Returns
+    -------
+    pd.DataFrame
+        One row for each other model: songs that only the best had right, that only the other had
+        right, and the probability of so uneven a split, or worse, were both equally good.
+    """
+    hits = right({"song": {name: results["song"][name][:1] for name in [best, *others]}}, frame).astype(bool)
+    rows = {}
+    for other in others:
+        ours, theirs = int((hits[best] & ~hits[other]).sum()), int((hits[other] & ~hits[best]).sum())
+        p = binomtest(ours, ours + theirs).pvalue if ours + theirs else 1.0
+        rows[other] = {"only the best right": ours, "only the other right": theirs, "p": p}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
+
+
+def corrected(results: Results, frame: pd.DataFrame, resamples: int = RESAMPLES) -> tuple[float, float, float]:
+    """The balanced accuracy to expect of the best model, having been chosen among so many.
+
+    The best of a resample of songs is scored on the songs that were not drawn: Tsamardinos et al.,
+    "Bootstrapping the out-of-sample predictions for efficient and accurate cross-validation", 2018.
+
+    Returns
+    -------
+    tuple of float
+        The mean over resamples, and the ends of the interval that holds 95 % of them.
+    """
+    hits, artists = right(results, frame), artists_of(frame)
+    drawn = resampled(artists.to_numpy(dtype=object), resamples)[1:]
+    belongs = pd.get_dummies(artists).to_numpy(float).T  # artists x songs
+
+    def balanced(weights: np.ndarray) -> np.ndarray:
+        with np.errstate(invalid="ignore"):  # an artist none of whose songs is among these
+            return np.nanmean((belongs * weights) @ hits.to_numpy() / (belongs @ weights)[:, None], axis=0)
+
+    found = []
+    for weights in drawn:
+        found.append(balanced((weights == 0).astype(float))[balanced(weights).argmax()])
+    return float(np.nanmean(found)), *map(float, np.nanquantile(found, [0.025, 0.975]))
+
+
+def joins(results: Results, frame: pd.DataFrame) -> pd.DataFrame:
+    """The balanced accuracy by song of each model, by each way of joining a song's clips."""
+    rows = {}
+    for name, repeats in results["song"].items():
+        if repeats[0].clips.empty:  # it looks at whole songs
+            continue
+        rows[name] = {}
+        for how in JOINS:
+            joined = [Judged(j.clips, join(j.clips, frame["song"].loc[j.clips.index], how)) for j in repeats]
+            rows[name][how] = measure(*items(joined, frame), resamples=1)["balanced accuracy"]
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
 
 
 def chance(frame: pd.DataFrame) -> float:
@@ -93,9 +405,24 @@ def chance(frame: pd.DataFrame) -> float:
     return 1 / frame["artist"].nunique()
 
 
-def confusion(frame: pd.DataFrame, clips: pd.DataFrame) -> pd.DataFrame:
+def confusion(judged: Judged, frame: pd.DataFrame) -> pd.DataFrame:
     """Songs of each artist (rows) by the artist they were given (columns)."""
-    given = join_clips(clips, frame["song"]).idxmax(axis=1)
-    table = pd.crosstab(artists_of(frame).rename("artist"), given.rename("given"))
-    names = np.sort(frame["artist"].unique())
-    return table.reindex(index=names, columns=names, fill_value=0)
+    counts = pd.crosstab(artists_of(frame).rename("artist"), judged.songs.idxmax(axis=1).rename("given"))
+    return counts.reindex(index=judged.songs.columns, columns=judged.songs.columns, fill_value=0)
+
+
+def reliability(repeats: list[Judged], frame: pd.DataFrame, bins: int = 6) -> pd.DataFrame:
+    """How sure a model is of songs, and how often it is then right.
+
+    Returns
+    -------
+    pd.DataFrame
+        One row for each bin of songs, alike in number: mean ``confidence``, the part that is
+        ``right``, ``songs``.
+    """
+    truth, logs, _ = items(repeats, frame)
+    songs = pd.DataFrame(
+        {"confidence": np.exp(logs.max(axis=1)).to_numpy(), "right": (logs.idxmax(axis=1) == truth).to_numpy()}
+    )
+    grouped = songs.groupby(pd.qcut(songs["confidence"].rank(method="first"), min(bins, len(songs)), labels=False))
+    return grouped.agg(confidence=("confidence", "mean"), right=("right", "mean"), songs=("right", "size"))

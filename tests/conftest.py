@@ -5,12 +5,14 @@ import io
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 
 import dataframe_creation
 import feature_extraction
 import mp3_split
+from feature_extraction import COLUMNS
 
 RATE = 44_100  # Hz, of the songs; clips have their own
 
@@ -75,6 +77,32 @@ def run_scripts(root: Path, *split_arguments: str) -> list[int]:
         feature_extraction.main(["--data", str(root), "--jobs", "2"]),
         dataframe_creation.main(["--data", str(root), "--jobs", "2"]),
     ]
+
+
+def made_up(
+    artists: int = 3,
+    songs: int = 8,
+    clips: int = 6,
+    artist_cue: float = 0.0,
+    song_cue: float = 0.0,
+    album_cue: float = 0.0,
+    albums: int = 1,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """A frame of noise, in which artists, albums and songs shift the features by as much as is asked for."""
+    draw = np.random.default_rng(seed)
+    parts = []
+    for artist in range(artists):
+        of_artist = draw.normal(0, artist_cue, len(COLUMNS))
+        of_albums = draw.normal(0, album_cue, (albums, len(COLUMNS)))
+        for song in range(songs):
+            centre = of_artist + of_albums[song % albums] + draw.normal(0, song_cue, len(COLUMNS))
+            values = draw.normal(centre, 1, (clips, len(COLUMNS)))
+            part = pd.DataFrame(values.astype(np.float32), columns=COLUMNS)
+            album = f"Album {song % albums}" if albums > 1 else ""
+            labels = {"artist": f"A{artist}", "album": album, "song": f"A{artist}/{song}.mp3", "silent": False}
+            parts.append(part.assign(**labels, clip=np.arange(clips), start=2.0 * np.arange(clips)))
+    return pd.concat(parts, ignore_index=True)
 
 
 @pytest.fixture(scope="session")

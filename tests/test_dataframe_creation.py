@@ -12,7 +12,7 @@ import dataframe_creation
 import feature_extraction
 import library
 import mp3_split
-from feature_extraction import COLUMNS
+from feature_extraction import COLUMNS, ORIGINAL
 
 
 def create(root) -> int:
@@ -146,3 +146,49 @@ def test_running_again_writes_nothing(own, capsys):
     assert create(own) == 0
     assert "is up to date" in capsys.readouterr().out
     assert (own / "df_music.pkl").stat().st_mtime_ns == before
+
+
+# --- frames from elsewhere -------------------------------------------------------------------
+
+
+def of_2018() -> pd.DataFrame:
+    names = [
+        "Cent Mean",
+        "Cent Std",
+        "RMSE Mean",
+        "RMSE Std",
+        "Rolloff Mean",
+        "Rolloff Std",
+        "Tempo",
+        "ZCR Mean",
+        "ZCR Std",
+    ]
+    frame = pd.DataFrame({name: np.arange(4.0) + 10 * place for place, name in enumerate(names)})
+    frame.insert(0, "Artist", ["Nickelback", "Pitbull"] * 2)
+    return frame
+
+
+@pytest.mark.parametrize("kind", ["pkl", "csv", "parquet"])
+def test_a_frame_of_2018_is_read(tmp_path, kind):
+    path = tmp_path / f"old.{kind}"
+    writers = {"pkl": of_2018().to_pickle, "csv": of_2018().to_csv, "parquet": of_2018().to_parquet}
+    writers[kind](path)
+    frame = dataframe_creation.read_frame(path)
+    assert set(frame.columns) == {"artist", "silent", *ORIGINAL}
+    assert frame["centroid_std"].tolist() == [10, 11, 12, 13]
+    assert frame["rms_mean"].tolist() == [20, 21, 22, 23]
+    assert frame["artist"].tolist() == ["Nickelback", "Pitbull"] * 2
+
+
+def test_todays_frame_is_read_too(small):
+    for kind in ("pkl", "parquet"):
+        assert "song" in dataframe_creation.read_frame(small / f"df_music.{kind}")
+
+
+@pytest.mark.parametrize(
+    ("name", "says"), [("a.txt", "is none of"), ("b.csv", "There is no"), ("c.csv", "no frame of music")]
+)
+def test_other_files_are_refused(tmp_path, name, says):
+    pd.DataFrame({"x": [1]}).to_csv(tmp_path / "c.csv")
+    with pytest.raises(library.UserError, match=says):
+        dataframe_creation.read_frame(tmp_path / name)

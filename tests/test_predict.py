@@ -10,6 +10,8 @@ import pytest
 from conftest import sine, tune, write_song
 
 import classifiers
+import model_files
+import networks
 import predict
 
 
@@ -19,8 +21,8 @@ def root(small, tmp_path_factory):
     root = shutil.copytree(small, tmp_path_factory.mktemp("predict") / "root")
     frame = pd.read_pickle(root / "df_music.pkl")
     heard = frame[~frame["song"].str.endswith("Song 4.mp3")]
-    model = classifiers.fit(*classifiers.models()["logistic regression"], heard)
-    classifiers.save(root, "logistic regression", model, scores={}, trained_on=heard, held_out="")
+    model = classifiers.fit(classifiers.models()["logistic regression"], heard)
+    model_files.save(root, "logistic regression", [model], trained_on=heard, held_out="", scores={})
     return root
 
 
@@ -35,11 +37,11 @@ def test_songs_never_heard_get_their_artists(root, capsys):
 
 
 def test_the_verdict_is_that_of_the_frame(root):
-    saved = classifiers.load(root)
+    saved = model_files.load(root)
     song = "Artist A/Album 2/Song 4.mp3"
     frame = pd.read_pickle(root / "df_music.pkl").query("song == @song")
-    clips = saved.probabilities(frame)
-    expected = classifiers.join_clips(clips, frame["song"]).loc[song]
+    clips, songs = (np.exp(logs) for logs in saved.answer(frame))
+    expected = songs.loc[song]
     verdict = predict.judge(root / "songs" / song, saved)
     pd.testing.assert_series_equal(verdict.song, expected.loc[verdict.song.index], check_names=False)
     assert verdict.song.sum() == pytest.approx(1)
@@ -68,16 +70,52 @@ def test_what_is_no_song_is_named_and_the_others_are_judged(root, tmp_path, caps
 
 def test_silent_clips_have_no_say(root, tmp_path):
     y = np.concatenate([np.zeros(4 * 44_100), tune(1, 9, 4)])
-    verdict = predict.judge(write_song(tmp_path / "x.wav", y), classifiers.load(root))
+    verdict = predict.judge(write_song(tmp_path / "x.wav", y), model_files.load(root))
     assert len(verdict.clips) == 2
     assert verdict.song.index[0] == "Artist B"
 
 
 def test_a_song_it_learned_from_is_called_so(root):
-    saved = classifiers.load(root)
+    saved = model_files.load(root)
     songs = root / "songs/Artist A"
     assert "learned from this very song" in str(predict.judge(songs / "Album 1/Song 1.mp3", saved))
     assert "learned from" not in str(predict.judge(songs / "Album 2/Song 4.mp3", saved))
+
+
+def test_less_sure_than_the_threshold_is_none_of_these(root, tmp_path, capsys):
+    own = shutil.copytree(root / "model", tmp_path / "model").parent
+    info = json.loads((own / "model/model.json").read_text())
+    song = root / "songs/Artist A/Album 2/Song 4.mp3"
+    for threshold, says in ((1.01, "  none of these; nearest Artist A "), (0.01, "  Artist A "), (None, "  Artist A ")):
+        (own / "model/model.json").write_text(json.dumps(info | {"none_below": threshold}))
+        assert predict.main(["--data", str(own), str(song)]) == 0
+        assert capsys.readouterr().out.splitlines()[1].startswith(says)
+
+
+def test_a_model_of_whole_songs_counts_no_clips(root, tmp_path, capsys):
+    own = shutil.copytree(root, tmp_path / "own")
+    frame = pd.read_pickle(own / "df_music.pkl")
+    model = classifiers.fit(classifiers.models()["songs: all features"], frame)
+    model_files.save(own, "songs", [model], trained_on=frame, held_out="", scores={})
+    assert predict.main(["--data", str(own), str(own / "songs/Artist B/Album 2/Song 4.mp3")]) == 0
+    line = capsys.readouterr().out.splitlines()[1]
+    assert line.startswith("  Artist B ")
+    assert "(next Artist A" in line
+    assert "agree" not in line
+
+
+def test_a_network_that_listens_is_given_the_clips(root, tmp_path):
+    own = shutil.copytree(root, tmp_path / "own")
+    frame = pd.read_pickle(own / "df_music.pkl")
+    recipe = classifiers.models(listening=True)["Keras listening net"]
+    recipe = recipe._replace(estimator=networks.listening_net(epochs=2))
+    mels = networks.log_mels(frame, own)
+    model = classifiers.fit(recipe, frame, sounds=mels)
+    model_files.save(own, "ear", [model], trained_on=frame, held_out="", scores={})
+    song = "Artist A/Album 2/Song 4.mp3"
+    expected = np.exp(model.answer(frame, mels)[1].loc[song])
+    verdict = predict.judge(own / "songs" / song, model_files.load(own))
+    np.testing.assert_allclose(verdict.song, expected.loc[verdict.song.index], atol=1e-3)
 
 
 def test_no_escape_from_a_model_reaches_the_terminal(root, tmp_path, capsys):

@@ -1,0 +1,163 @@
+"""Who can be compared, and how songs are dealt into folds so that no score is flattered.
+
+Rows of a frame are clips. What must never stand on both sides of a split is a *recording*: a song,
+together with whatever the audit found to be the same song again. A frame may say so in a column
+``recording``; without one, each song is its own.
+"""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+from library import UserError, printable
+
+MIN_SONGS = 4  # an artist needs one song to be put aside, one to be judged by, and two to learn from
+FOLDS = 5
+SEED = 0
+
+
+def recordings(frame: pd.DataFrame) -> pd.Series:
+    """The recording that each clip belongs to."""
+    return frame["recording" if "recording" in frame else "song"]
+
+
+def comparable(
+    frame: pd.DataFrame, min_songs: int = MIN_SONGS, *, leave_out: bool = False
+) -> tuple[pd.DataFrame, dict[str, int]]:
+    """The clips that artists can be compared by.
+
+    Parameters
+    ----------
+    frame : pd.DataFrame
+        As written by ``dataframe_creation.py``.
+    min_songs : int
+        How many songs an artist needs, at least 2; the same recording twice counts once.
+    leave_out : bool
+        Whether artists with fewer may be left out.
+
+    Returns
+    -------
+    kept : pd.DataFrame
+        The clips that are not silent, of artists with enough songs, under a fresh index.
+    too_few : dict of str to int
+        The artists left out and how many songs each has.
+
+    Raises
+    ------
+    UserError
+        If fewer than two artists have enough songs, or an artist has too few and may not be left out.
+    """
+    loud = frame[~frame["silent"]]
+    songs = recordings(loud).groupby(loud["artist"]).nunique()
+    too_few = songs[songs < min_songs].to_dict()
+    if len(songs) - len(too_few) < 2:
+        raise UserError(
+            f"Comparing takes at least two artists with {min_songs} songs each. Songs per artist here: {_told(songs)}."
+        )
+    if too_few and not leave_out:
+        raise UserError(
+            f"These artists have fewer than {min_songs} songs: {_told(songs[songs < min_songs])}. "
+            "Add songs, or leave these artists out with leave_out=True."
+        )
+    return loud[~loud["artist"].isin(too_few)].reset_index(drop=True), too_few
+
+
+def _told(songs: pd.Series) -> str:
+    return ", ".join(f"{printable(artist)} {n}" for artist, n in songs.head(10).items())
+
+
+def hold_out(frame: pd.DataFrame, seed: int = SEED) -> str:
+    """Draw one song to keep out of all training: of an artist who can spare it, if there is one."""
+    songs = frame.assign(recording=recordings(frame))[["artist", "song", "recording"]].drop_duplicates("song")
+    alone = songs[~songs["recording"].duplicated(keep=False)]  # no other copy of it may be learned from
+    per_artist = alone["artist"].map(songs.groupby("artist")["recording"].nunique())
+    spare = alone[per_artist > MIN_SONGS]
+    choice = next(part for part in (spare, alone, songs) if len(part))
+    return str(choice["song"].sort_values().sample(random_state=seed).item())
+
+
+def several_albums(frame: pd.DataFrame) -> list[str]:
+    """The artists with two albums or more; songs in no album count as one."""
+    albums = frame.groupby("artist")["album"].nunique()
+    return list(albums.index[albums >= 2])
+
+
+def folds(
+    frame: pd.DataFrame, n_folds: int = FOLDS, *, by: str = "song", seed: int = SEED
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Deal clips into folds.
+
+    Parameters
+    ----------
+    frame : pd.DataFrame
+        Clips, with ``artist``, ``album`` and ``song``.
+    n_folds : int
+        At most this many, and no more than the recordings of the artist who has fewest.
+    by : {"song", "album", "clip"}
+        Whether whole songs are dealt, or whole albums, or, as in 2018, clips one by one.
+    seed : int
+        Of the shuffling.
+
+    Returns
+    -------
+    list of (np.ndarray, np.ndarray)
+        Positions of training and of test clips. By song, every artist stands in every test fold
+        and no recording on both sides. By album, only artists with two albums are tested, and
+        nobody is tested on a recording or an album that was learned from. Empty where that cannot
+        be: some artist has only one recording, or nobody has two albums.
+    """
+    if by == "clip":
+        deal = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
+        return list(deal.split(frame, frame["artist"]))
+    # One row for each song, not for each clip: then each artist's songs are spread evenly.
+    songs = frame[["artist", "album", "song"]].assign(recording=recordings(frame)).drop_duplicates("song")
+    if by == "album":
+        songs = songs[songs["artist"].isin(several_albums(frame))]
+        groups = songs["artist"] + "/" + songs["album"]
+        n_folds = min(n_folds, songs.groupby("artist")["album"].nunique().max() if len(songs) else 0)
+    else:
+        groups = songs["recording"]
+        n_folds = min(n_folds, songs.groupby("artist")["recording"].nunique().min())
+    if n_folds < 2:
+        return []
+    deal = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
+    dealt = []
+    with warnings.catch_warnings():  # by album, an artist may have fewer albums than there are folds
+        warnings.filterwarnings("ignore", message="The least populated class")
+        parts = [songs.iloc[test] for _, test in deal.split(songs, songs["artist"], groups=groups)]
+    for part in parts:
+        tested = frame["song"].isin(part["song"]).to_numpy()
+        heard = recordings(frame).isin(part["recording"]).to_numpy()  # tested, or the same again elsewhere
+        dealt.append((np.flatnonzero(~tested & ~heard), np.flatnonzero(tested)))
+    check(frame, dealt, by=by)
+    return dealt
+
+
+def check(frame: pd.DataFrame, dealt: list[tuple[np.ndarray, np.ndarray]], *, by: str) -> None:
+    """See for ourselves that folds are fair, whoever dealt them.
+
+    Raises
+    ------
+    UserError
+        If a recording (by album: an album) stands on both sides, or an artist is missing where it
+        must not be.
+    """
+    everyone = set(frame["artist"])
+    keep_apart = [frame["song"], recordings(frame)]
+    if by == "album":
+        keep_apart.append(frame["artist"] + "/" + frame["album"])
+    for number, (train, test) in enumerate(dealt, start=1):
+        for names in keep_apart:
+            both = set(names.iloc[train]) & set(names.iloc[test])
+            if both:
+                raise UserError(f"Fold {number} would learn from what it is tested on: {printable(min(both))}.")
+        missing = everyone - set(frame["artist"].iloc[train])
+        if by == "song":
+            missing |= everyone - set(frame["artist"].iloc[test])
+        if missing:
+            raise UserError(
+                f"{printable(min(missing))} has too few recordings of its own to stand on both sides of fold "
+                f"{number} by {by}; the audit in modeling.ipynb names what is the same twice."
+            )

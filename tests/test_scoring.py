@@ -1,0 +1,178 @@
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import made_up
+from sklearn.metrics import balanced_accuracy_score, f1_score, log_loss
+
+import classifiers
+import scoring
+from feature_extraction import COLUMNS, ORIGINAL
+
+RECIPES = classifiers.models()
+LOGISTIC = {"logistic": RECIPES["logistic regression"]}
+NEIGHBOURS = {"neighbours": RECIPES["k nearest neighbours"]}
+
+
+def score(recipes: dict, frame: pd.DataFrame) -> pd.DataFrame:
+    return scoring.table(scoring.compare(recipes, frame), frame)["balanced accuracy"]
+
+
+# --- what must come out ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["logistic regression", "k nearest neighbours", "RBF-SVM", "songs: all features"])
+def test_shuffled_labels_score_chance(name):
+    frame = made_up(songs=20, song_cue=1.0)
+    songs = frame["song"].unique()
+    shuffled = dict(zip(songs, np.random.default_rng(3).permutation([s[:2] for s in songs]), strict=True))
+    frame["artist"] = frame["song"].map(shuffled)
+    found = scoring.table(scoring.compare({name: RECIPES[name]}, frame), frame).loc[(name, "song", "song")]
+    assert found["balanced accuracy low"] - 0.08 < 1 / 3 < found["balanced accuracy high"] + 0.08
+    assert found["log-loss"] < 1.25  # knowing nothing is log 3 = 1.10: it does not feel certain
+
+
+def test_the_leaky_score_flatters_and_the_honest_one_does_not():
+    frame = made_up(songs=20, song_cue=1.0)  # clips of a song are alike, songs of an artist are not
+    found = score(NEIGHBOURS, frame)
+    assert found["neighbours", "clip", "clip"] > 0.95
+    assert found["neighbours", "song", "clip"] < 0.55
+
+
+def test_an_albums_sound_is_not_taken_for_the_artist():
+    frame = made_up(artists=3, songs=12, albums=2, album_cue=1.0, artist_cue=0.05)
+    results = scoring.compare(LOGISTIC, frame)
+    found = scoring.table(results, frame)["balanced accuracy"]
+    assert found["logistic", "clip", "clip"] > 0.95
+    assert found["logistic", "song", "song"] > 0.95
+    assert found["logistic", "album", "song"] < 0.65
+    effect = scoring.album_effect(results, frame).loc["logistic"]
+    assert effect["album heard"] > 0.95
+    assert effect["album not heard"] == pytest.approx(found["logistic", "album", "song"])
+    assert "songs of albums never heard" in scoring.readable(scoring.table(results, frame))
+
+
+def test_without_albums_there_is_no_score_by_album():
+    frame = made_up(artist_cue=1.0)
+    results = scoring.compare(LOGISTIC, frame)
+    assert "album" not in results
+    assert scoring.album_effect(results, frame).empty
+
+
+def test_a_real_cue_is_found():
+    frame = made_up(artist_cue=1.0)
+    results = scoring.compare({"majority": RECIPES["majority"], **LOGISTIC}, frame)
+    scores = scoring.table(results, frame)
+    assert scoring.ranking(scores) == ["logistic", "majority"]
+    assert scores.loc[("logistic", "song", "song"), "balanced accuracy"] == 1
+    assert scores.loc[("majority", "song", "song"), "balanced accuracy"] <= scoring.chance(frame)
+    assert (scoring.confusion(results["song"]["logistic"][0], frame).to_numpy() == 8 * np.eye(3)).all()
+    tested = scoring.mcnemar(results, frame, "logistic", ["majority"]).loc["majority"]
+    assert tested["only the other right"] == 0
+    assert tested["p"] == pytest.approx(2 * 0.5 ** tested["only the best right"])
+
+
+def test_the_same_seed_gives_the_same_table():
+    frame = made_up(artist_cue=0.2)
+    few = {name: RECIPES[name] for name in ("majority", "naive Bayes", "logistic regression", "random forest")}
+    one, two = (scoring.table(scoring.compare(few, frame, repeats=2), frame) for _ in range(2))
+    pd.testing.assert_frame_equal(one, two)
+    assert scoring.AVERAGE in one.index.get_level_values("model")
+
+
+def test_the_average_is_of_the_models_that_did_best_on_inner_folds():
+    frame = made_up(artist_cue=0.25, songs=6)
+    useless = {f"majority {n}": RECIPES["majority"] for n in range(3)}
+    names = ("naive Bayes", "logistic regression", "linear discriminant")
+    found = score(useless | {name: RECIPES[name] for name in names}, frame).xs(("song", "song"), level=[1, 2])
+    assert found[scoring.AVERAGE] > found["majority 0"] + 0.2
+
+
+def test_the_best_of_many_that_know_nothing_is_corrected():
+    frame = made_up(songs=10)[["artist", "album", "song", "silent"]].drop_duplicates(ignore_index=True)
+    draw = np.random.default_rng(0)
+    truth = classifiers.artists_of(frame)
+    results = {"song": {}}
+    for name in range(20):
+        songs = pd.DataFrame(draw.random((len(truth), 3)), index=truth.index, columns=["A0", "A1", "A2"])
+        results["song"][f"lot {name}"] = [scoring.Judged(songs.iloc[:0], np.log(songs))]
+    best = scoring.right(results, frame).mean().max()
+    expected, low, high = scoring.corrected(results, frame)
+    assert best > 0.42
+    assert low < 1 / 3 < high
+    assert expected < best - 0.05
+
+
+# --- measures --------------------------------------------------------------------------------
+
+
+def test_measures_are_those_of_scikit_learn():
+    draw = np.random.default_rng(1)
+    truth = pd.Series(draw.choice(list("abc"), 200, p=[0.6, 0.3, 0.1]))
+    logs = classifiers.cooled(pd.DataFrame(draw.normal(size=(200, 3)), columns=list("abc")))
+    found = scoring.measure(truth, logs, pd.Series(np.arange(200)))
+    given = logs.idxmax(axis=1)
+    assert found["balanced accuracy"] == pytest.approx(balanced_accuracy_score(truth, given))
+    assert found["macro-F1"] == pytest.approx(f1_score(truth, given, average="macro"))
+    assert found["log-loss"] == pytest.approx(log_loss(truth, np.exp(logs), labels=list("abc")))
+
+
+def test_the_interval_is_as_wide_as_the_binomial_says():
+    truth = pd.Series(["a"] * 100 + ["b"] * 100)
+    sure = np.tile([0.9, 0.1], (200, 1))
+    sure[30:100] = sure[100:130] = [0.9, 0.1]
+    sure[:30] = sure[130:] = [0.1, 0.9]  # 70 of 100 right in both
+    logs = np.log(pd.DataFrame(sure, columns=["a", "b"]))
+    found = scoring.measure(truth, logs, pd.Series(np.arange(200)))
+    half = 1.96 * np.sqrt(0.7 * 0.3 / 200)
+    assert found["balanced accuracy"] == pytest.approx(0.7)
+    assert found["balanced accuracy low"] == pytest.approx(0.7 - half, abs=0.012)
+    assert found["balanced accuracy high"] == pytest.approx(0.7 + half, abs=0.012)
+
+
+def test_clips_of_a_song_are_drawn_together():
+    truth = pd.Series(["a", "b"] * 200)
+    songs = pd.Series(np.arange(400) // 20 * 2 + np.arange(400) % 2)  # twenty songs of each
+    right = songs % 4 < 2  # a song's clips are right or wrong as one
+    logs = np.log(
+        pd.DataFrame(
+            {"a": np.where(right == (truth == "a"), 0.9, 0.1), "b": np.where(right == (truth == "a"), 0.1, 0.9)}
+        )
+    )
+    by_song, by_clip = (scoring.measure(truth, logs, groups) for groups in (songs, pd.Series(np.arange(400))))
+    width = [found["balanced accuracy high"] - found["balanced accuracy low"] for found in (by_song, by_clip)]
+    assert width[0] > 2.5 * width[1]  # the root of ten
+
+
+def test_joins_are_compared():
+    frame = made_up(artist_cue=0.3)
+    found = scoring.joins(scoring.compare(LOGISTIC, frame), frame)
+    assert list(found.columns) == ["log", "mean", "vote"]
+    assert (found > 0.6).all(axis=None)
+
+
+def test_reliability_of_answers_that_are_as_sure_as_right():
+    frame = made_up(artists=2, songs=500, clips=1)[["artist", "album", "song", "silent"]]
+    draw = np.random.default_rng(0)
+    truth = classifiers.artists_of(frame)
+    sure = draw.uniform(0.5, 1, len(truth))
+    right = draw.random(len(truth)) < sure
+    p = np.where((truth == "A0") == right, sure, 1 - sure)
+    judged = scoring.Judged(frame.iloc[:0], np.log(pd.DataFrame({"A0": p, "A1": 1 - p}, index=truth.index)))
+    bins = scoring.reliability([judged], frame)
+    assert bins["songs"].sum() == 1000
+    assert (abs(bins["confidence"] - bins["right"]) < 0.1).all()
+
+
+# --- frames that do not know songs -----------------------------------------------------------
+
+
+def test_a_frame_of_2018_is_scored_by_random_clips_only_and_loudly():
+    frame = made_up(songs=20, song_cue=1.0)[["artist", "silent", *ORIGINAL]]
+    with pytest.warns(UserWarning, match="LEAKY score of 2018"):
+        results = scoring.compare({n: r for n, r in RECIPES.items() if "Keras" not in n}, frame)
+    assert set(results) == {"clip"}
+    assert "2018 nine: random forest" in results["clip"]
+    assert "random forest" not in results["clip"]  # it needs what the frame lacks
+    told = scoring.readable(scoring.table(results, frame))
+    assert list(told.columns) == ["LEAKY: random clips"]
+    assert set(COLUMNS) > set(ORIGINAL)
