@@ -34,7 +34,7 @@ HERE = Path(__file__).resolve().parent
 # A page for reading: without code, which the notebook beside it holds, and without calls to the network.
 WITHOUT_CODE = {"exclude_input": True, "exclude_input_prompt": True, "exclude_output_prompt": True}
 REPORT = HTMLExporter(**WITHOUT_CODE, mathjax_url="", require_js_url="", jquery_url="")
-NOTEBOOKS = ("visualizations", "modeling")
+NOTEBOOKS = {"visualizations": "", "modeling": " (for a hundred songs, a quarter of an hour)"}
 
 
 def choose(songs: Path | None, root: Path) -> tuple[Path, Path]:
@@ -143,8 +143,8 @@ def work(args: argparse.Namespace) -> int:
     run_script("mp3_split.py", "--data", root, "--songs", songs)
     run_script("feature_extraction.py", "--data", root)
     run_script("dataframe_creation.py", "--data", root)
-    for name in NOTEBOOKS:
-        with step(f"{name}.ipynb (some minutes, where there are many songs)"):
+    for name, patience in NOTEBOOKS.items():
+        with step(f"{name}.ipynb{patience}"):
             run_notebook(name, root, full=args.full)
     model = json.loads((root / "model" / "model.json").read_text(encoding="utf-8"))
     run_script("predict.py", "--data", root, "--", songs / model["held_out"])

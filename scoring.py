@@ -381,10 +381,12 @@ def corrected(results: Results, frame: pd.DataFrame, resamples: int = RESAMPLES)
         with np.errstate(invalid="ignore"):  # an artist none of whose songs is among these
             return np.nanmean((belongs * weights) @ hits.to_numpy() / (belongs @ weights)[:, None], axis=0)
 
-    found = []
-    for weights in drawn:
-        found.append(balanced((weights == 0).astype(float))[balanced(weights).argmax()])
-    return float(np.nanmean(found)), *map(float, np.nanquantile(found, [0.025, 0.975]))
+    found = [
+        balanced((weights == 0).astype(float))[balanced(weights).argmax()]
+        for weights in drawn
+        if (weights == 0).any()  # of very few songs, all may be drawn
+    ]
+    return float(np.mean(found)), *map(float, np.quantile(found, [0.025, 0.975]))
 
 
 def joins(results: Results, frame: pd.DataFrame) -> pd.DataFrame:
