@@ -329,7 +329,7 @@ def part(sounds: np.ndarray | None, places: np.ndarray) -> np.ndarray | None:
 def calibrated(logits: pd.DataFrame, frame: pd.DataFrame, *, by: str) -> dict:
     """Temperatures for clips and songs, the log-loss of what is to be answered for, and the answers for songs."""
     clip_temperature, songs = 1.0, logits
-    if len(logits) == len(frame):  # of clips, not of songs already
+    if logits.index.equals(frame.index):  # of clips, not of songs already
         clip_temperature, loss = fit_temperature(logits, frame["artist"])
         if by == "clip":
             return {"clip_temperature": clip_temperature, "loss": loss}

@@ -56,6 +56,13 @@ def test_settings_are_chosen_by_songs_that_were_not_learned_from():
     assert by_song.setting["min_samples_leaf"] > by_clip.setting["min_samples_leaf"]
 
 
+def test_songs_of_one_clip_are_not_taken_for_clips():
+    frame = made_up(songs=12, clips=1, artist_cue=1.0).sample(frac=1, random_state=0, ignore_index=True)
+    model = classifiers.fit(RECIPES["songs: all features"], frame)
+    assert model.loss < 0.5
+    assert model.clip_temperature == 1
+
+
 # --- joining and calibrating -----------------------------------------------------------------
 
 
