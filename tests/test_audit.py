@@ -92,7 +92,7 @@ def test_what_gives_artists_away_is_named():
     assert found.loc["bit_rate", "balanced accuracy"] < 0.7
     assert found.loc["bit_rate", "differs"] > 0.5
     assert found.loc["sample_rate", "balanced accuracy"] == 0.5
-    told = " ".join(audit.warnings_of(pd.DataFrame(columns=["song", "other"]), songs, found))
+    told = " ".join(audit.warnings_of(songs, found))
     assert "gives artists away: 1.00" in told
     assert "Nobody has two albums" in told
 
@@ -103,16 +103,14 @@ def test_where_all_are_made_alike_nothing_is_given_away():
     songs.loc[0, "bit_rate"] = np.nan  # not stated
     found = audit.give_away(songs)
     assert found.loc["all of these", "balanced accuracy low"] < 1 / 3
-    assert audit.warnings_of(pd.DataFrame(columns=["song", "other"]), songs.assign(album="x"), found)[0].startswith(
-        "Nobody"
-    )
+    assert audit.warnings_of(songs.assign(album="x"), found)[0].startswith("Nobody")
 
 
-def test_one_recording_under_two_artists_is_told():
+def test_one_recording_under_two_artists_is_a_conflict():
     songs = songs_of(made_up(artists=2, songs=4))
-    pairs = pd.DataFrame({"song": ["A0/0.mp3"], "other": ["A1/0.mp3"]})
-    told = audit.warnings_of(pairs, songs, audit.give_away(songs))
-    assert told[0] == "A0/0.mp3 and A1/0.mp3 are one recording under two artists: mend the labels."
+    pairs = pd.DataFrame({"song": ["A0/0.mp3", "A0/1.mp3"], "other": ["A1/0.mp3", "A0/2.mp3"]})
+    assert audit.conflicts(pairs, songs) == ["A0/0.mp3", "A1/0.mp3"]
+    assert audit.conflicts(pairs.iloc[:0], songs) == []
 
 
 def test_the_table_shows_the_usual_value_and_the_range():

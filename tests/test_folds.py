@@ -53,6 +53,15 @@ def test_a_recording_under_two_names_stays_on_one_side(by):
             assert not set(frame["recording"].iloc[train]) & set(frame["recording"].iloc[test])
 
 
+def test_an_artist_whose_albums_hold_the_same_songs_is_not_tested_by_album():
+    frame = made_up(artists=2, songs=8, albums=2)
+    best_of = {f"A0/{n}.mp3": f"A0/{n + 1}.mp3" for n in (0, 2, 4, 6)}
+    frame["recording"] = frame["song"].replace(best_of)
+    dealt = folds.folds(frame, by="album")
+    assert {artist for _, test in dealt for artist in frame["artist"].iloc[test]} == {"A1"}
+    assert all(set(frame["artist"].iloc[train]) == {"A0", "A1"} for train, _ in dealt)
+
+
 def test_unfair_folds_are_noticed():
     frame = made_up(artists=2, songs=4)
     first, rest = np.arange(6), np.arange(6, len(frame))
