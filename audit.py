@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from feature_extraction import COLUMNS
-from folds import SEED, folds, several_albums
+from folds import SEED, folds, recordings, several_albums
 from scoring import measure
 
 TECHNICAL = ["sample_rate", "channels", "bit_rate", "codec", "loudness", "reach"]  # columns of songs.csv
@@ -53,10 +53,11 @@ def alike(frame: pd.DataFrame, songs: pd.DataFrame) -> pd.DataFrame:
         One row for each pair: ``song``, ``other``, ``why`` and ``agreement`` (of what is heard,
         -1 to 1; missing where one is too short for that).
     """
-    courses = _courses(frame[~frame["silent"]])
+    loud = frame[~frame["silent"]]
+    courses = _courses(loud)
     pairs = {
         (song, other): ("sounds the same", agreement)
-        for song, other in _neighbours(frame)
+        for song, other in _neighbours(loud)
         if (agreement := agree(courses[song], courses[other])) >= SAME
     }
     used = songs[songs["song"].isin(courses)]
@@ -71,9 +72,12 @@ def alike(frame: pd.DataFrame, songs: pd.DataFrame) -> pd.DataFrame:
 
 
 def bare_title(title: str) -> str:
-    """A title without track number, brackets, capitals and accents: ``03 - Intro (Live)`` is ``intro``."""
+    """A title without track number, brackets, capitals and accents: ``03 - Intro (Live)`` is ``intro``.
+
+    Numbers in brackets stay: ``Recording (2)`` is not ``Recording (1)``.
+    """
     plain = unicodedata.normalize("NFKD", title.casefold())
-    plain = re.sub(r"\(.*?\)|\[.*?\]", " ", plain)
+    plain = re.sub(r"[(\[](?!(part|pt\.?|no\.?|vol\.?)?\s*(\d+|[ivx]+)[)\]]).*?[)\]]", " ", plain)
     words = re.findall(r"\w+", "".join(c for c in plain if not unicodedata.combining(c)))
     while len(words) > 1 and words[0].isdecimal():
         words = words[1:]
@@ -90,8 +94,7 @@ def _courses(frame: pd.DataFrame) -> dict[str, np.ndarray]:
 
 def _neighbours(frame: pd.DataFrame) -> list[tuple[str, str]]:
     """Pairs of songs that are alike on average: only these are looked at closely."""
-    loud = frame[~frame["silent"]]
-    means = loud.groupby("song")[COURSE].mean()
+    means = frame.groupby("song")[COURSE].mean()
     values = ((means - means.mean()) / means.std(ddof=0).replace(0, 1)).to_numpy()
     search = NearestNeighbors(n_neighbors=min(RIVALS + 1, len(means))).fit(values)
     near = search.kneighbors(values, return_distance=False)
@@ -179,7 +182,7 @@ def give_away(songs: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     songs : pd.DataFrame
-        Rows of songs.csv, of the artists to be compared; each has two songs at least.
+        Rows of songs.csv, of the artists to be compared; a column ``recording`` is heeded.
 
     Returns
     -------
@@ -210,7 +213,7 @@ def _judged(songs: pd.DataFrame, used: list[str]) -> dict[str, float]:
         logs = np.log(np.maximum(forest.predict_proba(values.iloc[test]), 1e-6))
         parts.append(pd.DataFrame(logs, index=test, columns=forest.classes_))
     logs = pd.concat(parts).sort_index()
-    found = measure(songs["artist"], logs, songs["song"])
+    found = measure(songs["artist"].loc[logs.index], logs, recordings(songs).loc[logs.index])
     return {key: found[key] for key in found if key.startswith("balanced accuracy")}
 
 

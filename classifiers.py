@@ -201,7 +201,7 @@ class Model(NamedTuple):
     setting: dict = {}  # noqa: RUF012 - nothing changes it
     clip_temperature: float = 1.0
     song_temperature: float = 1.0
-    loss: float = np.inf  # log-loss by song on the inner folds
+    loss: float = np.inf  # log-loss on the inner folds, of songs; of clips where they are dealt one by one
     inner: pd.DataFrame | None = None  # what it then said of their songs, calibrated
 
     def logits(self, clips: pd.DataFrame, sounds: np.ndarray | None = None) -> pd.DataFrame:
@@ -296,10 +296,10 @@ def fit(
     seed : int
         Of the inner folds.
     """
-    inner = folds(frame, INNER_FOLDS, by=by, seed=seed)[: recipe.inner]
-    if not inner or (by == "clip" and not recipe.grid):
-        # Too few songs to put any aside, or nothing to choose: answers as they come.
-        return train(recipe, {}, frame, sounds)
+    played = min(recipe.inner, 1) if by == "clip" and not recipe.grid else recipe.inner
+    inner = folds(frame, INNER_FOLDS, by=by, seed=seed)[:played]
+    if not inner:  # too few songs to put any aside: the first setting, and answers as they come
+        return train(recipe, ParameterGrid(recipe.grid)[0], frame, sounds)
     tried, failed = [], None
     for setting in ParameterGrid(recipe.grid):
         try:

@@ -81,9 +81,11 @@ def threshold(songs: pd.DataFrame) -> float:
     -------
     float
         Where the part of right answers that are kept, plus the part of strangers that are refused,
-        is largest.
+        is largest. NaN where no answer is right: then nothing is known of how sure that is.
     """
     kept = songs["known"][songs["right"]].to_numpy()
+    if not len(kept):
+        return np.nan
     tried = np.unique(np.concatenate([kept, songs["stranger"]]))
     worth = [(kept >= t).mean() + (songs["stranger"] < t).mean() for t in tried]
     return float(tried[int(np.argmax(worth))])

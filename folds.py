@@ -15,6 +15,7 @@ from library import UserError, printable
 
 MIN_SONGS = 4  # an artist needs one song to be put aside, one to be judged by, and two to learn from
 FOLDS = 5
+ALBUM_FOLDS = 3  # at most
 SEED = 0
 
 
@@ -94,32 +95,35 @@ def folds(
     frame : pd.DataFrame
         Clips, with ``artist``, ``album`` and ``song``.
     n_folds : int
-        At most this many, and no more than the recordings of the artist who has fewest.
-    by : {"song", "album", "clip"}
-        Whether whole songs are dealt, or whole albums, or, as in 2018, clips one by one.
+        At most this many, and no more than the recordings of the artist who has fewest but one.
+    by : {"song", "album", "album heard", "clip"}
+        Whether whole songs are dealt, or whole albums, or, to hold that against, whole songs of the
+        artists with several albums into as many folds; or, as in 2018, clips one by one.
     seed : int
         Of the shuffling.
 
     Returns
     -------
     list of (np.ndarray, np.ndarray)
-        Positions of training and of test clips. By song, every artist stands in every test fold
-        and no recording on both sides. By album, only artists with two albums are tested, and
-        nobody is tested on a recording or an album that was learned from. Empty where that cannot
-        be: some artist has only one recording, or nobody has two albums.
+        Positions of training and of test clips. By song, artists with two recordings stand in every
+        test fold (who has one is learned from, always) and no recording on both sides. By album, only
+        artists with two albums are tested, and nobody is tested on a recording or an album that was
+        learned from. Empty where that cannot be.
     """
     if by == "clip":
+        n_folds = min(n_folds, frame["artist"].value_counts().min())
         deal = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
-        return list(deal.split(frame, frame["artist"]))
+        return list(deal.split(frame, frame["artist"])) if n_folds > 1 else []
     # One row for each song, not for each clip: then each artist's songs are spread evenly.
     songs = frame[["artist", "album", "song"]].assign(recording=recordings(frame)).drop_duplicates("song")
-    if by == "album":
-        songs = songs[songs["artist"].isin(several_albums(frame))]
-        groups = songs["artist"] + "/" + songs["album"]
-        n_folds = min(n_folds, songs.groupby("artist")["album"].nunique().max() if len(songs) else 0)
+    if by == "song":
+        known = songs.groupby("artist")["recording"].nunique()
+        songs = songs[songs["artist"].isin(known.index[known >= 2])]
+        n_folds = min(n_folds, known[known >= 2].min()) if len(songs) else 0
     else:
-        groups = songs["recording"]
-        n_folds = min(n_folds, songs.groupby("artist")["recording"].nunique().min())
+        songs = songs[songs["artist"].isin(several_albums(frame))]
+        n_folds = min(ALBUM_FOLDS, songs.groupby("artist")["album"].nunique().max()) if len(songs) else 0
+    groups = songs["artist"] + "/" + songs["album"] if by == "album" else songs["recording"]
     if n_folds < 2:
         return []
     deal = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
@@ -154,7 +158,7 @@ def check(frame: pd.DataFrame, dealt: list[tuple[np.ndarray, np.ndarray]], *, by
         If a recording (by album: an album) stands on both sides, or an artist is missing where it
         must not be.
     """
-    everyone = set(frame["artist"])
+    everyone, known = set(frame["artist"]), recordings(frame).groupby(frame["artist"]).nunique()
     keep_apart = [frame["song"], recordings(frame)]
     if by == "album":
         keep_apart.append(frame["artist"] + "/" + frame["album"])
@@ -165,7 +169,7 @@ def check(frame: pd.DataFrame, dealt: list[tuple[np.ndarray, np.ndarray]], *, by
                 raise UserError(f"Fold {number} would learn from what it is tested on: {printable(min(both))}.")
         missing = everyone - set(frame["artist"].iloc[train])
         if by == "song":
-            missing |= everyone - set(frame["artist"].iloc[test])
+            missing |= set(known.index[known > 1]) - set(frame["artist"].iloc[test])
         if missing:
             raise UserError(
                 f"{printable(min(missing))} has too few recordings of its own to stand on both sides of fold "

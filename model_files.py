@@ -39,7 +39,16 @@ class Saved(NamedTuple):
         return of_clips, cooled(of_songs, self.info["temperature"])
 
 
-def save(root: Path, name: str, members: list[Model], *, trained_on: pd.DataFrame, held_out: str, **told: Any) -> dict:
+def save(
+    root: Path,
+    name: str,
+    members: list[Model],
+    *,
+    trained_on: pd.DataFrame,
+    held_out: str,
+    scores: dict,
+    none_below: float | None,
+) -> dict:
     """Save a trained model below the root, with all that must match when it is used.
 
     Parameters
@@ -54,8 +63,11 @@ def save(root: Path, name: str, members: list[Model], *, trained_on: pd.DataFram
         The clips it learned from.
     held_out : str
         The song it has never seen.
-    **told
-        What else is to stand in ``model.json``: its scores.
+    scores : dict
+        What it scored, by name: numbers, three numbers (value, low, high), rows of `scoring.table`,
+        or None for what it does not judge.
+    none_below : float or None
+        The confidence below which a song is by none of the artists, if that is known.
 
     Returns
     -------
@@ -76,7 +88,8 @@ def save(root: Path, name: str, members: list[Model], *, trained_on: pd.DataFram
         "commit": _commit(),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "held_out": held_out,
-        **told,
+        "scores": scores,
+        "none_below": none_below,
         "songs": {song: hashes.get(song, "") for song in sorted(trained_on["song"].unique())},
     }
     with whole_file(root / "model") as folder:
@@ -171,14 +184,14 @@ def load(root: Path) -> Saved:
             Model(None, info["classes"], **{key: row[key] for key in row if key != "file"}) for row in info["members"]
         ]
         files = [row["file"] for row in info["members"]]
-        float(info["temperature"])
+        float(info["temperature"]), float(info["none_below"] or 0), info["songs"].values()
     except (KeyError, TypeError, AttributeError, ValueError):
         problems = ["model.json lacks what it should hold"]
     if problems:
         raise UserError(f"The model in {printable(folder)} does not fit: {'; '.join(problems)}. {REMAKE}")
     try:
         estimators = [_load_estimator(folder / Path(file).name) for file in files]
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
         raise UserError(f"{printable(folder)} holds no model file that can be read ({error}). {REMAKE}") from None
     return Saved([m._replace(estimator=e) for m, e in zip(members, estimators, strict=True)], info)
 

@@ -1,6 +1,6 @@
 """The Keras networks: one on features, one that listens to the clips themselves.
 
-TensorFlow takes seconds to import, so nothing here imports it before it is needed.
+TensorFlow takes seconds to import: it is imported when a network is made or loaded, not before.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ def is_network(model: Any) -> bool:
     return type(model).__module__.startswith("keras.")
 
 
-def dense_net(epochs: int = 20, seed: int = 0) -> BaseEstimator:
+def dense_net(epochs: int = 15, seed: int = 0) -> BaseEstimator:
     """A small network on features, by Keras's own scikit-learn wrapper."""
     return _wrapped(_build_dense_net, epochs, 64, seed)
 

@@ -77,7 +77,7 @@ def judge(path: Path, saved: Saved) -> Verdict:
     clips, songs = saved.answer(table[loud].assign(song="song"), sounds)
     song = np.exp(songs.iloc[0]).sort_values(ascending=False)
     known = record["hash"] in saved.info["songs"].values()
-    return Verdict(song, np.exp(clips), known, saved.info.get("none_below"))
+    return Verdict(song, np.exp(clips), known, saved.info["none_below"])
 
 
 def work(args: argparse.Namespace) -> int:

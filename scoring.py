@@ -81,12 +81,14 @@ def compare(
     Returns
     -------
     dict of str to dict of str to list of Judged
-        ``song``, ``album`` (if some artist has two) and ``clip`` (leaky) -> model -> repeats.
+        ``song``, ``album`` and ``album heard`` (if some artist has two), ``clip`` (leaky) -> model ->
+        repeats.
     """
     recipes = {name: recipe for name, recipe in recipes.items() if _possible(recipe, frame, sounds)}
     if "song" not in frame:
         warnings.warn(LEAKY_ONLY, stacklevel=2)
-    honest = [*(("song", seed) for seed in range(repeats)), ("album", SEED)] if "song" in frame else []
+    honest = [*(("song", seed) for seed in range(repeats)), ("album", SEED), ("album heard", SEED)]
+    honest = honest if "song" in frame else []
     dealt = {(by, seed): folds(frame, by=by, seed=seed) for by, seed in [*honest, ("clip", SEED)]}
     networks = [name for name, recipe in recipes.items() if is_network(recipe.estimator)]
     tasks = [
@@ -202,7 +204,7 @@ def measure(truth: pd.Series, logs: pd.DataFrame, groups: pd.Series, resamples: 
     with np.errstate(invalid="ignore"):  # artists that are not tested
         found = (
             np.nanmean(hits / real, axis=1),
-            np.nanmean(2 * hits / (real + claimed), axis=1),
+            np.nanmean(np.where(real > 0, 2 * hits / (real + claimed), np.nan), axis=1),
             losses[:, 0] / losses[:, 1],
         )
     scores = {}
@@ -301,8 +303,16 @@ def with_interval(row: pd.Series | dict, name: str = WORTH[0]) -> str:
     return f"{row[name]:.2f} ({row[f'{name} low']:.2f} to {row[f'{name} high']:.2f})"
 
 
-def album_effect(results: Results, frame: pd.DataFrame) -> pd.DataFrame:
-    """The same songs, judged by models that knew another song of their album, and by models that did not.
+def album_effect(scores: pd.DataFrame) -> pd.DataFrame:
+    """The same songs, judged by models that may know their album, and by models that do not.
+
+    Both learn from as large a part of each artist's songs: only what these share with the tested
+    ones differs.
+
+    Parameters
+    ----------
+    scores : pd.DataFrame
+        From `table`.
 
     Returns
     -------
@@ -310,15 +320,11 @@ def album_effect(results: Results, frame: pd.DataFrame) -> pd.DataFrame:
         One row for each model: balanced accuracy by song over the artists with two albums, ``album
         heard`` and ``album not heard``. Empty if nobody has two.
     """
-    rows = {}
-    for name, (unheard, *_) in results.get("album", {}).items():
-        heard = results["song"][name][0]
-        same = heard._replace(songs=heard.songs.loc[unheard.songs.index])
-        rows[name] = {
-            "album heard": measure(*items([same], frame), resamples=1)[WORTH[0]],
-            "album not heard": measure(*items([unheard], frame), resamples=1)[WORTH[0]],
-        }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
+    columns = {"album heard": "album heard", "album not heard": "album"}
+    if "album" not in scores.index.get_level_values("dealt by"):
+        return pd.DataFrame(columns=list(columns))
+    songs = scores[WORTH[0]].xs("song", level="judged by")
+    return pd.DataFrame({name: songs.xs(by, level="dealt by") for name, by in columns.items()})
 
 
 def train_best(
@@ -336,12 +342,13 @@ def train_best(
 
 
 def right(results: Results, frame: pd.DataFrame) -> pd.DataFrame:
-    """How often each song (row) was given to its artist by each model (column), over the repeats."""
+    """How often each recording (row) was given to its artist by each model (column), over the repeats."""
     truth = artists_of(frame)
-    return pd.DataFrame({
+    songs = pd.DataFrame({
         name: sum((judged.songs.idxmax(axis=1) == truth).astype(float) for judged in repeats) / len(repeats)
         for name, repeats in results["song"].items()
     })  # fmt: skip
+    return songs.groupby(recordings(frame).groupby(frame["song"]).first()).mean()
 
 
 def mcnemar(results: Results, frame: pd.DataFrame, best: str, others: list[str]) -> pd.DataFrame:
@@ -353,7 +360,7 @@ def mcnemar(results: Results, frame: pd.DataFrame, best: str, others: list[str])
         One row for each other model: songs that only the best had right, that only the other had
         right, and the probability of so uneven a split, or worse, were both equally good.
     """
-    hits = right({"song": {name: results["song"][name][:1] for name in [best, *others]}}, frame).astype(bool)
+    hits = right({"song": {name: results["song"][name][:1] for name in [best, *others]}}, frame) > 0.5
     rows = {}
     for other in others:
         ours, theirs = int((hits[best] & ~hits[other]).sum()), int((hits[other] & ~hits[best]).sum())
@@ -373,7 +380,7 @@ def corrected(results: Results, frame: pd.DataFrame, resamples: int = RESAMPLES)
     tuple of float
         The mean over resamples, and the ends of the interval that holds 95 % of them.
     """
-    hits, artists = right(results, frame), artists_of(frame)
+    hits, artists = right(results, frame), frame.groupby(recordings(frame))["artist"].first()
     drawn = resampled(artists.to_numpy(dtype=object), resamples)[1:]
     belongs = pd.get_dummies(artists).to_numpy(float).T  # artists x songs
 

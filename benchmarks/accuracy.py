@@ -137,12 +137,12 @@ def work(args: argparse.Namespace) -> int:
         told["LEAKY: random clips"] = scoring.with_interval(scores.loc[(scoring.AVERAGE, "clip", "clip")])
         lines[name] = told
         print(f"{name}: {told}", file=sys.stderr, flush=True)
-    artists = classifiers.artists_of(frame)
+    artists = frame.groupby("recording")["artist"].first()
     for name in sets:
         if name != "ours":
             found = difference(hits["ours"], hits[name], artists)
             lines[name]["ours better by"] = "{:+.2f} ({:+.2f} to {:+.2f})".format(*found)
-    print(f"{len(artists)} songs, {artists.nunique()} artists, {len(frame):,} clips.")
+    print(f"{frame['song'].nunique()} songs, {artists.nunique()} artists, {len(frame):,} clips.")
     print("Balanced accuracy by song on songs never heard, 95 % intervals; differences are of the averages.\n")
     table = pd.DataFrame(lines).fillna("")
     print(f"| | {' | '.join(table)} |\n|---|{'---|' * table.shape[1]}")

@@ -48,6 +48,8 @@ def test_the_same_title_twice_is_found_within_an_artist_only():
         ("1999", "1999"),
         ("Émile [2009 Remaster]", "emile"),
         ("(Untitled)", "(Untitled)"),
+        ("Recording (2)", "recording 2"),
+        ("Shine On (Part II) [Live]", "shine on part ii"),
         ("99 Luftballons", "luftballons"),
     ],
 )

@@ -138,3 +138,11 @@ def test_an_average_is_made_as_sure_as_it_is_right():
     assert classifiers.average_temperature(inner, artists) < 0.5
     assert classifiers.average_temperature(inner[:1], artists) == 1
     assert classifiers.average_temperature([inner[0].iloc[:60], inner[1].iloc[40:]], artists) < 0.5
+
+
+def test_one_artist_with_one_song_does_not_stop_the_others_from_being_tuned():
+    frame = made_up(artist_cue=0.5)
+    frame = frame[(frame["artist"] != "A2") | (frame["song"] == "A2/0.mp3")].reset_index(drop=True)
+    model = classifiers.fit(RECIPES["logistic regression"], frame)
+    assert model.loss < 1
+    assert model.setting["logisticregression__C"] in (0.003, 0.03, 0.3)

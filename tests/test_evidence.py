@@ -55,6 +55,7 @@ def test_the_threshold_keeps_the_right_and_refuses_strangers():
     assert tested.loc["b", "threshold"] == 0.8
     assert tested.loc["b", "refused"] == 1
     assert evidence.separation(songs) == 1
+    assert np.isnan(evidence.threshold(songs.assign(right=False)))
 
 
 # --- what models go by -----------------------------------------------------------------------
@@ -86,14 +87,12 @@ def test_no_more_songs_are_learned_from_than_asked():
 
 def test_the_hardest_songs_come_first():
     frame = made_up(artists=2, songs=4)
-    wrong = frame["song"] == "A0/2.mp3"
     p = pd.DataFrame({"A0": [0.9] * 4 + [0.2] * 4, "A1": [0.1] * 4 + [0.8] * 4}, index=frame["song"].unique())
     p.loc["A0/2.mp3"] = [0.3, 0.7]
     worst = evidence.hardest(scoring.Judged(frame.iloc[:0], np.log(p)), frame, n=2)
     assert worst.index[0] == "A0/2.mp3"
     assert worst["given"].iloc[0] == "A1"
     assert worst["how sure of the artist"].iloc[0] == pytest.approx(0.3)
-    assert wrong.any()
 
 
 def test_neighbours_are_of_the_same_song_where_songs_differ():
@@ -107,6 +106,6 @@ def test_neighbours_are_of_the_same_song_where_songs_differ():
 def test_the_network_is_watched_on_songs_it_does_not_learn_from():
     frame = made_up(song_cue=1.0)  # nothing to learn of artists, all of songs
     watched = evidence.watch(classifiers.models()["Keras dense net"], frame, folds(frame)[0])
-    assert len(watched) == 20
-    assert watched["accuracy"].iloc[-1] > 0.8
+    assert len(watched) == 15
+    assert watched["accuracy"].iloc[-1] > 0.75
     assert watched["val_accuracy"].iloc[-1] < 0.7

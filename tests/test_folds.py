@@ -39,6 +39,31 @@ def test_no_album_on_both_sides_and_only_artists_with_two_are_tested():
     assert len(tested) == len(set(tested)) == 2 * 9 * 6
 
 
+def test_what_albums_are_held_against_tests_the_same_songs_and_learns_from_as_many():
+    frame = made_up(artists=2, songs=10, albums=2)
+    albums, songs = (folds.folds(frame, by=by) for by in ("album", "album heard"))
+    tested = [sorted(np.concatenate([test for _, test in dealt])) for dealt in (albums, songs)]
+    assert tested[0] == tested[1]
+    assert [len(train) for train, _ in albums] == [len(train) for train, _ in songs]
+    for train, test in songs:
+        assert not set(frame["song"].iloc[train]) & set(frame["song"].iloc[test])
+
+
+def test_an_artist_with_one_song_is_learned_from_and_the_others_are_tested():
+    frame = made_up(songs=6)
+    frame = frame[(frame["artist"] != "A2") | (frame["song"] == "A2/0.mp3")].reset_index(drop=True)
+    dealt = folds.folds(frame)
+    assert len(dealt) == 5
+    for train, test in dealt:
+        assert set(frame["artist"].iloc[train]) == {"A0", "A1", "A2"}
+        assert set(frame["artist"].iloc[test]) == {"A0", "A1"}
+
+
+def test_fewer_clips_than_folds_are_dealt_into_fewer():
+    frame = made_up(artists=2, songs=3, clips=1)
+    assert len(folds.folds(frame, by="clip")) == 3
+
+
 def test_with_one_album_each_nothing_can_be_dealt_by_album():
     assert folds.folds(made_up(), by="album") == []
 
@@ -49,7 +74,9 @@ def test_a_recording_under_two_names_stays_on_one_side(by):
     same = {"A0/0.mp3": "A0/3.mp3"}  # of different albums
     frame["recording"] = frame["song"].replace(same)
     for seed in range(5):
-        for train, test in folds.folds(frame, by=by, seed=seed):
+        dealt = folds.folds(frame, by=by, seed=seed)
+        assert len(dealt) == {"song": 5, "album": 2}[by]
+        for train, test in dealt:
             assert not set(frame["recording"].iloc[train]) & set(frame["recording"].iloc[test])
 
 

@@ -49,7 +49,7 @@ def test_a_saved_network_that_listens_takes_samples_and_answers_the_same(small, 
     clips, songs = model.answer(frame, mels)
     assert songs.idxmax(axis=1).eq(classifiers.artists_of(frame)).mean() > 0.7
     library.write_songs(tmp_path, [{"song": song} for song in frame["song"].unique()])
-    model_files.save(tmp_path, "ear", [model], trained_on=frame, held_out="", scores={})
+    model_files.save(tmp_path, "ear", [model], trained_on=frame, held_out="", scores={}, none_below=None)
     saved = model_files.load(tmp_path)
     assert saved.listens
     paths = [
@@ -66,7 +66,7 @@ def test_a_network_is_judged_like_any_other_model(heard):
     recipe = classifiers.models(listening=True)["Keras listening net"]
     few = {"ear": recipe._replace(estimator=networks.listening_net(epochs=1))}
     results = scoring.compare(few, frame, repeats=2, sounds=mels)
-    assert set(results) == {"song", "album", "clip"}
+    assert set(results) == {"song", "album", "album heard", "clip"}
     assert len(results["song"]["ear"]) == 1  # one repeat
     assert results["song"]["ear"][0].seconds > 0
     assert not scoring.compare(few, frame)  # without sounds it is left out

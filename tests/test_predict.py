@@ -22,7 +22,7 @@ def root(small, tmp_path_factory):
     frame = pd.read_pickle(root / "df_music.pkl")
     heard = frame[~frame["song"].str.endswith("Song 4.mp3")]
     model = classifiers.fit(classifiers.models()["logistic regression"], heard)
-    model_files.save(root, "logistic regression", [model], trained_on=heard, held_out="", scores={})
+    model_files.save(root, "logistic regression", [model], trained_on=heard, held_out="", scores={}, none_below=None)
     return root
 
 
@@ -96,7 +96,7 @@ def test_a_model_of_whole_songs_counts_no_clips(root, tmp_path, capsys):
     own = shutil.copytree(root, tmp_path / "own")
     frame = pd.read_pickle(own / "df_music.pkl")
     model = classifiers.fit(classifiers.models()["songs: all features"], frame)
-    model_files.save(own, "songs", [model], trained_on=frame, held_out="", scores={})
+    model_files.save(own, "songs", [model], trained_on=frame, held_out="", scores={}, none_below=None)
     assert predict.main(["--data", str(own), str(own / "songs/Artist B/Album 2/Song 4.mp3")]) == 0
     line = capsys.readouterr().out.splitlines()[1]
     assert line.startswith("  Artist B ")
@@ -111,7 +111,7 @@ def test_a_network_that_listens_is_given_the_clips(root, tmp_path):
     recipe = recipe._replace(estimator=networks.listening_net(epochs=2))
     mels = networks.log_mels(frame, own)
     model = classifiers.fit(recipe, frame, sounds=mels)
-    model_files.save(own, "ear", [model], trained_on=frame, held_out="", scores={})
+    model_files.save(own, "ear", [model], trained_on=frame, held_out="", scores={}, none_below=None)
     song = "Artist A/Album 2/Song 4.mp3"
     expected = np.exp(model.answer(frame, mels)[1].loc[song])
     verdict = predict.judge(own / "songs" / song, model_files.load(own))
