@@ -265,10 +265,10 @@ def summarise(values: pd.DataFrame, songs: pd.Series) -> np.ndarray:
     np.ndarray [shape=(songs, n)]
         In order of song.
     """
-    parts = []
     by_song = values.astype(np.float64).groupby(songs.to_numpy())
     if list(values.columns) != MFCC:
         return np.concatenate([by_song.mean().to_numpy(), by_song.std(ddof=0).to_numpy()], axis=1)
+    parts = []
     half = len(MFCC) // 2
     upper = np.triu_indices(half)
     for _, clips in by_song:
@@ -300,17 +300,10 @@ def fit(
     inner = folds(frame, INNER_FOLDS, by=by, seed=seed)[:played]
     if not inner:  # too few songs to put any aside: the first setting, and answers as they come
         return train(recipe, ParameterGrid(recipe.grid)[0], frame, sounds)
-    tried, failed = [], None
+    tried, tests = [], frame.iloc[np.concatenate([test for _, test in inner])]
     for setting in ParameterGrid(recipe.grid):
-        try:
-            parts = [_judged(recipe, setting, frame, sounds, learn, test) for learn, test in inner]
-        except ValueError as error:  # a setting that cannot be had on so few clips, as 45 neighbours of 20
-            failed = error
-            continue
-        tests = frame.iloc[np.concatenate([test for _, test in inner])]
+        parts = [_judged(recipe, setting, frame, sounds, learn, test) for learn, test in inner]
         tried.append(calibrated(pd.concat(parts), tests, by=by) | {"setting": setting})
-    if not tried:
-        raise failed
     chosen = min(tried, key=lambda one: one["loss"])
     return train(recipe, chosen["setting"], frame, sounds)._replace(**chosen)
 
@@ -350,6 +343,8 @@ def train(recipe: Recipe, setting: dict, frame: pd.DataFrame, sounds: np.ndarray
         frame, sounds = frame.iloc[kept], part(sounds, kept)
     X = look(recipe.columns, recipe.whole_songs, frame, sounds)
     y = (artists_of(frame) if recipe.whole_songs else frame["artist"]).to_numpy(dtype=object)
+    # of fewer clips than neighbours are asked for, all are neighbours
+    setting = {name: min(value, len(y)) if name.endswith("n_neighbors") else value for name, value in setting.items()}
     # sklearn's clone would drop the fit_kwargs of Keras's wrapper
     estimator = copy.deepcopy(recipe.estimator) if is_network(recipe.estimator) else clone(recipe.estimator)
     # Folds run at once, each on one thread. A forest of few clips draws few for each tree, and says so.

@@ -146,3 +146,9 @@ def test_one_artist_with_one_song_does_not_stop_the_others_from_being_tuned():
     model = classifiers.fit(RECIPES["logistic regression"], frame)
     assert model.loss < 1
     assert model.setting["logisticregression__C"] in (0.003, 0.03, 0.3)
+
+
+def test_a_library_with_fewer_clips_than_neighbours_is_answered_for():
+    frame = made_up(artists=2, songs=4, clips=1, artist_cue=1.0)
+    model = classifiers.fit(RECIPES["k nearest neighbours"], frame)
+    assert set(np.exp(model.answer(frame)[1]).sum(axis=1).round(6)) == {1.0}

@@ -1,7 +1,9 @@
 import functools
+import io
 import json
 import pickle
 import shutil
+import zipfile
 
 import numpy as np
 import pandas as pd
@@ -102,9 +104,16 @@ def test_a_model_file_of_other_types_is_refused(tmp_path):
         model_files.load(tmp_path)
 
 
-def test_a_pickle_is_not_opened(tmp_path):
+def empty_zip() -> bytes:
+    made = io.BytesIO()
+    zipfile.ZipFile(made, "w").close()
+    return made.getvalue()
+
+
+@pytest.mark.parametrize("content", [pickle.dumps(np.zeros(3)), b"", empty_zip()])
+def test_what_is_no_model_file_is_not_opened(tmp_path, content):
     save(tmp_path, "naive Bayes")
-    (tmp_path / "model/model-1.skops").write_bytes(pickle.dumps(np.zeros(3)))
+    (tmp_path / "model/model-1.skops").write_bytes(content)
     with pytest.raises(library.UserError, match="holds no model file that can be read"):
         model_files.load(tmp_path)
 
