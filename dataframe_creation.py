@@ -52,7 +52,8 @@ def load_table(song: str, *, root: Path) -> pd.DataFrame:
         problem = "cannot be read"
     elif list(table.columns) != KEYS + COLUMNS:
         problem = "has other columns"
-    elif bad := [name for name in COLUMNS if not np.isfinite(table[name]).all()]:
+    elif not np.isfinite(table[COLUMNS].to_numpy()).all():
+        bad = [name for name in COLUMNS if not np.isfinite(table[name]).all()]
         problem = f"holds values that are no numbers, in {', '.join(bad[:3])}"
     elif table["clip"].duplicated().any():
         problem = "holds a clip twice"

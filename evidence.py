@@ -10,7 +10,7 @@ from sklearn.model_selection import GroupKFold
 from sklearn.preprocessing import StandardScaler
 
 from classifiers import Recipe, artists_of, fit, look, part, train
-from feature_extraction import COLUMNS, FEATURES, columns
+from feature_extraction import CLIP_COLUMNS, FAMILIES, SONG_FEATURES, columns
 from folds import SEED, folds, recordings
 from networks import is_network
 from scoring import Judged, average, items, judge, measure, together
@@ -119,12 +119,12 @@ def separation(songs: pd.DataFrame) -> float:
 
 
 def importance(recipe: Recipe, frame: pd.DataFrame, repeats: int = 3) -> pd.DataFrame:
-    """How much balanced accuracy by song is lost when a family of features is shuffled among clips.
+    """How much balanced accuracy by song is lost when a family of features is shuffled among clips, or songs.
 
     Parameters
     ----------
     recipe : Recipe
-        One that looks at `COLUMNS`.
+        One that looks at features.
     frame : pd.DataFrame
         Clips; a model learns from some songs, and the features of the others are shuffled.
     repeats : int
@@ -143,7 +143,7 @@ def importance(recipe: Recipe, frame: pd.DataFrame, repeats: int = 3) -> pd.Data
         return measure(*items([judged], frame), resamples=1)["balanced accuracy"]
 
     rows = {}
-    for family in FEATURES:
+    for family in FAMILIES:
         lost = [balanced("", 0) - balanced(family, turn) for turn in range(repeats)]
         rows[family] = {"loss": np.mean(lost), "deviation": np.std(lost)}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("family").sort_values("loss", ascending=False)
@@ -155,10 +155,14 @@ def _without(recipe: Recipe, frame: pd.DataFrame, fold: tuple, repeats: int) -> 
     model, tested = fit(recipe, frame.iloc[learn]), frame.iloc[test]
     draw = np.random.default_rng(SEED)
     answers = {("", 0): model.answer(tested)}
-    for family in FEATURES:
+    for family in FAMILIES:
         for turn in range(repeats):
             shuffled = tested.copy()
-            shuffled[columns(family)] = tested[columns(family)].to_numpy()[draw.permutation(len(tested))]
+            songs, song = np.unique(tested["song"], return_inverse=True)
+            order = draw.permutation(len(tested))
+            if family in SONG_FEATURES:  # another song's, for all clips of a song
+                order = np.unique(song, return_index=True)[1][draw.permutation(len(songs))][song]
+            shuffled[columns(family)] = tested[columns(family)].to_numpy()[order]
             answers[family, turn] = model.answer(shuffled)
     return answers
 
@@ -203,7 +207,7 @@ def nearest(frame: pd.DataFrame, clips: int = 2000, most: int = 20_000) -> pd.Se
     Parameters
     ----------
     frame : pd.DataFrame
-        Clips with `COLUMNS`.
+        Clips with `CLIP_COLUMNS`.
     clips : int
         How many are drawn and looked at.
     most : int
@@ -219,7 +223,7 @@ def nearest(frame: pd.DataFrame, clips: int = 2000, most: int = 20_000) -> pd.Se
     if len(frame) > most:
         songs = frame["song"].drop_duplicates().sample(frac=most / len(frame), random_state=SEED)
         frame = frame[frame["song"].isin(songs)]
-    values = StandardScaler().fit_transform(frame[COLUMNS]).astype(np.float32)
+    values = StandardScaler().fit_transform(frame[CLIP_COLUMNS]).astype(np.float32)
     song, artist = pd.factorize(recordings(frame))[0], pd.factorize(frame["artist"])[0]
     asked = np.random.default_rng(SEED).permutation(len(frame))[:clips]
     distance = pairwise_distances(values[asked], values)

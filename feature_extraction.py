@@ -12,7 +12,6 @@ import functools
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from functools import cached_property
 from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
@@ -25,6 +24,7 @@ import pyarrow.parquet as pq
 import soundfile
 from threadpoolctl import threadpool_limits
 
+import spectra
 import terminal
 import workers
 from library import (
@@ -39,162 +39,97 @@ from library import (
     whole_file,
 )
 from mp3_split import CLIP_SAMPLES, CLIP_SECONDS, SAMPLE_RATE, SILENCE_DBFS, Listening, is_silent
+from spectra import DYNAMIC_RANGE, HOP_LENGTH, N_FFT, N_MELS, ROLLOFF, Spectra
+from whole_song import WholeSong
 
-N_FFT = 2048  # samples in a frame: 93 ms
-HOP_LENGTH = 512  # samples from one frame to the next: 23 ms
-N_MELS = 128
-N_MFCC = 20
-ROLLOFF = 0.85  # the part of a frame's energy below the rolloff frequency
-DYNAMIC_RANGE = 80  # dB below a clip's loudest band at which mel levels are cut off
 STACK = 16  # clips analysed at once; more do not fit a processor's cache
 
 
-# --- the features ----------------------------------------------------------------------------
-
-
-class Spectra:
-    """What features share, computed once for a stack of clips and only when asked for.
-
-    Parameters
-    ----------
-    y : np.ndarray [shape=(clips, samples)]
-        Samples between -1 and 1, at `SAMPLE_RATE`.
-    """
-
-    def __init__(self, y: np.ndarray) -> None:
-        self.y = y
-
-    @cached_property
-    def magnitude(self) -> np.ndarray:
-        """Magnitude spectrogram [shape=(clips, 1 + N_FFT/2, frames)]."""
-        return np.abs(librosa.stft(self.y, n_fft=N_FFT, hop_length=HOP_LENGTH))
-
-    @cached_property
-    def power(self) -> np.ndarray:
-        """Power spectrogram [shape=(clips, 1 + N_FFT/2, frames)]."""
-        return self.magnitude**2
-
-    @cached_property
-    def mel(self) -> np.ndarray:
-        """Mel spectrogram in dB, cut off below each clip's own maximum [shape=(clips, N_MELS, frames)]."""
-        mel = librosa.feature.melspectrogram(S=self.power, sr=SAMPLE_RATE, n_fft=N_FFT, n_mels=N_MELS)
-        # librosa 0.11 would take the maximum over the whole stack: a loud clip would change its neighbours
-        level = librosa.power_to_db(mel, top_db=None)
-        return np.maximum(level, level.max(axis=(-2, -1), keepdims=True) - DYNAMIC_RANGE)
-
-    @cached_property
-    def mfcc(self) -> np.ndarray:
-        """Mel-frequency cepstral coefficients [shape=(clips, N_MFCC, frames)]."""
-        return librosa.feature.mfcc(S=self.mel, sr=SAMPLE_RATE, n_mfcc=N_MFCC)
-
-    @cached_property
-    def centroid(self) -> np.ndarray:
-        """Spectral centroid in Hz [shape=(clips, 1, frames)]."""
-        return librosa.feature.spectral_centroid(S=self.magnitude, sr=SAMPLE_RATE, n_fft=N_FFT)
-
-    @cached_property
-    def onset(self) -> np.ndarray:
-        """Onset strength [shape=(clips, frames)]."""
-        return librosa.onset.onset_strength(S=self.mel, sr=SAMPLE_RATE, n_fft=N_FFT, hop_length=HOP_LENGTH)
-
-
-def tempo(s: Spectra) -> np.ndarray:
-    """Tempo in BPM [shape=(clips, 1)]; two seconds give only some forty distinct values."""
-    return librosa.feature.tempo(onset_envelope=s.onset, sr=SAMPLE_RATE, hop_length=HOP_LENGTH)
-
-
-def rms(s: Spectra) -> np.ndarray:
-    """RMS of each frame [shape=(clips, 1, frames)]."""
-    return librosa.feature.rms(y=s.y, frame_length=N_FFT, hop_length=HOP_LENGTH)
-
-
-def zero_crossing_rate(s: Spectra) -> np.ndarray:
-    """Part of a frame's samples at which the sign changes [shape=(clips, 1, frames)]."""
-    return librosa.feature.zero_crossing_rate(s.y, frame_length=N_FFT, hop_length=HOP_LENGTH)
-
-
-def rolloff(s: Spectra) -> np.ndarray:
-    """Frequency in Hz below which `ROLLOFF` of the magnitude lies [shape=(clips, 1, frames)]."""
-    return librosa.feature.spectral_rolloff(S=s.magnitude, sr=SAMPLE_RATE, n_fft=N_FFT, roll_percent=ROLLOFF)
-
-
-def bandwidth(s: Spectra) -> np.ndarray:
-    """Spread around the spectral centroid in Hz [shape=(clips, 1, frames)]."""
-    return librosa.feature.spectral_bandwidth(S=s.magnitude, sr=SAMPLE_RATE, n_fft=N_FFT, centroid=s.centroid)
-
-
-def flatness(s: Spectra) -> np.ndarray:
-    """Geometric over arithmetic mean of the power: 0 a tone, 1 noise [shape=(clips, 1, frames)]."""
-    # in float64: librosa adds up logarithms, and in float32 the sum depends on the stack's layout
-    return librosa.feature.spectral_flatness(S=s.magnitude.astype(np.float64))
-
-
-def contrast(s: Spectra) -> np.ndarray:
-    """Peaks over valleys in dB, in seven octave bands [shape=(clips, 7, frames)]."""
-    # one by one: librosa 0.11 would cut all off 80 dB below the loudest peak of the whole stack
-    return np.stack([librosa.feature.spectral_contrast(S=clip, sr=SAMPLE_RATE, n_fft=N_FFT) for clip in s.magnitude])
-
-
-def mfcc_delta(s: Spectra) -> np.ndarray:
-    """Slope of each coefficient over nine frames [shape=(clips, N_MFCC, frames)]."""
-    return librosa.feature.delta(s.mfcc, width=9)
-
-
-def chroma(s: Spectra) -> np.ndarray:
-    """Energy of the twelve pitch classes, the largest being 1 [shape=(clips, 12, frames)]."""
-    return librosa.feature.chroma_stft(S=s.power, sr=SAMPLE_RATE, n_fft=N_FFT, tuning=0)
+# --- the tables of features ------------------------------------------------------------------
 
 
 class Feature(NamedTuple):
-    """One row of the table of features."""
+    """One row of a table of features."""
 
     dims: int
-    statistics: tuple[str, ...]  # of the frames; none for a feature that is one number for the clip
-    compute: Callable[[Spectra], np.ndarray]
+    statistics: tuple[str, ...]  # of the frames; none for a feature that is one number for a clip or a song
+    compute: Callable  # values [shape=(clips, dims, frames)] of Spectra; [shape=(dims,)] of a WholeSong
     unit: str
     meaning: str
-    source: str  # the librosa function that is its definition
+    source: str
+
+
+def _change(values: np.ndarray, lag: int) -> np.ndarray:
+    return np.std(values[..., lag:] - values[..., :-lag], axis=-1, dtype=np.float64)
 
 
 # Statistics over the frames of a clip: values [shape=(clips, dims, frames)] -> [shape=(clips, dims)].
-STATISTICS: dict[str, Callable[..., np.ndarray]] = {
+STATISTICS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "mean": functools.partial(np.mean, axis=-1, dtype=np.float64),
     "std": functools.partial(np.std, axis=-1, dtype=np.float64),
+    "step1": functools.partial(_change, lag=1),  # the deviation of what changes within 23 ms,
+    "step4": functools.partial(_change, lag=4),  # 93 ms,
+    "step16": functools.partial(_change, lag=16),  # 372 ms
+    "bend": lambda values: np.std(np.diff(values, n=2, axis=-1), axis=-1, dtype=np.float64),  # of changes of change
 }
 
-BOTH = ("mean", "std")
+MEAN, STD, BOTH, ALL = ("mean",), ("std",), ("mean", "std"), tuple(STATISTICS)
 
-# The nine of 2018 come first: tempo, and mean and deviation of RMS, crossings, centroid and rolloff.
+# What is known of each clip. The sources are functions of librosa.
 FEATURES: dict[str, Feature] = {
-    "tempo": Feature(1, (), tempo, "BPM", "tempo by autocorrelation of the onset strength", "feature.tempo"),
-    "rms": Feature(1, BOTH, rms, "full scale = 1", "loudness as root mean square", "feature.rms"),
-    "zcr": Feature(1, BOTH, zero_crossing_rate, "per sample", "sign changes", "feature.zero_crossing_rate"),
-    "centroid": Feature(1, BOTH, lambda s: s.centroid, "Hz", "spectral centroid", "feature.spectral_centroid"),
-    "rolloff": Feature(1, BOTH, rolloff, "Hz", "85 % of the magnitude lies below", "feature.spectral_rolloff"),
-    "bandwidth": Feature(1, BOTH, bandwidth, "Hz", "spread around the centroid", "feature.spectral_bandwidth"),
-    "flatness": Feature(1, BOTH, flatness, "0 to 1", "0 a tone, 1 noise", "feature.spectral_flatness"),
-    "contrast": Feature(7, BOTH, contrast, "dB", "peaks over valleys, by octave", "feature.spectral_contrast"),
-    "mfcc": Feature(N_MFCC, BOTH, lambda s: s.mfcc, "dB", "cepstrum of the mel spectrum: timbre", "feature.mfcc"),
-    "mfcc_delta": Feature(N_MFCC, BOTH, mfcc_delta, "dB per frame", "change of each MFCC", "feature.delta"),
-    "chroma": Feature(12, BOTH, chroma, "largest = 1", "pitch classes C to B, tuning 0", "feature.chroma_stft"),
+    "tempo": Feature(1, (), spectra.tempo, "BPM", "tempo of the onset strength", "feature.tempo"),
+    "rms": Feature(1, ALL, spectra.rms, "full scale = 1", "loudness as root mean square", "feature.rms"),
+    "zcr": Feature(1, ALL, spectra.zero_crossing_rate, "per sample", "sign changes", "feature.zero_crossing_rate"),
+    "centroid": Feature(1, ALL, lambda s: s.shape[0], "Hz", "spectral centroid", "feature.spectral_centroid"),
+    "rolloff": Feature(1, ALL, lambda s: s.shape[2], "Hz", "85 % of magnitude is below", "feature.spectral_rolloff"),
+    "bandwidth": Feature(1, ALL, lambda s: s.shape[1], "Hz", "spread around centroid", "feature.spectral_bandwidth"),
+    "flatness": Feature(1, ALL, lambda s: s.shape[3], "0 to 1", "0 a tone, 1 noise", "feature.spectral_flatness"),
+    "onset": Feature(1, ALL, lambda s: s.onset[:, None], "dB", "onset strength", "onset.onset_strength"),
+    "contrast": Feature(7, ALL, spectra.contrast, "dB", "peaks over valleys by octave", "feature.spectral_contrast"),
+    "mfcc": Feature(20, ALL, lambda s: s.mfcc, "dB", "cepstrum of the mel spectrum: timbre", "feature.mfcc"),
+    "mfcc_delta": Feature(20, STD, spectra.mfcc_delta, "dB per frame", "slope of each MFCC", "feature.delta"),
+    "mfcc_delta2": Feature(20, STD, spectra.mfcc_delta2, "dB per frame²", "curvature of each MFCC", "feature.delta"),
+    "mfcc_corr": Feature(190, (), spectra.mfcc_correlation, "-1 to 1", "how two MFCCs go together", "feature.mfcc"),
+    "chroma": Feature(12, ALL, lambda s: s.chroma, "largest = 1", "pitch classes, tuning 0", "feature.chroma_stft"),
+    "tonnetz": Feature(6, BOTH, spectra.tonnetz, "-1 to 1", "tonal centroid of the chroma", "feature.tonnetz"),
+    "band": Feature(32, MEAN, spectra.bands, "dB", "mel band over the clip's mean", "feature.melspectrogram"),
 }
+
+# What is known of each song as a whole; every clip of it has the same.
+SONG_FEATURES: dict[str, Feature] = {
+    "song_tempo": Feature(1, (), lambda song: song.beat[0], "BPM", "tempo", "WholeSong.beat"),
+    "song_beat": Feature(1, (), lambda song: song.beat[1], "0 to 1", "how regular the beat is", "WholeSong.beat"),
+    "song_mode": Feature(2, (), lambda song: song.key[:2], "-1 to 1", "how clear its key, how major", "WholeSong.key"),
+    "song_key": Feature(2, (), lambda song: song.key[2:], "-1 to 1", "place among fifths", "WholeSong.key"),
+    "song_harmonic": Feature(1, (), lambda song: song.harmonic, "0 to 1", "sustained energy", "WholeSong.harmonic"),
+    "song_loudness": Feature(3, (), lambda song: song.loudness, "dB", "how loudness moves", "WholeSong.loudness"),
+}
+
+
+FAMILIES = FEATURES | SONG_FEATURES
 
 
 def _dims(name: str) -> list[str]:
     """``rms``; ``mfcc_01`` to ``mfcc_20``."""
-    dims = FEATURES[name].dims
-    return [name] if dims == 1 else [f"{name}_{number:02d}" for number in range(1, dims + 1)]
+    dims = FAMILIES[name].dims
+    return [name] if dims == 1 else [f"{name}_{number:0{len(str(dims))}d}" for number in range(1, dims + 1)]
 
 
 def columns(name: str) -> list[str]:
     """The columns of one feature, in order: ``rms_mean, rms_std``."""
-    statistics = FEATURES[name].statistics
+    statistics = FAMILIES[name].statistics
     return [f"{dim}_{statistic}" for statistic in statistics for dim in _dims(name)] or _dims(name)
 
 
-COLUMNS = [column for name in FEATURES for column in columns(name)]
-ORIGINAL = [column for name in ("tempo", "rms", "zcr", "centroid", "rolloff") for column in columns(name)]
-UNITS = {column: feature.unit for name, feature in FEATURES.items() for column in columns(name)}
+CLIP_COLUMNS = [column for name in FEATURES for column in columns(name)]
+COLUMNS = [column for name in FAMILIES for column in columns(name)]
+UNITS = {column: feature.unit for name, feature in FAMILIES.items() for column in columns(name)}
+
+# These say how loud a recording is made, too: mastering is not the artist. Nothing else changes with gain.
+LOUDNESS = [*columns("rms"), "mfcc_01_mean"]
+
+# The nine features of 2018.
+ORIGINAL = ["tempo", *(f"{name}_{each}" for name in ("rms", "zcr", "centroid", "rolloff") for each in BOTH)]
 
 # A table made with other settings is out of date, and a model made from it does not fit. Raise the
 # version when a feature would come out otherwise under the same name.
@@ -213,25 +148,25 @@ SETTINGS = {
 }
 
 
-def extract(y: np.ndarray) -> np.ndarray:
-    """Compute every feature of a stack of clips.
+def extract(y: np.ndarray | Spectra) -> np.ndarray:
+    """Compute the features of each of a stack of clips.
 
     Parameters
     ----------
-    y : np.ndarray [shape=(clips, CLIP_SAMPLES)]
+    y : np.ndarray [shape=(clips, CLIP_SAMPLES)], or Spectra of them
         Samples between -1 and 1, at `SAMPLE_RATE`.
 
     Returns
     -------
-    np.ndarray [shape=(clips, len(COLUMNS)), dtype=float32]
+    np.ndarray [shape=(clips, len(CLIP_COLUMNS)), dtype=float32]
         One row for each clip, the same whatever clips stand beside it.
     """
-    if y.ndim != 2 or y.shape[1] != CLIP_SAMPLES:
-        raise ValueError(f"clips of shape {y.shape} are not (clips, {CLIP_SAMPLES})")
-    spectra = Spectra(y)
+    shared = y if isinstance(y, Spectra) else Spectra(y)
+    if shared.y.ndim != 2 or shared.y.shape[1] != CLIP_SAMPLES:
+        raise ValueError(f"clips of shape {shared.y.shape} are not (clips, {CLIP_SAMPLES})")
     parts = []
     for feature in FEATURES.values():
-        values = feature.compute(spectra)
+        values = feature.compute(shared)
         parts += [STATISTICS[name](values) for name in feature.statistics] or [values]
     return np.concatenate(parts, axis=1, dtype=np.float32)
 
@@ -249,10 +184,18 @@ def describe(song: Iterable[np.ndarray]) -> pd.DataFrame:
     pd.DataFrame
         Columns ``clip``, ``start`` (s), ``silent``, then `COLUMNS`.
     """
+    whole, values, silent = WholeSong(), [], []
     # On one thread, as in the workers: how sums are shared out among threads changes their last digits.
     with threadpool_limits(1):
-        values, silent = zip(*((extract(stack), is_silent(stack)) for stack in song), strict=True)
-    table = pd.DataFrame(np.concatenate(values), columns=COLUMNS)
+        for stack in song:
+            shared = Spectra(stack)
+            values.append(extract(shared))
+            silent.append(is_silent(stack))
+            whole.hear(shared)
+        of_song = np.concatenate([np.atleast_1d(feature.compute(whole)) for feature in SONG_FEATURES.values()])
+    of_clips = np.concatenate(values)
+    of_song = np.tile(of_song.astype(np.float32), (len(of_clips), 1))
+    table = pd.DataFrame(np.concatenate([of_clips, of_song], axis=1), columns=COLUMNS)
     table.insert(0, "clip", np.arange(len(table)))
     table.insert(1, "start", table["clip"] * float(CLIP_SECONDS))
     table.insert(2, "silent", np.concatenate(silent))
@@ -322,9 +265,12 @@ def describe_song(song: str, *, root: Path) -> int:
     paths = sorted(clip_folder(root, song).glob("*.wav"), key=lambda path: int(path.stem))
     if record is None or len(paths) != record["clips"]:
         raise SongError(f"only {terminal.counted(len(paths), 'clip')} of it left; run mp3_split.py again")
-    table = pa.Table.from_pandas(describe(stacks(map(read_clip, paths))), preserve_index=False)
+    table = describe(stacks(map(read_clip, paths)))
+    made = pa.table(
+        {name: column.to_numpy() for name, column in table.items()}, metadata={"made_by": stamp(record["hash"])}
+    )
     with whole_file(table_path(root, song), room=root / "features") as path:
-        pq.write_table(table.replace_schema_metadata({b"made_by": stamp(record["hash"])} | table.schema.metadata), path)
+        pq.write_table(made, path)
     return len(paths)
 
 
@@ -377,9 +323,11 @@ def work(args: argparse.Namespace) -> int:
 
 def print_columns() -> None:
     """Print every column with unit, meaning and source."""
-    for name, feature in FEATURES.items():
+    for name, feature in FAMILIES.items():
+        source = f"librosa.{feature.source}" if name in FEATURES else f"whole_song.{feature.source}"
         for column in columns(name):
-            print(f"{column:20}  {feature.unit:16}  {feature.meaning} (librosa.{feature.source})")
+            loud = "; depends on gain" if column in LOUDNESS else ""
+            print(f"{column:20}  {feature.unit:16}  {feature.meaning}{loud} ({source})")
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

@@ -25,9 +25,11 @@ import classifiers
 import folds
 import scoring
 import terminal
-from feature_extraction import COLUMNS, HOP_LENGTH, N_FFT, ORIGINAL, read_clip
+from classifiers import LOOKED_AT
+from feature_extraction import ORIGINAL, read_clip
 from library import clip_folder, good_songs, whole_file
 from mp3_split import SAMPLE_RATE
+from spectra import HOP_LENGTH, N_FFT
 
 CLASSIFIERS = ["logistic regression", "RBF-SVM", "random forest", "linear discriminant", "songs: all features"]
 
@@ -123,7 +125,7 @@ def work(args: argparse.Namespace) -> int:
         "2018 nine": ORIGINAL,
         "tutorial set": [name for name in frame if name.startswith("tutorial_")],
         "FMA's set": [name for name in frame if name.startswith("fma_")],
-        "ours": COLUMNS,
+        "ours": LOOKED_AT,
     }
     hits, lines = {}, {}
     for name, columns in sets.items():

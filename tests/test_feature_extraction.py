@@ -11,7 +11,10 @@ from conftest import clicks, noise, sine, tune, write_artists, write_song
 import feature_extraction
 import library
 import mp3_split
-from feature_extraction import COLUMNS, FEATURES, HOP_LENGTH, N_FFT, SAMPLE_RATE, STATISTICS, extract
+import spectra
+from feature_extraction import CLIP_COLUMNS, COLUMNS, FEATURES, LOUDNESS, STATISTICS, extract
+from mp3_split import SAMPLE_RATE
+from spectra import HOP_LENGTH, N_FFT
 
 AT_CLIP_RATE = {"seconds": 2, "rate": SAMPLE_RATE}
 N = mp3_split.CLIP_SAMPLES
@@ -42,7 +45,7 @@ STACK = np.stack(list(SOUNDS.values())).astype(np.float32)
 
 def features(y: np.ndarray) -> dict[str, float]:
     """The features of one clip by name."""
-    return dict(zip(COLUMNS, extract(y[None].astype(np.float32))[0], strict=True))
+    return dict(zip(CLIP_COLUMNS, extract(y[None].astype(np.float32))[0], strict=True))
 
 
 # --- known answers ---------------------------------------------------------------------------
@@ -76,16 +79,24 @@ def test_chroma_names_the_pitch():
 def test_gain_changes_loudness_alone():
     loud, soft = features(SOUNDS["music"]), features(SOUNDS["music"] / 4)
     assert soft["rms_mean"] == pytest.approx(loud["rms_mean"] / 4, rel=1e-5)
-    for name in (
-        "tempo",
-        "zcr_mean",
-        "centroid_mean",
-        "rolloff_std",
-        "mfcc_02_mean",
-        "contrast_03_mean",
-        "chroma_05_std",
-    ):
-        assert soft[name] == pytest.approx(loud[name], rel=1e-3), name
+    changed = [name for name in CLIP_COLUMNS if soft[name] != pytest.approx(loud[name], rel=1e-3, abs=1e-3)]
+    assert set(changed) == set(LOUDNESS)
+
+
+def test_change_is_told_by_how_fast_it_comes():
+    t = np.arange(N) / SAMPLE_RATE
+    slow, fast = (features(sine(1000, **AT_CLIP_RATE) * (1 + 0.5 * np.sin(2 * np.pi * f * t))) for f in (0.5, 4))
+    assert fast["rms_step1"] > 2 * slow["rms_step1"]
+    assert slow["rms_step16"] > 5 * slow["rms_step1"]
+    assert fast["rms_std"] == pytest.approx(slow["rms_std"], rel=0.3)  # which cannot tell
+    assert fast["rms_bend"] > 2 * slow["rms_bend"]
+
+
+def test_what_goes_together_is_correlated():
+    corr = spectra.mfcc_correlation(spectra.Spectra(STACK))
+    expected = np.corrcoef(ORACLE["mfcc"](STACK[list(SOUNDS).index("music")]))[np.triu_indices(20, 1)]
+    np.testing.assert_allclose(corr[list(SOUNDS).index("music")], expected, atol=1e-4)
+    assert (corr[list(SOUNDS).index("silence")] == 0).all()
 
 
 def test_deviation_is_not_the_mean_again():
@@ -96,6 +107,21 @@ def test_deviation_is_not_the_mean_again():
 # --- the oracle: librosa on the one clip -------------------------------------------------------
 
 FRAMES = {"n_fft": N_FFT, "hop_length": HOP_LENGTH}
+
+
+def oracle_mfcc(y: np.ndarray) -> np.ndarray:
+    return librosa.feature.mfcc(y=y, sr=SAMPLE_RATE, n_mfcc=20, n_mels=128, **FRAMES)
+
+
+def oracle_chroma(y: np.ndarray) -> np.ndarray:
+    return librosa.feature.chroma_stft(y=y, sr=SAMPLE_RATE, tuning=0, **FRAMES)
+
+
+def oracle_band(y: np.ndarray) -> np.ndarray:
+    level = librosa.power_to_db(librosa.feature.melspectrogram(y=y, sr=SAMPLE_RATE, n_mels=128, **FRAMES))
+    return level.reshape(32, 4, -1).mean(axis=1) - level.mean()
+
+
 ORACLE = {
     "tempo": lambda y: librosa.feature.tempo(y=y, sr=SAMPLE_RATE, hop_length=HOP_LENGTH),
     "rms": lambda y: librosa.feature.rms(y=y, frame_length=N_FFT, hop_length=HOP_LENGTH),
@@ -104,10 +130,15 @@ ORACLE = {
     "rolloff": lambda y: librosa.feature.spectral_rolloff(y=y, sr=SAMPLE_RATE, roll_percent=0.85, **FRAMES),
     "bandwidth": lambda y: librosa.feature.spectral_bandwidth(y=y, sr=SAMPLE_RATE, **FRAMES),
     "flatness": lambda y: librosa.feature.spectral_flatness(y=y, **FRAMES),
+    "onset": lambda y: librosa.onset.onset_strength(y=y, sr=SAMPLE_RATE, **FRAMES)[None],
     "contrast": lambda y: librosa.feature.spectral_contrast(y=y, sr=SAMPLE_RATE, **FRAMES),
-    "mfcc": lambda y: librosa.feature.mfcc(y=y, sr=SAMPLE_RATE, n_mfcc=20, n_mels=128, **FRAMES),
-    "mfcc_delta": lambda y: librosa.feature.delta(librosa.feature.mfcc(y=y, sr=SAMPLE_RATE, n_mfcc=20, **FRAMES)),
-    "chroma": lambda y: librosa.feature.chroma_stft(y=y, sr=SAMPLE_RATE, tuning=0, **FRAMES),
+    "mfcc": oracle_mfcc,
+    "mfcc_corr": lambda y: np.nan_to_num(np.corrcoef(oracle_mfcc(y)))[np.triu_indices(20, 1)],
+    "mfcc_delta": lambda y: librosa.feature.delta(oracle_mfcc(y), width=9),
+    "mfcc_delta2": lambda y: librosa.feature.delta(oracle_mfcc(y), width=9, order=2),
+    "chroma": oracle_chroma,
+    "tonnetz": lambda y: librosa.feature.tonnetz(chroma=oracle_chroma(y), sr=SAMPLE_RATE),
+    "band": oracle_band,
 }
 
 
@@ -124,7 +155,9 @@ def test_every_feature_is_librosas(name):
         assert len(values) == feature.dims
         expected = np.concatenate([STATISTICS[s](values) for s in feature.statistics] or [values])
         at = [COLUMNS.index(column) for column in feature_extraction.columns(name)]
-        np.testing.assert_allclose(stacked()[number, at], expected, rtol=1e-4, atol=1e-4, err_msg=f"{name} of {sound}")
+        # librosa adds magnitudes up in single precision: now and then, a frame's rolloff is a bin off
+        rtol = 5e-4 if name == "rolloff" else 1e-4
+        np.testing.assert_allclose(stacked()[number, at], expected, rtol=rtol, atol=1e-4, err_msg=f"{name} of {sound}")
 
 
 def test_numbers_are_finite_on_anything():
@@ -136,9 +169,10 @@ def test_neighbours_in_a_stack_change_nothing():
         np.testing.assert_allclose(extract(STACK[number : number + 1])[0], stacked()[number], rtol=1e-6, atol=1e-6)
 
 
-def test_columns_are_unique_and_the_nine_come_first():
-    assert len(set(COLUMNS)) == len(COLUMNS) == stacked().shape[1]
-    assert COLUMNS[:9] == feature_extraction.ORIGINAL
+def test_columns_are_unique_and_known():
+    assert len(set(COLUMNS)) == len(COLUMNS) >= 450
+    assert COLUMNS[: stacked().shape[1]] == CLIP_COLUMNS
+    assert set(feature_extraction.ORIGINAL) | set(LOUDNESS) < set(COLUMNS)
     assert set(feature_extraction.UNITS) == set(COLUMNS)
 
 

@@ -1,0 +1,249 @@
+"""How fast clips are described, and songs cut, against the script of 2018 and what others use.
+
+    python benchmarks/speed.py --data DIR      # a library through which the three scripts went
+
+One process on one thread; the same clips for all, in turn, several times over; CPU time, that of
+ffmpeg included. Imports and compilation are done before, by a run on one song, and told apart.
+Of openSMILE, Essentia and pyAudioAnalysis those take part that are installed, see requirements.txt here.
+"""
+
+import argparse
+import functools
+import importlib.util
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import librosa
+import numpy as np
+import pandas as pd
+import pydub
+import soundfile
+from threadpoolctl import threadpool_limits
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import dataframe_creation
+import feature_extraction
+import terminal
+from feature_extraction import COLUMNS, describe, read_clip, stacks
+from library import UserError, clip_folder, good_songs, printable, versions, write_songs
+from mp3_split import CLIP_SECONDS, SAMPLE_RATE, ffmpeg, label, split_song
+
+CLIPS = 48  # of each song, from its beginning: three stacks
+
+
+# --- what clips are described by -------------------------------------------------------------
+
+
+def ours(paths: list[Path]) -> int:
+    """All features of this project, of the clips of one song."""
+    describe(stacks(map(read_clip, paths)))
+    return len(COLUMNS)
+
+
+def each(function: Callable[[Path], int], paths: list[Path]) -> int:
+    """Describe one clip after the other."""
+    return [function(path) for path in paths][-1]
+
+
+def features_2018(path: Path) -> int:
+    """The nine features of 2018: HPSS, tempo of the percussive part, means and deviations of four more."""
+    y, sr = librosa.load(path)
+    _, percussive = librosa.effects.hpss(y)
+    tempo, _ = librosa.beat.beat_track(y=percussive, sr=sr)
+    values = [
+        librosa.feature.rms(y=y),
+        librosa.feature.zero_crossing_rate(y),
+        librosa.feature.spectral_centroid(y=y, sr=sr),
+        librosa.feature.spectral_rolloff(y=y, sr=sr),
+    ]
+    return len([float(np.squeeze(tempo)), *(f(value) for value in values for f in (np.mean, np.std))])
+
+
+def tutorial(path: Path) -> int:
+    """What many tutorials take: means and deviations of the usual features, each by librosa's call on the clip."""
+    y, sr = librosa.load(path, sr=None)
+    values = [
+        librosa.feature.mfcc(y=y, sr=sr, n_mfcc=20),
+        librosa.feature.chroma_stft(y=y, sr=sr),
+        librosa.feature.spectral_contrast(y=y, sr=sr),
+        librosa.feature.tonnetz(y=y, sr=sr),
+        librosa.feature.spectral_centroid(y=y, sr=sr),
+        librosa.feature.spectral_bandwidth(y=y, sr=sr),
+        librosa.feature.spectral_rolloff(y=y, sr=sr),
+        librosa.feature.zero_crossing_rate(y),
+        librosa.feature.rms(y=y),
+    ]
+    tempo, _ = librosa.beat.beat_track(y=y, sr=sr)
+    return sum(len(value) for value in values for _ in (np.mean(value, axis=1), np.std(value, axis=1))) + np.size(tempo)
+
+
+def open_smile() -> Callable[[Path], int]:
+    """ComParE 2016, openSMILE's large set."""
+    import opensmile
+
+    smile = opensmile.Smile(opensmile.FeatureSet.ComParE_2016, opensmile.FeatureLevel.Functionals, num_workers=1)
+    return lambda path: smile.process_signal(read_clip(path), SAMPLE_RATE).shape[1]
+
+
+def essentia() -> Callable[[Path], int]:
+    """Essentia's extractor of music, on the clip."""
+    import essentia
+    import essentia.standard
+
+    essentia.log.infoActive = essentia.log.warningActive = False
+    extractor = essentia.standard.MusicExtractor(lowlevelStats=["mean", "stdev"])
+    return lambda path: len(extractor(str(path))[0].descriptorNames())
+
+
+def py_audio_analysis() -> Callable[[Path], int]:
+    """PyAudioAnalysis's short-term features, means and deviations over the clip."""
+    from pyAudioAnalysis.ShortTermFeatures import feature_extraction as extract
+
+    def describe_clip(path: Path) -> int:
+        values, _ = extract(read_clip(path), SAMPLE_RATE, 2048, 512)
+        return 2 * len(values.mean(axis=1) + values.std(axis=1))
+
+    return describe_clip
+
+
+OTHERS = {
+    "openSMILE (ComParE 2016)": ("opensmile", open_smile),
+    "Essentia (MusicExtractor)": ("essentia", essentia),
+    "pyAudioAnalysis": ("pyAudioAnalysis", py_audio_analysis),
+}
+
+
+# --- how songs are cut, and the whole path ---------------------------------------------------
+
+
+def split_2018(song: str, source: Path, root: Path) -> list[Path]:
+    """Cut one song by pydub as in 2018: all of it at once, and a file for each slice."""
+    whole = pydub.AudioSegment.from_file(source / song, codec="mp3")
+    paths = []
+    for number, part in enumerate(whole[:: CLIP_SECONDS * 1000]):
+        paths.append(root / f"{Path(song).stem}{number}.wav")
+        part.export(paths[-1], format="wav").close()
+    return paths
+
+
+def path_ours(songs: list[str], source: Path, root: Path) -> None:
+    """From songs to the frame as the three scripts go, without their worker processes."""
+    write_songs(root, [label(song, split_song(song, songs=source, root=root), "folder") for song in songs])
+    for song in songs:
+        feature_extraction.describe_song(song, root=root)
+    good = good_songs(root)
+    tables = {song: dataframe_creation.load_table(song, root=root) for song in good["song"]}
+    dataframe_creation.write(dataframe_creation.gather(good, tables), root)
+
+
+def path_2018(songs: list[str], source: Path, root: Path) -> None:
+    """From songs to the frame as in 2018."""
+    clips = [clip for song in songs for clip in split_2018(song, source, root)]
+    rows = [features_2018(clip) for clip in clips if soundfile.info(clip).duration == CLIP_SECONDS]
+    pd.DataFrame({"clip": rows}).to_pickle(root / "df_music.pkl")
+
+
+# --- timing ----------------------------------------------------------------------------------
+
+
+def cpu() -> float:
+    """CPU seconds that this process and its children have used."""
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
+
+
+def in_turn(contenders: dict[str, Callable], arguments: list, rounds: int) -> dict[str, list[float]]:
+    """CPU seconds of each contender for all arguments, round by round."""
+    seconds = {name: [0.0] * rounds for name in contenders}
+    for turn in range(rounds):
+        for argument in arguments:
+            for name, function in contenders.items():
+                started = cpu()
+                function(argument)
+                seconds[name][turn] += cpu() - started
+    return seconds
+
+
+def table(seconds: dict[str, list[float]], sound: float, notes: dict[str, str]) -> str:
+    """Markdown: seconds of sound for a second of CPU, and how many times as fast we are (least to most)."""
+    mine = seconds["ours"]
+    lines = ["| | | seconds of sound per CPU second | ours is faster by |", "|---|---|---|---|"]
+    for name, theirs in seconds.items():
+        ratios = sorted(b / a for a, b in zip(mine, theirs, strict=True))
+        ratio = f"{statistics.median(ratios):.1f} ({ratios[0]:.1f} to {ratios[-1]:.1f})" if name != "ours" else ""
+        lines.append(f"| {name} | {notes.get(name, '')} | {sound / statistics.median(theirs):,.0f} | {ratio} |")
+    return "\n".join(lines)
+
+
+def start_up(clip: Path) -> float:
+    """Seconds of wall time until a fresh process has described its first clip."""
+    code = (
+        "import sys, pathlib; sys.path.insert(0, sys.argv[1]); from feature_extraction import *; "
+        "describe(stacks([read_clip(pathlib.Path(sys.argv[2]))]))"
+    )
+    here = str(Path(__file__).resolve().parent.parent)
+    started = time.monotonic()
+    subprocess.run([sys.executable, "-c", code, here, str(clip)], check=True)
+    return time.monotonic() - started
+
+
+def work(args: argparse.Namespace) -> int:
+    """Time everything and print the tables."""
+    pydub.AudioSegment.converter = ffmpeg()
+    good = good_songs(args.data)
+    long = good[good["clips"] >= CLIPS].sample(frac=1, random_state=0)["song"].head(args.songs)
+    if long.empty:
+        raise UserError(f"No song in {printable(args.data)} has {CLIPS} clips.")
+    clips = [[clip_folder(args.data, song) / f"{k:04d}.wav" for k in range(CLIPS)] for song in long]
+    contenders = {
+        "ours": ours,
+        "2018": functools.partial(each, features_2018),
+        "tutorial set": functools.partial(each, tutorial),
+    }
+    for name, (module, make) in OTHERS.items():
+        if importlib.util.find_spec(module):
+            contenders[name] = functools.partial(each, make())
+    there = ", ".join(f"{name} {version}" for name, version in versions().items())
+    print(f"{platform.system()} {platform.machine()}, Python {platform.python_version()}, {there}")
+    print(f"Until the first clip is described, in a new process: {start_up(clips[0][0]):.1f} s")
+    with threadpool_limits(1), warnings.catch_warnings(action="ignore"):
+        notes = {name: f"{function(clips[0]):,} numbers" for name, function in contenders.items()}
+        seconds = in_turn(contenders, clips, args.rounds)
+    print(f"\nFeatures, {len(clips) * CLIPS} clips of {len(clips)} songs:\n")
+    print(table(seconds, len(clips) * CLIPS * CLIP_SECONDS, notes), flush=True)
+    if args.source:
+        songs = [song for song in long if song.lower().endswith(".mp3")]
+        sound = float(good.set_index("song").loc[songs, "seconds"].sum())
+        with tempfile.TemporaryDirectory() as folder, threadpool_limits(1), warnings.catch_warnings(action="ignore"):
+            where = {"root": Path(folder), "source": args.source}
+            cut = {
+                "ours": lambda song: split_song(song, songs=args.source, root=where["root"]),
+                "2018": functools.partial(split_2018, **where),
+            }
+            in_turn(cut, songs[:1], 1)
+            print(f"\nCutting {len(songs)} MP3s:\n\n{table(in_turn(cut, songs, args.rounds), sound, {})}", flush=True)
+            whole = {"ours": functools.partial(path_ours, **where), "2018": functools.partial(path_2018, **where)}
+            print(f"\nFrom MP3s to the frame:\n\n{table(in_turn(whole, [songs], 1), sound, {})}")
+    return terminal.ALL_GOOD
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = terminal.parser(__doc__)
+    parser.add_argument("--songs", type=int, default=8, metavar="N", help="how many songs take part (default: 8)")
+    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="how often each is timed (default: 3)")
+    parser.add_argument("--source", type=terminal.folder, metavar="DIR", help="where its songs lie, to time cutting")
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    sys.exit(terminal.run(work, parse_args()))
