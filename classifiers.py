@@ -109,7 +109,9 @@ def _classics(seed: int) -> dict[str, Recipe]:
         "RBF-SVM": Recipe(_scaled(SVC(class_weight="balanced")), {"svc__C": [0.3, 3, 30]}),
         "naive Bayes": Recipe(_scaled(GaussianNB())),
         "decision tree": Recipe(
-            DecisionTreeClassifier(class_weight="balanced", random_state=seed), {"min_samples_leaf": [2, 10, 50]}
+            DecisionTreeClassifier(class_weight="balanced", random_state=seed),
+            {"min_samples_leaf": [2, 10, 50]},
+            inner=1,
         ),
         "random forest": Recipe(
             RandomForestClassifier(200, min_samples_leaf=2, max_samples=0.2, class_weight="balanced", random_state=seed)
