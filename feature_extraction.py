@@ -51,7 +51,7 @@ STACK = 16  # clips analysed at once; more do not fit a processor's cache
 class Feature(NamedTuple):
     """One row of a table of features."""
 
-    dims: int
+    dims: int | tuple[str, ...]  # how many numbers it is, or what each is called
     statistics: tuple[str, ...]  # of the frames; none for a feature that is one number for a clip or a song
     compute: Callable  # values [shape=(clips, dims, frames)] of Spectra; [shape=(dims,)] of a WholeSong
     unit: str
@@ -59,21 +59,28 @@ class Feature(NamedTuple):
     source: str
 
 
-def _change(values: np.ndarray, lag: int) -> np.ndarray:
-    return np.std(values[..., lag:] - values[..., :-lag], axis=-1, dtype=np.float64)
+class Statistic(NamedTuple):
+    """A number for the frames of a clip."""
+
+    compute: Callable[[np.ndarray], np.ndarray]  # [shape=(clips, dims, frames)] -> [shape=(clips, dims)]
+    meaning: str
 
 
-# Statistics over the frames of a clip: values [shape=(clips, dims, frames)] -> [shape=(clips, dims)].
-STATISTICS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "mean": functools.partial(np.mean, axis=-1, dtype=np.float64),
-    "std": functools.partial(np.std, axis=-1, dtype=np.float64),
-    "step1": functools.partial(_change, lag=1),  # the deviation of what changes within 23 ms,
-    "step4": functools.partial(_change, lag=4),  # 93 ms,
-    "step16": functools.partial(_change, lag=16),  # 372 ms
-    "bend": lambda values: np.std(np.diff(values, n=2, axis=-1), axis=-1, dtype=np.float64),  # of changes of change
+def _deviation(values: np.ndarray) -> np.ndarray:
+    return np.std(values, axis=-1, dtype=np.float64)
+
+
+STATISTICS = {
+    "mean": Statistic(functools.partial(np.mean, axis=-1, dtype=np.float64), "mean"),
+    "std": Statistic(_deviation, "standard deviation"),
+    "step1": Statistic(lambda v: _deviation(v[..., 1:] - v[..., :-1]), "deviation of its change in 23 ms"),
+    "step4": Statistic(lambda v: _deviation(v[..., 4:] - v[..., :-4]), "deviation of its change in 93 ms"),
+    "step16": Statistic(lambda v: _deviation(v[..., 16:] - v[..., :-16]), "deviation of its change in 372 ms"),
+    "bend": Statistic(lambda v: _deviation(np.diff(v, n=2, axis=-1)), "deviation of the change of its change"),
 }
 
 MEAN, STD, BOTH, ALL = ("mean",), ("std",), ("mean", "std"), tuple(STATISTICS)
+PAIRS = tuple(f"{one:02d}_{other:02d}" for one in range(1, 21) for other in range(one + 1, 21))
 
 # What is known of each clip. The sources are functions of librosa.
 FEATURES: dict[str, Feature] = {
@@ -89,7 +96,7 @@ FEATURES: dict[str, Feature] = {
     "mfcc": Feature(20, ALL, lambda s: s.mfcc, "dB", "cepstrum of the mel spectrum: timbre", "feature.mfcc"),
     "mfcc_delta": Feature(20, STD, spectra.mfcc_delta, "dB per frame", "slope of each MFCC", "feature.delta"),
     "mfcc_delta2": Feature(20, STD, spectra.mfcc_delta2, "dB per frame²", "curvature of each MFCC", "feature.delta"),
-    "mfcc_corr": Feature(190, (), spectra.mfcc_correlation, "-1 to 1", "how two MFCCs go together", "feature.mfcc"),
+    "mfcc_corr": Feature(PAIRS, (), spectra.mfcc_correlation, "-1 to 1", "how two MFCCs go together", "feature.mfcc"),
     "chroma": Feature(12, ALL, lambda s: s.chroma, "largest = 1", "pitch classes, tuning 0", "feature.chroma_stft"),
     "tonnetz": Feature(6, BOTH, spectra.tonnetz, "-1 to 1", "tonal centroid of the chroma", "feature.tonnetz"),
     "band": Feature(32, MEAN, spectra.bands, "dB", "mel band over the clip's mean", "feature.melspectrogram"),
@@ -99,20 +106,23 @@ FEATURES: dict[str, Feature] = {
 SONG_FEATURES: dict[str, Feature] = {
     "song_tempo": Feature(1, (), lambda song: song.beat[0], "BPM", "tempo", "WholeSong.beat"),
     "song_beat": Feature(1, (), lambda song: song.beat[1], "0 to 1", "how regular the beat is", "WholeSong.beat"),
-    "song_mode": Feature(2, (), lambda song: song.key[:2], "-1 to 1", "how clear its key, how major", "WholeSong.key"),
-    "song_key": Feature(2, (), lambda song: song.key[2:], "-1 to 1", "place among fifths", "WholeSong.key"),
+    "song_mode": Feature(("fit", "major"), (), lambda song: song.key[:2], "-1 to 1", "its key", "WholeSong.key"),
+    "song_key": Feature(("cos", "sin"), (), lambda song: song.key[2:], "-1 to 1", "among fifths", "WholeSong.key"),
     "song_harmonic": Feature(1, (), lambda song: song.harmonic, "0 to 1", "sustained energy", "WholeSong.harmonic"),
-    "song_loudness": Feature(3, (), lambda song: song.loudness, "dB", "how loudness moves", "WholeSong.loudness"),
+    "song_loudness": Feature(
+        ("std", "range", "step"), (), lambda song: song.loudness, "dB", "how loudness moves", "WholeSong.loudness"
+    ),
 }
-
 
 FAMILIES = FEATURES | SONG_FEATURES
 
 
 def _dims(name: str) -> list[str]:
-    """``rms``; ``mfcc_01`` to ``mfcc_20``."""
+    """``rms``; ``mfcc_01`` to ``mfcc_20``; ``song_key_cos`` and ``song_key_sin``."""
     dims = FAMILIES[name].dims
-    return [name] if dims == 1 else [f"{name}_{number:0{len(str(dims))}d}" for number in range(1, dims + 1)]
+    if dims == 1:
+        return [name]
+    return [f"{name}_{each}" for each in (dims if isinstance(dims, tuple) else [f"{n + 1:02d}" for n in range(dims)])]
 
 
 def columns(name: str) -> list[str]:
@@ -167,7 +177,7 @@ def extract(y: np.ndarray | Spectra) -> np.ndarray:
     parts = []
     for feature in FEATURES.values():
         values = feature.compute(shared)
-        parts += [STATISTICS[name](values) for name in feature.statistics] or [values]
+        parts += [STATISTICS[name].compute(values) for name in feature.statistics] or [values]
     return np.concatenate(parts, axis=1, dtype=np.float32)
 
 
@@ -326,8 +336,10 @@ def print_columns() -> None:
     for name, feature in FAMILIES.items():
         source = f"librosa.{feature.source}" if name in FEATURES else f"whole_song.{feature.source}"
         for column in columns(name):
-            loud = "; depends on gain" if column in LOUDNESS else ""
-            print(f"{column:20}  {feature.unit:16}  {feature.meaning}{loud} ({source})")
+            statistic = STATISTICS.get(column.rsplit("_", 1)[-1]) if feature.statistics else None
+            meaning = feature.meaning + (f": {statistic.meaning}" if statistic else "")
+            gain = "; depends on gain" if column in LOUDNESS else ""
+            print(f"{column:20}  {feature.unit:16}  {meaning}{gain} ({source})")
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

@@ -1,0 +1,86 @@
+"""What each family of features, and each statistic, is worth on songs never heard: alone, and left out.
+
+    python benchmarks/features.py --data DIR      # a library through which the three scripts went
+
+Two models that train in seconds are averaged, one of clips and one of songs; settings are chosen and
+answers calibrated on inner folds, as everywhere.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import pandas as pd
+from joblib import Parallel, delayed
+from tqdm import tqdm
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import audit
+import classifiers
+import folds
+import scoring
+import terminal
+from classifiers import LOOKED_AT
+from feature_extraction import COLUMNS, FAMILIES, LOUDNESS, ORIGINAL, STATISTICS, columns
+from library import good_songs
+
+MODELS = ["linear discriminant", "songs: all features"]
+
+
+def groups() -> dict[str, list[str]]:
+    """The columns of each family and of each statistic, and some sets that have a name."""
+    named = {"the nine of 2018": ORIGINAL, "what depends on gain": LOUDNESS}
+    families = {name: columns(name) for name in FAMILIES}
+    whole = {"all of song_…": [name for name in LOOKED_AT if name.startswith("song_")]}
+    statistics = {f"…_{each}": [name for name in COLUMNS if name.endswith(f"_{each}")] for each in STATISTICS}
+    return named | families | whole | statistics
+
+
+def score(used: list[str], frame: pd.DataFrame, repeats: int) -> dict[str, float]:
+    """Scores by song of the average of both models, looking at these columns."""
+    recipes = [classifiers.models()[name]._replace(columns=used) for name in MODELS]
+    judged = []
+    for seed in range(repeats):
+        dealt = folds.folds(frame, seed=seed)
+        answers = Parallel(n_jobs=-1)(
+            delayed(scoring.judge)(recipe, frame, fold, "song", seed=seed) for fold in dealt for recipe in recipes
+        )
+        pairs = [answers[k : k + len(recipes)] for k in range(0, len(answers), len(recipes))]
+        judged.append(scoring.together([scoring.average(pair, frame) for pair in pairs]))
+    return scoring.measure(*scoring.items(judged, frame))
+
+
+def work(args: argparse.Namespace) -> int:
+    """Print the table."""
+    whole, songs = pd.read_parquet(args.data / "df_music.parquet"), good_songs(args.data)
+    whole["recording"] = audit.same_recordings(whole, audit.alike(whole, songs))
+    frame, _ = folds.comparable(whole, leave_out=True)
+    everything = score(LOOKED_AT, frame, args.repeats)
+    print(f"{frame['song'].nunique()} songs, {frame['artist'].nunique()} artists, {args.repeats} deals of the songs.")
+    print(
+        f"All {len(LOOKED_AT)} columns that models look at: balanced accuracy {scoring.with_interval(everything)}, "
+        f"log-loss {everything['log-loss']:.2f} nats.\n"
+    )
+    print("| | columns | alone | log-loss | gained by having it | log-loss |\n|---|---|---|---|---|---|")
+    for name, used in tqdm(groups().items(), unit=" sets", file=sys.stderr):
+        alone = score(used, frame, args.repeats)
+        left_out = score([column for column in LOOKED_AT if column not in used], frame, args.repeats)
+        gain, less = (everything[worth] - left_out[worth] for worth in ("balanced accuracy", "log-loss"))
+        print(
+            f"| {name} | {len(used)} | {alone['balanced accuracy']:.2f} | {alone['log-loss']:.2f} | {gain:+.2f} | "
+            f"{less:+.2f} |",
+            flush=True,
+        )
+    return terminal.ALL_GOOD
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = terminal.parser(__doc__)
+    parser.add_argument("--repeats", type=int, default=2, metavar="N", help="how often songs are dealt (default: 2)")
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    sys.exit(terminal.run(work, parse_args()))
