@@ -256,7 +256,7 @@ def watch(recipe: Recipe, frame: pd.DataFrame, fold: tuple, sounds: np.ndarray |
     Returns
     -------
     pd.DataFrame
-        One row for each epoch: ``accuracy`` and ``loss`` on the one, ``val_…`` on the other.
+        One row for each epoch, from 1: ``accuracy`` and ``loss`` on the one, ``val_…`` on the other.
     """
     learn, test = fold
     artists = np.unique(frame["artist"].iloc[learn].to_numpy(dtype=object))
@@ -265,4 +265,5 @@ def watch(recipe: Recipe, frame: pd.DataFrame, fold: tuple, sounds: np.ndarray |
     estimator = copy.deepcopy(recipe.estimator)
     estimator.fit_kwargs |= {"validation_data": unheard}
     trained = train(recipe._replace(estimator=estimator), {}, frame.iloc[learn], part(sounds, learn))
-    return pd.DataFrame(trained.estimator.history_.history)
+    history = pd.DataFrame(trained.estimator.history_.history)
+    return history.set_index(history.index + 1)
