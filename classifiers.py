@@ -34,7 +34,8 @@ INNER_FOLDS = 3
 SURE = 1e-6  # a clip's least probability: no clip alone rules an artist out
 JOINS = ("log", "mean", "vote")  # the ways to join a song's clips, the one that is used first
 
-# Which key a song is in tells that song from others, not its artist: with it, songs never heard are told worse.
+# Which key a song is in tells that song from others rather than its artist: on 126 real songs, those never
+# heard were told worse with it.
 LOOKED_AT = [name for name in COLUMNS if name not in columns("song_key")]
 RMS = ["rms_mean", "rms_std"]
 MFCC = [name for name in columns("mfcc") if name.endswith(("_mean", "_std"))]
@@ -69,7 +70,9 @@ def models(seed: int = SEED, *, listening: bool = False) -> dict[str, Recipe]:
     }
     for name, recipe in (_classics(seed) | {"Keras dense net": Recipe(dense_net(seed=seed), inner=1)}).items():
         # The network of 2018 was not calibrated either, and to train one takes seconds however small it is.
-        table[f"2018 nine: {name}"] = recipe._replace(columns=ORIGINAL, inner=0 if "net" in name else recipe.inner)
+        table[f"2018 nine: {name}"] = recipe._replace(
+            columns=ORIGINAL, inner=0 if is_network(recipe.estimator) else recipe.inner
+        )
         table[name] = recipe
     table |= {
         "extra trees": Recipe(

@@ -143,7 +143,7 @@ def importance(recipe: Recipe, frame: pd.DataFrame, repeats: int = 3) -> pd.Data
         return measure(*items([judged], frame), resamples=1)["balanced accuracy"]
 
     rows = {}
-    for family in FAMILIES:
+    for family in _families(recipe):
         lost = [balanced("", 0) - balanced(family, turn) for turn in range(repeats)]
         rows[family] = {"loss": np.mean(lost), "deviation": np.std(lost)}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("family").sort_values("loss", ascending=False)
@@ -154,17 +154,21 @@ def _without(recipe: Recipe, frame: pd.DataFrame, fold: tuple, repeats: int) -> 
     learn, test = fold
     model, tested = fit(recipe, frame.iloc[learn]), frame.iloc[test]
     draw = np.random.default_rng(SEED)
+    _, first, song = np.unique(tested["song"], return_index=True, return_inverse=True)
     answers = {("", 0): model.answer(tested)}
-    for family in FAMILIES:
+    for family in _families(recipe):
         for turn in range(repeats):
+            # what is told of whole songs stays the same for all clips of one
+            order = draw.permutation(first)[song] if family in SONG_FEATURES else draw.permutation(len(tested))
             shuffled = tested.copy()
-            songs, song = np.unique(tested["song"], return_inverse=True)
-            order = draw.permutation(len(tested))
-            if family in SONG_FEATURES:  # another song's, for all clips of a song
-                order = np.unique(song, return_index=True)[1][draw.permutation(len(songs))][song]
             shuffled[columns(family)] = tested[columns(family)].to_numpy()[order]
             answers[family, turn] = model.answer(shuffled)
     return answers
+
+
+def _families(recipe: Recipe) -> list[str]:
+    """The families of features that a model looks at."""
+    return [family for family in FAMILIES if set(columns(family)) <= set(recipe.columns)]
 
 
 def learning_curve(recipe: Recipe, frame: pd.DataFrame, sizes: list[int]) -> pd.DataFrame:

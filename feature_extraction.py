@@ -135,7 +135,8 @@ CLIP_COLUMNS = [column for name in FEATURES for column in columns(name)]
 COLUMNS = [column for name in FAMILIES for column in columns(name)]
 UNITS = {column: feature.unit for name, feature in FAMILIES.items() for column in columns(name)}
 
-# These say how loud a recording is made, too: mastering is not the artist. Nothing else changes with gain.
+# These say how loud a recording is made, too: mastering is not the artist. With gain nothing else changes,
+# but where sound falls to the least power that librosa knows.
 LOUDNESS = [*columns("rms"), "mfcc_01_mean"]
 
 # The nine features of 2018.
@@ -144,7 +145,7 @@ ORIGINAL = ["tempo", *(f"{name}_{each}" for name in ("rms", "zcr", "centroid", "
 # A table made with other settings is out of date, and a model made from it does not fit. Raise the
 # version when a feature would come out otherwise under the same name.
 SETTINGS = {
-    "version": 1,
+    "version": 2,
     "sample_rate": SAMPLE_RATE,
     "clip_seconds": CLIP_SECONDS,
     "n_fft": N_FFT,

@@ -117,9 +117,9 @@ def tempo(s: Spectra) -> np.ndarray:
     windows = np.lib.stride_tricks.sliding_window_view(padded, length, axis=-1)[:, :frames]
     windows = windows * librosa.filters.get_window("hann", length)
     energy = np.einsum("...t,...t->...", windows, windows)
-    spectra = np.abs(scipy.fft.rfft(windows, scipy.fft.next_fast_len(2 * length - 1, real=True))) ** 2
-    mean = np.einsum("cft,cf->ct", spectra, 1 / np.where(energy > 0, energy, np.inf))
-    tempogram = scipy.fft.irfft(mean)[:, :length, None] / frames
+    n = scipy.fft.next_fast_len(2 * length - 1, real=True)
+    mean = np.einsum("cft,cf->ct", np.abs(scipy.fft.rfft(windows, n)) ** 2, 1 / np.where(energy > 0, energy, np.inf))
+    tempogram = scipy.fft.irfft(mean, n)[:, :length, None] / frames
     return librosa.feature.tempo(tg=tempogram, sr=SAMPLE_RATE, hop_length=HOP_LENGTH)
 
 

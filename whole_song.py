@@ -9,11 +9,13 @@ import librosa
 import numpy as np
 
 import kernels
-from mp3_split import CLIP_SAMPLES, CLIP_SECONDS, SILENCE_DBFS
-from spectra import HOP_LENGTH, MEL_REACH, MEL_WEIGHTS, N_FFT, Spectra, decibels
+from mp3_split import CLIP_SAMPLES, CLIP_SECONDS
+from spectra import DYNAMIC_RANGE, HOP_LENGTH, MEL_REACH, MEL_WEIGHTS, N_FFT, Spectra, decibels
 
-FRAMES = CLIP_SAMPLES // HOP_LENGTH  # of a clip; the next clip's first follows after 580 samples, not 512
+FRAMES = CLIP_SAMPLES // HOP_LENGTH  # of a clip
+SEAM = CLIP_SAMPLES - (FRAMES - 1) * HOP_LENGTH  # samples from its last frame to the next clip's first
 FRAME_RATE = FRAMES / CLIP_SECONDS  # Hz, on average
+QUIETEST = 60  # dB below the loudest clip
 WINDOW = 12  # s, in which the beat is taken to be steady
 
 TEMPI = np.geomspace(40, 240, 361)  # BPM, in steps of half a per cent
@@ -44,14 +46,12 @@ class WholeSong:
         y, mel = s.y, s.mel[:, :, :FRAMES].copy()
         if self._last:
             y, mel = np.concatenate([self._last[0], y]), np.concatenate([self._last[1], mel])
-        _mend(y, mel)
-        course = mel.transpose(1, 0, 2).reshape(mel.shape[1], -1)
-        # of the last clip, the last frame is mended only when the next is known
-        course = course[:, FRAMES - 2 if self._last else 0 : -1]
-        self._flux.append(np.maximum(np.diff(course, axis=1), 0).mean(axis=0))
+        steps = _steps(mel, _mend(y, mel)).ravel()
+        # Of the last clip, the last frame is mended only when the next clip is known.
+        self._flux.append(steps[FRAMES - 1 if self._last else 1 : -1])
         self._last = y[-1:], mel[-1:]
         self._chroma.append(s.chroma.mean(axis=-1))
-        self._level.append(np.maximum(decibels((s.y**2).mean(axis=1)), SILENCE_DBFS))
+        self._level.append(decibels((s.y**2).mean(axis=1)))
         self._harmonic.append(harmonic_part(s.mel))
 
     @cached_property
@@ -64,6 +64,7 @@ class WholeSong:
         """Autocorrelation of the onset strength, by lag in frames; 1 at none [shape=(lags,)]."""
         length = min(WINDOW * int(FRAME_RATE), len(self.onset))
         windows = librosa.util.frame(self.onset, frame_length=length, hop_length=max(length // 2, 1))
+        windows = np.column_stack([windows, self.onset[-length:]])  # what filled no window
         found = librosa.autocorrelate(windows - windows.mean(axis=0), axis=0).sum(axis=1)
         lags = length * 3 // 4  # for longer ones there is little to compare
         found = found[:lags] / np.arange(length, length - lags, -1)
@@ -114,9 +115,11 @@ class WholeSong:
         """How loudness moves along the song [shape=(3,)].
 
         In dB: the deviation over clips, the range that nine tenths of them keep to, and the mean step
-        from a clip to the next. None depends on how loud the song is as a whole.
+        from a clip to the next. Clips count as no quieter than `QUIETEST` below the loudest. None depends on
+        how loud the song is as a whole.
         """
         level = np.concatenate(self._level)
+        level = np.maximum(level, level.max() - QUIETEST)
         low, high = np.quantile(level, [0.05, 0.95])
         return np.array([level.std(), high - low, np.abs(np.diff(level)).mean() if len(level) > 1 else 0])
 
@@ -126,19 +129,36 @@ class WholeSong:
         return float(np.concatenate(self._harmonic).mean())
 
 
-def _mend(y: np.ndarray, mel: np.ndarray) -> None:
-    """Give frames that reach over the end of a clip the samples of its neighbour, which they lacked."""
-    if len(y) < 2:
-        return
-    joined = np.concatenate([y[:-1, -N_FFT:], y[1:, :N_FFT]], axis=1)
-    reach = CLIP_SAMPLES - (FRAMES - 1) * HOP_LENGTH  # from the last frame's middle to the end
-    starts = N_FFT // 2 + np.array([-reach, 0, HOP_LENGTH])
-    frames = np.stack([joined[:, start : start + N_FFT] for start in starts], axis=1)
-    magnitude = np.abs(np.fft.rfft(frames * librosa.filters.get_window("hann", N_FFT))).astype(np.float32)
-    level = decibels(kernels.band_power(np.ascontiguousarray(magnitude.transpose(0, 2, 1)), MEL_WEIGHTS, *MEL_REACH))
-    before, after = (part.min(axis=(1, 2), keepdims=True) for part in (mel[:-1], mel[1:]))
-    mel[:-1, :, -1:] = np.maximum(level[:, :, :1], before)
-    mel[1:, :, :2] = np.maximum(level[:, :, 1:], after)
+def _mend(y: np.ndarray, mel: np.ndarray) -> np.ndarray:
+    """Give frames that reach over the end of a clip the samples of its neighbour, which they lacked.
+
+    Returns
+    -------
+    np.ndarray [shape=(clips, 1)]
+        The level at which each clip is cut off.
+    """
+    floor = mel.max(axis=(1, 2))[:, None] - DYNAMIC_RANGE
+    if len(y) > 1:
+        joined = np.concatenate([y[:-1, -N_FFT:], y[1:, :N_FFT]], axis=1)
+        starts = N_FFT // 2 + np.array([-SEAM, 0, HOP_LENGTH])
+        frames = np.stack([joined[:, start : start + N_FFT] for start in starts], axis=1)
+        magnitude = np.abs(np.fft.rfft(frames * librosa.filters.get_window("hann", N_FFT))).astype(np.float32)
+        magnitude = np.ascontiguousarray(magnitude.transpose(0, 2, 1))
+        level = decibels(kernels.band_power(magnitude, MEL_WEIGHTS, *MEL_REACH))
+        mel[:-1, :, -1] = np.maximum(level[:, :, 0], floor[:-1])
+        mel[1:, :, :2] = np.maximum(level[:, :, 1:], floor[1:, :, None])
+    return floor
+
+
+def _steps(mel: np.ndarray, floor: np.ndarray) -> np.ndarray:
+    """How much levels rise from each frame to the next, mean over bands [shape=(clips, FRAMES)]."""
+    steps = np.zeros((len(mel), FRAMES))
+    steps[:, 1:] = np.maximum(np.diff(mel), 0).mean(axis=1)
+    # Where clips meet, both are cut off at the same level, and the step is a little longer.
+    both = np.maximum(floor[:-1], floor[1:])
+    rise = np.maximum(mel[1:, :, 0], both) - np.maximum(mel[:-1, :, -1], both)
+    steps[1:, 0] = np.maximum(rise, 0).mean(axis=1) * HOP_LENGTH / SEAM
+    return steps
 
 
 def harmonic_part(mel: np.ndarray) -> np.ndarray:

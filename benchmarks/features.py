@@ -22,7 +22,7 @@ import folds
 import scoring
 import terminal
 from classifiers import LOOKED_AT
-from feature_extraction import COLUMNS, FAMILIES, LOUDNESS, ORIGINAL, STATISTICS, columns
+from feature_extraction import CLIP_COLUMNS, FAMILIES, LOUDNESS, ORIGINAL, STATISTICS, columns
 from library import good_songs
 
 MODELS = ["linear discriminant", "songs: all features"]
@@ -32,8 +32,8 @@ def groups() -> dict[str, list[str]]:
     """The columns of each family and of each statistic, and some sets that have a name."""
     named = {"the nine of 2018": ORIGINAL, "what depends on gain": LOUDNESS}
     families = {name: columns(name) for name in FAMILIES}
-    whole = {"all of song_…": [name for name in LOOKED_AT if name.startswith("song_")]}
-    statistics = {f"…_{each}": [name for name in COLUMNS if name.endswith(f"_{each}")] for each in STATISTICS}
+    whole = {"song_…, but for the key": [name for name in LOOKED_AT if name.startswith("song_")]}
+    statistics = {f"…_{each}": [name for name in CLIP_COLUMNS if name.endswith(f"_{each}")] for each in STATISTICS}
     return named | families | whole | statistics
 
 
@@ -65,7 +65,8 @@ def work(args: argparse.Namespace) -> int:
     print("| | columns | alone | log-loss | gained by having it | log-loss |\n|---|---|---|---|---|---|")
     for name, used in tqdm(groups().items(), unit=" sets", file=sys.stderr):
         alone = score(used, frame, args.repeats)
-        left_out = score([column for column in LOOKED_AT if column not in used], frame, args.repeats)
+        rest = [column for column in LOOKED_AT if column not in used]
+        left_out = score(rest, frame, args.repeats) if len(rest) < len(LOOKED_AT) else everything
         gain, less = (everything[worth] - left_out[worth] for worth in ("balanced accuracy", "log-loss"))
         print(
             f"| {name} | {len(used)} | {alone['balanced accuracy']:.2f} | {alone['log-loss']:.2f} | {gain:+.2f} | "

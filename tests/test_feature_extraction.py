@@ -92,11 +92,8 @@ def test_change_is_told_by_how_fast_it_comes():
     assert fast["rms_bend"] > 2 * slow["rms_bend"]
 
 
-def test_what_goes_together_is_correlated():
-    corr = spectra.mfcc_correlation(spectra.Spectra(STACK))
-    expected = np.corrcoef(ORACLE["mfcc"](STACK[list(SOUNDS).index("music")]))[np.triu_indices(20, 1)]
-    np.testing.assert_allclose(corr[list(SOUNDS).index("music")], expected, atol=1e-4)
-    assert (corr[list(SOUNDS).index("silence")] == 0).all()
+def test_what_does_not_vary_goes_with_nothing():
+    assert (spectra.mfcc_correlation(spectra.Spectra(np.zeros((1, N), np.float32))) == 0).all()
 
 
 def test_deviation_is_not_the_mean_again():
@@ -157,7 +154,8 @@ def test_every_feature_is_librosas(name):
         at = [COLUMNS.index(column) for column in feature_extraction.columns(name)]
         # librosa adds magnitudes up in single precision: now and then, a frame's rolloff is a bin off
         rtol = 5e-4 if name == "rolloff" else 1e-4
-        np.testing.assert_allclose(stacked()[number, at], expected, rtol=rtol, atol=1e-4, err_msg=f"{name} of {sound}")
+        atol = 1e-6 if name in ("rms", "zcr", "flatness") else 1e-4
+        np.testing.assert_allclose(stacked()[number, at], expected, rtol=rtol, atol=atol, err_msg=f"{name} of {sound}")
 
 
 def test_numbers_are_finite_on_anything():

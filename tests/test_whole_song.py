@@ -32,6 +32,14 @@ def test_clicks_have_their_tempo(bpm, seconds):
     assert regular > 0.5
 
 
+@pytest.mark.parametrize("bpm", [72, 90, 96])
+def test_sixteenths_do_not_hide_the_beat(bpm):
+    y = clicks(bpm, 40) + 0.5 * clicks(2 * bpm, 40) + 0.25 * clicks(4 * bpm, 40)
+    # three sixteenths, 4/3 of the tempo, would be nearer to what is usual
+    tempo, _ = hear(y).beat
+    assert min(abs(tempo / bpm - 1), abs(tempo / bpm / 2 - 1)) < 0.02  # an octave is anyone's guess
+
+
 def test_even_four_seconds_have_a_tempo():
     assert hear(clicks(100, 4)).beat[0] == pytest.approx(100, rel=0.02)
 
@@ -50,6 +58,12 @@ def test_clips_are_put_together_without_a_seam(stack):
     seams = np.concatenate([song.onset[k * FRAMES - 3 : k * FRAMES + 3] for k in (1, 2, 3)])
     assert seams.max() < 1.5 * np.median(song.onset)
     np.testing.assert_allclose(song.onset, hear(y).onset, rtol=1e-4, atol=1e-5)
+
+
+def test_a_swell_begins_nowhere():
+    y = sine(100, 20, SAMPLE_RATE, 1) * np.geomspace(1e-3, 0.9, 20 * SAMPLE_RATE)
+    onset = hear(y).onset
+    assert onset.max() < 2 * np.median(onset) + 0.05
 
 
 def test_onsets_are_those_of_the_whole_song():
@@ -86,6 +100,8 @@ def test_how_loudness_moves():
     halves = np.concatenate([sine(440, 10, SAMPLE_RATE, 0.05), sine(440, 10, SAMPLE_RATE, 0.5)])
     np.testing.assert_allclose(hear(halves).loudness, [10, 20, 20 / 9], atol=0.01)
     np.testing.assert_allclose(hear(halves / 4).loudness, hear(halves).loudness, atol=0.01)
+    pause = np.concatenate([sine(440, 10, SAMPLE_RATE), np.zeros(10 * SAMPLE_RATE)])
+    np.testing.assert_allclose(hear(pause).loudness, [30, 60, 60 / 9], atol=0.01)
 
 
 @pytest.mark.parametrize("y", [np.zeros(CLIP_SAMPLES), np.full(CLIP_SAMPLES, 0.5), np.eye(1, 3 * CLIP_SAMPLES)[0]])
