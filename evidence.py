@@ -10,7 +10,7 @@ from sklearn.model_selection import GroupKFold
 from sklearn.preprocessing import StandardScaler
 
 from classifiers import Recipe, artists_of, fit, look, part, train
-from feature_extraction import CLIP_COLUMNS, FAMILIES, SONG_FEATURES, columns
+from feature_extraction import CLIP_COLUMNS, FAMILIES, columns
 from folds import SEED, folds, recordings
 from networks import is_network
 from scoring import Judged, average, items, judge, measure, together
@@ -119,12 +119,12 @@ def separation(songs: pd.DataFrame) -> float:
 
 
 def importance(recipe: Recipe, frame: pd.DataFrame, repeats: int = 3) -> pd.DataFrame:
-    """How much balanced accuracy by song is lost when a family of features is shuffled among clips, or songs.
+    """How much balanced accuracy by song is lost when a family of features is shuffled among clips.
 
     Parameters
     ----------
     recipe : Recipe
-        One that looks at features.
+        One that looks at features of clips.
     frame : pd.DataFrame
         Clips; a model learns from some songs, and the features of the others are shuffled.
     repeats : int
@@ -154,14 +154,11 @@ def _without(recipe: Recipe, frame: pd.DataFrame, fold: tuple, repeats: int) -> 
     learn, test = fold
     model, tested = fit(recipe, frame.iloc[learn]), frame.iloc[test]
     draw = np.random.default_rng(SEED)
-    _, first, song = np.unique(tested["song"], return_index=True, return_inverse=True)
     answers = {("", 0): model.answer(tested)}
     for family in _families(recipe):
         for turn in range(repeats):
-            # what is told of whole songs stays the same for all clips of one
-            order = draw.permutation(first)[song] if family in SONG_FEATURES else draw.permutation(len(tested))
             shuffled = tested.copy()
-            shuffled[columns(family)] = tested[columns(family)].to_numpy()[order]
+            shuffled[columns(family)] = tested[columns(family)].to_numpy()[draw.permutation(len(tested))]
             answers[family, turn] = model.answer(shuffled)
     return answers
 

@@ -102,12 +102,12 @@ def open_smile() -> Callable[[Path], int]:
 
 
 def essentia() -> Callable[[Path], int]:
-    """Essentia's extractor of music, on the clip."""
+    """Essentia's extractor of music, on the clip; it takes no lower sample rate than 32 kHz."""
     import essentia
     import essentia.standard
 
     essentia.log.infoActive = essentia.log.warningActive = False
-    extractor = essentia.standard.MusicExtractor(analysisSampleRate=SAMPLE_RATE)
+    extractor = essentia.standard.MusicExtractor()
 
     def describe_clip(path: Path) -> int:
         pool, _ = extractor(str(path))
@@ -130,7 +130,7 @@ def py_audio_analysis() -> Callable[[Path], int]:
 
 OTHERS = {
     "openSMILE (ComParE 2016)": ("opensmile", open_smile),
-    "Essentia (MusicExtractor)": ("essentia", essentia),
+    "Essentia (MusicExtractor, at 44.1 kHz)": ("essentia", essentia),
     "pyAudioAnalysis": ("pyAudioAnalysis", py_audio_analysis),
 }
 
