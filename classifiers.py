@@ -35,9 +35,8 @@ SURE = 1e-6  # a clip's least probability: no clip alone rules an artist out
 JOINS = ("log", "mean", "vote")  # the ways to join a song's clips, the one that is used first
 
 # What is the same for all clips of a song is for models of whole songs alone: by it, a model of clips knows
-# songs again instead of learning what artists do (on 126 real songs, boosted trees
-# fell from 0.69 to 0.36). Which key
-# a song is in says little of its artist: with it, songs never heard were told worse.
+# songs again instead of learning what artists do (on 126 real songs, boosted trees fell from 0.69 to 0.36).
+# Which key a song is in says little of its artist: with it, songs never heard were told worse.
 OF_SONGS = [name for name in COLUMNS if name not in columns("song_key")]
 RMS = ["rms_mean", "rms_std"]
 MFCC = [name for name in columns("mfcc") if name.endswith(("_mean", "_std"))]

@@ -10,7 +10,7 @@ from sklearn.model_selection import GroupKFold
 from sklearn.preprocessing import StandardScaler
 
 from classifiers import Recipe, artists_of, fit, look, part, train
-from feature_extraction import CLIP_COLUMNS, FAMILIES, columns
+from feature_extraction import CLIP_COLUMNS, FEATURES, columns
 from folds import SEED, folds, recordings
 from networks import is_network
 from scoring import Judged, average, items, judge, measure, together
@@ -124,7 +124,7 @@ def importance(recipe: Recipe, frame: pd.DataFrame, repeats: int = 3) -> pd.Data
     Parameters
     ----------
     recipe : Recipe
-        One that looks at features of clips.
+        One that looks at `CLIP_COLUMNS`.
     frame : pd.DataFrame
         Clips; a model learns from some songs, and the features of the others are shuffled.
     repeats : int
@@ -143,7 +143,7 @@ def importance(recipe: Recipe, frame: pd.DataFrame, repeats: int = 3) -> pd.Data
         return measure(*items([judged], frame), resamples=1)["balanced accuracy"]
 
     rows = {}
-    for family in _families(recipe):
+    for family in FEATURES:
         lost = [balanced("", 0) - balanced(family, turn) for turn in range(repeats)]
         rows[family] = {"loss": np.mean(lost), "deviation": np.std(lost)}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("family").sort_values("loss", ascending=False)
@@ -155,17 +155,12 @@ def _without(recipe: Recipe, frame: pd.DataFrame, fold: tuple, repeats: int) -> 
     model, tested = fit(recipe, frame.iloc[learn]), frame.iloc[test]
     draw = np.random.default_rng(SEED)
     answers = {("", 0): model.answer(tested)}
-    for family in _families(recipe):
+    for family in FEATURES:
         for turn in range(repeats):
             shuffled = tested.copy()
             shuffled[columns(family)] = tested[columns(family)].to_numpy()[draw.permutation(len(tested))]
             answers[family, turn] = model.answer(shuffled)
     return answers
-
-
-def _families(recipe: Recipe) -> list[str]:
-    """The families of features that a model looks at."""
-    return [family for family in FAMILIES if set(columns(family)) <= set(recipe.columns)]
 
 
 def learning_curve(recipe: Recipe, frame: pd.DataFrame, sizes: list[int]) -> pd.DataFrame:

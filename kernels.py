@@ -17,7 +17,7 @@ BLOCK = 16  # bins whose powers are multiplied before one logarithm is taken: fr
 
 @_compiled
 def spectral_shape(magnitude: np.ndarray, frequencies: np.ndarray, roll: float) -> np.ndarray:
-    """Centroid, bandwidth, rolloff and flatness of each frame (4.5 ms -> 0.2 ms).
+    """Centroid, bandwidth, rolloff and flatness of each frame (4.5 ms -> 0.09 ms).
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def spectral_shape(magnitude: np.ndarray, frequencies: np.ndarray, roll: float) 
 
 @_compiled
 def extremes(magnitude: np.ndarray, starts: np.ndarray, stops: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """The mean of the least and of the greatest values in bands: valleys and peaks (0.7 ms -> 0.2 ms).
+    """The mean of the least and of the greatest values in bands: valleys and peaks (0.7 ms -> 0.14 ms).
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def extremes(magnitude: np.ndarray, starts: np.ndarray, stops: np.ndarray, count
 
 @_compiled
 def band_power(magnitude: np.ndarray, weights: np.ndarray, starts: np.ndarray, stops: np.ndarray) -> np.ndarray:
-    """The power in bands, each of which reaches over few bins only (0.55 ms -> 0.05 ms).
+    """The power in bands, each of which reaches over few bins only (0.55 ms -> 0.03 ms).
 
     Parameters
     ----------

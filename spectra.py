@@ -109,7 +109,7 @@ def tempo(s: Spectra) -> np.ndarray:
     """Tempo in BPM [shape=(clips, 1)]; two seconds give only some forty distinct values.
 
     As `librosa.feature.tempo` finds it. The mean over frames of their tempograms is taken before the
-    inverse transform, not after: one of these instead of one for each frame (0.8 ms -> 0.2 ms).
+    inverse transform, not after: one of these instead of one for each frame (0.8 ms -> 0.3 ms).
     """
     length = int(TEMPO_SECONDS * SAMPLE_RATE / HOP_LENGTH)
     frames = s.onset.shape[-1]

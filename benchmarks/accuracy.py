@@ -126,11 +126,11 @@ def work(args: argparse.Namespace) -> int:
         "FMA's set": [name for name in frame if name.startswith("fma_")],
         "ours": CLIP_COLUMNS,
     }
-    hits, lines = {}, {}
+    hits, lines, models = {}, {}, classifiers.models()
     for name, columns in sets.items():
-        recipes = {model: classifiers.models()[model]._replace(columns=columns) for model in CLASSIFIERS}
+        recipes = {model: models[model]._replace(columns=columns) for model in CLASSIFIERS}
         if name == "ours":  # what only whole songs tell, for the model of whole songs
-            recipes["songs: all features"] = classifiers.models()["songs: all features"]
+            recipes["songs: all features"] = models["songs: all features"]
         results = scoring.compare(recipes, frame, repeats=args.repeats)
         scores = scoring.table(results, frame)
         hits[name] = scoring.right({"song": results["song"]}, frame)[scoring.AVERAGE]

@@ -26,6 +26,8 @@ from classifiers import OF_SONGS
 from feature_extraction import CLIP_COLUMNS, FAMILIES, LOUDNESS, ORIGINAL, STATISTICS, columns
 from library import good_songs
 
+MODELS = classifiers.models()  # once: it imports TensorFlow
+
 
 def groups() -> dict[str, list[str]]:
     """The columns of each family and of each statistic, and some sets that have a name."""
@@ -39,9 +41,9 @@ def groups() -> dict[str, list[str]]:
 def score(used: list[str], frame: pd.DataFrame, repeats: int) -> dict[str, float]:
     """Scores by song of the average of both models, looking at these columns."""
     of_clips = [column for column in used if column in CLIP_COLUMNS]
-    recipes = [classifiers.models()["songs: all features"]._replace(columns=used)]
+    recipes = [MODELS["songs: all features"]._replace(columns=used)]
     if of_clips:
-        recipes.append(classifiers.models()["linear discriminant"]._replace(columns=of_clips))
+        recipes.append(MODELS["linear discriminant"]._replace(columns=of_clips))
     judged = []
     for seed in range(repeats):
         dealt = folds.folds(frame, seed=seed)
