@@ -38,7 +38,7 @@ test: .venv/ready
 	@$(PY) -m pytest tests
 
 clean:
-	cd "$${DATA:?}" && rm -rf clips features songs.csv df_music.pkl df_music.parquet model report demo .unfinished-*
+	cd "$${DATA:?}" && rm -rf clips features songs.csv songs.txt df_music.pkl df_music.parquet model similar report demo .unfinished-*
 	rm -rf .venv __pycache__ tests/__pycache__ .pytest_cache
 
 # A half-made .venv does not count: the file "ready" is written last.

@@ -50,7 +50,7 @@ class Recipe(NamedTuple):
     estimator: BaseEstimator
     grid: dict = {}  # noqa: RUF012 - nothing changes it
     columns: list[str] | None = CLIP_COLUMNS  # of the frame; None: it listens to the clips themselves
-    whole_songs: bool = False  # it looks at the summary of a song, not at single clips
+    whole_songs: bool = False  # it learns from summaries of songs, see `summarise`; a linear one
     inner: int = INNER_FOLDS  # how many inner folds are played
     clips_per_song: int | None = None  # it learns from at most so many
 
@@ -226,65 +226,61 @@ class Model(NamedTuple):
         Returns
         -------
         pd.DataFrame
-            One row for each clip under the same index, or for each song, by what the model looks at.
+            One row for each clip, under the same index. Of a model of whole songs it is what that says
+            of a song whose mean is this clip; a linear one says of the song the mean of these.
         """
         X = look(self.columns, self.whole_songs, clips, sounds)
         if is_network(self.estimator):
             net = getattr(self.estimator, "model_", self.estimator)
             values = np.log(np.maximum(net.predict(X, batch_size=256, verbose=0), SURE))
-        elif hasattr(self.estimator, "predict_proba"):
-            values = np.log(np.maximum(self.estimator.predict_proba(X), SURE))
-        else:
+        elif hasattr(self.estimator, "decision_function"):
             values = self.estimator.decision_function(X)
             if values.ndim == 1:  # of two artists: how far on the side of the second
                 values = np.stack([-values / 2, values / 2], axis=1)
-        index = pd.Index(np.unique(clips["song"])) if self.whole_songs else clips.index
-        return pd.DataFrame(values, index=index, columns=self.classes)
+        else:
+            values = np.log(np.maximum(self.estimator.predict_proba(X), SURE))
+        return pd.DataFrame(values, index=clips.index, columns=self.classes)
 
     def answer(self, clips: pd.DataFrame, sounds: np.ndarray | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Calibrated log-probabilities of each clip (no row if it looks at whole songs), and of each song."""
-        logits = self.logits(clips, sounds)
-        if self.whole_songs:
-            return logits.iloc[:0], cooled(logits, self.song_temperature)
-        logs = cooled(logits, self.clip_temperature)
+        """Calibrated log-probabilities of each clip, and of each song."""
+        logs = cooled(self.logits(clips, sounds), self.clip_temperature)
         return logs, cooled(join(logs, clips["song"]), self.song_temperature)
 
 
 def look(columns: list[str] | None, whole_songs: bool, clips: pd.DataFrame, sounds: np.ndarray | None) -> np.ndarray:
-    """What an estimator is given for these clips: one row for each clip, or for each song in order."""
+    """What an estimator is given for these clips, one row for each."""
     if columns is None:
         return sounds
-    return summarise(clips[columns], clips["song"]) if whole_songs else clips[columns].to_numpy()
+    return with_variation(clips[columns], clips["song"]) if whole_songs else clips[columns].to_numpy()
 
 
-def summarise(values: pd.DataFrame, songs: pd.Series) -> np.ndarray:
-    """Describe each song by the mean of its clips and how they vary around it.
+def with_variation(values: pd.DataFrame, songs: pd.Series) -> np.ndarray:
+    """Clips, and beside each how its song varies: the mean of a song's rows is the summary of the song.
 
     Parameters
     ----------
     values : pd.DataFrame
-        Features of clips. Of MFCC columns alone (means and deviations within each clip) the song's
-        covariance is taken: that of the clips' means, and on its diagonal also the mean variance
-        within clips. Of other columns, the standard deviation over clips.
+        Features of clips. A song varies by the standard deviation of each over its clips. Of MFCC
+        columns alone (means and deviations within each clip) it is the covariance: that of the
+        clips' means, and on its diagonal also the mean variance within clips.
     songs : pd.Series
         The song of each clip.
 
     Returns
     -------
-    np.ndarray [shape=(songs, n)]
-        In order of song.
+    np.ndarray [shape=(clips, n)]
     """
-    by_song = values.astype(np.float64).groupby(songs.to_numpy())
+    own, places = np.unique(songs.to_numpy(dtype=object), return_inverse=True)
+    clips = values.to_numpy(np.float64)
+    by_song = [clips[places == number] for number in range(len(own))]
     if list(values.columns) != MFCC:
-        return np.concatenate([by_song.mean().to_numpy(), by_song.std(ddof=0).to_numpy()], axis=1)
-    parts = []
+        return np.concatenate([clips, np.stack([song.std(axis=0) for song in by_song])[places]], axis=1)
     half = len(MFCC) // 2
     upper = np.triu_indices(half)
-    for _, clips in by_song:
-        means, deviations = clips.to_numpy()[:, :half], clips.to_numpy()[:, half:]
-        covariance = np.cov(means.T, bias=True) + np.diag((deviations**2).mean(axis=0))
-        parts.append(np.concatenate([means.mean(axis=0), covariance[upper]]))
-    return np.stack(parts)
+    spread = [
+        (np.cov(song[:, :half].T, bias=True) + np.diag((song[:, half:] ** 2).mean(axis=0)))[upper] for song in by_song
+    ]
+    return np.concatenate([clips[:, :half], np.stack(spread)[places]], axis=1)
 
 
 def fit(
@@ -330,12 +326,10 @@ def part(sounds: np.ndarray | None, places: np.ndarray) -> np.ndarray | None:
 
 def calibrated(logits: pd.DataFrame, frame: pd.DataFrame, *, by: str) -> dict:
     """Temperatures for clips and songs, the log-loss of what is to be answered for, and the answers for songs."""
-    clip_temperature, songs = 1.0, logits
-    if logits.index.equals(frame.index):  # of clips, not of songs already
-        clip_temperature, loss = fit_temperature(logits, frame["artist"])
-        if by == "clip":
-            return {"clip_temperature": clip_temperature, "loss": loss}
-        songs = join(cooled(logits, clip_temperature), frame["song"])
+    clip_temperature, loss = fit_temperature(logits, frame["artist"])
+    if by == "clip":
+        return {"clip_temperature": clip_temperature, "loss": loss}
+    songs = join(cooled(logits, clip_temperature), frame["song"])
     temperature, loss = fit_temperature(songs, artists_of(frame).loc[songs.index])
     found = {"clip_temperature": clip_temperature, "song_temperature": temperature, "loss": loss}
     return found | {"inner": cooled(songs, temperature)}
@@ -350,8 +344,10 @@ def train(recipe: Recipe, setting: dict, frame: pd.DataFrame, sounds: np.ndarray
         ]
         kept = np.concatenate([places[picked] for places, picked in zip(songs, some, strict=True)])
         frame, sounds = frame.iloc[kept], part(sounds, kept)
-    X = look(recipe.columns, recipe.whole_songs, frame, sounds)
-    y = (artists_of(frame) if recipe.whole_songs else frame["artist"]).to_numpy(dtype=object)
+    X, y = look(recipe.columns, recipe.whole_songs, frame, sounds), frame["artist"]
+    if recipe.whole_songs:
+        X, y = pd.DataFrame(X).groupby(frame["song"].to_numpy()).mean().to_numpy(), artists_of(frame)
+    y = y.to_numpy(dtype=object)
     # of fewer clips than neighbours are asked for, all are neighbours
     setting = {name: min(value, len(y)) if name.endswith("n_neighbors") else value for name, value in setting.items()}
     # sklearn's clone would drop the fit_kwargs of Keras's wrapper
@@ -369,10 +365,9 @@ def artists_of(frame: pd.DataFrame) -> pd.Series:
 
 
 def averaged(answers: list[tuple[pd.DataFrame, pd.DataFrame]]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The mean of several models' probabilities, as logarithms: of clips, by those that judge clips, and of songs."""
-    clips, songs = zip(*answers, strict=True)
-    of_clips = [logs for logs in clips if len(logs)] or [clips[0]]
-    return np.log(sum(map(np.exp, of_clips)) / len(of_clips)), np.log(sum(map(np.exp, songs)) / len(songs))
+    """The mean of several models' probabilities, as logarithms: of clips, and of songs."""
+    clips, songs = (np.log(sum(map(np.exp, logs)) / len(answers)) for logs in zip(*answers, strict=True))
+    return clips, songs
 
 
 def average_temperature(inner: list[pd.DataFrame | None], artists: pd.Series) -> float:

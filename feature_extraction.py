@@ -116,6 +116,15 @@ SONG_FEATURES: dict[str, Feature] = {
 
 FAMILIES = FEATURES | SONG_FEATURES
 
+# What the features of clips are about, in plain words.
+ASPECTS = {
+    "timbre": ("mfcc", "mfcc_delta", "mfcc_delta2", "mfcc_corr", "band", "contrast"),
+    "brightness": ("centroid", "rolloff", "bandwidth", "flatness", "zcr"),
+    "harmony": ("chroma", "tonnetz"),
+    "rhythm": ("tempo", "onset"),
+    "loudness": ("rms",),
+}
+
 
 def _dims(name: str) -> list[str]:
     """``rms``; ``mfcc_01`` to ``mfcc_20``; ``song_key_cos`` and ``song_key_sin``."""

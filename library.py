@@ -241,6 +241,20 @@ def read_record(root: Path, song: str) -> dict | None:
     return record if isinstance(record, dict) else None
 
 
+def keep_songs_folder(root: Path, songs: Path) -> None:
+    """Note in songs.txt where the songs of this library lie."""
+    with whole_file(root / "songs.txt") as path:
+        path.write_bytes(os.fsencode(songs))
+
+
+def songs_folder(root: Path) -> Path:
+    """Where the songs of this library lie, as mp3_split.py was last told; else ``songs`` in the root."""
+    try:
+        return Path(os.fsdecode((root / "songs.txt").read_bytes()))
+    except OSError:
+        return root / "songs"
+
+
 def write_songs(root: Path, rows: list[dict]) -> None:
     """Write songs.csv: one row for each song that was found, in order of path."""
     table = pd.DataFrame(sorted(rows, key=lambda row: row["song"]), columns=list(SONG_COLUMNS))

@@ -40,6 +40,7 @@ from library import (
     clip_folder,
     find_songs,
     folder_labels,
+    keep_songs_folder,
     printable,
     read_record,
     whole_file,
@@ -403,6 +404,7 @@ def work(args: argparse.Namespace) -> int:
     rows += [_refused_row(song, reason) for song, reason in refused.items()]
     mark_duplicates(rows)
     write_songs(root, rows)
+    keep_songs_folder(root, songs)
     return summarise(rows, len(pending), root)
 
 

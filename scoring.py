@@ -231,7 +231,7 @@ def table(results: Results, frame: pd.DataFrame) -> pd.DataFrame:
         for by, models in results.items()
         for name, repeats in models.items()
         for level in (("clip",) if by == "clip" else ("clip", "song", "album"))
-        if (level != "album" or (frame["album"] != "").any()) and (level != "clip" or len(repeats[0].clips))
+        if level != "album" or (frame["album"] != "").any()
     }
     made = pd.DataFrame.from_dict(rows, orient="index")
     made.index = pd.MultiIndex.from_tuples(made.index, names=["model", "dealt by", "judged by"])
@@ -403,8 +403,6 @@ def joins(results: Results, frame: pd.DataFrame) -> pd.DataFrame:
     """The balanced accuracy by song of each model, by each way of joining a song's clips."""
     rows = {}
     for name, repeats in results["song"].items():
-        if repeats[0].clips.empty:  # it looks at whole songs
-            continue
         rows[name] = {}
         for how in JOINS:
             joined = [Judged(j.clips, join(j.clips, frame["song"].loc[j.clips.index], how)) for j in repeats]

@@ -33,6 +33,25 @@ def folder(text: str) -> Path:
     return Path(text).expanduser().resolve()
 
 
+def output(suffix: str) -> Callable[[str], Path]:
+    """The type of a file to write: it must end as it should, lest a song be overwritten by mistake."""
+
+    def named(text: str) -> Path:
+        path = Path(text).expanduser()
+        if text != "-" and path.suffix.lower() != suffix:
+            raise argparse.ArgumentTypeError(f"{text!r} does not end in {suffix}")
+        return path if text == "-" else path.resolve()
+
+    return named
+
+
+def positive(text: str) -> int:
+    """A whole number above zero."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above zero")
+    return int(text)
+
+
 def command(script: str, root: Path) -> str:
     """The command line that runs a script on a library."""
     here = Path(__file__).resolve().parent
@@ -55,6 +74,22 @@ def parser(description: str) -> argparse.ArgumentParser:
 def counted(number: int, noun: str) -> str:
     """``1 song``, ``2 songs``, ``7,013 clips``."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def clock(seconds: float) -> str:
+    """``3:07``, ``1:02:03``."""
+    minutes, seconds = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
+
+
+def drawable(nice: str, plain: str) -> str:
+    """The nice characters if standard output can show them, else the plain ones."""
+    try:
+        nice.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return plain
+    return nice
 
 
 def print_note(root: Path) -> None:

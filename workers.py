@@ -22,6 +22,7 @@ from dask.system import CPU_COUNT
 from distributed.comm import get_address_host_port
 from tqdm import tqdm
 
+import terminal
 from library import SongError, UserError, printable
 
 SONG_LIMIT = 3600  # s one song may take before its worker process is stopped
@@ -32,19 +33,13 @@ ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add ``--jobs`` and ``--scheduler``."""
-    parser.add_argument("--jobs", type=_positive, default=CPU_COUNT, metavar="N", help="worker processes here")
+    parser.add_argument("--jobs", type=terminal.positive, default=CPU_COUNT, metavar="N", help="worker processes here")
     parser.add_argument(
         "--scheduler",
         default=os.environ.get("DASK_SCHEDULER_ADDRESS"),
         metavar="ADDRESS",
         help="a Dask cluster to use instead, e.g. tcp://host:8786; its workers must see the same paths",
     )
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above zero")
-    return int(text)
 
 
 def run(

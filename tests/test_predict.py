@@ -1,17 +1,20 @@
+import csv
 import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import sine, tune, write_song
+from conftest import RATE, sine, tune, write_song
 
 import classifiers
 import model_files
 import networks
+import plots
 import predict
 
 
@@ -29,11 +32,13 @@ def root(small, tmp_path_factory):
 def test_songs_never_heard_get_their_artists(root, capsys):
     songs = [root / f"songs/Artist {artist}/Album 2/Song 4.mp3" for artist in "AB"]
     assert predict.main(["--data", str(root), *map(str, songs)]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0].endswith("Artist A/Album 2/Song 4.mp3")
-    assert lines[1].strip().startswith("Artist A ")
-    assert "of 4 clips agree; next Artist B" in lines[1]
-    assert lines[3].strip().startswith("Artist B ")
+    out = capsys.readouterr().out
+    for artist, other in ("AB", "BA"):
+        name, told, bar = out[out.index(f"Artist {artist}/Album 2") :].splitlines()[:3]
+        assert name.endswith("Song 4.mp3")
+        assert told.startswith(f"  Artist {artist} ")
+        assert f"of 4 clips agree; next Artist {other}" in told
+        assert bar.endswith(f"0:08   █ Artist {artist}  ▒ Artist {other}")
 
 
 def test_the_verdict_is_that_of_the_frame(root):
@@ -42,10 +47,10 @@ def test_the_verdict_is_that_of_the_frame(root):
     frame = pd.read_pickle(root / "df_music.pkl").query("song == @song")
     clips, songs = (np.exp(logs) for logs in saved.answer(frame))
     expected = songs.loc[song]
-    verdict = predict.judge(root / "songs" / song, saved)
+    verdict = predict.judge(predict.hear(root / "songs" / song), saved)
     pd.testing.assert_series_equal(verdict.song, expected.loc[verdict.song.index], check_names=False)
     assert verdict.song.sum() == pytest.approx(1)
-    pd.testing.assert_frame_equal(verdict.clips, clips.reset_index(drop=True))
+    pd.testing.assert_frame_equal(verdict.clips, clips.set_axis(frame["start"]))
 
 
 def test_what_is_no_song_is_named_and_the_others_are_judged(root, tmp_path, capsys):
@@ -61,7 +66,14 @@ def test_what_is_no_song_is_named_and_the_others_are_judged(root, tmp_path, caps
     assert "-good.wav\n  Artist A" in out
     for name, reason in zip(
         names,
-        ("not MP3 sound", "a folder", "is not supported; convert it", "too short", "silent", "there is no such file"),
+        (
+            "not MP3 sound",
+            "a folder without music",
+            "is not supported; convert it",
+            "too short",
+            "none of these: silent",
+            "there is no such file",
+        ),
         strict=True,
     ):
         assert reason in next(line for line in out.splitlines() if name in line)
@@ -70,16 +82,37 @@ def test_what_is_no_song_is_named_and_the_others_are_judged(root, tmp_path, caps
 
 def test_silent_clips_have_no_say(root, tmp_path):
     y = np.concatenate([np.zeros(4 * 44_100), tune(1, 9, 4)])
-    verdict = predict.judge(write_song(tmp_path / "x.wav", y), model_files.load(root))
-    assert len(verdict.clips) == 2
+    verdict = predict.judge(predict.hear(write_song(tmp_path / "x.wav", y)), model_files.load(root))
+    assert verdict.clips.isna().all(axis=1).tolist() == [True, True, False, False]
+    assert verdict.judged == 2
     assert verdict.song.index[0] == "Artist B"
+    assert verdict.timeline("#=.").startswith("0:00   ## 0:08   # Artist B  = Artist A")
+
+
+def test_a_song_of_two_halves_turns_in_the_middle(root, tmp_path):
+    y = np.concatenate([tune(0, 9, 20), tune(1, 9, 20)])
+    verdict = predict.judge(predict.hear(write_song(tmp_path / "x.wav", y)), model_files.load(root))
+    given = verdict.clips.idxmax(axis=1)
+    assert (given[given.index < 20] == "Artist A").mean() >= 0.9
+    assert (given[given.index >= 20] == "Artist B").mean() >= 0.9
+    bar = verdict.timeline("#=").split()[1]
+    assert len(bar) == 20
+    assert bar[2:8] == 6 * ("#" if verdict.song.index[0] == "Artist A" else "=")
+    assert bar[12:18] == 6 * ("=" if verdict.song.index[0] == "Artist A" else "#")
+
+
+def test_a_long_song_has_a_bar_that_fits():
+    clips = pd.DataFrame({"A": 0.8, "B": 0.2}, index=2.0 * np.arange(1000))
+    clips.iloc[500:] = [0.1, 0.9]
+    bar = predict.Verdict(pd.Series({"A": 0.6, "B": 0.4}), clips, False, None).timeline("#=.")
+    assert bar == f"0:00 {30 * '#'}{30 * '='} 33:20   # A  = B"
 
 
 def test_a_song_it_learned_from_is_called_so(root):
     saved = model_files.load(root)
     songs = root / "songs/Artist A"
-    assert "learned from this very song" in str(predict.judge(songs / "Album 1/Song 1.mp3", saved))
-    assert "learned from" not in str(predict.judge(songs / "Album 2/Song 4.mp3", saved))
+    assert "learned from this very song" in str(predict.judge(predict.hear(songs / "Album 1/Song 1.mp3"), saved))
+    assert "learned from" not in str(predict.judge(predict.hear(songs / "Album 2/Song 4.mp3"), saved))
 
 
 def test_less_sure_than_the_threshold_is_none_of_these(root, tmp_path, capsys):
@@ -92,7 +125,7 @@ def test_less_sure_than_the_threshold_is_none_of_these(root, tmp_path, capsys):
         assert capsys.readouterr().out.splitlines()[1].startswith(says)
 
 
-def test_a_model_of_whole_songs_counts_no_clips(root, tmp_path, capsys):
+def test_a_model_of_whole_songs_speaks_of_clips_too(root, tmp_path, capsys):
     own = shutil.copytree(root, tmp_path / "own")
     frame = pd.read_pickle(own / "df_music.pkl")
     model = classifiers.fit(classifiers.models()["songs: all features"], frame)
@@ -100,8 +133,7 @@ def test_a_model_of_whole_songs_counts_no_clips(root, tmp_path, capsys):
     assert predict.main(["--data", str(own), str(own / "songs/Artist B/Album 2/Song 4.mp3")]) == 0
     line = capsys.readouterr().out.splitlines()[1]
     assert line.startswith("  Artist B ")
-    assert "(next Artist A" in line
-    assert "agree" not in line
+    assert "(4 of 4 clips agree; next Artist A" in line
 
 
 def test_a_network_that_listens_is_given_the_clips(root, tmp_path):
@@ -114,7 +146,7 @@ def test_a_network_that_listens_is_given_the_clips(root, tmp_path):
     model_files.save(own, "ear", [model], trained_on=frame, held_out="", scores={}, none_below=None)
     song = "Artist A/Album 2/Song 4.mp3"
     expected = np.exp(model.answer(frame, mels)[1].loc[song])
-    verdict = predict.judge(own / "songs" / song, model_files.load(own))
+    verdict = predict.judge(predict.hear(own / "songs" / song, keep_sound=True), model_files.load(own))
     np.testing.assert_allclose(verdict.song, expected.loc[verdict.song.index], atol=1e-3)
 
 
@@ -146,3 +178,132 @@ def test_tensorflow_is_not_imported_for_a_model_without_it(root):
     )
     here = Path(predict.__file__).parent
     assert subprocess.run([sys.executable, "-c", code], cwd=here, check=False).returncode == 0
+
+
+# --- folders, and what is for programs -------------------------------------------------------
+
+PROBABILITY = {"type": "number", "minimum": 0, "maximum": 1}
+NAME_OR_NOTHING = {"type": ["string", "null"]}
+JUDGED = {
+    "song": {"type": "string"},
+    "artist": NAME_OR_NOTHING,
+    "probability": PROBABILITY,
+    "nearest": {"type": "string"},
+    "next": {"type": "string"},
+    "clips": {"type": "integer", "minimum": 1},
+    "agreeing_clips": {"type": "integer", "minimum": 0},
+    "silent_clips": {"type": "integer", "minimum": 0},
+    "learned_from": {"type": "boolean"},
+    "probabilities": {"type": "object", "additionalProperties": PROBABILITY},
+    "timeline": {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": {
+                "start": {"type": "number"},
+                "artist": NAME_OR_NOTHING,
+                "probability": {"type": ["number", "null"]},
+            },
+            "required": ["start", "artist", "probability"],
+            "additionalProperties": False,
+        },
+    },
+    "problem": {"const": ""},
+}
+FAILED = {"song": {"type": "string"}, "problem": {"type": "string", "minLength": 1}}
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "model": {"type": "object", "required": ["name", "created", "classes", "none_below"]},
+        "songs": {
+            "type": "array",
+            "items": {
+                "oneOf": [
+                    {"type": "object", "properties": kind, "required": list(kind), "additionalProperties": False}
+                    for kind in (JUDGED, FAILED)
+                ]
+            },
+        },
+    },
+    "required": ["model", "songs"],
+    "additionalProperties": False,
+}
+
+
+@pytest.fixture(scope="module")
+def messy(tmp_path_factory):
+    """A folder of songs to be sorted: two good ones, one in a folder below, a broken and a silent one."""
+    folder = tmp_path_factory.mktemp("messy")
+    write_song(folder / "one.wav", np.concatenate([tune(0, 9, 4), np.zeros(2 * RATE)]))
+    write_song(folder / "below/two.mp3", tune(1, 9, 4))
+    write_song(folder / "quiet.wav", 0 * sine(440, 4))
+    (folder / "broken.mp3").write_text("no music")
+    (folder / "cover.jpg").write_text("no music")
+    return folder
+
+
+def test_a_folder_is_judged_in_a_table_and_left_as_it_is(root, messy, tmp_path, capsys):
+    before = {path: path.stat().st_mtime_ns for path in messy.rglob("*")}
+    table = tmp_path / "guesses.csv"
+    assert predict.main(["--data", str(root), str(messy), "--csv", str(table), "--jobs", "2"]) == 3
+    assert {path: path.stat().st_mtime_ns for path in messy.rglob("*")} == before
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = {Path(row["song"]).name: row for row in csv.DictReader(file)}
+    assert list(rows) == ["two.mp3", "broken.mp3", "one.wav", "quiet.wav"]  # in order of path
+    assert (rows["one.wav"]["artist"], rows["two.mp3"]["artist"]) == ("Artist A", "Artist B")
+    assert (rows["one.wav"]["clips"], rows["one.wav"]["silent_clips"]) == ("2", "1")
+    assert (rows["one.wav"]["problem"], rows["one.wav"]["learned_from"]) == ("", "False")
+    assert rows["quiet.wav"]["problem"].startswith("none of these: silent")
+    assert rows["broken.mp3"]["artist"] == rows["broken.mp3"]["clips"] == ""
+    out = capsys.readouterr().out
+    assert "two.mp3\n  Artist B " in out
+    assert "No verdict (2 songs):" in out
+
+
+def test_json_keeps_to_its_schema(root, messy, capsys):
+    assert predict.main(["--data", str(root), str(messy), "--json", "-"]) == 3
+    told = json.loads(capsys.readouterr().out)
+    jsonschema.validate(told, SCHEMA)
+    assert told["model"]["classes"] == ["Artist A", "Artist B"]
+    one = next(song for song in told["songs"] if song["song"].endswith("one.wav"))
+    assert [clip["start"] for clip in one["timeline"]] == [0, 2, 4]
+    assert one["timeline"][2] == {"start": 4, "artist": None, "probability": None}
+    assert sum(one["probabilities"].values()) == pytest.approx(1, abs=1e-3)
+    assert one["probability"] == one["probabilities"]["Artist A"]
+
+
+def test_a_table_does_not_overwrite_a_song(root, tmp_path, capsys):
+    song = write_song(tmp_path / "x.wav", tune(0, 9, 4))
+    before = song.read_bytes()
+    with pytest.raises(SystemExit) as ended:
+        predict.main(["--data", str(root), "--csv", str(song), str(song)])
+    assert ended.value.code == 2
+    assert "does not end in .csv" in capsys.readouterr().err
+    assert song.read_bytes() == before
+
+
+def test_a_folder_without_music_is_said_to_be_one(root, tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    assert predict.main(["--data", str(root), str(tmp_path / "empty")]) == 1
+    assert "empty: a folder without music" in capsys.readouterr().out
+
+
+def test_pictures_of_songs_of_the_same_name_stand_side_by_side(root, tmp_path):
+    songs = [write_song(tmp_path / f"{n}/same.wav", tune(n, 9, 4)) for n in range(2)]
+    assert predict.main(["--data", str(root), *map(str, songs), "--plot", str(tmp_path / "out")]) == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["same.wav (2).png", "same.wav.png"]
+
+
+def test_the_picture_shows_each_clip_in_the_colour_of_its_artist():
+    clips = pd.DataFrame({"A": [0.9, 0.2, np.nan], "B": [0.1, 0.8, np.nan]}, index=[0.0, 2.0, 4.0])
+    sounds = (3000 * np.random.default_rng(0).standard_normal((3, 44_100))).astype(np.int16)
+    colours = plots.artist_colours("AB")
+    figure = plots.verdict("title", "answer", sounds, clips, ["A", "B"], colours)
+    wave, parts = figure.axes
+    (lines,) = wave.collections
+    drawn = lines.get_colors()[::20, :3]
+    np.testing.assert_allclose(drawn, [colours["A"], colours["B"], (0.85, 0.85, 0.85)])
+    heights = {bars.get_label(): [bar.get_height() for bar in bars] for bars in parts.containers}
+    assert heights["A"][:2] == [0.9, 0.2]
+    assert list(heights) == ["A", "B"]
+    assert figure.get_suptitle() == "title"

@@ -1,0 +1,136 @@
+"""Name the songs of your library that sound most like a song, and say why.
+
+python recommend.py "New song.mp3"                     # a file
+python recommend.py photograph --playlist alike.m3u8   # a song of the library, by a part of its title or path
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+import similarity
+import terminal
+from feature_extraction import ASPECTS, describe_file
+from library import DEMUXERS, SongError, UserError, printable, songs_folder, unsupported, whole_file
+
+
+def choose(asked: str, index: similarity.Index) -> tuple[str, np.ndarray, np.ndarray]:
+    """The song that is meant: what to call it, its description, and which songs of the library it is.
+
+    Raises
+    ------
+    UserError
+        If it is neither a file nor one song of the library, or the file is no usable song.
+    """
+    path = Path(asked).expanduser()
+    if path.is_file():
+        return from_file(path, index)
+    songs, sought = index.songs, asked.casefold()
+    meant = (songs["song"] == asked).to_numpy()
+    if not meant.any():
+        meant = (songs["title"].str.casefold() == sought).to_numpy()
+    if not meant.any():
+        text = songs["song"].str.casefold() + "\n" + songs["title"].str.casefold()
+        meant = text.str.contains(sought, regex=False).to_numpy()
+    if not meant.any():
+        raise UserError(
+            f"{printable(asked)} is neither a file nor a part of the title or path of a song among the "
+            f"{terminal.counted(len(songs), 'song')} of this library."
+        )
+    if meant.sum() > 1:
+        several = "; ".join(songs["song"][meant][:5]) + (" …" if meant.sum() > 5 else "")
+        raise UserError(f"{meant.sum()} songs are called so. Say more of the path of the one you mean: {several}")
+    (place,) = np.flatnonzero(meant)
+    return songs["song"][place], np.asarray(index.described[place]), meant
+
+
+def from_file(path: Path, index: similarity.Index) -> tuple[str, np.ndarray, np.ndarray]:
+    """As `choose`, for a file. Where the library holds this very recording, that is it."""
+    try:
+        if path.suffix.lower() not in DEMUXERS:
+            raise SongError(unsupported(path.suffix))
+        table, record = describe_file(path)
+        if table is None:
+            raise SongError(f"{record['status']}: {record['reason']}")
+    except SongError as error:
+        raise UserError(f"{printable(path)}: {error}") from None
+    described = similarity.describe(table[~table["silent"]].assign(song=""))
+    itself = (index.songs["hash"] == record["hash"]).to_numpy()
+    return str(path), described.to_numpy()[0], itself
+
+
+def work(args: argparse.Namespace) -> int:
+    """Print the songs that sound most alike, and write the playlist if one is asked for."""
+    terminal.print_note(args.data)
+    index = similarity.load(args.data)
+    name, described, itself = choose(args.song, index)
+    barred = itself
+    if args.other_albums:
+        albums = index.songs["artist"] + "\n" + index.songs["album"]
+        barred = itself | albums.isin(albums[itself]).to_numpy()
+    alike = similarity.nearest(index, described, barred, args.count)
+    if alike.empty:
+        raise UserError("There is no other song in this library" + (" on another album." if args.other_albums else "."))
+    print(f"{printable(name)} sounds most like")
+    for number, (_, song) in enumerate(alike.iterrows(), start=1):
+        who, album = printable(song["artist"], 60), f" ({printable(song['album'], 60)})" if song["album"] else ""
+        print(f"{number:3}. {song['distance']:.2f}  {who} - {printable(song['title'], 80)}{album}")
+        print(f"           {because(song)}")
+    print(f"The numbers are distances: 0 the same, 1 as far as songs drawn by lot. {told(index.quality)}")
+    if args.playlist:
+        write_playlist(alike, songs_folder(args.data), args.playlist)
+        print(f"They are in {printable(args.playlist)}.")
+    return terminal.ALL_GOOD
+
+
+def because(song: pd.Series) -> str:
+    """What two songs have in common, in words: the aspects that add most to the cosine between them."""
+    added = song[list(ASPECTS)].astype(float).sort_values(ascending=False)
+    parts = [f"{aspect} {share:.2f}" for aspect, share in added.items() if share >= 0.005]
+    return f"alike in {', '.join(parts)}" if parts else "alike in nothing"
+
+
+def told(quality: dict) -> str:
+    """How good such recommendations are, in a sentence."""
+    which = "on another album is" if quality["albums"] else "is (albums of its own counting, for nobody has two)"
+    return (
+        f"In this library the song that sounds most alike {which} by the same artist for {quality['right']:.0%} of "
+        f"{terminal.counted(quality['songs'], 'song')}; by lot it would be {quality['by lot']:.0%}, by the cosine "
+        f"between plain features {quality['plain cosine']:.0%}."
+    )
+
+
+def write_playlist(songs: pd.DataFrame, folder: Path, path: Path) -> None:
+    """Write an extended M3U playlist, which names the files by their whole paths."""
+    lines = ["#EXTM3U"]
+    for _, song in songs.iterrows():
+        place = str(folder / song["song"])
+        if place.isprintable():  # a line break in a name has no place in such a file
+            artist, title = printable(song["artist"]), printable(song["title"])
+            lines += [f"#EXTINF:{round(song['seconds'])},{artist} - {title}", place]
+    with whole_file(path) as target:
+        target.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = terminal.parser(__doc__)
+    parser.add_argument("song", metavar="SONG", help="audio file, or part of the title or path of a song you have")
+    parser.add_argument("--count", type=terminal.positive, default=10, metavar="N", help="how many to name")
+    parser.add_argument("--other-albums", action="store_true", help="name no songs of the same album")
+    parser.add_argument(
+        "--playlist", type=terminal.output(".m3u8"), metavar="FILE", help="write them as a playlist, ending in .m3u8"
+    )
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the script; returns its exit status."""
+    return terminal.run(work, parse_args(argv))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

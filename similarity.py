@@ -1,0 +1,253 @@
+"""Which songs sound alike: songs as points, an index of them on disk, and the nearest.
+
+The cosine between plain features is nearly blind: what all music shares drowns the rest. So songs are
+centred and whitened first, and alike is what differs from the average song in the same direction.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dataframe_creation import made_from
+from feature_extraction import ASPECTS, CLIP_COLUMNS, columns
+from library import UserError, printable, read_songs, whole_file
+
+VERSION = 1  # of the index; raise it when the same songs would lie elsewhere
+RIDGE = 0.1  # of the largest variance, added to each: directions in which songs hardly differ are mostly chance
+DIMENSIONS = 128  # kept at most
+ROWS = 8192  # of the frame, and of the index while it is made, that are in memory at once
+ASKED = 1000  # songs, at most, by which the quality is measured
+
+LABELS = ["song", "artist", "album", "title", "seconds", "hash"]
+
+# Which columns of a description belong to which aspect: means first, then deviations.
+OF_ASPECT = {
+    aspect: np.flatnonzero(np.isin(2 * CLIP_COLUMNS, [column for name in names for column in columns(name)]))
+    for aspect, names in ASPECTS.items()
+}
+
+
+class Space(NamedTuple):
+    """How the description of a song becomes a point."""
+
+    centre: np.ndarray  # [shape=(columns,)]
+    basis: np.ndarray  # [shape=(columns, dimensions)]
+
+    def points(self, described: np.ndarray) -> np.ndarray:
+        """Points on the unit sphere [shape=(songs, dimensions)] of descriptions [shape=(songs, columns)]."""
+        points = (described - self.centre) @ self.basis
+        return (points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-12)).astype(np.float32)
+
+
+class Index(NamedTuple):
+    """The songs of a library; its arrays are read from disk as needed."""
+
+    songs: pd.DataFrame  # one row for each, with `LABELS`
+    described: np.ndarray  # see `describe`
+    points: np.ndarray  # see `Space.points`
+    space: Space
+    quality: dict  # see `quality`
+
+
+def describe(clips: pd.DataFrame) -> pd.DataFrame:
+    """Describe songs by the means of their clips' features, and by how these vary from clip to clip.
+
+    Parameters
+    ----------
+    clips : pd.DataFrame
+        Rows of a frame that are not silent.
+
+    Returns
+    -------
+    pd.DataFrame
+        One row for each song, in order of song; for each of `CLIP_COLUMNS` a mean, then for each a
+        standard deviation.
+    """
+    by_song = clips.groupby("song")[CLIP_COLUMNS]
+    return pd.concat([by_song.mean(), by_song.std(ddof=0).add_suffix(" varies")], axis=1).astype(np.float32)
+
+
+def fit(described: np.ndarray) -> Space:
+    """The space that these songs span: centred, scaled and whitened (with a ridge).
+
+    Parameters
+    ----------
+    described : np.ndarray [shape=(songs, columns)]
+        It may lie on disk: a part at a time is read.
+    """
+    count, width = described.shape
+    centre = sum(part.sum(axis=0, dtype=np.float64) for part in _parts(described)) / count
+    covariance = np.zeros((width, width))
+    for part in _parts(described):
+        moved = part - centre
+        covariance += moved.T @ moved / count
+    scale = np.sqrt(np.diag(covariance))
+    scale[scale < 1e-9 * np.abs(centre)] = np.inf  # a column that never changes says nothing
+    scale[scale == 0] = np.inf
+    variances, axes = np.linalg.eigh(covariance / np.outer(scale, scale))
+    largest = np.argsort(variances)[::-1][: min(DIMENSIONS, count)]
+    weights = 1 / np.sqrt(np.maximum(variances[largest], 0) + RIDGE * variances.max() + 1e-12)
+    return Space(centre, axes[:, largest] / scale[:, None] * weights)
+
+
+def _parts(rows: np.ndarray) -> Iterator[np.ndarray]:
+    for start in range(0, len(rows), ROWS):
+        yield rows[start : start + ROWS]
+
+
+def nearest(index: Index, described: np.ndarray, barred: np.ndarray, count: int) -> pd.DataFrame:
+    """The songs that sound most like a song.
+
+    Parameters
+    ----------
+    index : Index
+        The library.
+    described : np.ndarray [shape=(columns,)]
+        The song.
+    barred : np.ndarray of bool [shape=(songs,)]
+        Songs not to be named.
+    count : int
+        How many to name, at most.
+
+    Returns
+    -------
+    pd.DataFrame
+        The nearest song first: `LABELS`; ``distance``, one minus the cosine (0 the same, 1 what songs
+        drawn by lot have on average, 2 the opposite); and what each of `ASPECTS` adds to the cosine.
+    """
+    (point,) = index.space.points(described[None])
+    distance = np.where(barred, np.inf, 1 - index.points @ point)
+    first = np.argsort(distance, kind="stable")[: min(count, int((~barred).sum()))]
+    found = index.songs.iloc[first].assign(distance=distance[first])
+    return found.assign(**_shares(index.space, described, np.asarray(index.described[first])))
+
+
+def _shares(space: Space, song: np.ndarray, others: np.ndarray) -> dict[str, np.ndarray]:
+    """What each aspect adds to the cosine between a song and others: exact, for the cosine is a sum over columns."""
+    rows = np.concatenate([song[None], others]) - space.centre
+    points = rows @ space.basis
+    length = np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-12)
+    rows, back = rows / length, points / length @ space.basis.T
+    added = (rows[0] * back[1:] + rows[1:] * back[0]) / 2
+    return {aspect: added[:, own].sum(axis=1) for aspect, own in OF_ASPECT.items()}
+
+
+def quality(points: np.ndarray, described: np.ndarray, songs: pd.DataFrame) -> dict:
+    """How often the song that sounds most alike, on another album, is by the same artist.
+
+    Parameters
+    ----------
+    points, described : np.ndarray
+        The songs.
+    songs : pd.DataFrame
+        Their `LABELS`.
+
+    Returns
+    -------
+    dict
+        ``right``, the part of songs for which it is; ``plain cosine``, the same by the cosine between
+        descriptions; ``by lot``, the same for a song drawn by lot; ``songs``, how many were asked: drawn
+        by lot among those whose artist has another album. If there are none, ``albums`` is False, all
+        songs are asked, and their own albums count.
+    """
+    albums = songs.groupby("artist")["album"].transform("nunique").to_numpy() > 1
+    artist, album = (pd.factorize(keys)[0] for keys in (songs["artist"], songs["artist"] + "\n" + songs["album"]))
+    own = album if albums.any() else np.arange(len(songs))
+    asked = np.random.default_rng(0).permutation(np.flatnonzero(albums | ~albums.any()))[:ASKED]
+    lengths = np.concatenate([np.linalg.norm(part, axis=1) for part in _parts(described)])
+    hits = {"right": [], "plain cosine": [], "by lot": []}
+    for song in asked:
+        same, others = artist == artist[song], own != own[song]
+        for name, cosine in (("right", points @ points[song]), ("plain cosine", described @ described[song] / lengths)):
+            hits[name].append(same[np.where(others, cosine, -np.inf).argmax()])
+        hits["by lot"].append(same[others].mean())
+    found = {name: float(np.mean(values)) for name, values in hits.items()}
+    return found | {"songs": len(asked), "albums": bool(albums.any())}
+
+
+# --- on disk ---------------------------------------------------------------------------------
+
+
+def build(root: Path) -> None:
+    """Make the index of a library: its frame is read once, some songs at a time."""
+    with whole_file(root / "similar") as folder:
+        folder.mkdir()
+        names = []
+        with (folder / "described.f32").open("wb") as file:
+            for clips in _some_songs(root / "df_music.parquet"):
+                described = describe(clips)
+                names.extend(described.index)
+                file.write(described.to_numpy().tobytes())
+        described = _read_described(folder)
+        space = fit(described)
+        with (folder / "points.f32").open("wb") as file:
+            for part in _parts(described):
+                file.write(space.points(part).tobytes())
+        np.savez(folder / "space.npz", **space._asdict())
+        songs = read_songs(root).set_index("song").loc[names].reset_index()[LABELS]
+        songs.to_parquet(folder / "songs.parquet", index=False)
+        found = quality(_read_points(folder, space), described, songs)
+        about = {"version": VERSION, "made_from": made_from(root), "quality": found}
+        (folder / "index.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
+
+
+def _read_described(folder: Path) -> np.ndarray:
+    return np.memmap(folder / "described.f32", np.float32, "r").reshape(-1, 2 * len(CLIP_COLUMNS))
+
+
+def _read_points(folder: Path, space: Space) -> np.ndarray:
+    return np.memmap(folder / "points.f32", np.float32, "r").reshape(-1, space.basis.shape[1])
+
+
+def _some_songs(path: Path) -> Iterator[pd.DataFrame]:
+    """The frame without silent clips, some whole songs at a time: they stand in it in order of song."""
+    rest = pd.DataFrame()
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(ROWS, columns=["song", "silent", *CLIP_COLUMNS]):
+            clips = pd.concat([rest, batch.to_pandas()])
+            last = clips["song"] == clips["song"].iloc[-1]  # it may go on
+            rest, whole = clips[last], clips[~last & ~clips["silent"]]
+            if len(whole):
+                yield whole
+    if len(rest):
+        yield rest[~rest["silent"]]
+
+
+def load(root: Path) -> Index:
+    """The index of a library. It is made first where there is none, or the frame has changed.
+
+    Raises
+    ------
+    UserError
+        If there is no frame, or one of other features.
+    """
+    made, folder = made_from(root), root / "similar"
+    if made is None:
+        raise UserError(f"There is no frame in {printable(root)} yet. Run dataframe_creation.py first.")
+    about = _about(folder)
+    if (about.get("version"), about.get("made_from")) != (VERSION, made):
+        try:
+            build(root)
+        except (KeyError, pa.ArrowException):
+            raise UserError(
+                f"{printable(root / 'df_music.parquet')} does not fit the features of today. Run feature_extraction.py "
+                "and dataframe_creation.py again."
+            ) from None
+        about = _about(folder)
+    with np.load(folder / "space.npz") as arrays:
+        space = Space(**arrays)
+    songs = pd.read_parquet(folder / "songs.parquet")
+    return Index(songs, _read_described(folder), _read_points(folder, space), space, about["quality"])
+
+
+def _about(folder: Path) -> dict:
+    try:
+        return json.loads((folder / "index.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}

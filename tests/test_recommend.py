@@ -1,0 +1,114 @@
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+from conftest import RATE, run_scripts, sine, tune, write_artists, write_song
+
+import mp3_split
+import recommend
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """A library of three artists, whose songs lie elsewhere."""
+    root = tmp_path_factory.mktemp("recommend") / "root"
+    songs = root.parent / "music"
+    write_artists(songs, artists=3, seconds=24)
+    assert run_scripts(root, "--songs", str(songs)) == [0, 0, 0]
+    return root
+
+
+def named(out: str) -> list[str]:
+    """The songs that were named, in order: artist and title."""
+    return [line.split("  ")[-1] for line in out.splitlines() if line[:3].strip().isdigit()]
+
+
+def test_a_song_of_the_library_is_found_by_path_and_part_of_its_title(root, capsys):
+    for asked in ("Artist B/Album 2/Song 4.mp3", "b/album 2/song 4"):
+        assert recommend.main(["--data", str(root), asked, "--count", "3"]) == 0
+        out = capsys.readouterr().out
+        assert out.startswith("Artist B/Album 2/Song 4.mp3 sounds most like")
+        assert len(named(out)) == 3
+        assert all(song.startswith("Artist B - ") for song in named(out))
+        assert "Song 4" not in " ".join(named(out))
+        assert "alike in timbre" in out
+        assert "by the same artist for 100% of 12 songs; by lot it would be" in out
+
+
+def test_songs_of_the_same_album_are_left_out_on_request(root, capsys):
+    assert recommend.main(["--data", str(root), "Artist B/Album 2/Song 4.mp3", "--other-albums", "--count", "99"]) == 0
+    songs = named(capsys.readouterr().out)
+    assert len(songs) == 10  # of twelve, but for the two of this album
+    assert not [song for song in songs if song.startswith("Artist B") and song.endswith("(Album 2)")]
+    assert songs[0].startswith("Artist B")
+
+
+def test_several_songs_of_one_name_are_named(root, capsys):
+    assert recommend.main(["--data", str(root), "song 4"]) == 1
+    err = capsys.readouterr().err
+    assert "3 songs are called so" in err
+    assert "Artist A/Album 2/Song 4.mp3; Artist B/Album 2/Song 4.mp3; Artist C" in err
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("rate", ["96k", "320k"])
+def test_a_song_encoded_anew_and_shifted_finds_itself_first(root, tmp_path, capsys, rate):
+    song = root.parent / "music/Artist C/Album 1/Song 3.mp3"
+    copy = tmp_path / "copy.mp3"
+    asked = [mp3_split.ffmpeg(), "-v", "error", "-ss", "0.5", "-i", song, "-b:a", rate, copy]
+    subprocess.run(asked, check=True)
+    assert recommend.main(["--data", str(root), str(copy)]) == 0
+    assert named(capsys.readouterr().out)[0] == "Artist C - Song 3 (Album 1)"
+
+
+def test_the_very_file_is_not_recommended_for_itself(root, tmp_path, capsys):
+    song = shutil.copy(root.parent / "music/Artist C/Album 1/Song 3.mp3", tmp_path / "elsewhere.mp3")
+    assert recommend.main(["--data", str(root), str(song), "--count", "99"]) == 0
+    songs = named(capsys.readouterr().out)
+    assert len(songs) == 11
+    assert "Artist C - Song 3 (Album 1)" not in songs
+
+
+def test_a_playlist_names_files_that_are_there(root, tmp_path, capsys):
+    path = tmp_path / "alike.m3u8"
+    assert recommend.main(["--data", str(root), "Artist A/Album 1/Song 1.mp3", "--playlist", str(path)]) == 0
+    first, *lines = path.read_text(encoding="utf-8").splitlines()
+    assert first == "#EXTM3U"
+    assert len(lines) == 20
+    assert lines[0].startswith("#EXTINF:24,Artist A - Song ")
+    for place in lines[1::2]:
+        assert (root.parent / "music") / place == type(root)(place)
+        assert type(root)(place).is_file()
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("nothing.mp3", "neither a file nor a part of the title or path of a song among the 12 songs"),
+        ("text.mp3", "not MP3 sound"),
+        ("note.txt", "is not supported"),
+        ("silent.wav", "silent"),
+        ("short.wav", "too short"),
+    ],
+)
+def test_what_is_no_song_is_said_in_one_line(root, tmp_path, capsys, name, reason):
+    (tmp_path / "text.mp3").write_text("no music")
+    (tmp_path / "note.txt").write_text("x")
+    write_song(tmp_path / "silent.wav", 0 * sine(440, 4))
+    write_song(tmp_path / "short.wav", sine(440, 1))
+    assert recommend.main(["--data", str(root), str(tmp_path / name)]) == 1
+    err = capsys.readouterr().err
+    assert reason in err
+    assert len(err.splitlines()) == 1
+
+
+def test_a_song_half_silent_is_told_by_the_rest(root, tmp_path, capsys):
+    y = np.concatenate([np.zeros(8 * RATE), tune(1, 9, 8)])
+    assert recommend.main(["--data", str(root), str(write_song(tmp_path / "x.wav", y))]) == 0
+    assert named(capsys.readouterr().out)[0].startswith("Artist B - ")
+
+
+def test_without_a_library_it_says_what_to_do(tmp_path, capsys):
+    assert recommend.main(["--data", str(tmp_path), "song"]) == 1
+    assert "Run dataframe_creation.py first" in capsys.readouterr().err
