@@ -23,6 +23,8 @@ import workers
 from feature_extraction import COLUMNS, ORIGINAL, SETTINGS, up_to_date
 from library import SongError, UserError, clear_unfinished, good_songs, printable, table_path, versions, whole_file
 
+ROW_GROUP = 50_000  # clips: what a reader of the Parquet file holds in memory at least
+
 LABELS = ["artist", "album", "song"]
 KEYS = ["clip", "start", "silent"]
 
@@ -177,7 +179,7 @@ def write(frame: pd.DataFrame, root: Path) -> None:
     with whole_file(root / "df_music.pkl") as path:
         frame.to_pickle(path)
     with whole_file(root / "df_music.parquet") as path:  # last: see `made_from`
-        frame.to_parquet(path, index=False)
+        frame.to_parquet(path, index=False, row_group_size=ROW_GROUP)
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

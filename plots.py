@@ -1,15 +1,22 @@
 """Figures that are drawn in more than one place, their style, and one colour for each artist."""
 
+import base64
+import html
+import io
 import textwrap
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import seaborn as sns
+import soundfile
+from IPython.display import Audio, Markdown, display
 from matplotlib.figure import Figure
 
-from library import printable
-from mp3_split import CLIP_SECONDS
+from library import clip_folder, printable
+from mp3_split import CLIP_SECONDS, SAMPLE_RATE
 
 
 def use_style() -> None:
@@ -80,7 +87,16 @@ def verdict(
     for name, colour in zip(table, [*(colours[a] for a in shown), others], strict=True):
         if name == "others" and len(ranked) <= len(shown):
             continue
-        parts.bar(table.index, table[name], CLIP_SECONDS, bottom, align="edge", color=colour, label=printable(name, 40))
+        parts.bar(
+            table.index,
+            table[name],
+            CLIP_SECONDS,
+            bottom,
+            align="edge",
+            color=colour,
+            linewidth=0,
+            label=printable(name, 40),
+        )
         bottom += table[name].to_numpy()
     parts.set(ylim=(0, 1), xlim=(0, clips.index[-1] + CLIP_SECONDS), ylabel="probability\nby each clip alone")
     parts.xaxis.set_major_formatter(lambda seconds, _: f"{int(seconds) // 60}:{int(seconds) % 60:02d}")
@@ -89,3 +105,59 @@ def verdict(
     wave.set_title("\n".join(textwrap.wrap(answer, 120)), fontsize="medium", loc="left")
     figure.suptitle(printable(title, 100), x=0.01, ha="left", weight="bold")
     return figure
+
+
+def song_map(songs: pd.DataFrame, colours: dict[str, tuple]) -> None:
+    """Show songs in the plane, with their names where a pointer rests on them.
+
+    Parameters
+    ----------
+    songs : pd.DataFrame
+        From `similarity.plane`.
+    colours : dict of str to tuple
+        From `artist_colours`.
+    """
+    still = Figure(figsize=(9, 7), layout="constrained")
+    ax = still.subplots()
+    live = go.Figure(layout={"width": 900, "height": 600, "template": "plotly_white"})
+    live.update_layout(margin=dict.fromkeys("lrtb", 40))
+    for artist, own in songs.groupby("artist"):
+        ax.scatter(own["x"], own["y"], s=30, color=colours[artist], label=printable(artist, 30))
+        names = own["title"] + own["album"].map(lambda album: f" ({album})" if album else "")
+        red, green, blue = (round(255 * part) for part in colours[artist])
+        live.add_scatter(
+            x=own["x"],
+            y=own["y"],
+            mode="markers",
+            name=html.escape(printable(artist, 30)),
+            text=[html.escape(printable(name)) for name in names],
+            hovertemplate="%{text}<br>%{fullData.name}<extra></extra>",
+            marker={"size": 9, "color": f"rgb({red},{green},{blue})"},
+        )
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_ticks([])
+    ax.set(xlabel="no unit: near means alike", ylabel="no unit: near means alike")
+    ax.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, ncols=1 + len(colours) // 30)
+    live.update_xaxes(showticklabels=False, title="no unit: near means alike")
+    live.update_yaxes(showticklabels=False, title="no unit: near means alike")
+    show(still, live)
+
+
+def show(still: Figure, live: go.Figure) -> None:
+    """Show a figure that answers to a pointer, and where that cannot be, its still."""
+    picture = io.BytesIO()
+    still.savefig(picture, format="png")
+    page = live.to_html(include_plotlyjs=True, full_html=False, config={"displaylogo": False})
+    encoded = base64.b64encode(picture.getvalue()).decode()
+    display({"image/png": encoded, "text/html": page, "text/plain": "a figure"}, raw=True)
+
+
+def listen(root: Path, song: str, clips: int = 3) -> None:
+    """Show a player for the middle of a song, or say that its clips are gone."""
+    paths = sorted(clip_folder(root, song).glob("*.wav"), key=lambda path: int(path.stem))
+    middle = paths[max(len(paths) - clips, 0) // 2 :][:clips]
+    if middle:
+        sound = np.concatenate([soundfile.read(path)[0] for path in middle])
+        display(Audio(sound, rate=SAMPLE_RATE, normalize=False))
+    else:
+        display(Markdown("Its clips are no longer there to listen to; mp3_split.py cuts them again."))

@@ -72,8 +72,8 @@ class Verdict(NamedTuple):
         cells = np.arange(len(self.clips)) * min(BAR, len(self.clips)) // len(self.clips)
         stretches = self.clips.groupby(cells).mean()
         line = "".join(" " if row.isna().any() else marks[rank[row.idxmax()]] for _, row in stretches.iterrows())
-        names = [*map(printable, self.song.index[: len(marks) - 1]), *(["others"] if len(rank) >= len(marks) else [])]
-        legend = "  ".join(f"{mark} {name}" for mark, name in zip(marks, names, strict=False))
+        names = [*map(printable, self.song.index[: len(marks) - 1]), "others"]
+        legend = "  ".join(f"{mark} {name}" for mark, name in zip(marks, names, strict=False) if mark in line)
         return f"0:00 {line} {terminal.clock(2 * len(self.clips))}   {legend}"
 
     def as_dict(self) -> dict:

@@ -10,7 +10,6 @@ import argparse
 import contextlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -102,6 +101,16 @@ def run_notebook(name: str, root: Path, *, full: bool = False) -> None:
             path.write_text(text, encoding="utf-8")
 
 
+def keep_stills(executed: Path, kept: Path) -> None:
+    """Copy an executed notebook without its players and live figures: their stills remain."""
+    book = nbformat.read(executed, as_version=4)
+    for cell in book.cells:
+        for output in cell.get("outputs", []):
+            if any(sign in output.get("data", {}).get("text/html", "") for sign in ("<script", "<audio")):
+                del output["data"]["text/html"]
+    kept.write_text(nbformat.writes(book), encoding="utf-8")
+
+
 def _end(kernel: int) -> None:
     """End a kernel at once, however deep in a fit it is, with the processes it started."""
     if os.name == "posix":
@@ -134,6 +143,7 @@ def summarise(root: Path, model: dict, seconds: float) -> None:
         print(f"Not compared, having fewer than {MIN_SONGS} songs: {printable(', '.join(not_compared))}")
     print(f"Look at {printable(root / 'report' / 'visualizations.html')} and modeling.html beside it, or: make lab")
     print(f'Ask about a song: {terminal.command("predict.py", root)} "SONG.mp3"')
+    print(f'What sounds like it: {terminal.command("recommend.py", root)} "SONG.mp3"')
 
 
 def work(args: argparse.Namespace) -> int:
@@ -152,7 +162,7 @@ def work(args: argparse.Namespace) -> int:
     summarise(root, model, time.monotonic() - started)
     if args.keep_notebooks:
         for name in NOTEBOOKS:
-            shutil.copyfile(root / "report" / f"{name}.ipynb", HERE / f"{name}.ipynb")
+            keep_stills(root / "report" / f"{name}.ipynb", HERE / f"{name}.ipynb")
     return terminal.ALL_GOOD
 
 

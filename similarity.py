@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from sklearn.manifold import TSNE
+from threadpoolctl import threadpool_limits
 
 from dataframe_creation import made_from
 from feature_extraction import ASPECTS, CLIP_COLUMNS, columns
@@ -22,7 +24,7 @@ VERSION = 1  # of the index; raise it when the same songs would lie elsewhere
 RIDGE = 0.1  # of the largest variance, added to each: directions in which songs hardly differ are mostly chance
 DIMENSIONS = 128  # kept at most
 ROWS = 8192  # of the frame, and of the index while it is made, that are in memory at once
-ASKED = 1000  # songs, at most, by which the quality is measured
+ASKED, AT_ONCE = 1000, 50  # songs, at most, by which the quality is measured; how many at a time
 
 LABELS = ["song", "artist", "album", "title", "seconds", "hash"]
 
@@ -162,13 +164,44 @@ def quality(points: np.ndarray, described: np.ndarray, songs: pd.DataFrame) -> d
     asked = np.random.default_rng(0).permutation(np.flatnonzero(albums | ~albums.any()))[:ASKED]
     lengths = np.concatenate([np.linalg.norm(part, axis=1) for part in _parts(described)])
     hits = {"right": [], "plain cosine": [], "by lot": []}
-    for song in asked:
-        same, others = artist == artist[song], own != own[song]
-        for name, cosine in (("right", points @ points[song]), ("plain cosine", described @ described[song] / lengths)):
-            hits[name].append(same[np.where(others, cosine, -np.inf).argmax()])
-        hits["by lot"].append(same[others].mean())
+    for some in np.array_split(asked, -(-len(asked) // AT_ONCE)):
+        same, others = artist[some, None] == artist, own[some, None] != own
+        cosines = {"right": points[some] @ points.T, "plain cosine": described[some] @ described.T / lengths}
+        for name, cosine in cosines.items():
+            first = np.where(others, cosine, -np.inf).argmax(axis=1)
+            hits[name].extend(same[np.arange(len(some)), first])
+        hits["by lot"].extend((same & others).sum(axis=1) / np.maximum(others.sum(axis=1), 1))
     found = {name: float(np.mean(values)) for name, values in hits.items()}
     return found | {"songs": len(asked), "albums": bool(albums.any())}
+
+
+def plane(index: Index, most: int = 3000) -> pd.DataFrame:
+    """Lay songs out in a plane, those that sound alike side by side: t-SNE of the cosine, always the same.
+
+    Van der Maaten and Hinton, "Visualizing data using t-SNE", 2008. How far apart groups lie, and how
+    large they are, means nothing there.
+
+    Parameters
+    ----------
+    index : Index
+        The library.
+    most : int
+        Of larger libraries, so many songs are drawn by lot.
+
+    Returns
+    -------
+    pd.DataFrame
+        `LABELS`, ``x`` and ``y``, without a unit; empty for fewer than five songs.
+    """
+    shown = np.sort(np.random.default_rng(0).permutation(len(index.songs))[:most])
+    songs, points = index.songs.iloc[shown], np.asarray(index.points[shown])
+    if len(shown) < 5:
+        return songs.iloc[:0].assign(x=0.0, y=0.0)
+    start = points[:, :2] / points[:, :1].std() * 1e-4  # the directions in which songs differ most
+    near = min(30, (len(shown) - 1) / 3)
+    with threadpool_limits(1):  # how sums are shared out among threads changes where songs lie
+        x, y = TSNE(perplexity=near, metric="cosine", init=start, random_state=0).fit_transform(points).T
+    return songs.assign(x=x, y=y)
 
 
 # --- on disk ---------------------------------------------------------------------------------
@@ -176,7 +209,7 @@ def quality(points: np.ndarray, described: np.ndarray, songs: pd.DataFrame) -> d
 
 def build(root: Path) -> None:
     """Make the index of a library: its frame is read once, some songs at a time."""
-    with whole_file(root / "similar") as folder:
+    with whole_file(root / "similar") as folder, threadpool_limits(1):  # its threads only get in each other's way
         folder.mkdir()
         names = []
         with (folder / "described.f32").open("wb") as file:

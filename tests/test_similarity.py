@@ -180,3 +180,17 @@ def test_a_hundred_thousand_songs_answer_from_disk(tmp_path):
     assert found["song"].iloc[0] == 77_777
     assert found["distance"].iloc[0] == pytest.approx(0, abs=1e-5)
     assert len(found) == 10
+
+
+def test_the_plane_puts_alike_songs_side_by_side_always_the_same(root):
+    index = similarity.load(root)
+    songs = similarity.plane(index)
+    assert songs["song"].tolist() == index.songs["song"].tolist()
+    places = songs[["x", "y"]].to_numpy()
+    apart = np.linalg.norm(places[:, None] - places[None], axis=2) + np.diag(np.full(len(songs), np.inf))
+    artist = songs["artist"].to_numpy()
+    assert (artist[apart.argmin(axis=1)] == artist).mean() >= 0.9
+    pd.testing.assert_frame_equal(similarity.plane(index), songs)
+    assert len(similarity.plane(index, most=12)) == 12
+    few = index._replace(songs=index.songs[:4], points=index.points[:4])
+    assert similarity.plane(few).empty

@@ -1,0 +1,37 @@
+import numpy as np
+import pandas as pd
+
+import plots
+
+
+def test_the_map_names_songs_without_letting_their_names_be_markup(monkeypatch):
+    shown = []
+    monkeypatch.setattr(plots, "display", lambda bundle, raw: shown.append(bundle))
+    songs = pd.DataFrame({
+        "artist": ["A<script>", "A<script>", "B"], "album": ["", "X", "<b>"], "title": ["one", "two", "<i>three"],
+        "x": [0.0, 1, 2], "y": [0.0, 1, 2],
+    })  # fmt: skip
+    plots.song_map(songs, plots.artist_colours(songs["artist"]))
+    (bundle,) = shown
+    assert bundle["image/png"]
+    page = bundle["text/html"].split("Plotly.newPlot")[-1]
+    assert "two (X)" in page
+    assert "three" in page
+    assert "<i>three" not in page
+    assert "A<script>" not in page
+
+
+def test_a_song_without_clips_has_a_sentence_for_a_player(tmp_path, monkeypatch):
+    shown = []
+    monkeypatch.setattr(plots, "display", shown.append)
+    plots.listen(tmp_path, "Artist A/Album 1/Song 1.mp3")
+    assert "no longer there" in shown[0].data
+
+
+def test_a_player_has_the_middle_of_the_song(small, monkeypatch):
+    heard = []
+    monkeypatch.setattr(plots, "Audio", lambda sound, **_: heard.append(sound))
+    monkeypatch.setattr(plots, "display", lambda _: None)
+    plots.listen(small, "Artist A/Album 1/Song 1.mp3", clips=2)
+    expected = [plots.soundfile.read(small / f"clips/Artist A/Album 1/Song 1.mp3/{n:04d}.wav")[0] for n in (1, 2)]
+    np.testing.assert_array_equal(heard[0], np.concatenate(expected))
