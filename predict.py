@@ -259,9 +259,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     for kind in ("csv", "json"):
         parser.add_argument(
             f"--{kind}",
-            type=terminal.output(f".{kind}"),
+            type=terminal.output(f".{kind}", or_stdout=True),
             metavar="FILE",
-            help=f"write the verdicts there as {kind.upper()}; - prints them instead of words",
+            help=f"write the verdicts to a file that ends in .{kind}; - prints them instead of words",
         )
     workers.add_arguments(parser)
     return parser.parse_args(argv)

@@ -33,14 +33,15 @@ def folder(text: str) -> Path:
     return Path(text).expanduser().resolve()
 
 
-def output(suffix: str) -> Callable[[str], Path]:
+def output(suffix: str, *, or_stdout: bool = False) -> Callable[[str], Path]:
     """The type of a file to write: it must end as it should, lest a song be overwritten by mistake."""
 
     def named(text: str) -> Path:
-        path = Path(text).expanduser()
-        if text != "-" and path.suffix.lower() != suffix:
+        if or_stdout and text == "-":
+            return Path(text)
+        if Path(text).suffix.lower() != suffix:
             raise argparse.ArgumentTypeError(f"{text!r} does not end in {suffix}")
-        return path if text == "-" else path.resolve()
+        return Path(text).expanduser().resolve()
 
     return named
 

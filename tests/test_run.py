@@ -10,6 +10,9 @@ from conftest import tune, write_artists, write_song
 
 import demo_songs
 import library
+import model_files
+import plots
+import predict
 import run
 
 HERE = Path(run.__file__).parent
@@ -64,6 +67,28 @@ def test_the_notebooks_ran_clean(finished, name):
     assert "<h1" in page
     assert "Joey <b>Bada" not in page
     assert 'src="http' not in page  # opens without a network
+
+
+def test_predict_says_of_a_song_what_the_notebook_says(finished):
+    folder = finished[0]
+    saved = model_files.load(folder / "root")
+    song = saved.info["held_out"]
+    verdict = predict.judge(predict.hear(folder / "my music" / song, keep_sound=saved.listens), saved)
+    said = [out.get("data", {}).get("text/markdown", "") for out in outputs(folder / "root/report/modeling.ipynb")]
+    assert sum(plots.plain(str(verdict)) in text for text in said) == 1
+
+
+def test_what_is_kept_has_stills_for_live_figures(finished, tmp_path):
+    executed, kept = finished[0] / "root/report/visualizations.ipynb", tmp_path / "kept.ipynb"
+    run.keep_stills(executed, kept)
+    live = [out["data"] for out in outputs(executed) if "<script" in out.get("data", {}).get("text/html", "")]
+    assert live
+    assert all(data["image/png"] for data in live)
+    text = kept.read_text(encoding="utf-8")
+    assert "<script" not in text
+    assert "<audio" not in text
+    pictures = [sum("image/png" in out.get("data", {}) for out in outputs(path)) for path in (executed, kept)]
+    assert pictures[0] == pictures[1]
 
 
 def test_one_artist_gets_pictures_and_a_sentence(tmp_path, capfd):
