@@ -38,7 +38,7 @@ def test_songs_never_heard_get_their_artists(root, capsys):
         assert name.endswith("Song 4.mp3")
         assert told.startswith(f"  Artist {artist} ")
         assert f"of 4 clips agree; next Artist {other}" in told
-        assert bar.endswith(f"0:08   █ Artist {artist}  ▒ Artist {other}")
+        assert bar == f"  0:00 ████ 0:08   █ Artist {artist}"
 
 
 def test_the_verdict_is_that_of_the_frame(root):
@@ -86,7 +86,7 @@ def test_silent_clips_have_no_say(root, tmp_path):
     assert verdict.clips.isna().all(axis=1).tolist() == [True, True, False, False]
     assert verdict.judged == 2
     assert verdict.song.index[0] == "Artist B"
-    assert verdict.timeline("#=.").startswith("0:00   ## 0:08   # Artist B  = Artist A")
+    assert verdict.timeline("#=.") == "0:00   ## 0:08   # Artist B"
 
 
 def test_a_song_of_two_halves_turns_in_the_middle(root, tmp_path):
