@@ -4,8 +4,10 @@ import base64
 import html
 import io
 import textwrap
+from collections.abc import Iterable
 from pathlib import Path
 
+import librosa
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -17,6 +19,9 @@ from matplotlib.figure import Figure
 
 from library import clip_folder, printable
 from mp3_split import CLIP_SECONDS, SAMPLE_RATE
+from spectra import HOP_LENGTH, N_FFT, N_MELS
+
+PLOTLY = {"o": "circle", "^": "triangle-up", "s": "square", "D": "diamond", "v": "triangle-down", "P": "cross"}
 
 
 def use_style() -> None:
@@ -36,7 +41,7 @@ def plain(name: str) -> str:
     return "".join(c if c.isalnum() or c == " " else f"&#{ord(c)};" for c in printable(name))
 
 
-def artist_colours(artists) -> dict[str, tuple]:
+def artist_colours(artists: Iterable[str]) -> dict[str, tuple]:
     """One colour for each artist, the same whatever order they come in.
 
     Parameters
@@ -47,11 +52,19 @@ def artist_colours(artists) -> dict[str, tuple]:
     Returns
     -------
     dict of str to (float, float, float)
-        Up to ten artists: colours that the colour-blind tell apart. More: evenly spaced hues.
+        Up to ten artists: colours that the colour-blind tell apart. Up to thirty: also paler and darker
+        ones, which `artist_markers` help to tell apart. More: evenly spaced hues.
     """
     names = sorted(set(artists))
-    palette = sns.color_palette("colorblind" if len(names) <= 10 else "husl", len(names))
-    return dict(zip(names, palette, strict=True))
+    ten = np.array(sns.color_palette("colorblind", 10))
+    palette = np.concatenate([ten, 0.5 + 0.5 * ten, 0.5 * ten])
+    palette = palette if len(names) <= len(palette) else sns.color_palette("husl", len(names))
+    return {name: tuple(map(float, colour)) for name, colour in zip(names, palette, strict=False)}
+
+
+def artist_markers(artists: Iterable[str]) -> dict[str, str]:
+    """One shape for each artist, as matplotlib calls it: another for each ten artists."""
+    return {name: "o^sDvP"[n // 10 % 6] for n, name in enumerate(sorted(set(artists)))}
 
 
 def verdict(
@@ -121,18 +134,20 @@ def song_map(songs: pd.DataFrame, colours: dict[str, tuple]) -> None:
     ax = still.subplots()
     live = go.Figure(layout={"width": 900, "height": 600, "template": "plotly_white"})
     live.update_layout(margin=dict.fromkeys("lrtb", 40))
+    markers = artist_markers(colours)
     for artist, own in songs.groupby("artist"):
-        ax.scatter(own["x"], own["y"], s=30, color=colours[artist], label=printable(artist, 30))
+        label, marker = printable(artist, 30), markers[artist]
+        ax.scatter(own["x"], own["y"], s=30, color=colours[artist], marker=marker, label=label)
         names = own["title"] + own["album"].map(lambda album: f" ({album})" if album else "")
         red, green, blue = (round(255 * part) for part in colours[artist])
         live.add_scatter(
             x=own["x"],
             y=own["y"],
             mode="markers",
-            name=html.escape(printable(artist, 30)),
+            name=html.escape(label),
             text=[html.escape(printable(name)) for name in names],
             hovertemplate="%{text}<br>%{fullData.name}<extra></extra>",
-            marker={"size": 9, "color": f"rgb({red},{green},{blue})"},
+            marker={"size": 9, "color": f"rgb({red},{green},{blue})", "symbol": PLOTLY[marker]},
         )
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_ticks([])
@@ -152,12 +167,52 @@ def show(still: Figure, live: go.Figure) -> None:
     display({"image/png": encoded, "text/html": page, "text/plain": "a figure"}, raw=True)
 
 
+def middle(root: Path, song: str, clips: int) -> tuple[np.ndarray, float]:
+    """The sound of so many clips in the middle of a song, and where it starts (s); empty if its clips are gone."""
+    paths = sorted(clip_folder(root, song).glob("*.wav"), key=lambda path: int(path.stem))
+    start = max(len(paths) - clips, 0) // 2
+    sounds = [soundfile.read(path, dtype="float32")[0] for path in paths[start : start + clips]]
+    return np.concatenate(sounds or [np.zeros(0, np.float32)]), float(CLIP_SECONDS * start)
+
+
 def listen(root: Path, song: str, clips: int = 3) -> None:
     """Show a player for the middle of a song, or say that its clips are gone."""
-    paths = sorted(clip_folder(root, song).glob("*.wav"), key=lambda path: int(path.stem))
-    middle = paths[max(len(paths) - clips, 0) // 2 :][:clips]
-    if middle:
-        sound = np.concatenate([soundfile.read(path)[0] for path in middle])
+    sound, _ = middle(root, song, clips)
+    if len(sound):
         display(Audio(sound, rate=SAMPLE_RATE, normalize=False))
     else:
         display(Markdown("Its clips are no longer there to listen to; mp3_split.py cuts them again."))
+
+
+def heard(root: Path, song: str, title: str, clips: int = 5) -> None:
+    """Show what a machine hears in the middle of a song, with a player: waveform, pitches and the beats in them.
+
+    Beats are found by librosa in these seconds alone.
+    """
+    y, start = middle(root, song, clips)
+    if len(y):
+        settings = {"sr": SAMPLE_RATE, "n_fft": N_FFT, "hop_length": HOP_LENGTH}
+        mel = librosa.power_to_db(librosa.feature.melspectrogram(y=y, n_mels=N_MELS, **settings), ref=np.max)
+        chroma = librosa.feature.chroma_stft(y=y, tuning=0, **settings)
+        onset = librosa.onset.onset_strength(y=y, sr=SAMPLE_RATE, hop_length=HOP_LENGTH)
+        _, beats = librosa.beat.beat_track(
+            onset_envelope=onset, sr=SAMPLE_RATE, hop_length=HOP_LENGTH, units="time", sparse=True
+        )
+        times = librosa.times_like(onset, sr=SAMPLE_RATE, hop_length=HOP_LENGTH)
+        figure = Figure(figsize=(9, 6.5), layout="constrained")
+        axes = figure.subplots(4, 1, sharex=True, height_ratios=[2, 3, 2, 2])
+        librosa.display.waveshow(y, sr=SAMPLE_RATE, ax=axes[0], color="C0")
+        shown = {"sr": SAMPLE_RATE, "hop_length": HOP_LENGTH, "x_axis": "time", "rasterized": True}
+        of_mel = librosa.display.specshow(mel, y_axis="mel", ax=axes[1], **shown)
+        of_chroma = librosa.display.specshow(chroma, y_axis="chroma", ax=axes[2], cmap="cividis", **shown)
+        axes[3].plot(times, onset, color="C0", linewidth=1)
+        axes[3].vlines(beats, 0, onset.max(), color="C1", linestyle=":", label="beats")
+        figure.colorbar(of_mel, ax=axes[1], label="dB")
+        figure.colorbar(of_chroma, ax=axes[2], label="strength")
+        for ax, label in zip(axes, ("full scale = 1", "Hz (mel)", "pitch class", "onset strength"), strict=True):
+            ax.set(xlabel="", ylabel=label)
+        axes[3].set_xlabel(f"seconds (from {int(start) // 60}:{int(start) % 60:02d} in the song)")
+        axes[3].legend(loc="upper right")
+        figure.suptitle(printable(title, 90), x=0.01, ha="left")
+        display(figure)
+    listen(root, song, clips)

@@ -35,3 +35,38 @@ def test_a_player_has_the_middle_of_the_song(small, monkeypatch):
     plots.listen(small, "Artist A/Album 1/Song 1.mp3", clips=2)
     expected = [plots.soundfile.read(small / f"clips/Artist A/Album 1/Song 1.mp3/{n:04d}.wav")[0] for n in (1, 2)]
     np.testing.assert_array_equal(heard[0], np.concatenate(expected))
+
+
+def test_thirty_artists_have_colours_of_their_own():
+    names = [f"Artist {n:02d}" for n in range(40)]
+    assert plots.artist_colours(names[:10]) == {
+        k: v for k, v in plots.artist_colours(names[:30]).items() if k < "Artist 10"
+    }
+    for count in (2, 12, 30, 40):
+        colours = plots.artist_colours(reversed(names[:count]))
+        assert list(colours) == names[:count]
+        assert len(set(colours.values())) == count
+    markers = plots.artist_markers(names[:30])
+    assert [markers[name] for name in names[:30:10]] == ["o", "^", "s"]
+    assert set(markers.values()) <= set(plots.PLOTLY)
+
+
+def test_what_a_machine_hears_is_drawn_with_a_player(small, tmp_path, monkeypatch):
+    shown = []
+    monkeypatch.setattr(plots, "display", shown.append)
+    plots.heard(small, "Artist A/Album 1/Song 1.mp3", "A: Song 1", clips=2)
+    figure, player = shown
+    wave, mel, chroma, onset = figure.axes[:4]
+    assert wave.get_xlim()[1] <= 4.1
+    assert [ax.get_ylabel() for ax in (wave, mel, chroma, onset)] == [
+        "full scale = 1",
+        "Hz (mel)",
+        "pitch class",
+        "onset strength",
+    ]
+    assert "from 0:02 in the song" in onset.get_xlabel()
+    assert "<audio" in player._repr_html_()
+    shown.clear()
+    plots.heard(tmp_path, "gone.mp3", "gone")
+    assert len(shown) == 1
+    assert "no longer there" in shown[0].data
