@@ -8,7 +8,7 @@ DATA := $(if $(MUSIC_DATA),$(MUSIC_DATA),data)
 PY := .venv/bin/python
 export SONGS DATA FULL
 
-.PHONY: help run demo-notebooks lab test clean
+.PHONY: help run demo-notebooks report pictures lab test clean
 .DEFAULT_GOAL := help
 
 help:
@@ -17,8 +17,10 @@ help:
 	@echo "make run SONGS=~/Music    the same for music that lies elsewhere; nothing is written there"
 	@echo "make run FULL=1           the same, comparing models at length (networks that listen; hours on many songs)"
 	@echo "make lab                  open Jupyter on the results"
+	@echo "make report               make web pages of the notebooks in report/ again, after work in make lab"
 	@echo "make test                 run the tests"
 	@echo "make demo-notebooks       run the demo and put its notebooks beside the scripts"
+	@echo "make pictures DATA=dir    put the pictures of the README into images/"
 	@echo "make clean                remove everything made, .venv too; never songs"
 	@echo "DATA=dir keeps a library elsewhere than in data/; PYTHON=python3.12 sets up another Python"
 
@@ -28,6 +30,12 @@ run: .venv/ready
 demo-notebooks: .venv/ready
 	@$(PY) demo_songs.py --data data
 	@$(PY) run.py --data data/demo --keep-notebooks
+
+report: .venv/ready
+	@root="$$DATA"; test -d "$$root/report" || root="$$root/demo"; $(PY) run.py --report --data "$$root"
+
+pictures: .venv/ready
+	@$(PY) run.py --report --keep-pictures --data "$$DATA"
 
 lab: .venv/ready
 	@root="$$DATA"; test -d "$$root/report" || root="$$root/demo"; \

@@ -16,6 +16,7 @@ import seaborn as sns
 import soundfile
 from IPython.display import Audio, Markdown, display
 from matplotlib.figure import Figure
+from plotly.offline import get_plotlyjs
 
 from library import clip_folder, printable
 from mp3_split import CLIP_SECONDS, SAMPLE_RATE
@@ -68,7 +69,12 @@ def artist_markers(artists: Iterable[str]) -> dict[str, str]:
 
 
 def verdict(
-    title: str, answer: str, sounds: np.ndarray, clips: pd.DataFrame, ranked: list[str], colours: dict[str, tuple]
+    title: str,
+    answer: str,
+    sounds: np.ndarray | None,
+    clips: pd.DataFrame,
+    ranked: list[str],
+    colours: dict[str, tuple],
 ) -> Figure:
     """Draw what a model says of a song over time: the waveform in the colours of the artists, probabilities below.
 
@@ -76,8 +82,8 @@ def verdict(
     ----------
     title, answer : str
         What stands above.
-    sounds : np.ndarray [shape=(clips, samples), dtype=int16]
-        The clips.
+    sounds : np.ndarray [shape=(clips, samples), dtype=int16], optional
+        The clips; without them there is no waveform.
     clips : pd.DataFrame
         Probability of each artist (columns) for each clip; index: its start in seconds. Missing where silent.
     ranked : list of str
@@ -88,6 +94,7 @@ def verdict(
     shown, others, silence = ranked[:4], (0.6, 0.6, 0.6), (0.85, 0.85, 0.85)
     given = clips.dropna().idxmax(axis=1).reindex(clips.index)
     of_clips = [silence if pd.isna(a) else colours[a] if a in shown else others for a in given]
+    sounds = np.zeros((len(clips), 20), np.int16) if sounds is None else sounds
     pieces = sounds.reshape(len(sounds), 20, -1) / 32768  # each a tenth of a second
     starts = np.add.outer(clips.index.to_numpy(), np.arange(20) * CLIP_SECONDS / 20).ravel()
     figure = Figure(figsize=(11, 5), layout="constrained")
@@ -139,7 +146,6 @@ def song_map(songs: pd.DataFrame, colours: dict[str, tuple]) -> None:
         label, marker = printable(artist, 30), markers[artist]
         ax.scatter(own["x"], own["y"], s=30, color=colours[artist], marker=marker, label=label)
         names = own["title"] + own["album"].map(lambda album: f" ({album})" if album else "")
-        red, green, blue = (round(255 * part) for part in colours[artist])
         live.add_scatter(
             x=own["x"],
             y=own["y"],
@@ -147,7 +153,7 @@ def song_map(songs: pd.DataFrame, colours: dict[str, tuple]) -> None:
             name=html.escape(label),
             text=[html.escape(printable(name)) for name in names],
             hovertemplate="%{text}<br>%{fullData.name}<extra></extra>",
-            marker={"size": 9, "color": f"rgb({red},{green},{blue})", "symbol": PLOTLY[marker]},
+            marker={"size": 9, "color": _rgb(colours[artist]), "symbol": PLOTLY[marker]},
         )
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_ticks([])
@@ -158,13 +164,59 @@ def song_map(songs: pd.DataFrame, colours: dict[str, tuple]) -> None:
     show(still, live)
 
 
+def in_space(clips: pd.DataFrame, labels: dict[str, str], colours: dict[str, tuple]) -> None:
+    """Show clips by three features in a figure that can be turned.
+
+    Parameters
+    ----------
+    clips : pd.DataFrame
+        Rows of a frame.
+    labels : dict of str to str
+        Three of its columns, and what stands at their axes.
+    colours : dict of str to tuple
+        From `artist_colours`.
+    """
+    still = Figure(figsize=(9, 6.5))
+    ax = still.add_subplot(projection="3d")
+    live = go.Figure(layout={"width": 900, "height": 650, "margin": dict.fromkeys("lrtb", 10)})
+    markers = artist_markers(colours)
+    for artist, own in clips.groupby("artist"):
+        places = own[list(labels)].to_numpy().T
+        ax.scatter(*places, color=colours[artist], marker=markers[artist], label=printable(artist, 30), s=10, alpha=0.6)
+        point = {"size": 3, "color": _rgb(colours[artist])}
+        name = html.escape(printable(artist, 30))
+        live.add_scatter3d(**dict(zip("xyz", places, strict=True)), mode="markers", name=name, marker=point)
+    for axis, label in zip((ax.xaxis, ax.yaxis, ax.zaxis), labels.values(), strict=True):
+        axis.set_label_text(label)
+        axis.set_major_locator(plt.MaxNLocator(5))
+        axis.labelpad = 10
+    ax.set_box_aspect(None, zoom=0.85)
+    ax.legend(loc="upper left", bbox_to_anchor=(1.08, 0.9), markerscale=2, frameon=False, ncols=1 + len(colours) // 25)
+    live.update_scenes({f"{axis}axis_title_text": label for axis, label in zip("xyz", labels.values(), strict=True)})
+    live.update_layout(legend_itemsizing="constant")
+    show(still, live)
+
+
+def _rgb(colour: tuple) -> str:
+    return f"rgb({','.join(str(round(255 * part)) for part in colour)})"
+
+
+def enable_live_figures() -> None:
+    """Bring along, once for a notebook, what makes `show` answer to a pointer without a network."""
+    display({"text/html": f"<script>{get_plotlyjs()}</script>", "text/plain": "live figures"}, raw=True)
+
+
 def show(still: Figure, live: go.Figure) -> None:
     """Show a figure that answers to a pointer, and where that cannot be, its still."""
+    page = live.to_html(include_plotlyjs=False, full_html=False, config={"displaylogo": False})
+    display({"image/png": _png(still), "text/html": page, "text/plain": "a figure"}, raw=True)
+
+
+def _png(figure: Figure) -> str:
+    """A figure as Jupyter keeps it; left to itself, it draws none before pyplot has drawn one."""
     picture = io.BytesIO()
-    still.savefig(picture, format="png")
-    page = live.to_html(include_plotlyjs=True, full_html=False, config={"displaylogo": False})
-    encoded = base64.b64encode(picture.getvalue()).decode()
-    display({"image/png": encoded, "text/html": page, "text/plain": "a figure"}, raw=True)
+    figure.savefig(picture, format="png")
+    return base64.b64encode(picture.getvalue()).decode()
 
 
 def middle(root: Path, song: str, clips: int) -> tuple[np.ndarray, float]:
@@ -200,7 +252,7 @@ def heard(root: Path, song: str, title: str, clips: int = 5) -> None:
         )
         times = librosa.times_like(onset, sr=SAMPLE_RATE, hop_length=HOP_LENGTH)
         figure = Figure(figsize=(9, 6.5), layout="constrained")
-        axes = figure.subplots(4, 1, sharex=True, height_ratios=[2, 3, 2, 2])
+        axes = figure.subplots(4, 1, sharex=True, height_ratios=[2, 3, 3, 2])
         librosa.display.waveshow(y, sr=SAMPLE_RATE, ax=axes[0], color="C0")
         shown = {"sr": SAMPLE_RATE, "hop_length": HOP_LENGTH, "x_axis": "time", "rasterized": True}
         of_mel = librosa.display.specshow(mel, y_axis="mel", ax=axes[1], **shown)
@@ -211,8 +263,9 @@ def heard(root: Path, song: str, title: str, clips: int = 5) -> None:
         figure.colorbar(of_chroma, ax=axes[2], label="strength")
         for ax, label in zip(axes, ("full scale = 1", "Hz (mel)", "pitch class", "onset strength"), strict=True):
             ax.set(xlabel="", ylabel=label)
+        axes[3].set(xlim=(0, len(y) / SAMPLE_RATE))
         axes[3].set_xlabel(f"seconds (from {int(start) // 60}:{int(start) % 60:02d} in the song)")
         axes[3].legend(loc="upper right")
         figure.suptitle(printable(title, 90), x=0.01, ha="left")
-        display(figure)
+        display({"image/png": _png(figure), "text/plain": "a figure"}, raw=True)
     listen(root, song, clips)

@@ -7,7 +7,9 @@ The executed notebooks, also as web pages, go to report/ in the library's root.
 """
 
 import argparse
+import base64
 import contextlib
+import io
 import json
 import os
 import signal
@@ -23,6 +25,7 @@ import pandas as pd
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbconvert import HTMLExporter
+from PIL import Image
 
 import demo_songs
 import terminal
@@ -95,20 +98,50 @@ def run_notebook(name: str, root: Path, *, full: bool = False) -> None:
                 raise
             earlier = " The model in it is of an earlier run." if (root / "model").exists() else ""
             raise UserError(f"{name}.ipynb could not go on. {error.evalue}{earlier}") from None
-    page, _ = REPORT.from_notebook_node(book, {"metadata": {"name": name}})
-    for kind, text in (("ipynb", nbformat.writes(book)), ("html", page)):
-        with whole_file(root / "report" / f"{name}.{kind}") as path:
-            path.write_text(text, encoding="utf-8")
+    with whole_file(root / "report" / f"{name}.ipynb") as path:
+        path.write_text(nbformat.writes(book), encoding="utf-8")
+    write_page(name, root)
+
+
+def write_page(name: str, root: Path) -> None:
+    """Make a web page of an executed notebook, as it stands in the root's report folder."""
+    executed = root / "report" / f"{name}.ipynb"
+    if not executed.exists():
+        raise UserError(f"There is no {printable(executed)} yet. Run make run first.")
+    page, _ = REPORT.from_notebook_node(nbformat.read(executed, as_version=4), {"metadata": {"name": name}})
+    with whole_file(executed.with_suffix(".html")) as path:
+        path.write_text(page, encoding="utf-8")
 
 
 def keep_stills(executed: Path, kept: Path) -> None:
-    """Copy an executed notebook without its players and live figures: their stills remain."""
+    """Copy an executed notebook without its players and live figures: their stills remain, in fewer colours."""
     book = nbformat.read(executed, as_version=4)
     for cell in book.cells:
-        for output in cell.get("outputs", []):
-            if any(sign in output.get("data", {}).get("text/html", "") for sign in ("<script", "<audio")):
-                del output["data"]["text/html"]
+        for data in (output.get("data", {}) for output in cell.get("outputs", [])):
+            if any(sign in data.get("text/html", "") for sign in ("<script", "<audio")):
+                del data["text/html"]
+            if "image/png" in data:
+                data["image/png"] = base64.b64encode(in_fewer_colours(base64.b64decode(data["image/png"]))).decode()
     kept.write_text(nbformat.writes(book), encoding="utf-8")
+
+
+def in_fewer_colours(png: bytes) -> bytes:
+    """The same picture in 128 colours, which is a third of the size and looks alike."""
+    picture = io.BytesIO()
+    Image.open(io.BytesIO(png)).convert("RGB").quantize(128, dither=Image.Dither.NONE).save(
+        picture, "png", optimize=True
+    )
+    return picture.getvalue()
+
+
+def keep_pictures(root: Path) -> None:
+    """Put the pictures that README shows into images/: those of the cells with a tag ``picture-<name>``."""
+    for notebook in NOTEBOOKS:
+        for cell in nbformat.read(root / "report" / f"{notebook}.ipynb", as_version=4).cells:
+            for tag in cell.metadata.get("tags", []):
+                (png,) = (out["data"]["image/png"] for out in cell.outputs if "image/png" in out.get("data", {}))
+                path = HERE / "images" / f"{tag.removeprefix('picture-')}.png"
+                path.write_bytes(in_fewer_colours(base64.b64decode(png)))
 
 
 def _end(kernel: int) -> None:
@@ -148,6 +181,13 @@ def summarise(root: Path, model: dict, seconds: float) -> None:
 
 def work(args: argparse.Namespace) -> int:
     """Run everything."""
+    if args.report:
+        for name in NOTEBOOKS:
+            write_page(name, args.data)
+        if args.keep_pictures:
+            keep_pictures(args.data)
+        print(f"Look at {printable(args.data / 'report' / 'visualizations.html')} and modeling.html beside it.")
+        return terminal.ALL_GOOD
     started = time.monotonic()
     root, songs = choose(args.songs, args.data)
     run_script("mp3_split.py", "--data", root, "--songs", songs)
@@ -176,7 +216,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--full", action="store_true", help="compare models at length: songs dealt anew, and the network that listens"
     )
+    parser.add_argument("--report", action="store_true", help="only make web pages of the notebooks in report/ again")
     parser.add_argument("--keep-notebooks", action="store_true", help="also put the executed notebooks here")
+    parser.add_argument("--keep-pictures", action="store_true", help="with --report: also those of the README")
     return parser.parse_args(argv)
 
 

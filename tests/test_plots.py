@@ -52,11 +52,13 @@ def test_thirty_artists_have_colours_of_their_own():
 
 
 def test_what_a_machine_hears_is_drawn_with_a_player(small, tmp_path, monkeypatch):
-    shown = []
-    monkeypatch.setattr(plots, "display", shown.append)
+    shown, drawn = [], []
+    monkeypatch.setattr(plots, "display", lambda one, **_: shown.append(one))
+    monkeypatch.setattr(plots, "_png", lambda figure: drawn.append(figure) or "a picture")
     plots.heard(small, "Artist A/Album 1/Song 1.mp3", "A: Song 1", clips=2)
-    figure, player = shown
-    wave, mel, chroma, onset = figure.axes[:4]
+    picture, player = shown
+    assert picture["image/png"] == "a picture"
+    wave, mel, chroma, onset = drawn[0].axes[:4]
     assert wave.get_xlim()[1] <= 4.1
     assert [ax.get_ylabel() for ax in (wave, mel, chroma, onset)] == [
         "full scale = 1",
