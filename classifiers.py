@@ -254,8 +254,8 @@ def look(columns: list[str] | None, whole_songs: bool, clips: pd.DataFrame, soun
     return with_variation(clips[columns], clips["song"]) if whole_songs else clips[columns].to_numpy()
 
 
-def with_variation(values: pd.DataFrame, songs: pd.Series) -> np.ndarray:
-    """Clips, and beside each how its song varies: the mean of a song's rows is the summary of the song.
+def summarise(values: pd.DataFrame, songs: pd.Series) -> np.ndarray:
+    """Describe each song by the mean of its clips and how they vary around it.
 
     Parameters
     ----------
@@ -268,19 +268,27 @@ def with_variation(values: pd.DataFrame, songs: pd.Series) -> np.ndarray:
 
     Returns
     -------
-    np.ndarray [shape=(clips, n)]
+    np.ndarray [shape=(songs, n)]
+        In order of song.
     """
-    own, places = np.unique(songs.to_numpy(dtype=object), return_inverse=True)
-    clips = values.to_numpy(np.float64)
-    by_song = [clips[places == number] for number in range(len(own))]
-    if list(values.columns) != MFCC:
-        return np.concatenate([clips, np.stack([song.std(axis=0) for song in by_song])[places]], axis=1)
-    half = len(MFCC) // 2
-    upper = np.triu_indices(half)
-    spread = [
-        (np.cov(song[:, :half].T, bias=True) + np.diag((song[:, half:] ** 2).mean(axis=0)))[upper] for song in by_song
-    ]
-    return np.concatenate([clips[:, :half], np.stack(spread)[places]], axis=1)
+    clips, centres = values.to_numpy(np.float64), len(MFCC) // 2 if list(values.columns) == MFCC else values.shape[1]
+    upper = np.triu_indices(centres)
+    rows = []
+    for _, places in sorted(songs.groupby(songs.to_numpy()).indices.items()):
+        means, within = np.split(clips[places], [centres], axis=1)
+        if centres == values.shape[1]:
+            varies = means.std(axis=0)
+        else:
+            varies = (np.cov(means.T, bias=True) + np.diag((within**2).mean(axis=0)))[upper]
+        rows.append(np.concatenate([means.mean(axis=0), varies]))
+    return np.stack(rows)
+
+
+def with_variation(values: pd.DataFrame, songs: pd.Series) -> np.ndarray:
+    """Each clip, and beside it how its song varies: the mean of a song's rows is its row in `summarise`."""
+    summaries, places = summarise(values, songs), np.unique(songs.to_numpy(dtype=object), return_inverse=True)[1]
+    centres = len(MFCC) // 2 if list(values.columns) == MFCC else values.shape[1]
+    return np.concatenate([values.to_numpy(np.float64)[:, :centres], summaries[places, centres:]], axis=1)
 
 
 def fit(
@@ -344,9 +352,10 @@ def train(recipe: Recipe, setting: dict, frame: pd.DataFrame, sounds: np.ndarray
         ]
         kept = np.concatenate([places[picked] for places, picked in zip(songs, some, strict=True)])
         frame, sounds = frame.iloc[kept], part(sounds, kept)
-    X, y = look(recipe.columns, recipe.whole_songs, frame, sounds), frame["artist"]
     if recipe.whole_songs:
-        X, y = pd.DataFrame(X).groupby(frame["song"].to_numpy()).mean().to_numpy(), artists_of(frame)
+        X, y = summarise(frame[recipe.columns], frame["song"]), artists_of(frame)
+    else:
+        X, y = look(recipe.columns, False, frame, sounds), frame["artist"]
     y = y.to_numpy(dtype=object)
     # of fewer clips than neighbours are asked for, all are neighbours
     setting = {name: min(value, len(y)) if name.endswith("n_neighbors") else value for name, value in setting.items()}
@@ -365,9 +374,10 @@ def artists_of(frame: pd.DataFrame) -> pd.Series:
 
 
 def averaged(answers: list[tuple[pd.DataFrame, pd.DataFrame]]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The mean of several models' probabilities, as logarithms: of clips, and of songs."""
-    clips, songs = (np.log(sum(map(np.exp, logs)) / len(answers)) for logs in zip(*answers, strict=True))
-    return clips, songs
+    """The mean of several models' probabilities, as logarithms: of clips, by those that judge clips, and of songs."""
+    clips, songs = zip(*answers, strict=True)
+    of_clips = [logs for logs in clips if len(logs)] or [clips[0]]
+    return np.log(sum(map(np.exp, of_clips)) / len(of_clips)), np.log(sum(map(np.exp, songs)) / len(songs))
 
 
 def average_temperature(inner: list[pd.DataFrame | None], artists: pd.Series) -> float:

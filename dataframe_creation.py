@@ -93,15 +93,18 @@ def fingerprint(songs: pd.DataFrame) -> str:
     return hashlib.blake2b(json.dumps([rows, SETTINGS]).encode(), digest_size=16).hexdigest()
 
 
-def made_from(root: Path) -> str | None:
-    """The fingerprint of the frame that is there, or None."""
+def attributes(root: Path) -> dict:
+    """What was noted with the frame that is there: ``made_from`` (see `fingerprint`), ``settings``, ``versions``.
+
+    Empty where there is none, or one that was not finished.
+    """
     try:
-        attributes = pq.read_schema(root / "df_music.parquet").metadata[b"PANDAS_ATTRS"]
+        noted = json.loads(pq.read_schema(root / "df_music.parquet").metadata[b"PANDAS_ATTRS"])
         written = [(root / f"df_music.{kind}").stat().st_mtime_ns for kind in ("pkl", "parquet")]
-    except (OSError, KeyError, TypeError, pa.ArrowException):
-        return None
+    except (OSError, KeyError, TypeError, ValueError, pa.ArrowException):
+        return {}
     # The pickle is written first. One that is newer is from a run that was killed in between.
-    return json.loads(attributes)["made_from"] if written == sorted(written) else None
+    return noted if written == sorted(written) else {}
 
 
 def read_frame(path: Path) -> pd.DataFrame:
@@ -149,7 +152,7 @@ def work(args: argparse.Namespace) -> int:
     songs = good[ready]
     if songs.empty:
         raise UserError("No song has its table of features yet. Run feature_extraction.py first.")
-    if fingerprint(songs) == made_from(root):
+    if fingerprint(songs) == attributes(root).get("made_from"):
         print(f"{printable(root / 'df_music.pkl')} is up to date: {terminal.counted(len(songs), 'song')}.")
     else:
         tables = {}

@@ -6,6 +6,7 @@ mirror that path, so two songs never share an output.
 """
 
 import contextlib
+import errno
 import fnmatch
 import json
 import os
@@ -324,6 +325,8 @@ def whole_file(target: Path, room: Path | None = None) -> Iterator[Path]:
     try:
         yield workshop / target.name
         target.parent.mkdir(parents=True, exist_ok=True)
+        if target.is_dir() and not (workshop / target.name).is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
         if target.is_dir():  # a folder cannot be renamed over a full one: move that aside first
             target.rename(workshop / "old")
         (workshop / target.name).replace(target)

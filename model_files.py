@@ -33,6 +33,11 @@ class Saved(NamedTuple):
         """Whether it needs the samples of the clips, not only their features."""
         return any(member.columns is None for member in self.members)
 
+    @property
+    def whole_songs(self) -> bool:
+        """Whether what it says of a clip also goes by the song around it."""
+        return any(member.whole_songs for member in self.members)
+
     def answer(self, clips: pd.DataFrame, sounds: np.ndarray | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
         """See `Model.answer`; ``sounds`` are int16 samples, one row for each clip."""
         of_clips, of_songs = averaged([member.answer(clips, sounds) for member in self.members])

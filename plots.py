@@ -4,6 +4,7 @@ import base64
 import html
 import io
 import textwrap
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -16,12 +17,22 @@ import seaborn as sns
 import soundfile
 from IPython.display import Audio, Markdown, display
 from matplotlib.figure import Figure
+from matplotlib.font_manager import get_font_names
 from plotly.offline import get_plotlyjs
 
 from library import clip_folder, printable
 from mp3_split import CLIP_SECONDS, SAMPLE_RATE
 from spectra import HOP_LENGTH, N_FFT, N_MELS
 
+# For names that DejaVu Sans cannot write, where one of them is installed.
+OTHER_SCRIPTS = (
+    "Noto Sans CJK JP",
+    "Hiragino Sans",
+    "Yu Gothic",
+    "Microsoft YaHei",
+    "Malgun Gothic",
+    "Arial Unicode MS",
+)
 PLOTLY = {"o": "circle", "^": "triangle-up", "s": "square", "D": "diamond", "v": "triangle-down", "P": "cross"}
 
 
@@ -34,12 +45,19 @@ def use_style() -> None:
         "axes.spines.top": False,
         "axes.spines.right": False,
         "text.parse_math": False,  # an artist may be called Joey Bada$$
+        "font.family": ["DejaVu Sans", *(font for font in OTHER_SCRIPTS if font in get_font_names())],
     }
+    warnings.filterwarnings("ignore", message="Glyph .* missing from font")
 
 
 def plain(name: str) -> str:
     """A name as it may stand in Markdown: none of its characters is taken for markup or HTML."""
     return "".join(c if c.isalnum() or c == " " else f"&#{ord(c)};" for c in printable(name))
+
+
+def _label(name: str, limit: int = 30) -> str:
+    """A name for a legend: one that starts with an underscore would be hidden by matplotlib."""
+    return f"{' ' if name.startswith('_') else ''}{printable(name, limit)}"
 
 
 def artist_colours(artists: Iterable[str]) -> dict[str, tuple]:
@@ -75,6 +93,8 @@ def verdict(
     clips: pd.DataFrame,
     ranked: list[str],
     colours: dict[str, tuple],
+    *,
+    alone: bool = True,
 ) -> Figure:
     """Draw what a model says of a song over time: the waveform in the colours of the artists, probabilities below.
 
@@ -90,6 +110,8 @@ def verdict(
         The artists, from the likeliest for the song down.
     colours : dict of str to tuple
         From `artist_colours`.
+    alone : bool
+        Whether clips were judged by themselves, not knowing the song around them.
     """
     shown, others, silence = ranked[:4], (0.6, 0.6, 0.6), (0.85, 0.85, 0.85)
     given = clips.dropna().idxmax(axis=1).reindex(clips.index)
@@ -115,10 +137,14 @@ def verdict(
             align="edge",
             color=colour,
             linewidth=0,
-            label=printable(name, 40),
+            label=_label(name, 40),
         )
         bottom += table[name].to_numpy()
-    parts.set(ylim=(0, 1), xlim=(0, clips.index[-1] + CLIP_SECONDS), ylabel="probability\nby each clip alone")
+    parts.set(
+        ylim=(0, 1),
+        xlim=(0, clips.index[-1] + CLIP_SECONDS),
+        ylabel=f"probability by each clip,\n{'alone' if alone else 'knowing the song'}",
+    )
     parts.xaxis.set_major_formatter(lambda seconds, _: f"{int(seconds) // 60}:{int(seconds) % 60:02d}")
     parts.set_xlabel("time in the song (min:s)")
     parts.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
@@ -143,7 +169,7 @@ def song_map(songs: pd.DataFrame, colours: dict[str, tuple]) -> None:
     live.update_layout(margin=dict.fromkeys("lrtb", 40))
     markers = artist_markers(colours)
     for artist, own in songs.groupby("artist"):
-        label, marker = printable(artist, 30), markers[artist]
+        label, marker = _label(artist), markers[artist]
         ax.scatter(own["x"], own["y"], s=30, color=colours[artist], marker=marker, label=label)
         names = own["title"] + own["album"].map(lambda album: f" ({album})" if album else "")
         live.add_scatter(
@@ -182,7 +208,7 @@ def in_space(clips: pd.DataFrame, labels: dict[str, str], colours: dict[str, tup
     markers = artist_markers(colours)
     for artist, own in clips.groupby("artist"):
         places = own[list(labels)].to_numpy().T
-        ax.scatter(*places, color=colours[artist], marker=markers[artist], label=printable(artist, 30), s=10, alpha=0.6)
+        ax.scatter(*places, color=colours[artist], marker=markers[artist], label=_label(artist), s=10, alpha=0.6)
         point = {"size": 3, "color": _rgb(colours[artist])}
         name = html.escape(printable(artist, 30))
         live.add_scatter3d(**dict(zip("xyz", places, strict=True)), mode="markers", name=name, marker=point)

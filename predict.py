@@ -9,6 +9,7 @@ import argparse
 import functools
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -25,6 +26,10 @@ from model_files import Saved, load
 from mp3_split import Listening
 
 BAR = 60  # cells of a song's timeline, at most
+CSV_COLUMNS = [
+    *("song", "artist", "nearest", "probability", "next"),
+    *("clips", "agreeing_clips", "silent_clips", "learned_from", "problem"),
+]
 MARKS = "█▒·", "#=."  # in it: the artist the song is given to, the next, the others; and where that cannot be shown
 
 
@@ -43,10 +48,11 @@ class Verdict(NamedTuple):
     clips: pd.DataFrame  # the same for each clip, by its start in seconds; silent ones are missing numbers
     known: bool  # whether the model learned from this very recording
     none_below: float | None  # less sure than this, the song is by none of them
+    alone: bool = True  # whether a clip was judged by itself; else also by the song around it
 
     @property
     def agreeing(self) -> int:
-        """How many clips are, alone, given to the artist that the song is given to."""
+        """How many clips are given to the artist that the song is given to."""
         return int((self.clips.dropna().idxmax(axis=1) == self.song.index[0]).sum())
 
     @property
@@ -62,7 +68,9 @@ class Verdict(NamedTuple):
     def __str__(self) -> str:
         first, *others = [f"{printable(artist)} {p:.2f}" for artist, p in self.song.items()]
         first = f"none of these; nearest {first}" if self.none else first
-        agree = f"{self.agreeing} of {terminal.counted(self.judged, 'clip')} agree"
+        agree = f"{self.agreeing} of {terminal.counted(self.judged, 'clip')} agree" + (
+            "" if self.alone else ", knowing the song"
+        )
         known = ". The model learned from this very song, so it should know" if self.known else ""
         return f"{first}  ({agree}; next {', '.join(others[:2])}){known}"
 
@@ -77,29 +85,33 @@ class Verdict(NamedTuple):
         return f"0:00 {line} {terminal.clock(2 * len(self.clips))}   {legend}"
 
     def as_dict(self) -> dict:
-        """For programs: plain values. ``artist`` is None if it is by none of these."""
-        nearest, *others = self.song.index
+        """For programs: ``artist`` is None if it is by none of these; ``probability`` is that of ``nearest``."""
+        nearest, following = self.song.index[:2]
         return {
             "artist": None if self.none else nearest,
-            "probability": _rounded(self.song.iloc[0]),
             "nearest": nearest,
-            "next": others[0],
+            "probability": _rounded(self.song.iloc[0]),
+            "next": following,
             "clips": self.judged,
             "agreeing_clips": self.agreeing,
             "silent_clips": len(self.clips) - self.judged,
             "learned_from": self.known,
+        }
+
+    def in_full(self) -> dict:
+        """The probability of each artist, and what is said of each clip: nothing where it is silent."""
+        artists, best = self.clips.dropna().idxmax(axis=1), self.clips.max(axis=1)
+        return {
             "probabilities": {artist: _rounded(p) for artist, p in self.song.items()},
             "timeline": [
-                {"start": start, "artist": None, "probability": None}
-                if row.isna().any()
-                else {"start": start, "artist": row.idxmax(), "probability": _rounded(row.max())}
-                for start, row in self.clips.iterrows()
+                {"start": start, "artist": None if np.isnan(p) else artists[start], "probability": _rounded(p)}
+                for start, p in best.items()
             ],
         }
 
 
-def _rounded(p: float) -> float:
-    return round(float(p), 4)
+def _rounded(p: float) -> float | None:
+    return None if np.isnan(p) else round(float(p), 4)
 
 
 # --- one song --------------------------------------------------------------------------------
@@ -141,7 +153,7 @@ def judge(heard: Heard, saved: Saved) -> Verdict:
     song = np.exp(songs.iloc[0]).sort_values(ascending=False)
     known = heard.record["hash"] in saved.info["songs"].values()
     by_start = np.exp(clips).reindex(heard.table.index).set_axis(heard.table["start"])
-    return Verdict(song, by_start, known, saved.info["none_below"])
+    return Verdict(song, by_start, known, saved.info["none_below"], not saved.whole_songs)
 
 
 # --- all songs -------------------------------------------------------------------------------
@@ -150,39 +162,53 @@ def judge(heard: Heard, saved: Saved) -> Verdict:
 def work(args: argparse.Namespace) -> int:
     """Print a verdict for each song, and write what was asked for."""
     saved = load(args.data)
-    quiet = "-" in (str(args.csv), str(args.json))
-    if not quiet:
-        terminal.print_note(args.data)
+    files = {kind: path for kind, path in (("csv", args.csv), ("json", args.json)) if path}
+    quiet = terminal.STDOUT in files.values()
+    terminal.check_writable(*files.values())
     songs, failed = find(args.songs)
     draw = _painter(args.plot, args.data, saved) if args.plot else None
-    rows = [{"song": str(song), "problem": reason} for song, reason in failed.items()]
+    rows, stopped = {path: {"problem": reason} for path, reason in failed.items()}, False
+    if not quiet:
+        terminal.print_note(args.data)
     try:
         for path, outcome in listen(list(songs), args, keep_sound=saved.listens or bool(args.plot)):
             if isinstance(outcome, SongError):
                 failed[path] = str(outcome)
-                rows.append({"song": str(path), "problem": str(outcome)})
+                rows[path] = {"problem": str(outcome)}
                 continue
             verdict = judge(outcome, saved)
-            rows.append({"song": str(path)} | verdict.as_dict() | {"problem": ""})
+            rows[path] = verdict.as_dict() | (verdict.in_full() if args.json else {}) | {"problem": ""}
             if draw:
                 draw(songs[path], outcome, verdict)
             if not quiet:
                 tqdm.write(f"{printable(path)}\n  {verdict}\n  {verdict.timeline(terminal.drawable(*MARKS))}")
-    finally:  # whoever stops here keeps what is done
-        write(sorted(rows, key=lambda row: row["song"]), saved, args)
+    except KeyboardInterrupt:  # what is done is kept, but replaces no whole table
+        if not files or quiet or len(rows) == len(failed):
+            raise
+        stopped, files = True, {kind: path.with_suffix(f".part.{kind}") for kind, path in files.items()}
+    for kind, path in files.items():
+        write(kind, [{"song": _name(song)} | rows[song] for song in sorted(rows)], saved, path)
+    if stopped:
+        where = ", ".join(map(printable, files.values()))
+        print(f"\nStopped. {len(rows)} of {len(songs) + len(failed)} songs are in {where}.", file=sys.stderr)
+        return 130
     if not quiet:
-        where = f": see {printable(args.csv or args.json)}" if args.csv or args.json else ""
+        where = f": see {printable(next(iter(files.values())))}" if files else ""
         terminal.print_left_out({str(path): reason for path, reason in failed.items()}, "No verdict", rest=where)
     if len(failed) == len(rows):
         return terminal.NOTHING_USABLE
     return terminal.LEFT_OUT if failed else terminal.ALL_GOOD
 
 
+def _name(path: Path) -> str:
+    """A path as text for a table: what is not Unicode is shown by escapes."""
+    return str(path).encode(errors="backslashreplace").decode()
+
+
 def find(named: list[Path]) -> tuple[dict[Path, str], dict[Path, str]]:
     """What is to be judged (path -> a short name, its own), and what cannot be (path -> why)."""
     songs, failed = {}, {}
-    for path in named:
-        path = path.expanduser().absolute()
+    for path in map(Path.absolute, named):
         if not path.is_dir():
             songs.setdefault(path, path.name)
             continue
@@ -191,6 +217,10 @@ def find(named: list[Path]) -> tuple[dict[Path, str], dict[Path, str]]:
         failed |= {path / song: reason for song, reason in refused.items()}
         if not found and not refused:
             failed[path] = "a folder without music"
+    taken: Counter = Counter()
+    for path, name in songs.items():
+        taken[name] += 1
+        songs[path] = name if taken[name] == 1 else f"{name} ({taken[name]})"
     return songs, failed
 
 
@@ -219,36 +249,32 @@ def _painter(folder: Path, root: Path, saved: Saved):
         artists = saved.info["classes"]
     plots.use_style()
     colours = plots.artist_colours(artists)
-    taken = set()
 
     def draw(name: str, heard: Heard, verdict: Verdict) -> None:
-        number = next(n for n in range(1, len(taken) + 2) if (name, n) not in taken)
-        taken.add((name, number))
-        figure = plots.verdict(name, str(verdict), heard.sounds, verdict.clips, list(verdict.song.index), colours)
-        with whole_file(folder / f"{name}{f' ({number})' if number > 1 else ''}.png") as path:
+        ranked = list(verdict.song.index)
+        figure = plots.verdict(name, str(verdict), heard.sounds, verdict.clips, ranked, colours, alone=verdict.alone)
+        with whole_file(folder / f"{name}.png") as path:
             figure.savefig(path)
 
     return draw
 
 
-def write(rows: list[dict], saved: Saved, args: argparse.Namespace) -> None:
-    """Write the rows to the files that were named, ``-`` being standard output."""
-    texts = {}
-    if args.json:
+def write(kind: str, rows: list[dict], saved: Saved, path: Path) -> None:
+    """Write the rows as ``csv`` or ``json`` to a file, or print them."""
+    if kind == "json":
         about = {key: saved.info[key] for key in ("name", "created", "classes", "none_below")}
-        texts[args.json] = json.dumps({"model": about, "songs": rows}, indent=1, ensure_ascii=False) + "\n"
-    if args.csv:
-        columns = ["song", "artist", "probability", "nearest", "next", "clips", "agreeing_clips", "silent_clips"]
-        table = pd.DataFrame(rows, columns=[*columns, "learned_from", "problem"])
-        whole = ["clips", "agreeing_clips", "silent_clips"]
+        text = json.dumps({"model": about, "songs": rows}, indent=1) + "\n"
+    else:
+        table = pd.DataFrame(rows, columns=CSV_COLUMNS)
+        whole = [name for name in CSV_COLUMNS if name.endswith("clips")]
         table[whole] = table[whole].astype("Int64")  # missing where there is a problem
-        texts[args.csv] = table.to_csv(index=False, lineterminator="\n")
-    for path, text in texts.items():
-        if str(path) == "-":
-            sys.stdout.write(text)
-            continue
-        with whole_file(path) as target:
-            target.write_text(text, encoding="utf-8")
+        text = table.to_csv(index=False, lineterminator="\n")
+    if path == terminal.STDOUT:
+        lines = text.splitlines()
+        print("\n".join(printable(line, limit=10_000) for line in lines) if sys.stdout.isatty() else text[:-1])
+        return
+    with whole_file(path) as target:
+        target.write_text(text, encoding="utf-8")
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -264,7 +290,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
             help=f"write the verdicts to a file that ends in .{kind}; - prints them instead of words",
         )
     workers.add_arguments(parser)
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.csv == args.json == terminal.STDOUT:
+        parser.error("--csv and --json cannot both be printed; name a file for one of them")
+    return args
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -16,6 +16,9 @@ import terminal
 from feature_extraction import ASPECTS, describe_file
 from library import DEMUXERS, SongError, UserError, printable, songs_folder, unsupported, whole_file
 
+FEW = 10  # songs: with fewer, what songs have in common cannot be told from chance
+WORTH_NAMING = 0.03  # what an aspect adds to the cosine to be named
+
 
 def choose(asked: str, index: similarity.Index) -> tuple[str, np.ndarray, np.ndarray]:
     """The song that is meant: what to call it, its description, and which songs of the library it is.
@@ -25,9 +28,8 @@ def choose(asked: str, index: similarity.Index) -> tuple[str, np.ndarray, np.nda
     UserError
         If it is neither a file nor one song of the library, or the file is no usable song.
     """
-    path = Path(asked).expanduser()
-    if path.is_file():
-        return from_file(path, index)
+    if Path(asked).is_file():
+        return from_file(Path(asked), index)
     songs, sought = index.songs, asked.casefold()
     meant = (songs["song"] == asked).to_numpy()
     if not meant.any():
@@ -68,7 +70,9 @@ def work(args: argparse.Namespace) -> int:
     index = similarity.load(args.data)
     name, described, itself = choose(args.song, index)
     barred = itself
-    if args.other_albums:
+    if args.other_albums and not itself.any():
+        print("That file is of no album in this library, so --other-albums leaves nothing out.")
+    elif args.other_albums:
         albums = index.songs["artist"] + "\n" + index.songs["album"]
         barred = itself | albums.isin(albums[itself]).to_numpy()
     alike = similarity.nearest(index, described, barred, args.count)
@@ -79,40 +83,48 @@ def work(args: argparse.Namespace) -> int:
         who, album = printable(song["artist"], 60), f" ({printable(song['album'], 60)})" if song["album"] else ""
         print(f"{number:3}. {song['distance']:.2f}  {who} - {printable(song['title'], 80)}{album}")
         print(f"           {because(song)}")
-    print(f"The numbers are distances: 0 the same, 1 as far as songs drawn by lot. {told(index.quality)}")
-    if args.playlist:
-        write_playlist(alike, songs_folder(args.data), args.playlist)
-        print(f"They are in {printable(args.playlist)}.")
-    return terminal.ALL_GOOD
+    print("The numbers are distances: 0 the same, 1 as far as songs drawn by lot, up to 2.")
+    print(told(index.quality))
+    if len(index.songs) < FEW:
+        print(f"With {terminal.counted(len(index.songs), 'song')} to compare with, none of this says much.")
+    return write_playlist(alike, songs_folder(args.data), args.playlist) if args.playlist else terminal.ALL_GOOD
 
 
 def because(song: pd.Series) -> str:
     """What two songs have in common, in words: the aspects that add most to the cosine between them."""
     added = song[list(ASPECTS)].astype(float).sort_values(ascending=False)
-    parts = [f"{aspect} {share:.2f}" for aspect, share in added.items() if share >= 0.005]
-    return f"alike in {', '.join(parts)}" if parts else "alike in nothing"
+    return f"alike in {', '.join(added.index[added >= WORTH_NAMING]) or 'nothing much'}"
 
 
 def told(quality: dict) -> str:
     """How good such recommendations are, in a sentence."""
-    which = "on another album is" if quality["albums"] else "is (albums of its own counting, for nobody has two)"
+    which = "on another album is" if quality["albums"] else "is (on albums of its own too, for nobody has two)"
+    asked = f"{terminal.counted(quality['songs'], 'song')} by {terminal.counted(quality['artists'], 'artist')}"
     return (
         f"In this library the song that sounds most alike {which} by the same artist for {quality['right']:.0%} of "
-        f"{terminal.counted(quality['songs'], 'song')}; by lot it would be {quality['by lot']:.0%}, by the cosine "
-        f"between plain features {quality['plain cosine']:.0%}."
+        f"{asked} (95 % interval {quality['low']:.0%} to {quality['high']:.0%}). By lot it would be "
+        f"{quality['by lot']:.0%}, by the cosine between plain features {quality['plain']:.0%}, between scaled ones "
+        f"{quality['scaled']:.0%}."
     )
 
 
-def write_playlist(songs: pd.DataFrame, folder: Path, path: Path) -> None:
-    """Write an extended M3U playlist, which names the files by their whole paths."""
-    lines = ["#EXTM3U"]
+def write_playlist(songs: pd.DataFrame, folder: Path, path: Path) -> int:
+    """Write an extended M3U playlist, which names the files by their whole paths; returns the exit status."""
+    lines, left_out = ["#EXTM3U"], {}
     for _, song in songs.iterrows():
-        place = str(folder / song["song"])
-        if place.isprintable():  # a line break in a name has no place in such a file
+        place = folder / song["song"]
+        if set("\r\n") & set(str(place)):
+            left_out[song["song"]] = "a playlist has no place for line breaks in names"
+        elif not place.is_file():
+            left_out[song["song"]] = f"no longer in {folder}; mp3_split.py --songs names where songs lie now"
+        else:
             artist, title = printable(song["artist"]), printable(song["title"])
-            lines += [f"#EXTINF:{round(song['seconds'])},{artist} - {title}", place]
+            lines += [f"#EXTINF:{round(song['seconds'])},{artist} - {title}", str(place)]
     with whole_file(path) as target:
-        target.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        target.write_bytes("\n".join([*lines, ""]).encode(errors="surrogateescape"))
+    print(f"{terminal.counted(len(lines) // 2, 'song')} in {printable(path)}.")
+    terminal.print_left_out(left_out, title="Not in the playlist")
+    return terminal.LEFT_OUT if left_out else terminal.ALL_GOOD
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

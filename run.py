@@ -25,6 +25,7 @@ import pandas as pd
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbconvert import HTMLExporter
+from nbformat.sign import NotebookNotary
 from PIL import Image
 
 import demo_songs
@@ -100,6 +101,7 @@ def run_notebook(name: str, root: Path, *, full: bool = False) -> None:
             raise UserError(f"{name}.ipynb could not go on. {error.evalue}{earlier}") from None
     with whole_file(root / "report" / f"{name}.ipynb") as path:
         path.write_text(nbformat.writes(book), encoding="utf-8")
+    NotebookNotary().sign(book)  # made here a moment ago: Jupyter may show its players and live figures
     write_page(name, root)
 
 

@@ -58,6 +58,8 @@ def judge(
         songs = pd.DataFrame(columns=clips.columns)
     else:
         clips, songs = model.answer(*tested)
+        if recipe.whole_songs:  # of its clips it says what it does knowing the song: not to be held against others
+            clips = clips.iloc[:0]
     return Judged(clips, songs, model.loss, model.inner, time.monotonic() - started)
 
 
@@ -231,7 +233,7 @@ def table(results: Results, frame: pd.DataFrame) -> pd.DataFrame:
         for by, models in results.items()
         for name, repeats in models.items()
         for level in (("clip",) if by == "clip" else ("clip", "song", "album"))
-        if level != "album" or (frame["album"] != "").any()
+        if (level != "album" or (frame["album"] != "").any()) and (level != "clip" or len(repeats[0].clips))
     }
     made = pd.DataFrame.from_dict(rows, orient="index")
     made.index = pd.MultiIndex.from_tuples(made.index, names=["model", "dealt by", "judged by"])
@@ -403,6 +405,8 @@ def joins(results: Results, frame: pd.DataFrame) -> pd.DataFrame:
     """The balanced accuracy by song of each model, by each way of joining a song's clips."""
     rows = {}
     for name, repeats in results["song"].items():
+        if repeats[0].clips.empty:  # it judges whole songs
+            continue
         rows[name] = {}
         for how in JOINS:
             joined = [Judged(j.clips, join(j.clips, frame["song"].loc[j.clips.index], how)) for j in repeats]

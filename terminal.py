@@ -13,8 +13,10 @@ ALL_GOOD, NOTHING_USABLE, USAGE, LEFT_OUT = 0, 1, 2, 3  # exit statuses
 
 USERS_TO_MEND = {  # no room, no permission, not a folder, gone
     *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM),
-    *(errno.ENOTDIR, errno.EEXIST, errno.ENOENT, errno.ENAMETOOLONG),
+    *(errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOENT, errno.ENAMETOOLONG),
 }
+
+STDOUT = Path("-")  # as the name of a file
 
 STATUSES = "exit status: 0 all good, 1 nothing usable, 2 wrong usage, 3 finished but left songs out"
 
@@ -30,18 +32,27 @@ def folder(text: str) -> Path:
     """A folder as it was typed, from the root of the disk, ``~`` being the home folder."""
     if not text.strip():
         raise argparse.ArgumentTypeError("the name of a folder is missing")
-    return Path(text).expanduser().resolve()
+    return _resolved(text)
+
+
+def _resolved(text: str) -> Path:
+    try:
+        return Path(text).expanduser().resolve()
+    except RuntimeError:  # ~somebody who has no home here
+        return Path(text).resolve()
 
 
 def output(suffix: str, *, or_stdout: bool = False) -> Callable[[str], Path]:
     """The type of a file to write: it must end as it should, lest a song be overwritten by mistake."""
 
     def named(text: str) -> Path:
-        if or_stdout and text == "-":
-            return Path(text)
+        if or_stdout and text == str(STDOUT):
+            return STDOUT
         if Path(text).suffix.lower() != suffix:
             raise argparse.ArgumentTypeError(f"{text!r} does not end in {suffix}")
-        return Path(text).expanduser().resolve()
+        if _resolved(text).is_dir():
+            raise argparse.ArgumentTypeError(f"{text!r} is a folder")
+        return _resolved(text)
 
     return named
 
@@ -91,6 +102,14 @@ def drawable(nice: str, plain: str) -> str:
     except UnicodeEncodeError:
         return plain
     return nice
+
+
+def check_writable(*files: Path) -> None:
+    """Refuse now what could not be written at the end of a long run."""
+    for file in (file for file in files if file != STDOUT):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if not os.access(file.parent, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(file.parent))
 
 
 def print_note(root: Path) -> None:

@@ -5,6 +5,7 @@ python benchmarks/similar.py --songs 10000
 """
 
 import argparse
+import json
 import resource
 import subprocess
 import sys
@@ -22,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import library
 import similarity
 import terminal
-from feature_extraction import CLIP_COLUMNS
+from feature_extraction import CLIP_COLUMNS, SETTINGS
 
 CLIPS, ALBUM, ARTIST = 2, 10, 50  # clips of a song, songs of an album, songs of an artist
 
@@ -35,7 +36,7 @@ def write_library(root: Path, songs: int) -> None:
     table["artist"], table["album"] = table["song"].str[:6], table["song"].str[7:13]
     library.write_songs(root, table.to_dict("records"))
     (root / "df_music.pkl").touch()
-    attributes = {b"PANDAS_ATTRS": b'{"made_from": "noise"}'}
+    attributes = {"PANDAS_ATTRS": json.dumps({"made_from": "noise", "settings": SETTINGS})}
     kinds = {"song": pa.string(), "silent": pa.bool_()} | dict.fromkeys(CLIP_COLUMNS, pa.float32())
     schema = pa.schema(list(kinds.items()))
     with pq.ParquetWriter(root / "df_music.parquet", schema.with_metadata(attributes)) as writer:

@@ -112,7 +112,7 @@ def test_a_few_right_answers_are_no_reason_to_be_certain():
 def test_a_song_is_summed_up_by_mean_and_covariance_of_its_mfccs():
     frame = made_up(artists=1, songs=1, clips=50)
     half = len(classifiers.MFCC) // 2
-    vector = classifiers.with_variation(frame[classifiers.MFCC], frame["song"]).mean(axis=0)
+    (vector,) = classifiers.summarise(frame[classifiers.MFCC], frame["song"])
     values = frame[classifiers.MFCC].to_numpy(np.float64)
     assert len(vector) == half + half * (half + 1) // 2
     np.testing.assert_allclose(vector[:half], values[:, :half].mean(axis=0))
@@ -122,22 +122,30 @@ def test_a_song_is_summed_up_by_mean_and_covariance_of_its_mfccs():
     assert vector[half + 1] == pytest.approx((first * second).mean())
 
 
+@pytest.mark.parametrize("columns", [classifiers.MFCC, classifiers.RMS])
+def test_the_mean_of_a_songs_rows_is_its_summary(columns):
+    frame = made_up(artists=2, songs=3).sample(frac=1, random_state=0)
+    rows = classifiers.with_variation(frame[columns], frame["song"])
+    means = pd.DataFrame(rows).groupby(frame["song"].to_numpy()).mean()
+    np.testing.assert_allclose(means, classifiers.summarise(frame[columns], frame["song"]))
+
+
 @pytest.mark.parametrize("name", [name for name in RECIPES if RECIPES[name].whole_songs])
 @pytest.mark.parametrize("artists", [2, 3])
 def test_of_a_song_a_linear_model_says_the_mean_of_what_it_says_of_its_clips(name, artists):
     frame = made_up(artists=artists, artist_cue=0.2)
     model = classifiers.fit(RECIPES[name], frame)
     assert len(model.estimator[-1].coef_[0]) > len(RECIPES[name].columns)  # it knows how songs vary
-    summed_up = pd.DataFrame(classifiers.with_variation(frame[model.columns], frame["song"]))
-    direct = model.estimator.predict_log_proba(summed_up.groupby(frame["song"]).mean().to_numpy())
+    direct = model.estimator.predict_log_proba(classifiers.summarise(frame[model.columns], frame["song"]))
     logits = model.logits(frame).groupby(frame["song"]).mean()
     np.testing.assert_allclose(classifiers.cooled(logits), direct, atol=1e-8)
 
 
 def test_the_average_is_of_probabilities():
-    some = [pd.DataFrame({"a": [p], "b": [1 - p]}, index=["x"]) for p in (0.2, 0.3, 0.9, 0.5)]
-    of_clips, of_songs = classifiers.averaged([(np.log(some[0]), np.log(some[2])), (np.log(some[1]), np.log(some[3]))])
-    assert np.exp(of_songs).loc["x", "a"] == pytest.approx(0.7)
+    some = [np.log(pd.DataFrame({"a": [p], "b": [1 - p]}, index=["x"])) for p in (0.2, 0.3, 0.9, 0.5, 0.4)]
+    none = some[0].iloc[:0]  # one judges no clips
+    of_clips, of_songs = classifiers.averaged([(some[0], some[2]), (some[1], some[3]), (none, some[4])])
+    assert np.exp(of_songs).loc["x", "a"] == pytest.approx(0.6)
     assert np.exp(of_clips).loc["x", "a"] == pytest.approx(0.25)
 
 

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pandas as pd
 
@@ -14,11 +16,17 @@ def test_the_map_names_songs_without_letting_their_names_be_markup(monkeypatch):
     plots.song_map(songs, plots.artist_colours(songs["artist"]))
     (bundle,) = shown
     assert bundle["image/png"]
-    page = bundle["text/html"].split("Plotly.newPlot")[-1]
-    assert "two (X)" in page
-    assert "three" in page
-    assert "<i>three" not in page
-    assert "A<script>" not in page
+    drawn = bundle["text/html"].split("Plotly.newPlot(")[-1]
+    traces = json.JSONDecoder().raw_decode(drawn[drawn.index("[") :])[0]
+    assert [trace["name"] for trace in traces] == ["A&lt;script&gt;", "B"]
+    assert [trace["text"] for trace in traces] == [["one", "two (X)"], ["&lt;i&gt;three (&lt;b&gt;)"]]
+
+
+def test_a_name_with_an_underscore_is_in_the_legend():
+    clips = pd.DataFrame({"_A": [0.9, 0.2], "B": [0.1, 0.8]}, index=[0.0, 2.0])
+    figure = plots.verdict("t", "a", None, clips, ["_A", "B"], plots.artist_colours(["_A", "B"]), alone=False)
+    assert [text.get_text().strip() for text in figure.axes[1].get_legend().get_texts()] == ["_A", "B"]
+    assert "knowing the song" in figure.axes[1].get_ylabel()
 
 
 def test_a_song_without_clips_has_a_sentence_for_a_player(tmp_path, monkeypatch):

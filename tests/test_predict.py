@@ -133,7 +133,7 @@ def test_a_model_of_whole_songs_speaks_of_clips_too(root, tmp_path, capsys):
     assert predict.main(["--data", str(own), str(own / "songs/Artist B/Album 2/Song 4.mp3")]) == 0
     line = capsys.readouterr().out.splitlines()[1]
     assert line.startswith("  Artist B ")
-    assert "(4 of 4 clips agree; next Artist A" in line
+    assert "(4 of 4 clips agree, knowing the song; next Artist A" in line
 
 
 def test_a_network_that_listens_is_given_the_clips(root, tmp_path):
@@ -267,6 +267,7 @@ def test_json_keeps_to_its_schema(root, messy, capsys):
     assert told["model"]["classes"] == ["Artist A", "Artist B"]
     one = next(song for song in told["songs"] if song["song"].endswith("one.wav"))
     assert [clip["start"] for clip in one["timeline"]] == [0, 2, 4]
+    assert one["timeline"][0]["artist"] == "Artist A"
     assert one["timeline"][2] == {"start": 4, "artist": None, "probability": None}
     assert sum(one["probabilities"].values()) == pytest.approx(1, abs=1e-3)
     assert one["probability"] == one["probabilities"]["Artist A"]
@@ -292,6 +293,73 @@ def test_pictures_of_songs_of_the_same_name_stand_side_by_side(root, tmp_path):
     songs = [write_song(tmp_path / f"{n}/same.wav", tune(n, 9, 4)) for n in range(2)]
     assert predict.main(["--data", str(root), *map(str, songs), "--plot", str(tmp_path / "out")]) == 0
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["same.wav (2).png", "same.wav.png"]
+    assert list(predict.find(songs)[0].values()) == ["same.wav", "same.wav (2)"]  # in the order they were named
+
+
+def test_a_folder_is_not_taken_for_a_table(root, tmp_path, capsys):
+    precious = tmp_path / "out.csv/precious.txt"
+    precious.parent.mkdir()
+    precious.write_text("x")
+    song = write_song(tmp_path / "x.wav", tune(0, 9, 4))
+    with pytest.raises(SystemExit) as ended:
+        predict.main(["--data", str(root), "--csv", str(precious.parent), str(song)])
+    assert ended.value.code == 2
+    assert "is a folder" in capsys.readouterr().err
+    (tmp_path / "pictures/x.wav.png").mkdir(parents=True)
+    assert predict.main(["--data", str(root), "--plot", str(tmp_path / "pictures"), str(song)]) == 1
+    assert "Is a directory" in capsys.readouterr().err
+    assert precious.exists()
+    assert (tmp_path / "pictures/x.wav.png").is_dir()
+
+
+def test_a_run_that_is_stopped_keeps_what_is_done_and_the_old_table(root, tmp_path, capsys, monkeypatch):
+    songs = [write_song(tmp_path / f"{n}.wav", tune(n, 9, 4)) for n in range(2)]
+    table = tmp_path / "guesses.csv"
+    table.write_text("yesterday's")
+
+    def stopped(names, args, keep_sound):
+        yield names[0], predict.hear(names[0])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(predict, "listen", stopped)
+    assert predict.main(["--data", str(root), *map(str, songs), "--csv", str(table)]) == 130
+    assert table.read_text() == "yesterday's"
+    (row,) = csv.DictReader((tmp_path / "guesses.part.csv").read_text(encoding="utf-8").splitlines())
+    assert row["nearest"] == "Artist A"
+    assert "1 of 2 songs are in" in capsys.readouterr().err
+
+
+def test_a_run_that_fails_leaves_the_old_table(root, tmp_path, capsys):
+    songs = [write_song(tmp_path / f"{n}.wav", tune(n, 9, 4)) for n in range(2)]
+    table = tmp_path / "guesses.csv"
+    table.write_text("yesterday's")
+    nobody = ["--scheduler", "tcp://127.0.0.1:1"]
+    assert predict.main(["--data", str(root), *map(str, songs), "--csv", str(table), *nobody]) == 1
+    assert "No Dask scheduler" in capsys.readouterr().err
+    assert table.read_text() == "yesterday's"
+
+
+def test_odd_names_cost_nothing(root, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("~nobody.wav", b"bad\xff.wav".decode(errors="surrogateescape")):
+        write_song(Path(name), tune(0, 9, 4))
+        assert predict.main(["--data", str(root), "--csv", "t.csv", "--", name]) == 0
+        (row,) = csv.DictReader(Path("t.csv").read_text(encoding="utf-8").splitlines())
+        assert row["nearest"] == "Artist A"
+        assert row["song"].endswith(("~nobody.wav", "bad\\udcff.wav"))
+        capsys.readouterr()
+
+
+def test_only_one_of_both_can_be_printed(root, capsys):
+    with pytest.raises(SystemExit):
+        predict.main(["--data", str(root), "--csv", "-", "--json", "-", "x.wav"])
+    assert "cannot both be printed" in capsys.readouterr().err
+
+
+def test_the_table_can_be_printed(root, messy, capsys):
+    assert predict.main(["--data", str(root), str(messy / "one.wav"), "--csv", "-"]) == 0
+    (row,) = csv.DictReader(capsys.readouterr().out.splitlines())
+    assert list(row) == predict.CSV_COLUMNS
 
 
 def test_the_picture_shows_each_clip_in_the_colour_of_its_artist():

@@ -2,6 +2,7 @@ import shutil
 import subprocess
 
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import RATE, run_scripts, sine, tune, write_artists, write_song
 
@@ -33,7 +34,7 @@ def test_a_song_of_the_library_is_found_by_path_and_part_of_its_title(root, caps
         assert all(song.startswith("Artist B - ") for song in named(out))
         assert "Song 4" not in " ".join(named(out))
         assert "alike in timbre" in out
-        assert "by the same artist for 100% of 12 songs; by lot it would be" in out
+        assert "by the same artist for 100% of 12 songs by 3 artists (95 % interval" in out
 
 
 def test_songs_of_the_same_album_are_left_out_on_request(root, capsys):
@@ -105,8 +106,25 @@ def test_what_is_no_song_is_said_in_one_line(root, tmp_path, capsys, name, reaso
 
 def test_a_song_half_silent_is_told_by_the_rest(root, tmp_path, capsys):
     y = np.concatenate([np.zeros(8 * RATE), tune(1, 9, 8)])
-    assert recommend.main(["--data", str(root), str(write_song(tmp_path / "x.wav", y))]) == 0
-    assert named(capsys.readouterr().out)[0].startswith("Artist B - ")
+    song = write_song(tmp_path / "x.wav", y)
+    assert recommend.main(["--data", str(root), str(song), "--other-albums"]) == 0
+    out = capsys.readouterr().out
+    assert named(out)[0].startswith("Artist B - ")
+    assert "of no album in this library, so --other-albums leaves nothing out" in out
+
+
+def test_a_playlist_takes_any_name_but_line_breaks_and_says_what_is_gone(tmp_path, capsys):
+    names = ["夜\u3000空.mp3", "no\xa0break.mp3", "👨\u200d👩.mp3", "line\nbreak.mp3", "gone.mp3"]
+    for name in names[:-1]:
+        (tmp_path / name).touch()
+    songs = pd.DataFrame({"song": names, "artist": "A", "title": "T", "seconds": 3.4})
+    assert recommend.write_playlist(songs, tmp_path, tmp_path / "x.m3u8") == 3
+    lines = (tmp_path / "x.m3u8").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if not line.startswith("#")] == [str(tmp_path / name) for name in names[:3]]
+    out = capsys.readouterr().out
+    assert "3 songs in" in out
+    assert "line breaks in names" in out
+    assert "gone.mp3: no longer in" in out
 
 
 def test_without_a_library_it_says_what_to_do(tmp_path, capsys):

@@ -57,6 +57,15 @@ def test_the_whole_path(finished, capfd):
     assert "Balanced accuracy by song" in out
 
 
+def test_the_summary_knows_models_that_judge_no_clips(finished, capsys):
+    root = finished[0] / "root"
+    info = json.loads((root / "model/model.json").read_text())
+    run.summarise(root, info | {"scores": info["scores"] | {"their clips": None, "leaky: random clips": None}}, 60)
+    out = capsys.readouterr().out
+    assert "Balanced accuracy by song" in out
+    assert "For single clips" not in out
+
+
 @pytest.mark.parametrize("name", run.NOTEBOOKS)
 def test_the_notebooks_ran_clean(finished, name):
     path = finished[0] / "root/report" / f"{name}.ipynb"
@@ -76,6 +85,21 @@ def test_predict_says_of_a_song_what_the_notebook_says(finished):
     verdict = predict.judge(predict.hear(folder / "my music" / song, keep_sound=saved.listens), saved)
     said = [out.get("data", {}).get("text/markdown", "") for out in outputs(folder / "root/report/modeling.ipynb")]
     assert sum(plots.plain(str(verdict)) in text for text in said) == 1
+
+
+def test_web_pages_are_made_again_of_notebooks_as_they_stand(finished, tmp_path, capsys):
+    report = shutil.copytree(finished[0] / "root/report", tmp_path / "report")
+    for name in run.NOTEBOOKS:
+        book = nbformat.read(report / f"{name}.ipynb", as_version=4)
+        book.cells[0].source = "# My own words"
+        nbformat.write(book, report / f"{name}.ipynb")
+    assert run.main(["--data", str(tmp_path), "--report"]) == 0
+    for name in run.NOTEBOOKS:
+        page = report / f"{name}.html"
+        assert "My own words" in page.read_text(encoding="utf-8")
+        assert page.stat().st_size < 15_000_000
+    assert run.main(["--data", str(tmp_path / "nowhere"), "--report"]) == 1
+    assert "Run make run first" in capsys.readouterr().err
 
 
 def test_what_is_kept_has_stills_for_live_figures(finished, tmp_path):

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -74,9 +75,12 @@ def test_the_nearest_are_of_the_same_artist_and_plain_cosine_is_blind(root):
     quality = similarity.load(root).quality
     assert quality["albums"]
     assert quality["songs"] == 30
+    assert quality["artists"] == 3
     assert quality["right"] >= 0.9
-    assert quality["plain cosine"] < quality["right"] - 0.2
+    assert quality["scaled"] >= 0.9
+    assert quality["plain"] < quality["right"] - 0.2
     assert quality["by lot"] == pytest.approx(5 / 25)
+    assert quality["low"] < quality["right"] <= quality["high"]
 
 
 def test_what_the_aspects_add_is_the_cosine(root):
@@ -155,11 +159,25 @@ def test_labels_shuffled_score_chance(tmp_path):
     assert abs(quality["right"] - quality["by lot"]) < 0.15
 
 
-def test_without_a_frame_or_with_an_old_one_it_is_said(tmp_path):
+def test_a_song_alone_is_not_its_own_neighbour(tmp_path):
+    write_library(tmp_path, made_up(artists=1, songs=1))
+    index = similarity.load(tmp_path)
+    assert index.quality["right"] == 0
+    assert similarity.nearest(index, np.asarray(index.described[0]), np.ones(1, bool), 5).empty
+
+
+def test_without_a_frame_or_with_an_old_one_it_is_said(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="There is no frame"):
         similarity.load(tmp_path)
-    write_library(tmp_path, made_up(artists=2, songs=4).drop(columns=CLIP_COLUMNS[5]))
-    with pytest.raises(UserError, match="does not fit the features of today"):
+    frame = write_library(tmp_path, made_up(artists=2, songs=4))
+    similarity.load(tmp_path)
+    with monkeypatch.context() as changed:
+        changed.setattr(similarity, "SETTINGS", SETTINGS | {"version": 0})
+        with pytest.raises(UserError, match="made by other features"):
+            similarity.load(tmp_path)
+    shutil.rmtree(tmp_path / "similar")
+    write_songs(tmp_path, [{"song": song, "status": "ok"} for song in frame["song"].unique()[1:]])
+    with pytest.raises(UserError, match="older than songs"):
         similarity.load(tmp_path)
     assert not (tmp_path / "similar").exists()
 
@@ -168,10 +186,11 @@ def test_a_hundred_thousand_songs_answer_from_disk(tmp_path):
     """By an index on disk that is as large as that of 100,000 songs; how long it takes stands in benchmarks/."""
     count = 100_000
     draw = np.random.default_rng(0)
-    space = similarity.Space(np.zeros(2 * len(CLIP_COLUMNS)), draw.standard_normal((2 * len(CLIP_COLUMNS), 128)))
+    width = 2 * len(CLIP_COLUMNS)
+    space = similarity.Space(np.zeros(width), np.ones(width), draw.standard_normal((width, 128)))
     points = draw.standard_normal((count, 128)).astype(np.float32)
     points /= np.linalg.norm(points, axis=1, keepdims=True)
-    described = np.memmap(tmp_path / "described.f32", np.float32, "w+", shape=(count, 2 * len(CLIP_COLUMNS)))
+    described = np.memmap(tmp_path / "described.f32", np.float32, "w+", shape=(count, width))
     described[77_777] = draw.standard_normal(described.shape[1])
     points[77_777] = space.points(described[77_777][None])
     songs = pd.DataFrame({"song": np.arange(count)})
