@@ -55,7 +55,7 @@ def plain(name: str) -> str:
     return "".join(c if c.isalnum() or c == " " else f"&#{ord(c)};" for c in printable(name))
 
 
-def _label(name: str, limit: int = 30) -> str:
+def _label(name: str, limit: int = 40) -> str:
     """A name for a legend: one that starts with an underscore would be hidden by matplotlib."""
     return f"{' ' if name.startswith('_') else ''}{printable(name, limit)}"
 
@@ -137,7 +137,7 @@ def verdict(
             align="edge",
             color=colour,
             linewidth=0,
-            label=_label(name, 40),
+            label=_label(name),
         )
         bottom += table[name].to_numpy()
     parts.set(
@@ -210,7 +210,7 @@ def in_space(clips: pd.DataFrame, labels: dict[str, str], colours: dict[str, tup
         places = own[list(labels)].to_numpy().T
         ax.scatter(*places, color=colours[artist], marker=markers[artist], label=_label(artist), s=10, alpha=0.6)
         point = {"size": 3, "color": _rgb(colours[artist])}
-        name = html.escape(printable(artist, 30))
+        name = html.escape(printable(artist, 40))
         live.add_scatter3d(**dict(zip("xyz", places, strict=True)), mode="markers", name=name, marker=point)
     for axis, label in zip((ax.xaxis, ax.yaxis, ax.zaxis), labels.values(), strict=True):
         axis.set_label_text(label)
@@ -259,7 +259,7 @@ def listen(root: Path, song: str, clips: int = 3) -> None:
     if len(sound):
         display(Audio(sound, rate=SAMPLE_RATE, normalize=False))
     else:
-        display(Markdown("Its clips are no longer there to listen to; mp3_split.py cuts them again."))
+        display(Markdown(f"{plain(song)}: its clips are no longer there to listen to; mp3_split.py cuts them again."))
 
 
 def heard(root: Path, song: str, title: str, clips: int = 5) -> None:

@@ -11,8 +11,9 @@ import soundfile
 
 import dataframe_creation
 import feature_extraction
+import library
 import mp3_split
-from feature_extraction import COLUMNS
+from feature_extraction import COLUMNS, SETTINGS
 
 RATE = 44_100  # Hz, of the songs; clips have their own
 
@@ -103,6 +104,17 @@ def made_up(
             labels = {"artist": f"A{artist}", "album": album, "song": f"A{artist}/{song}.mp3", "silent": False}
             parts.append(part.assign(**labels, clip=np.arange(clips), start=2.0 * np.arange(clips)))
     return pd.concat(parts, ignore_index=True)
+
+
+def write_library(root, frame):
+    """A library of which only the frame and songs.csv are there."""
+    songs = frame.drop_duplicates("song")[["song", "artist", "album"]]
+    rows = songs.assign(status="ok", seconds=12.0, title=songs["song"], hash=songs["song"]).to_dict("records")
+    library.write_songs(root, rows)
+    frame = frame.sort_values("song", kind="stable", ignore_index=True)
+    frame.attrs = {"made_from": dataframe_creation.fingerprint(pd.DataFrame(rows)), "settings": SETTINGS}
+    dataframe_creation.write(frame, root)
+    return frame
 
 
 @pytest.fixture(scope="session")

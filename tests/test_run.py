@@ -6,7 +6,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from conftest import tune, write_artists, write_song
+from conftest import made_up, tune, write_artists, write_library, write_song
 
 import demo_songs
 import library
@@ -123,6 +123,33 @@ def test_one_artist_gets_pictures_and_a_sentence(tmp_path, capfd):
     assert "modeling.ipynb could not go on" in err
     assert "at least two artists" in err
     assert "Traceback" not in err
+
+
+def sentences(root: Path, name: str) -> str:
+    found = outputs(root / "report" / f"{name}.ipynb")
+    assert not [out for out in found if out["output_type"] == "error" or out.get("name") == "stderr"]
+    return "\n".join(str(out.get("data", {}).get("text/markdown", "")) for out in found)
+
+
+def test_thirty_artists_whose_clips_are_gone(tmp_path):
+    frame = made_up(artists=30, songs=4, clips=4, artist_cue=0.6, song_cue=0.4)
+    frame["artist"] = frame["artist"].map(lambda name: f"_The <i>Artist</i> with a name of its own {name}")
+    frame["song"] = frame["artist"] + frame["song"].str[-6:]
+    write_library(tmp_path, frame)
+    run.run_notebook("visualizations", tmp_path)
+    text = sentences(tmp_path, "visualizations")
+    assert text.count("its clips are no longer there to listen to") == 6 + 4
+    assert "6 of 30 artists are shown" in text
+    assert "120 of 120 songs" in text
+    assert "<i>" not in text
+
+
+def test_a_tiny_library_has_both_notebooks_without_clips(tmp_path):
+    write_library(tmp_path, made_up(artists=3, songs=4, clips=3, artist_cue=1.0))
+    for name in run.NOTEBOOKS:
+        run.run_notebook(name, tmp_path)
+    assert "12 of 12 songs" in sentences(tmp_path, "visualizations")
+    assert "It is really by A" in sentences(tmp_path, "modeling")
 
 
 def test_a_script_that_fails_ends_the_run(tmp_path, capfd):

@@ -4,23 +4,11 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import made_up
+from conftest import made_up, write_library
 
-import dataframe_creation
 import similarity
 from feature_extraction import ASPECTS, CLIP_COLUMNS, FEATURES, SETTINGS
 from library import UserError, write_songs
-
-
-def write_library(root, frame):
-    """A library of which only the frame and songs.csv are there."""
-    songs = frame.drop_duplicates("song")[["song", "artist", "album"]]
-    rows = songs.assign(status="ok", seconds=12.0, title=songs["song"], hash=songs["song"]).to_dict("records")
-    write_songs(root, rows)
-    frame = frame.sort_values("song", kind="stable", ignore_index=True)
-    frame.attrs = {"made_from": dataframe_creation.fingerprint(pd.DataFrame(rows)), "settings": SETTINGS}
-    dataframe_creation.write(frame, root)
-    return frame
 
 
 @pytest.fixture(scope="module")
