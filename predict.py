@@ -165,15 +165,14 @@ def work(args: argparse.Namespace) -> int:
     files = {kind: path for kind, path in (("csv", args.csv), ("json", args.json)) if path}
     quiet = terminal.STDOUT in files.values()
     terminal.check_writable(*files.values())
-    songs, failed = find(args.songs)
+    songs, problems = find(args.songs)
+    rows = {path: {"problem": reason} for path, reason in problems.items()}
     draw = _painter(args.plot, args.data, saved) if args.plot else None
-    rows, stopped = {path: {"problem": reason} for path, reason in failed.items()}, False
     if not quiet:
         terminal.print_note(args.data)
     try:
         for path, outcome in listen(list(songs), args, keep_sound=saved.listens or bool(args.plot)):
             if isinstance(outcome, SongError):
-                failed[path] = str(outcome)
                 rows[path] = {"problem": str(outcome)}
                 continue
             verdict = judge(outcome, saved)
@@ -182,22 +181,27 @@ def work(args: argparse.Namespace) -> int:
                 draw(songs[path], outcome, verdict)
             if not quiet:
                 tqdm.write(f"{printable(path)}\n  {verdict}\n  {verdict.timeline(terminal.drawable(*MARKS))}")
-    except KeyboardInterrupt:  # what is done is kept, but replaces no whole table
-        if not files or quiet or len(rows) == len(failed):
-            raise
-        stopped, files = True, {kind: path.with_suffix(f".part.{kind}") for kind, path in files.items()}
+    except KeyboardInterrupt:
+        return _stop(rows, len(songs) + len(problems), {} if quiet else files, saved)
     for kind, path in files.items():
-        write(kind, [{"song": _name(song)} | rows[song] for song in sorted(rows)], saved, path)
-    if stopped:
-        where = ", ".join(map(printable, files.values()))
-        print(f"\nStopped. {len(rows)} of {len(songs) + len(failed)} songs are in {where}.", file=sys.stderr)
-        return 130
+        write(kind, rows, saved, path)
+    failed = {str(path): row["problem"] for path, row in rows.items() if row["problem"]}
     if not quiet:
         where = f": see {printable(next(iter(files.values())))}" if files else ""
-        terminal.print_left_out({str(path): reason for path, reason in failed.items()}, "No verdict", rest=where)
+        terminal.print_left_out(failed, "No verdict", rest=where)
     if len(failed) == len(rows):
         return terminal.NOTHING_USABLE
     return terminal.LEFT_OUT if failed else terminal.ALL_GOOD
+
+
+def _stop(rows: dict[Path, dict], count: int, files: dict[str, Path], saved: Saved) -> int:
+    """Keep what is done, but replace no whole table with a part of one."""
+    parts = {kind: path.with_suffix(f".part.{kind}") for kind, path in files.items()}
+    for kind, path in parts.items():
+        write(kind, rows, saved, path)
+    where = f"; they are in {', '.join(map(printable, parts.values()))}" if parts else ""
+    print(f"\nStopped after {len(rows)} of {terminal.counted(count, 'song')}{where}.", file=sys.stderr)
+    return terminal.STOPPED
 
 
 def _name(path: Path) -> str:
@@ -259,8 +263,9 @@ def _painter(folder: Path, root: Path, saved: Saved):
     return draw
 
 
-def write(kind: str, rows: list[dict], saved: Saved, path: Path) -> None:
-    """Write the rows as ``csv`` or ``json`` to a file, or print them."""
+def write(kind: str, songs: dict[Path, dict], saved: Saved, path: Path) -> None:
+    """Write a row for each song as ``csv`` or ``json`` to a file, or print them."""
+    rows = [{"song": _name(song)} | songs[song] for song in sorted(songs)]
     if kind == "json":
         about = {key: saved.info[key] for key in ("name", "created", "classes", "none_below")}
         text = json.dumps({"model": about, "songs": rows}, indent=1) + "\n"

@@ -10,6 +10,7 @@ from pathlib import Path
 from library import UserError, default_root, note, printable
 
 ALL_GOOD, NOTHING_USABLE, USAGE, LEFT_OUT = 0, 1, 2, 3  # exit statuses
+STOPPED = 130  # what shells report for Ctrl-C
 
 USERS_TO_MEND = {  # no room, no permission, not a folder, gone
     *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM),
@@ -141,7 +142,7 @@ def run(work: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> 
         return NOTHING_USABLE
     except KeyboardInterrupt:
         print("\nStopped. What was finished is kept; run the same command again to go on.", file=sys.stderr)
-        return 130  # what shells report for Ctrl-C
+        return STOPPED
     except BrokenPipeError:  # the reader of a pipe has seen enough, as in "| head"
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ALL_GOOD

@@ -326,7 +326,7 @@ def test_a_run_that_is_stopped_keeps_what_is_done_and_the_old_table(root, tmp_pa
     assert table.read_text() == "yesterday's"
     (row,) = csv.DictReader((tmp_path / "guesses.part.csv").read_text(encoding="utf-8").splitlines())
     assert row["nearest"] == "Artist A"
-    assert "1 of 2 songs are in" in capsys.readouterr().err
+    assert "Stopped after 1 of 2 songs; they are in" in capsys.readouterr().err
 
 
 def test_a_run_that_fails_leaves_the_old_table(root, tmp_path, capsys):
