@@ -204,7 +204,7 @@ def in_space(clips: pd.DataFrame, labels: dict[str, str], colours: dict[str, tup
     """
     still = Figure(figsize=(9, 6.5))
     ax = still.add_subplot(projection="3d")
-    live = go.Figure(layout={"width": 900, "height": 650, "margin": dict.fromkeys("lrtb", 10)})
+    live = go.Figure(layout={"width": 900, "height": 650, "margin": dict.fromkeys("lrtb", 40)})
     markers = artist_markers(colours)
     for artist, own in clips.groupby("artist"):
         places = own[list(labels)].to_numpy().T
@@ -219,7 +219,7 @@ def in_space(clips: pd.DataFrame, labels: dict[str, str], colours: dict[str, tup
     ax.set_box_aspect(None, zoom=0.85)
     ax.legend(loc="upper left", bbox_to_anchor=(1.08, 0.9), markerscale=2, frameon=False, ncols=1 + len(colours) // 25)
     live.update_scenes({f"{axis}axis_title_text": label for axis, label in zip("xyz", labels.values(), strict=True)})
-    live.update_layout(legend_itemsizing="constant")
+    live.update_layout(legend_itemsizing="constant", scene_camera_eye={"x": 1.6, "y": 1.6, "z": 0.9})
     show(still, live)
 
 
