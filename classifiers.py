@@ -364,6 +364,7 @@ def train(recipe: Recipe, setting: dict, frame: pd.DataFrame, sounds: np.ndarray
     # Folds run at once, each on one thread. A forest of few clips draws few for each tree, and says so.
     with threadpool_limits(None if is_network(estimator) else 1), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Using the fractional value max_samples")
+        warnings.filterwarnings("ignore", message="The number of unique classes")  # many artists of few songs
         estimator.set_params(**setting).fit(X, y)
     return Model(estimator, list(np.unique(y)), recipe.columns, recipe.whole_songs, setting)
 
