@@ -8,7 +8,7 @@ DATA := $(if $(MUSIC_DATA),$(MUSIC_DATA),data)
 PY := .venv/bin/python
 export SONGS DATA FULL
 
-.PHONY: help run demo-notebooks report pictures lab test clean
+.PHONY: help run demo-notebooks report pictures lab test stress clean
 .DEFAULT_GOAL := help
 
 help:
@@ -18,7 +18,8 @@ help:
 	@echo "make run FULL=1           the same, comparing models at length (networks that listen; hours on many songs)"
 	@echo "make lab                  open Jupyter on the results"
 	@echo "make report               make web pages of the notebooks in report/ again, after work in make lab"
-	@echo "make test                 run the tests"
+	@echo "make test                 run the tests (a quarter of an hour)"
+	@echo "make stress               kill, damage, fill and load it thousands of times (two hours; as root, disks too)"
 	@echo "make demo-notebooks       run the demo and put its notebooks beside the scripts"
 	@echo "make pictures DATA=dir    put the pictures of the README into images/"
 	@echo "make clean                remove everything made, .venv too; never songs"
@@ -43,10 +44,15 @@ lab: .venv/ready
 	MUSIC_DATA="$$(cd "$$root" && pwd)" PYTHONPATH="$(CURDIR)" $(PY) -m jupyter lab "$$root/report"
 
 test: .venv/ready
-	@$(PY) -m pytest tests
+	@$(PY) -m pytest tests -n 2 --dist loadfile --no-loadscope-reorder
+
+# One after another, so that the speeds it prints are those of a machine at rest.
+stress: .venv/ready
+	@STRESS=1 $(PY) -m pytest tests -m stress
 
 clean:
-	cd "$${DATA:?}" && rm -rf clips features songs.csv songs.txt df_music.pkl df_music.parquet model similar report demo .unfinished-*
+	cd "$${DATA:?}" && { test -e library.lock || test -e songs.csv || test -e demo/library.lock || test -e demo/songs.csv; } && \
+	rm -rf clips features songs.csv songs.txt df_music.pkl df_music.parquet model similar report demo .unfinished-* library.lock || true
 	rm -rf .venv __pycache__ tests/__pycache__ .pytest_cache
 
 # A half-made .venv does not count: the file "ready" is written last.

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 import terminal
 import workers
 from feature_extraction import COLUMNS, ORIGINAL, SETTINGS, up_to_date
-from library import SongError, UserError, clear_unfinished, good_songs, printable, table_path, versions, whole_file
+from library import SongError, UserError, alone, good_songs, printable, table_path, versions, whole_file
 
 ROW_GROUP = 50_000  # clips: what a reader of the Parquet file holds in memory at least
 
@@ -141,11 +141,21 @@ def read_frame(path: Path) -> pd.DataFrame:
 
 
 def work(args: argparse.Namespace) -> int:
-    """Gather the tables and write the frame."""
+    """Make the frame if need be, and say what is in it."""
     root = args.data
     good = good_songs(root)
-    clear_unfinished(root)
     terminal.print_note(root)
+    with alone(root):
+        left_out = renew(good, args)
+    terminal.print_left_out(left_out)
+    if left_out:
+        print(f"To make missing tables: {terminal.command('feature_extraction.py', root)}, then this again.")
+    return terminal.LEFT_OUT if left_out else terminal.ALL_GOOD
+
+
+def renew(good: pd.DataFrame, args: argparse.Namespace) -> dict[str, str]:
+    """Gather the tables of good songs and write the frame, if it is out of date; returns what is not in it, and why."""
+    root = args.data
     hashes = zip(good["song"], good["hash"], strict=True)
     ready = np.array([up_to_date(song, digest, root=root) for song, digest in hashes])
     left_out = dict.fromkeys(good["song"][~ready], "has no table, or one that is out of date")
@@ -154,27 +164,25 @@ def work(args: argparse.Namespace) -> int:
         raise UserError("No song has its table of features yet. Run feature_extraction.py first.")
     if fingerprint(songs) == attributes(root).get("made_from"):
         print(f"{printable(root / 'df_music.pkl')} is up to date: {terminal.counted(len(songs), 'song')}.")
-    else:
-        tables = {}
-        function = functools.partial(load_table, root=root)
-        names = list(songs["song"])
-        for song, outcome in workers.run(function, names, label="Gathering", jobs=args.jobs, scheduler=args.scheduler):
-            (left_out if isinstance(outcome, SongError) else tables)[song] = outcome
-        songs = songs[songs["song"].isin(tables)]
-        if songs.empty:
-            raise UserError(f"No table is usable; the first: {next(iter(left_out.values()))}")
-        frame = gather(songs, tables)
-        frame.attrs = {"made_from": fingerprint(songs), "settings": SETTINGS, "versions": versions()}
-        write(frame, root)
-        print(
-            f"{terminal.counted(len(frame), 'clip')} of {terminal.counted(len(songs), 'song')} by "
-            f"{terminal.counted(frame['artist'].nunique(), 'artist')}, {len(COLUMNS)} features each, "
-            f"in {printable(root / 'df_music.pkl')} and .parquet."
-        )
-    terminal.print_left_out({song: str(reason) for song, reason in left_out.items()})
-    if left_out:
-        print(f"To make missing tables: {terminal.command('feature_extraction.py', root)}, then this again.")
-    return terminal.LEFT_OUT if left_out else terminal.ALL_GOOD
+        return left_out
+    tables, names, load = {}, list(songs["song"]), functools.partial(load_table, root=root)
+    for song, outcome in workers.run(load, names, label="Gathering", jobs=args.jobs, scheduler=args.scheduler):
+        if isinstance(outcome, SongError):
+            left_out[song] = str(outcome)
+        else:
+            tables[song] = outcome
+    songs = songs[songs["song"].isin(tables)]
+    if songs.empty:
+        raise UserError(f"No table is usable; the first: {next(iter(left_out.values()))}")
+    frame = gather(songs, tables)
+    frame.attrs = {"made_from": fingerprint(songs), "settings": SETTINGS, "versions": versions()}
+    write(frame, root)
+    print(
+        f"{terminal.counted(len(frame), 'clip')} of {terminal.counted(len(songs), 'song')} by "
+        f"{terminal.counted(frame['artist'].nunique(), 'artist')}, {len(COLUMNS)} features each, "
+        f"in {printable(root / 'df_music.pkl')} and .parquet."
+    )
+    return left_out
 
 
 def write(frame: pd.DataFrame, root: Path) -> None:

@@ -30,7 +30,7 @@ import workers
 from library import (
     GOOD,
     SongError,
-    clear_unfinished,
+    alone,
     clip_folder,
     good_songs,
     printable,
@@ -318,17 +318,18 @@ def work(args: argparse.Namespace) -> int:
         return terminal.ALL_GOOD
     root = args.data
     good = good_songs(root)
-    clear_unfinished(root, root / "features")
     songs = dict(zip(good["song"], good["hash"], strict=True))
-    pending = [song for song, digest in songs.items() if not up_to_date(song, digest, root=root)]
-    known = sum(table_path(root, song).exists() for song in pending)
-    function = functools.partial(describe_song, root=root)
-    done, failed = 0, {}
-    for song, outcome in workers.run(function, pending, label="Describing", jobs=args.jobs, scheduler=args.scheduler):
-        if isinstance(outcome, SongError):
-            failed[song] = str(outcome)
-        else:
-            done += outcome
+    describing, done, failed = functools.partial(describe_song, root=root), 0, {}
+    with alone(root):
+        pending = [song for song, digest in songs.items() if not up_to_date(song, digest, root=root)]
+        known = sum(table_path(root, song).exists() for song in pending)
+        for song, outcome in workers.run(
+            describing, pending, label="Describing", jobs=args.jobs, scheduler=args.scheduler
+        ):
+            if isinstance(outcome, SongError):
+                failed[song] = str(outcome)
+            else:
+                done += outcome
     described = len(songs) - len(failed)
     terminal.print_note(root)
     where = printable(root / "features")

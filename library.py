@@ -8,11 +8,13 @@ mirror that path, so two songs never share an output.
 import contextlib
 import errno
 import fnmatch
+import hashlib
 import json
 import os
 import platform
 import shutil
 import stat
+import sys
 import tempfile
 import unicodedata
 from collections import Counter
@@ -21,6 +23,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pandas as pd
+from filelock import FileLock, Timeout
 
 # What ffmpeg is told a file holds. A forced demuxer keeps a file that only calls itself music
 # (a playlist named .mp3, say) from making ffmpeg open other files.
@@ -55,7 +58,12 @@ NOT_MUSIC = (
 
 RECORD = "mp3_split.json"  # in a song's folder of clips: what splitting learned
 
-MAX_NAME = 240  # bytes in one part of a path; most file systems end at 255, and suffixes are added
+LOCK = "library.lock"  # in the root: held by whoever writes there; its presence says that this program made the root
+
+# What else is made in a root, by names that a user's own folders may have.
+MADE = ("clips", "features", "model", "similar", "report", "songs.csv", "df_music.pkl", "df_music.parquet")
+
+MAX_NAME = 255  # bytes in one part of a path, on most file systems
 
 GOOD = ("ok", "damaged")  # the statuses of songs that are used
 
@@ -187,10 +195,10 @@ def _folded(song: str) -> str:
 
 def _name_problem(song: str) -> str:
     try:
-        longest = max(len(part.encode()) for part in song.split("/"))
+        song.encode()
     except UnicodeEncodeError:
         return "its name is not valid Unicode; rename it"
-    return f"a part of its path is longer than {MAX_NAME} bytes; shorten it" if longest > MAX_NAME else ""
+    return ""
 
 
 def _file_problem(path: Path, suffix: str) -> str:
@@ -230,7 +238,16 @@ def clip_folder(root: Path, song: str) -> Path:
 
 def table_path(root: Path, song: str) -> Path:
     """The table of a song's features."""
-    return root / "features" / f"{song}.parquet"
+    return root / "features" / suffixed(song, ".parquet")
+
+
+def suffixed(song: str, suffix: str) -> str:
+    """A song's path with one more suffix. A name that becomes too long is cut, and told from others by a hash."""
+    folders, slash, name = song.rpartition("/")
+    if len(f"{name}{suffix}".encode()) > MAX_NAME:
+        digest = hashlib.blake2b(name.encode(), digest_size=8).hexdigest()
+        name = f"{name.encode()[:200].decode(errors='ignore')}~{digest}"
+    return f"{folders}{slash}{name}{suffix}"
 
 
 def read_record(root: Path, song: str) -> dict | None:
@@ -311,8 +328,8 @@ def whole_file(target: Path, room: Path | None = None) -> Iterator[Path]:
     target : Path
         The file or folder that is to be.
     room : Path, optional
-        A folder on the same file system for the unfinished work, so that `clear_unfinished` finds
-        what a killed run leaves there; by default the target's own folder.
+        A folder on the same file system for the unfinished work, where `alone` finds what a killed
+        run leaves; by default the target's own folder.
 
     Yields
     ------
@@ -334,11 +351,56 @@ def whole_file(target: Path, room: Path | None = None) -> Iterator[Path]:
         shutil.rmtree(workshop, ignore_errors=True)
 
 
-def clear_unfinished(*rooms: Path) -> None:
-    """Remove what a killed run left half done."""
-    for room in rooms:
-        for workshop in room.glob(".unfinished-*"):
-            shutil.rmtree(workshop, ignore_errors=True)
+def check_own(root: Path) -> None:
+    """Refuse a root where a user's own folders lie in the way.
+
+    Raises
+    ------
+    UserError
+        If what this program would replace is there, and no sign that it made it.
+    """
+    strange = [name for name in MADE if (root / name).exists()]
+    if strange and not (root / LOCK).exists() and "songs.csv" not in strange:
+        raise UserError(
+            f"{printable(root)} holds {', '.join(strange)}, which this program would replace but did not make. "
+            "Name another folder with --data."
+        )
+
+
+@contextlib.contextmanager
+def alone(root: Path, *, wait: bool = False) -> Iterator[None]:
+    """Keep other runs from writing below a root, and remove what a killed one left half done there.
+
+    Parameters
+    ----------
+    root : Path
+        The root of a library; it is made if need be.
+    wait : bool
+        Whether to wait for another run to end, rather than to refuse.
+
+    Raises
+    ------
+    UserError
+        If another run is at work there.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(root / LOCK)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        if not wait:
+            raise UserError(
+                f"Another run is at work in {printable(root)}. When it has ended, run this again."
+            ) from None
+        print(f"Waiting until another run in {printable(root)} has ended.", file=sys.stderr)
+        lock.acquire()
+    try:
+        for room in (root, root / "clips", root / "features", root / "report"):
+            for workshop in room.glob(".unfinished-*"):
+                shutil.rmtree(workshop, ignore_errors=True)
+        yield
+    finally:
+        lock.release()
 
 
 def versions() -> dict[str, str]:

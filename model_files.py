@@ -13,7 +13,7 @@ import skops.io
 
 from classifiers import Model, artists_of, average_temperature, averaged, cooled
 from feature_extraction import COLUMNS, SETTINGS
-from library import UserError, printable, read_songs, versions, whole_file
+from library import UserError, alone, printable, read_songs, versions, whole_file
 from networks import import_keras, is_network, with_ear
 
 # The only types, beyond skops' own list, that a model file may hold.
@@ -97,7 +97,7 @@ def save(
         "none_below": none_below,
         "songs": {song: hashes.get(song, "") for song in sorted(trained_on["song"].unique())},
     }
-    with whole_file(root / "model") as folder:
+    with alone(root, wait=True), whole_file(root / "model") as folder:
         folder.mkdir()
         for file, member in zip(files, members, strict=True):
             if is_network(member.estimator):

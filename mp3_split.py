@@ -36,7 +36,8 @@ from library import (
     RECORD,
     SongError,
     UserError,
-    clear_unfinished,
+    alone,
+    check_own,
     clip_folder,
     find_songs,
     folder_labels,
@@ -370,7 +371,6 @@ def check_space(pending: list[str], songs: Path, root: Path, max_hours: float = 
     lengths = [_expected_seconds(songs / song) for song in pending]
     seconds = sum(length for length in lengths if length <= max_hours * 3600)  # longer ones are refused
     needed = seconds / CLIP_SECONDS * 90_112  # bytes: a clip of 88,244, in blocks of 4,096
-    root.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(root).free
     if needed > free:
         raise UserError(
@@ -390,22 +390,43 @@ def work(args: argparse.Namespace) -> int:
     found, refused = find_songs(songs)
     if not found and not refused:
         raise UserError(f"There is no music in {printable(songs)}. Put songs there, one folder per artist.")
-    clear_unfinished(root, root / "clips")
-    records = {song: record for song in found if (record := up_to_date(song, songs=songs, root=root))}
-    pending = [song for song in found if song not in records]
-    check_space(pending, songs, root, args.max_hours)
-    function = functools.partial(split_song, songs=songs, root=root, max_hours=args.max_hours)
-    for song, outcome in workers.run(function, pending, label="Splitting", jobs=args.jobs, scheduler=args.scheduler):
-        if isinstance(outcome, SongError):
-            refused[song] = str(outcome)
-        else:
-            records[song] = outcome
-    rows = [label(song, record, args.label_by) for song, record in records.items()]
-    rows += [_refused_row(song, reason) for song, reason in refused.items()]
-    mark_duplicates(rows)
-    write_songs(root, rows)
-    keep_songs_folder(root, songs)
+    check_own(root)
+    with alone(root):
+        records = {song: record for song in found if (record := up_to_date(song, songs=songs, root=root))}
+        pending = [song for song in found if song not in records]
+        check_space(pending, songs, root, args.max_hours)
+        split = functools.partial(split_song, songs=songs, root=root, max_hours=args.max_hours)
+        for song, outcome in workers.run(split, pending, label="Splitting", jobs=args.jobs, scheduler=args.scheduler):
+            if isinstance(outcome, SongError):
+                refused[song] = str(outcome)
+            else:
+                records[song] = outcome
+        check_still_there(songs)
+        rows = [label(song, record, args.label_by) for song, record in records.items()]
+        rows += [_refused_row(song, reason) for song, reason in refused.items()]
+        mark_duplicates(rows)
+        write_songs(root, rows)
+        keep_songs_folder(root, songs)
     return summarise(rows, len(pending), root)
+
+
+def check_still_there(songs: Path) -> None:
+    """Call no song bad because its disk was unplugged.
+
+    Raises
+    ------
+    UserError
+        If the folder of songs is gone, or empty.
+    """
+    try:
+        there = any(songs.iterdir())
+    except OSError:
+        there = False
+    if not there:
+        raise UserError(
+            f"{printable(songs)} is no longer there: was its disk unplugged? What was finished is kept. "
+            "Bring it back and run this again."
+        )
 
 
 def _refused_row(song: str, reason: str) -> dict:

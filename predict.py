@@ -21,7 +21,17 @@ from tqdm import tqdm
 import terminal
 import workers
 from feature_extraction import describe_file
-from library import DEMUXERS, SongError, UserError, find_songs, good_songs, printable, unsupported, whole_file
+from library import (
+    DEMUXERS,
+    SongError,
+    UserError,
+    find_songs,
+    good_songs,
+    printable,
+    suffixed,
+    unsupported,
+    whole_file,
+)
 from model_files import Saved, load
 from mp3_split import Listening
 
@@ -257,7 +267,7 @@ def _painter(folder: Path, root: Path, saved: Saved):
     def draw(name: str, heard: Heard, verdict: Verdict) -> None:
         ranked = list(verdict.song.index)
         figure = plots.verdict(name, str(verdict), heard.sounds, verdict.clips, ranked, colours, alone=verdict.alone)
-        with whole_file(folder / f"{name}.png") as path:
+        with whole_file(folder / suffixed(name, ".png")) as path:
             figure.savefig(path)
 
     return draw

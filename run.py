@@ -31,7 +31,7 @@ from PIL import Image
 import demo_songs
 import terminal
 from folds import MIN_SONGS
-from library import UserError, find_songs, printable, read_songs, whole_file
+from library import UserError, alone, find_songs, printable, read_songs, whole_file
 
 HERE = Path(__file__).resolve().parent
 # A page for reading: without code, which the notebook beside it holds, and without calls to the network.
@@ -99,7 +99,7 @@ def run_notebook(name: str, root: Path, *, full: bool = False) -> None:
                 raise
             earlier = " The model in it is of an earlier run." if (root / "model").exists() else ""
             raise UserError(f"{name}.ipynb could not go on. {error.evalue}{earlier}") from None
-    with whole_file(root / "report" / f"{name}.ipynb") as path:
+    with alone(root, wait=True), whole_file(root / "report" / f"{name}.ipynb") as path:
         path.write_text(nbformat.writes(book), encoding="utf-8")
     NotebookNotary().sign(book)  # made here a moment ago: Jupyter may show its players and live figures
     write_page(name, root)
@@ -111,7 +111,7 @@ def write_page(name: str, root: Path) -> None:
     if not executed.exists():
         raise UserError(f"There is no {printable(executed)} yet. Run make run first.")
     page, _ = REPORT.from_notebook_node(nbformat.read(executed, as_version=4), {"metadata": {"name": name}})
-    with whole_file(executed.with_suffix(".html")) as path:
+    with alone(root, wait=True), whole_file(executed.with_suffix(".html")) as path:
         path.write_text(page, encoding="utf-8")
 
 

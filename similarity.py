@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from dataframe_creation import attributes
 from feature_extraction import ASPECTS, CLIP_COLUMNS, SETTINGS, columns
-from library import UserError, printable, read_songs, whole_file
+from library import UserError, alone, printable, read_songs, whole_file
 
 VERSION = 1  # of the index; raise it when the same songs would lie elsewhere
 # Of the largest variance, added to each: directions in which songs hardly differ are mostly chance. Chosen on
@@ -228,7 +228,11 @@ def plane(index: Index, most: int = 3000) -> pd.DataFrame:
 
 def build(root: Path) -> None:
     """Make the index of a library: its frame is read once, some songs at a time."""
-    with whole_file(root / "similar") as folder, threadpool_limits(1):  # its threads only get in each other's way
+    with (
+        alone(root, wait=True),
+        whole_file(root / "similar") as folder,
+        threadpool_limits(1),  # its threads only get in each other's way
+    ):
         folder.mkdir()
         names = []
         with (folder / "described.f32").open("wb") as file:

@@ -5,6 +5,7 @@ A song that fails is reported and the others go on, even if it takes its worker 
 
 import argparse
 import contextlib
+import errno
 import logging
 import os
 import signal
@@ -26,6 +27,9 @@ import terminal
 from library import SongError, UserError, printable
 
 SONG_LIMIT = 3600  # s one song may take before its worker process is stopped
+CLUSTER_LIMIT = 10  # s in which a cluster must answer
+
+NAMES = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL)  # what file systems say to a name that they cannot hold
 
 # One thread for each process: the songs are what runs in parallel.
 ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")}
@@ -113,7 +117,7 @@ def _client(jobs: int, scheduler: str | None) -> Iterator[Client]:
     if scheduler:
         try:
             get_address_host_port(scheduler, strict=True)
-            client = Client(scheduler, timeout=10, set_as_default=False)
+            client = Client(scheduler, timeout=CLUSTER_LIMIT, set_as_default=False)
         except (OSError, ValueError) as error:
             raise UserError(f"No Dask scheduler answers at {printable(scheduler)}: {printable(error)}") from None
         with client:
@@ -137,6 +141,7 @@ def _client(jobs: int, scheduler: str | None) -> Iterator[Client]:
                 host="127.0.0.1",  # not to be reached from other machines
                 dashboard_address="127.0.0.1:0",  # of its web server, which cannot be switched off
                 scheduler_kwargs={"dashboard": False},
+                security=True,  # nor by others with an account on this one: TLS, with a key of this run alone
                 silence_logs=logging.CRITICAL,
             )
         with cluster, Client(cluster, set_as_default=False) as client:
@@ -191,6 +196,10 @@ def _watched(function: Callable[[str], Any], song: str, limit: float) -> Any:
     watchdog.start()
     try:
         return function(song)
+    except OSError as error:
+        if error.errno not in NAMES:
+            raise
+        raise SongError(f"its name cannot be stored here: {error.strerror}; shorten or rename it") from None
     finally:
         watchdog.cancel()
 

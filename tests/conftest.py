@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,30 @@ import mp3_split
 from feature_extraction import COLUMNS, SETTINGS
 
 RATE = 44_100  # Hz, of the songs; clips have their own
+
+
+def many(small: int, large: int) -> int:
+    """How often something is tried: by `make test`, and by `make stress`."""
+    return large if os.environ.get("STRESS") else small
+
+
+@pytest.fixture
+def figure(record_property):
+    """Call it with what a test measured; all figures are printed at the end."""
+    return lambda text: record_property("figure", text)
+
+
+def pytest_collection_modifyitems(items):
+    # What takes longest begins first, so that with two workers neither waits for the other at the end.
+    items.sort(key=lambda item: item.path.name not in ("test_run.py", "test_stress_runs.py"))
+
+
+def pytest_terminal_summary(terminalreporter):
+    reports = [report for each in terminalreporter.stats.values() for report in each]
+    called = [report for report in reports if getattr(report, "when", "") == "call"]
+    figures = [text for report in called for name, text in report.user_properties if name == "figure"]
+    for line in ["measured:", *figures] if figures else []:
+        terminalreporter.write_line(line)
 
 
 def sine(frequency: float = 440, seconds: float = 4, rate: int = RATE, amplitude: float = 0.5) -> np.ndarray:

@@ -1,5 +1,6 @@
 import os
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -140,6 +141,43 @@ def test_a_folder_is_replaced_whole(tmp_path):
             (path / content).touch()
     assert os.listdir(tmp_path / "clips") == ["new"]
     assert os.listdir(tmp_path) == ["clips"]
+
+
+def test_one_run_at_a_time(tmp_path, capsys):
+    (tmp_path / ".unfinished-x").mkdir()  # of a run that was killed
+    ended = []
+    waiting = threading.Thread(target=wait_for, args=(tmp_path, ended))
+    with library.alone(tmp_path):
+        assert not (tmp_path / ".unfinished-x").exists()
+        with pytest.raises(library.UserError, match="Another run is at work"), library.alone(tmp_path):
+            pass
+        waiting.start()
+        waiting.join(0.3)
+        assert not ended
+    waiting.join(10)
+    assert ended
+    assert "Waiting until another run" in capsys.readouterr().err
+
+
+def wait_for(root: Path, ended: list) -> None:
+    with library.alone(root, wait=True):
+        ended.append(True)
+
+
+@pytest.mark.parametrize("name", ["clips", "features", "model", "report"])
+def test_a_users_own_folder_is_not_taken_for_ours(tmp_path, name):
+    touch(tmp_path, f"{name}/my own.txt")
+    with pytest.raises(library.UserError, match=f"holds {name}, which this program would replace but did not make"):
+        library.check_own(tmp_path)
+    touch(tmp_path, library.LOCK)
+    library.check_own(tmp_path)
+
+
+def test_a_name_with_a_suffix_fits_a_file_system():
+    assert library.suffixed("A/x.mp3", ".parquet") == "A/x.mp3.parquet"
+    names = [library.suffixed("A/" + "é" * 120 + end, ".parquet") for end in ("aaaaaa.mp3", "aaaaab.mp3")]
+    assert len(set(names)) == 2
+    assert all(len(name.encode()) <= 2 + 255 and name.startswith("A/éé") for name in names)
 
 
 def test_printable_lets_no_escape_reach_the_terminal():

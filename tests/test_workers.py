@@ -1,10 +1,14 @@
 import contextlib
 import os
+import random
 import signal
+import socket
+import ssl
 import time
 
 import psutil
 import pytest
+from conftest import many
 from dask.distributed import LocalCluster
 
 import library
@@ -46,6 +50,39 @@ def test_a_song_that_kills_its_worker_is_named_and_the_others_go_on():
     assert all(found[song] == song * 2 for song in found)
 
 
+@pytest.mark.stress
+def test_workers_that_are_killed_from_outside_lose_no_song(figure):
+    draw, count, kills = random.Random(0), many(1, 20), 0
+    songs = [str(number) for number in range(30)]
+    for _ in range(count):
+        found = {}
+        for song, outcome in workers.run(slowly, songs, label="Testing", jobs=2):
+            found[song] = outcome
+            if len(found) % 10 == 0:  # one of the two, in the middle of a song
+                alive = [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+                draw.choice(alive).kill()
+                kills += 1
+        assert found == {song: song * 2 for song in songs}
+    figure(f"workers killed: {kills} in {count} runs of {len(songs)} songs; each song came back")
+
+
+def slowly(song: str) -> str:
+    time.sleep(0.1)
+    return song * 2
+
+
+@pytest.mark.stress
+def test_deadly_and_endless_songs_again_and_again(figure):
+    draw, count = random.Random(0), many(1, 20)
+    for _ in range(count):
+        songs = [*map(str, range(4)), "deadly", "endless"]
+        draw.shuffle(songs)
+        found = run(songs, jobs=2, limit=2)
+        failed = {song for song, outcome in found.items() if isinstance(outcome, library.SongError)}
+        assert (set(found), failed) == (set(songs), {"deadly", "endless"})
+    figure(f"a song that kills its worker and one that hangs: {count} runs, each named both and did the others")
+
+
 def test_a_song_that_hangs_is_ended():
     found = run(["endless", "a"], jobs=2, limit=1)
     assert isinstance(found["endless"], library.SongError)
@@ -79,7 +116,8 @@ def test_a_cluster_gives_the_same():
         assert run(["a", "b", "c"], scheduler=cluster.scheduler_address) == {"a": "aa", "b": "bb", "c": "cc"}
 
 
-def test_no_cluster_is_a_users_mistake():
+def test_no_cluster_is_a_users_mistake(monkeypatch):
+    monkeypatch.setattr(workers, "CLUSTER_LIMIT", 1)
     with pytest.raises(library.UserError, match="No Dask scheduler answers at tcp"):
         run(["a"], scheduler="tcp://127.0.0.1:1")
 
@@ -95,6 +133,27 @@ def test_it_listens_on_loopback_only():
             if connection.status == psutil.CONN_LISTEN
         ]
     assert set(listening) == {"127.0.0.1"}
+
+
+def test_strangers_on_this_machine_cannot_send_it_work():
+    without_certificate = ssl.create_default_context()
+    without_certificate.check_hostname, without_certificate.verify_mode = False, ssl.CERT_NONE
+    with workers._client(1, None) as client:
+        scheme, _, place = client.scheduler.address.partition("://")
+        assert scheme == "tls"
+        host, port = place.split(":")
+        with socket.create_connection((host, int(port)), timeout=5) as plain:
+            plain.sendall(b"hello")
+            plain.shutdown(socket.SHUT_WR)
+            with contextlib.suppress(OSError):
+                assert plain.recv(1) == b""
+        with (
+            socket.create_connection((host, int(port)), timeout=5) as plain,
+            contextlib.suppress(OSError),
+            without_certificate.wrap_socket(plain) as secret,
+        ):
+            secret.sendall(b"hello")
+            assert secret.recv(1) == b""
 
 
 def threads(song: str) -> dict:

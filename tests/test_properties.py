@@ -1,0 +1,121 @@
+"""What must hold for any sound, and in any order."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import made_up, many, write_song
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import dataframe_creation
+import mp3_split
+from feature_extraction import CLIP_COLUMNS, LOUDNESS, describe, extract
+from mp3_split import CLIP_SAMPLES, SAMPLE_RATE
+
+pytestmark = pytest.mark.stress
+
+# The same examples each time; that a machine is busy is no failure.
+often = settings(max_examples=many(200, 2000), deadline=None, derandomize=True, database=None)
+
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def sound(seed: int, clips: int = 1) -> np.ndarray:
+    """Clips of a few tones that come and go, over noise [shape=(clips, CLIP_SAMPLES), dtype=float32]."""
+    draw = np.random.default_rng(seed)
+    t = np.arange(CLIP_SAMPLES) / SAMPLE_RATE
+    y = draw.normal(0, 10 ** draw.uniform(-3, -1.5), (clips, CLIP_SAMPLES))
+    for clip in y:
+        for _ in range(draw.integers(1, 6)):
+            rhythm = np.sin(2 * np.pi * draw.uniform(0.5, 4) * t + draw.uniform(0, 6)) > draw.uniform(-1, 0.5)
+            clip += draw.uniform(0.01, 0.1) * rhythm * np.sin(2 * np.pi * draw.uniform(50, 8000) * t)
+    return y.astype(np.float32)
+
+
+@often
+@given(SEEDS, st.sampled_from([1 / 16, 1 / 4, 1 / 2, 2]))
+def test_gain_changes_loudness_alone(seed, gain):
+    y = sound(seed)
+    soft, loud = (dict(zip(CLIP_COLUMNS, extract(each)[0].astype(float), strict=True)) for each in (y, y * gain))
+    for name, value in soft.items():
+        if name.startswith("rms"):
+            assert loud[name] == pytest.approx(gain * value, rel=1e-5)
+        elif name not in LOUDNESS:
+            assert loud[name] == pytest.approx(value, rel=1e-4, abs=1e-3), name
+
+
+@often
+@given(SEEDS)
+def test_polarity_changes_nothing(seed):
+    y = sound(seed)
+    np.testing.assert_array_equal(extract(-y), extract(y))
+
+
+@often
+@given(SEEDS, st.permutations(range(5)))
+def test_what_stands_beside_a_clip_changes_nothing(seed, order):
+    y = sound(seed, clips=5)
+    np.testing.assert_array_equal(extract(y[order]), extract(y)[order])
+
+
+@settings(often, max_examples=many(20, 200))
+@given(SEEDS, st.integers(1, 6))
+def test_how_a_song_comes_in_stacks_changes_nothing(seed, size):
+    y = sound(seed, clips=7)
+    together, apart = describe([y]), describe(y[start : start + size] for start in range(0, 7, size))
+    pd.testing.assert_frame_equal(together, apart)
+
+
+@often
+@given(
+    SEEDS,
+    st.sampled_from([8_000, 11_025, 22_050, 32_000, 44_100, 48_000, 96_000]),
+    st.sampled_from([1, 2, 6]),
+    st.floats(0.05, 7),
+)
+def test_lengths_add_up(seed, rate, channels, seconds):
+    y = np.random.default_rng(seed).uniform(-0.3, 0.3, (round(seconds * rate), channels))
+    with tempfile.TemporaryDirectory() as folder:
+        listening = mp3_split.Listening(write_song(Path(folder) / "x.wav", y, rate))
+        clips = sum(1 for _ in listening)
+    record = listening.record
+    assert record["clips"] == clips
+    assert 0 <= record["dropped"] < mp3_split.CLIP_SECONDS
+    assert clips * mp3_split.CLIP_SECONDS + record["dropped"] == pytest.approx(record["seconds"], abs=2e-3)
+    assert record["seconds"] == pytest.approx(seconds, abs=0.01)
+
+
+@settings(often, max_examples=many(50, 2000))
+@given(SEEDS, st.sampled_from([22_050, 44_100, 48_000]))
+def test_two_equal_channels_and_polarity_change_no_sample(seed, rate):
+    y = 0.5 * np.random.default_rng(seed).uniform(-1, 1, round(2.1 * rate))
+    with tempfile.TemporaryDirectory() as folder:
+        heard = []
+        for name, samples in (("mono", y), ("stereo", np.column_stack([y, y])), ("upside down", -y)):
+            path = write_song(Path(folder) / f"{name}.wav", samples, rate)
+            heard.append(np.concatenate(list(mp3_split.Listening(path))).astype(int))
+    mono, stereo, turned = heard
+    assert np.abs(mono - stereo).max() <= 1  # the last of 16 bits
+    assert np.abs(mono + turned).max() <= 2
+
+
+FRAME = made_up(artists=3, songs=4, clips=3)
+
+
+@often
+@given(st.permutations(sorted(FRAME["song"].unique())))
+def test_the_order_of_songs_changes_nothing(order):
+    songs = FRAME.drop_duplicates("song")[dataframe_creation.LABELS]
+    songs = songs.set_axis(songs["song"].to_list())
+    tables = {
+        song: FRAME.loc[FRAME["song"] == song].drop(columns=dataframe_creation.LABELS).reset_index(drop=True)
+        for song in order
+    }
+    gathered = dataframe_creation.gather(songs.loc[order], tables)
+    expected = dataframe_creation.gather(songs, dict(sorted(tables.items())))
+    pd.testing.assert_frame_equal(gathered, expected)
+    hashed = songs.assign(hash=songs["song"])
+    assert dataframe_creation.fingerprint(hashed.loc[order]) == dataframe_creation.fingerprint(hashed)

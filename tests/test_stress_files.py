@@ -1,0 +1,253 @@
+"""Whatever lies in a folder of music: damaged files, hostile ones, odd names."""
+
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import mutagen.id3
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import many, noise, sine, tune, write_song
+
+import feature_extraction
+import library
+import mp3_split
+
+pytestmark = pytest.mark.stress
+
+
+def split(root: Path, *arguments: str) -> tuple[int, dict[str, dict]]:
+    """The exit status, and the rows of songs.csv."""
+    status = mp3_split.main(["--data", str(root), "--jobs", "2", *arguments])
+    return status, {row["song"]: row for row in library.read_songs(root).to_dict("records")}
+
+
+def check_accounted(root: Path, rows: dict[str, dict], count: int) -> int:
+    """Each file has one row, which says why it is left out, or counts its clips. Returns how many are used."""
+    assert len(rows) == count
+    used = 0
+    for song, row in rows.items():
+        there = len(list(library.clip_folder(root, song).glob("*.wav")))
+        used += row["status"] in library.GOOD
+        assert row["status"] == "ok" or row["reason"]
+        assert there == (row["clips"] if row["status"] in (*library.GOOD, "duplicate") else 0)
+        assert there or row["status"] not in library.GOOD
+    assert not list(root.rglob(".unfinished-*"))
+    return used
+
+
+# --- damaged files ---------------------------------------------------------------------------
+
+
+def damaged(data: bytes, other: bytes, draw: random.Random) -> bytes:
+    """The bytes of a song after one of many accidents."""
+    cut = draw.randrange(1, len(data))
+
+    def flipped() -> bytes:
+        bytes_ = bytearray(data)
+        for _ in range(draw.choice([1, 10, 1000])):
+            bytes_[draw.randrange(len(bytes_))] ^= 1 << draw.randrange(8)
+        return bytes(bytes_)
+
+    return draw.choice(
+        [
+            lambda: data[:cut],
+            flipped,
+            lambda: data[:cut] + other[draw.randrange(len(other)) :],  # two files, one run into the other
+            lambda: draw.randbytes(draw.choice([16, 200, 4096])) + data[draw.choice([16, 200, 4096]) :],
+            lambda: data + draw.randbytes(cut),
+            lambda: data[:cut] + bytes(draw.randrange(1, 50_000)) + data[cut:],
+        ]
+    )()
+
+
+def test_damaged_files_are_used_or_named_with_a_reason(tmp_path, figure):
+    draw, count = random.Random(0), many(100, 5000)
+    sound = write_song(tmp_path / "sound.wav", tune(0, 1, 6, 48_000), 48_000)
+    whole = {}
+    for suffix in (".mp3", ".flac", ".ogg", ".opus", ".wav", ".m4a"):
+        made = tmp_path / f"whole{suffix}"
+        subprocess.run([mp3_split.ffmpeg(), "-v", "error", "-i", sound, made], check=True)
+        whole[suffix] = made.read_bytes()
+    (tmp_path / "songs/A").mkdir(parents=True)
+    for number in range(count):
+        suffix = draw.choice(list(whole))
+        data = damaged(whole[suffix], whole[draw.choice(list(whole))], draw)
+        (tmp_path / f"songs/A/{number:04d}{suffix}").write_bytes(data)
+    started = time.monotonic()
+    status, rows = split(tmp_path)
+    seconds = time.monotonic() - started
+    used = check_accounted(tmp_path, rows, count)
+    statuses = pd.Series([row["status"] for row in rows.values()]).value_counts()
+    assert 0 < used < count
+    assert status == 3
+    told = ", ".join(f"{number:,} {name}" for name, number in statuses.items())
+    figure(f"damaged files: {count:,} = {told}; in {seconds:.0f} s")
+
+
+# --- hostile files ---------------------------------------------------------------------------
+
+
+def wav_header(rate: int, length: int, channels: int = 1) -> bytes:
+    """The first 44 bytes of a WAV, with whatever it claims."""
+
+    def word(number: int, size: int = 4) -> bytes:
+        return (number % 2 ** (8 * size)).to_bytes(size, "little")
+
+    form = word(1, 2) + word(channels, 2) + word(rate) + word(2 * channels * rate) + word(2 * channels, 2) + word(16, 2)
+    return b"RIFF" + word(36 + length) + b"WAVEfmt " + word(16) + form + b"data" + word(length)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes and links")
+def test_hostile_files_are_refused_or_bounded(tmp_path, capsys, figure):
+    songs = tmp_path / "songs/A"
+    outside = write_song(tmp_path / "outside/secret.wav", sine(440, 6))
+    os.mkfifo(tmp_path / "outside/pipe.mp3")  # whoever opens it waits for ever
+    good = write_song(songs / "good.wav", tune(0, 1, 6)).read_bytes()
+    for name, target in (("one", outside), ("two", tmp_path / "outside/pipe.mp3")):
+        for suffix in ("mp3", "wav", "flac", "ogg", "m4a", "aac"):
+            (songs / f"concat {name}.{suffix}").write_text(f"ffconcat version 1.0\nfile '{target}'\n")
+            (songs / f"list {name}.{suffix}").write_text(f"#EXTM3U\n#EXTINF:6,\nfile://{target}\n")
+    (songs / "sdp.mp3").write_text("v=0\no=- 0 0 IN IP4 127.0.0.1\nc=IN IP4 127.0.0.1\nm=audio 5004 RTP/AVP 0\n")
+    (songs / "picture.mp3").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(20_000))
+    (songs / "empty.mp3").touch()
+    sound = good[44:]
+    lies = {"1 Hz": (1, len(sound)), "no Hz": (0, len(sound)), "many Hz": (2**32 - 1, len(sound)),
+            "long": (44_100, 2**31), "longest": (44_100, 2**32 - 1), "none": (44_100, 0)}  # fmt: skip
+    for name, (rate, length) in lies.items():
+        (songs / f"{name}.wav").write_bytes(wav_header(rate, length) + sound)
+    (songs / "channels.wav").write_bytes(wav_header(44_100, len(sound), 65_535) + sound)
+    os.mkfifo(songs / "pipe.mp3")
+    (songs / "folder.mp3").mkdir()
+    (songs / "link.wav").symlink_to(outside)
+    (songs / "way out").symlink_to(tmp_path / "outside")
+    (songs / "loop").symlink_to(songs)
+    write_song(songs / "tags.mp3", tune(0, 2, 6))
+    tags = mutagen.id3.ID3()
+    tags.add(mutagen.id3.TPE1(text="../../evil\x1b]0;gotcha\x07\x1b[31m\u202e"))
+    tags.add(mutagen.id3.TALB(text="x" * 1_000_000))
+    tags.add(mutagen.id3.TIT2(text="/etc/passwd\r\n\0"))
+    tags.save(songs / "tags.mp3")
+
+    capsys.readouterr()
+    started = time.monotonic()
+    status, rows = split(tmp_path)
+    seconds = time.monotonic() - started
+    said = capsys.readouterr()
+    assert status == 3
+    used = {song for song, row in rows.items() if row["status"] in library.GOOD}
+    # ffmpeg takes the first for what is there, as soundfile would; each within what the file really holds.
+    assert used <= {f"A/{name}" for name in ("good.wav", "tags.mp3", "long.wav", "longest.wav", "none.wav")}
+    assert {"A/good.wav", "A/tags.mp3"} <= used
+    check_accounted(tmp_path, rows, len(rows))
+    named = {"A/link.wav", "A/way out", "A/loop", "A/pipe.mp3", "A/empty.mp3", "A/sdp.mp3", "A/picture.mp3"}
+    assert named <= {song for song, row in rows.items() if row["status"] == "rejected"}
+    assert not any("secret" in song for song in rows)
+    assert all(row["seconds"] <= 6.1 for row in rows.values() if row["status"] in library.GOOD)
+    assert len(rows["A/tags.mp3"]["album"]) <= 200
+    for text in (said.out, said.err.replace("\x1b[A", ""), (tmp_path / "songs.csv").read_text()):
+        assert not {"\x1b", "\x07", "\u202e", "\0"} & set(text)
+    made = {path.name for path in tmp_path.iterdir()}
+    assert made == {"songs", "outside", "clips", "songs.csv", "songs.txt", library.LOCK}
+    refused = len(rows) - len(used)
+    figure(f"hostile files: {len(rows)}, of which {len(used)} used and {refused} refused; {seconds:.0f} s")
+
+
+def test_ten_hours_of_silence_are_bounded(tmp_path, figure):
+    frames = subprocess.run(
+        [
+            *(mp3_split.ffmpeg(), "-v", "error", "-f", "lavfi", "-i", "anullsrc=r=8000:cl=mono", "-t", "60"),
+            *("-c:a", "libmp3lame", "-b:a", "8k", "-write_xing", "0", "-id3v2_version", "0", "-f", "mp3", "-"),
+        ],
+        check=True,
+        capture_output=True,
+    ).stdout
+    song = tmp_path / "songs/A/silence.mp3"
+    song.parent.mkdir(parents=True)
+    song.write_bytes(frames * 600)
+    limit = many(1, 6)  # hours; six are the default
+    started = time.monotonic()
+    status, rows = split(tmp_path, "--max-hours", str(limit))
+    assert status == 1
+    assert f"longer than {limit} hours" in rows["A/silence.mp3"]["reason"]
+    assert not list(tmp_path.glob("clips/**/*.wav"))
+    figure(
+        f"ten hours of silence in {song.stat().st_size / 1e6:.0f} MB: refused after {limit} h of it, "
+        f"in {time.monotonic() - started:.0f} s"
+    )
+
+
+# --- names -----------------------------------------------------------------------------------
+
+NAMES = [
+    "caf\u00e9",  # composed
+    "cafe\u0301 ",  # decomposed, and a blank at the end
+    "x" * 251,
+    "x" * 247 + "yyyy",
+    "日" * 83,
+    "two\nlines\r\ttab",
+    "-rf",
+    "--data",
+    "100% %d %s %(name)s {0} {name}",
+    'it\'s "quoted" `ls` $(ls) $HOME ${HOME}',
+    "semi;colon & | < > !",
+    "*?[a-z]",
+    "back\\slash",
+    "🎵👩‍🚀",
+    "CON",
+    "nul",
+    "aux.txt",
+    "COM1",
+    "ends with dots...",
+    ".starts with one",
+    "~",
+    "~root",
+    "#hash",
+    "http:x",
+    "concat:a.wav|b.wav",
+    "data:x,y",
+    "\u202egnorw",
+    "\x1b[31mred",
+    "=1+1",
+]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such names")
+def test_names_change_no_feature(tmp_path, capsys, figure):
+    sounds = [tune(0, number, 2.5) for number in range(len(NAMES))]
+    for name, y in zip(NAMES, sounds, strict=True):
+        write_song(tmp_path / f"songs/{name}/{name}/{name}.wav", y)
+    assert split(tmp_path)[0] == 0
+    assert feature_extraction.main(["--data", str(tmp_path), "--jobs", "2"]) == 0
+    assert not {"\x1b", "\u202e"} & set(capsys.readouterr().out)
+    for name, y in zip(NAMES, sounds, strict=True):
+        plain, _ = feature_extraction.describe_file(write_song(tmp_path / "plain.wav", y))
+        odd = pd.read_parquet(library.table_path(tmp_path, f"{name}/{name}/{name}.wav"))
+        pd.testing.assert_frame_equal(plain, odd)
+    assert sum(path.is_file() for path in (tmp_path / "features").rglob("*")) == len(NAMES)
+    # those that would meet elsewhere are named, and neither is taken for the other
+    write_song(tmp_path / "meet/songs/A/Song.wav", noise(2.5, seed=1))
+    write_song(tmp_path / "meet/songs/A/song.wav", noise(2.5, seed=2))
+    status, rows = split(tmp_path / "meet")
+    assert (status, {row["status"] for row in rows.values()}) == (1, {"rejected"})
+    figure(f"names: {len(NAMES)} odd ones, each as artist, album and song: the same features as under a plain name")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the longest path differs")
+def test_a_path_too_long_for_its_clips_is_that_songs_fault(tmp_path):
+    root = tmp_path / ("r" * 200)
+    songs = deep = tmp_path / "s"
+    while len(str(deep)) < 3900:  # bytes; Linux opens 4,095, and the root's name is longer than that of the songs
+        deep = deep / ("d" * min(250, 3990 - len(str(deep))))
+    write_song(deep / "x.wav", noise(2.5))
+    write_song(songs / "A/x.wav", noise(2.5, seed=1))
+    status, rows = split(root, "--songs", str(songs))
+    assert status == 3
+    assert rows["A/x.wav"]["status"] == "ok"
+    (reason,) = (row["reason"] for song, row in rows.items() if song != "A/x.wav")
+    assert "its name cannot be stored here: File name too long" in reason
+    assert np.isfinite(rows["A/x.wav"]["loudness"])

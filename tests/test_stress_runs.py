@@ -1,0 +1,331 @@
+"""Whatever happens to a run: killed, out of disk, started twice, unplugged, and thousands of songs."""
+
+import contextlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import psutil
+import pyarrow.parquet as pq
+import pytest
+from conftest import many, noise, run_scripts, write_song
+
+import dataframe_creation
+import feature_extraction
+import library
+import mp3_split
+
+pytestmark = [pytest.mark.stress, pytest.mark.skipif(sys.platform == "win32", reason="signals, mounts")]
+
+HERE = Path(mp3_split.__file__).parent
+SCRIPTS = [mp3_split, feature_extraction, dataframe_creation]
+
+
+def write_songs(songs: Path, numbers: range, seconds: float = 10) -> None:
+    """Songs by two artists that are quickly made. Their files do not say how long they are."""
+    for number in numbers:
+        y = noise(seconds, mp3_split.SAMPLE_RATE, seed=number)
+        write_song(songs / f"{'AB'[number % 2]}/{number}.mp3", y, mp3_split.SAMPLE_RATE)
+
+
+def arguments(root: Path, script) -> list[str]:
+    songs = ["--songs", str(root.parent / "songs")] if script is mp3_split else []
+    return ["--data", str(root), "--jobs", "2", *songs]
+
+
+def start(script, root: Path) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, HERE / f"{script.__name__}.py", *arguments(root, script)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        text=True,
+    )
+
+
+def files(root: Path) -> set[str]:
+    return {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
+
+
+def check_whole(root: Path) -> None:
+    """Whatever there is can be read, and what was being made is not there by half."""
+    for path in (root / "features").rglob("*.parquet"):
+        if library.table_path(root, path.relative_to(root / "features").as_posix().removesuffix(".parquet")).exists():
+            pq.read_table(path)
+    if (root / "songs.csv").exists():
+        library.read_songs(root)
+    if dataframe_creation.attributes(root):
+        pd.testing.assert_frame_equal(pd.read_pickle(root / "df_music.pkl"), pd.read_parquet(root / "df_music.parquet"))
+
+
+LASTS = {}  # s that each script needs when nothing disturbs it
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Path:
+    """A root through which the three scripts went undisturbed; the songs lie beside it."""
+    root = tmp_path_factory.mktemp("whole") / "root"
+    write_songs(root.parent / "songs", range(8))
+    for script in SCRIPTS:
+        started = time.monotonic()
+        assert start(script, root).wait() == 0
+        LASTS[script] = time.monotonic() - started
+    return root
+
+
+def before(script, whole: Path, folder: Path) -> Path:
+    """A root as it is before a script runs, with the same songs beside it."""
+    root = folder / "root"
+    shutil.copytree(whole, root, copy_function=os.link)  # no script writes into a file that is there
+    folders = {mp3_split: ["clips", "features"], feature_extraction: ["features"], dataframe_creation: []}
+    for name in folders[script]:
+        shutil.rmtree(root / name)
+    for path in root.glob("df_music.*"):
+        path.unlink()
+    if script is mp3_split:
+        (root / "songs.csv").unlink()
+    if not (folder / "songs").exists():
+        shutil.copytree(whole.parent / "songs", folder / "songs")
+    return root
+
+
+def check_finished(root: Path, whole: Path) -> None:
+    """Run again, it comes to the same as undisturbed."""
+    for script in SCRIPTS:
+        assert script.main(arguments(root, script)) == 0
+    assert files(root) == files(whole)
+    pd.testing.assert_frame_equal(pd.read_pickle(root / "df_music.pkl"), pd.read_pickle(whole / "df_music.pkl"))
+    check_whole(root)
+
+
+# --- killed ----------------------------------------------------------------------------------
+
+
+def kill(process: subprocess.Popen, group: bool) -> None:
+    """``kill -9`` a script, alone or with its workers. Nothing that it started goes on."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        started = psutil.Process(process.pid).children(recursive=True)
+        (os.killpg if group else os.kill)(process.pid, signal.SIGKILL)
+        process.communicate()
+        _, alive = psutil.wait_procs(started, timeout=20)
+        assert not alive
+
+
+def test_killed_at_any_point_and_run_again(tmp_path, whole, figure):
+    draw, count, killed, left = random.Random(0), many(5, 200), 0, 0
+    for number in range(count):
+        script = SCRIPTS[number % 3]
+        root = before(script, whole, tmp_path / str(number))
+        process = start(script, root)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(draw.uniform(0.3, 1) * LASTS[script])
+        killed += process.poll() is None
+        kill(process, group=draw.random() < 0.5)
+        left += bool(list(root.rglob(".unfinished-*")))
+        check_whole(root)
+        check_finished(root, whole)
+        shutil.rmtree(tmp_path / str(number))
+    assert killed > count / 3
+    figure(f"kill -9: {killed} of {count} runs killed before their end, {left} with work half done; each came to the "
+           "same frame when run again")  # fmt: skip
+
+
+# --- out of disk -----------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def disk(place: Path, size: int) -> Iterator[None]:
+    """A small disk of its own, in memory."""
+    place.mkdir(parents=True, exist_ok=True)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", place], capture_output=True)
+    if mounted.returncode:
+        pytest.skip(f"no disk can be mounted here: {mounted.stderr.decode().strip()}")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", place], check=True)
+
+
+def change(place: Path, options: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{options}", place], check=True)
+
+
+def used(place: Path) -> int:
+    return shutil.disk_usage(place).used
+
+
+def test_a_full_disk_loses_nothing(tmp_path, whole, capsys, figure):
+    draw, count, failed = random.Random(1), many(3, 50), dict.fromkeys([*SCRIPTS, None], 0)
+    for number in range(count):
+        folder = tmp_path / str(number)
+        root = folder / "root"
+        with disk(root, 10**9):
+            songs = shutil.copytree(whole.parent / "songs", folder / "songs")
+            later = [songs / "A/6.mp3", songs / "B/7.mp3"]
+            for song in later:
+                song.rename(folder / song.name)
+            empty = used(root)
+            for script in SCRIPTS:
+                assert script.main(arguments(root, script)) == 0
+            old, full = pd.read_pickle(root / "df_music.pkl"), used(root)
+            for song in later:
+                (folder / song.name).rename(song)
+            change(root, f"size={full + round((full - empty) * draw.uniform(0, 1.3))}")
+            capsys.readouterr()
+            for script in SCRIPTS:
+                status = script.main(arguments(root, script))
+                if status:
+                    break
+            failed[script if status else None] += 1
+            said = capsys.readouterr().err
+            assert status in (0, 1)
+            assert not status or "No space left on device" in said or "Make room" in said
+            assert "Traceback" not in said
+            check_whole(root)
+            if status:
+                pd.testing.assert_frame_equal(pd.read_pickle(root / "df_music.pkl"), old)
+                assert not list(root.rglob(".unfinished-*"))
+            change(root, f"size={10**9}")
+            check_finished(root, whole)
+    told = ", ".join(f"{times} in {script.__name__}" for script, times in failed.items() if times and script)
+    assert told
+    figure(f"disk full: {count} runs, of which it stopped {told}, and {failed[None]} had room; nothing old was lost")
+
+
+# --- twice at once ---------------------------------------------------------------------------
+
+
+def test_two_runs_at_once(tmp_path, whole, figure):
+    draw, count, refused = random.Random(2), many(1, 20), 0
+    for number in range(count):
+        script = SCRIPTS[number % 3]
+        root = before(script, whole, tmp_path / str(number))
+        first = start(script, root)
+        time.sleep(draw.uniform(0, 3))
+        second = start(script, root)
+        said = [process.communicate(timeout=120)[1] for process in (first, second)]
+        statuses = [first.returncode, second.returncode]
+        assert 0 in statuses
+        for status, text in zip(statuses, said, strict=True):
+            assert status == 0 or (status == 1 and "Another run is at work" in text)
+        refused += sum(statuses)
+        check_finished(root, whole)
+    figure(f"two runs at once: {count} times, of which one was refused {refused} times; the result was whole")
+
+
+# --- read-only, forbidden, unplugged ---------------------------------------------------------
+
+
+def test_music_that_can_only_be_read(tmp_path):
+    with disk(tmp_path / "songs", 10**8):
+        write_songs(tmp_path / "songs", range(4))
+        change(tmp_path / "songs", "ro")
+        assert run_scripts(tmp_path / "root", "--songs", str(tmp_path / "songs")) == [0, 0, 0]
+
+
+def test_a_root_that_cannot_be_written(tmp_path, whole, capsys):
+    with disk(tmp_path / "root", 10**8):
+        shutil.copytree(whole, tmp_path / "root", dirs_exist_ok=True)
+        shutil.copytree(whole.parent / "songs", tmp_path / "songs")
+        write_songs(tmp_path / "songs", range(8, 9))
+        change(tmp_path / "root", "ro")
+        for script in SCRIPTS:
+            assert script.main(arguments(tmp_path / "root", script)) == 1
+            assert "library.lock: Read-only file system" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() == 0, reason="root may write everywhere")
+def test_a_root_without_permission(tmp_path, capsys):
+    write_songs(tmp_path / "songs", range(2))
+    (tmp_path / "root").mkdir(mode=0o500)
+    assert mp3_split.main(arguments(tmp_path / "root", mp3_split)) == 1
+    assert "Permission denied" in capsys.readouterr().err
+
+
+def test_music_unplugged_half_way(tmp_path, capsys):
+    songs, root = tmp_path / "songs", tmp_path / "root"
+    write_songs(songs, range(2))
+    assert mp3_split.main(arguments(root, mp3_split)) == 0
+    table = (root / "songs.csv").read_bytes()
+    write_songs(songs, range(2, 24), seconds=60)
+
+    def done() -> int:
+        return len(list(root.glob(f"clips/[AB]/*/{library.RECORD}")))
+
+    def unplug() -> None:
+        while done() < 4:
+            time.sleep(0.005)
+        songs.rename(tmp_path / "unplugged")
+
+    puller = threading.Thread(target=unplug)
+    puller.start()
+    capsys.readouterr()
+    assert mp3_split.main(arguments(root, mp3_split)) == 1
+    puller.join()
+    assert "was its disk unplugged?" in capsys.readouterr().err
+    assert (root / "songs.csv").read_bytes() == table
+    kept = done()
+    assert 4 <= kept < 24
+    (tmp_path / "unplugged").rename(songs)
+    assert mp3_split.main(arguments(root, mp3_split)) == 0
+    assert f"Songs listened to now: {24 - kept}." in capsys.readouterr().out
+
+
+# --- many songs ------------------------------------------------------------------------------
+
+
+class Memory:
+    """What a script and its workers hold, sampled while it runs (MB)."""
+
+    def __init__(self, process: subprocess.Popen) -> None:
+        self.driver, self.workers = [], []
+        parent = psutil.Process(process.pid)
+        while process.poll() is None:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                children = [child.memory_info().rss for child in parent.children(recursive=True)]
+                self.driver.append(parent.memory_info().rss / 1e6)
+                self.workers.append(max(children, default=0) / 1e6)
+            time.sleep(0.2)
+
+    @staticmethod
+    def growth(samples: list[float]) -> tuple[float, float]:
+        """The median of a run's second tenth, and of its ninth."""
+        tenth = len(samples) // 10
+        return float(np.median(samples[tenth : 2 * tenth])), float(np.median(samples[8 * tenth : 9 * tenth]))
+
+
+def test_memory_stays_flat_over_many_songs(tmp_path, figure):
+    count, root = many(0, 5000), tmp_path / "root"
+    if not count:
+        pytest.skip("five thousand songs: only in make stress")
+    for number in range(count):
+        y = noise(2.2, mp3_split.SAMPLE_RATE, seed=number)
+        write_song(tmp_path / f"songs/Artist {number % 50}/{number}.mp3", y, mp3_split.SAMPLE_RATE)
+    for script in SCRIPTS:
+        started = time.monotonic()
+        process = start(script, root)
+        threading.Thread(target=process.stderr.read, daemon=True).start()  # its bar
+        memory = Memory(process)
+        seconds = time.monotonic() - started
+        assert process.returncode == 0
+        (early, late), (workers_early, workers_late) = map(memory.growth, (memory.driver, memory.workers))
+        if script is not dataframe_creation:  # the frame holds all
+            assert late - early < 0.7 * count * 0.02  # MB: 20 kB a song
+            assert workers_late < workers_early + 50
+        figure(
+            f"{script.__name__}: {count:,} songs, {count / seconds:.0f} a second; driver {early:.0f} MB early, "
+            f"{late:.0f} MB late, {max(memory.driver):.0f} MB at most; the largest worker {workers_early:.0f} and "
+            f"{workers_late:.0f} MB"
+        )
+    assert set(library.read_songs(root)["status"]) == {"ok"}
+    assert len(library.read_songs(root)) == count
+    assert pq.read_metadata(root / "df_music.parquet").num_rows == count
