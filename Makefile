@@ -56,7 +56,7 @@ clean:
 	rm -rf .venv __pycache__ tests/__pycache__ .pytest_cache
 
 # A half-made .venv does not count: the file "ready" is written last.
-.venv/ready: requirements.txt
+.venv/ready: requirements.lock
 	@command -v "$(PYTHON)" >/dev/null || \
 	{ echo "There is no $(PYTHON) here. Install Python 3.11, 3.12 or 3.13, or name it: make PYTHON=python3.12"; exit 1; }
 	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
@@ -64,7 +64,7 @@ clean:
 	echo "If you have one under another name: make PYTHON=python3.12"; exit 1; }
 	@"$(PYTHON)" -m venv --clear .venv || \
 	{ echo "Python's venv module is missing. On Debian or Ubuntu: sudo apt install python3-venv"; exit 1; }
-	@echo "Installing what requirements.txt lists: about 3 GB, some minutes, once."
-	@$(PY) -m pip install --disable-pip-version-check -r requirements.txt || \
+	@echo "Installing what requirements.txt asks for: about 3 GB, some minutes, once."
+	@$(PY) -m pip install --disable-pip-version-check --require-hashes -r requirements.lock || \
 	{ echo "Installing failed; the reason is above. Is there a network, and 4 GB of room? Then run make again."; exit 1; }
 	@touch $@

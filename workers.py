@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import dask
-from dask.distributed import Client, KilledWorker, LocalCluster, as_completed
+from dask.distributed import Client, KilledWorker, LocalCluster, Security, as_completed
 from dask.system import CPU_COUNT
 from distributed.comm import get_address_host_port
 from tqdm import tqdm
@@ -115,6 +115,9 @@ def _client(jobs: int, scheduler: str | None) -> Iterator[Client]:
     for name in ("distributed", "distributed.nanny", "distributed.scheduler", "distributed.worker"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # failures come back as outcomes
     if scheduler:
+        certified = Security().get_connection_args("client").get("ssl_context")
+        if scheduler.startswith("tls://") and not certified:
+            raise UserError(f"{printable(scheduler)} needs the certificate of its cluster: SECURITY.md says how.")
         try:
             get_address_host_port(scheduler, strict=True)
             client = Client(scheduler, timeout=CLUSTER_LIMIT, set_as_default=False)
@@ -123,8 +126,10 @@ def _client(jobs: int, scheduler: str | None) -> Iterator[Client]:
         with client:
             if not client.nthreads():
                 raise UserError(f"The Dask scheduler at {printable(scheduler)} has no workers yet; start some.")
-            # Workers see the same paths, so they can import what lies here.
-            client.run(exec, f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})")
+            # They see the same paths, so they can import what lies here.
+            find_modules = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})"
+            client.run_on_scheduler(exec, find_modules)
+            client.run(exec, find_modules)
             yield client
         return
     settings = {

@@ -102,7 +102,7 @@ def test_two_equal_channels_and_polarity_change_no_sample(seed, rate):
     assert np.abs(mono + turned).max() <= 2
 
 
-FRAME = made_up(artists=3, songs=4, clips=3)
+FRAME = made_up(artists=2, songs=4, clips=2)
 
 
 @often

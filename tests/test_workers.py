@@ -1,15 +1,19 @@
 import contextlib
+import json
 import os
 import random
 import signal
 import socket
 import ssl
+import subprocess
+import sys
 import time
 
+import dask
 import psutil
 import pytest
 from conftest import many
-from dask.distributed import LocalCluster
+from dask.distributed import LocalCluster, Security
 
 import library
 import workers
@@ -114,6 +118,37 @@ def test_no_songs_start_no_process():
 def test_a_cluster_gives_the_same():
     with LocalCluster(n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0") as cluster:
         assert run(["a", "b", "c"], scheduler=cluster.scheduler_address) == {"a": "aa", "b": "bb", "c": "cc"}
+
+
+def test_a_cluster_on_a_network_with_a_certificate(tmp_path):
+    """As SECURITY.md has it, started in a folder where our modules do not lie."""
+    made = Security.temporary()
+    (tmp_path / "cert.pem").write_text(made.tls_ca_file)
+    (tmp_path / "key.pem").write_text(made.tls_worker_key)
+    shared = ["--tls-ca-file", "cert.pem", "--tls-cert", "cert.pem", "--tls-key", "key.pem"]
+    shared += ["--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0"]
+    with contextlib.ExitStack() as stack:
+
+        def start(*arguments: str) -> None:
+            command = [sys.executable, "-m", "dask", *arguments, *shared]
+            process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            stack.callback(process.wait)
+            stack.callback(process.terminate)
+
+        start("scheduler", "--protocol", "tls", "--port", "0", "--scheduler-file", "scheduler.json")
+        while not (tmp_path / "scheduler.json").exists():
+            time.sleep(0.1)
+        address = json.loads((tmp_path / "scheduler.json").read_text())["address"]
+        start("worker", address, "--nworkers", "2", "--nthreads", "1")
+        with pytest.raises(library.UserError, match="needs the certificate"):
+            run(["a"], scheduler=address)
+        files = {"ca-file": "cert.pem", "client.cert": "cert.pem", "client.key": "key.pem"}
+        with dask.config.set({f"distributed.comm.tls.{key}": str(tmp_path / name) for key, name in files.items()}):
+            found = {}
+            while not found:  # until a worker is there
+                with contextlib.suppress(library.UserError):
+                    found = dict(workers.run(library.printable, ["a", "b\n"], label="Testing", scheduler=address))
+        assert found == {"a": "a", "b\n": "b\\n"}
 
 
 def test_no_cluster_is_a_users_mistake(monkeypatch):
