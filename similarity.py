@@ -6,12 +6,14 @@ in the same direction.
 """
 
 import json
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy.stats import binomtest
 from sklearn.manifold import TSNE
@@ -300,10 +302,13 @@ def load(root: Path) -> Index:
                 f"The frame in {printable(root)} is older than songs.csv. Run dataframe_creation.py."
             ) from None
         about = _about(folder)
-    with np.load(folder / "space.npz") as arrays:
-        space = Space(**arrays)
-    songs = pd.read_parquet(folder / "songs.parquet")
-    return Index(songs, _read_described(folder), _read_points(folder, space), space, about["quality"])
+    try:
+        with np.load(folder / "space.npz", allow_pickle=False) as arrays:
+            space = Space(**arrays)
+        songs = pd.read_parquet(folder / "songs.parquet")
+        return Index(songs, _read_described(folder), _read_points(folder, space), space, about["quality"])
+    except (OSError, KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile, pa.ArrowException):
+        raise UserError(f"{printable(folder)} is damaged. Delete that folder; it is made again.") from None
 
 
 def _about(folder: Path) -> dict:

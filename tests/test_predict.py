@@ -1,5 +1,6 @@
 import csv
 import json
+import pickle
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,8 @@ import model_files
 import networks
 import plots
 import predict
+
+HERE = Path(predict.__file__).parent
 
 
 @pytest.fixture(scope="module")
@@ -228,6 +231,45 @@ SCHEMA = {
     "required": ["model", "songs"],
     "additionalProperties": False,
 }
+
+
+class Bomb:
+    """Leaves a file behind where it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+WATCHED = """
+import sys
+sys.addaudithook(lambda event, args: event == "open" and str(args[0]).endswith(".pkl") and print("opened a pickle"))
+{}
+"""
+
+
+@pytest.mark.parametrize("name", ["predict", "recommend"])
+def test_no_pickle_is_opened(root, tmp_path, name):
+    own, hurt = shutil.copytree(root, tmp_path / "root"), tmp_path / "hurt"
+    for place in ("df_music.pkl", "model/model.pkl", "similar/index.pkl"):
+        (own / place).parent.mkdir(exist_ok=True)
+        (own / place).write_bytes(pickle.dumps(Bomb(hurt)))
+    (own / "df_music.parquet").touch()  # it is the later of the two
+
+    def run(code: str) -> subprocess.CompletedProcess:
+        song = root / "songs/Artist A/Album 2/Song 4.mp3"
+        command = [sys.executable, "-c", WATCHED.format(code), "--data", own, song]
+        return subprocess.run(command, cwd=HERE, capture_output=True, text=True)
+
+    found = run(f"import {name}; sys.exit({name}.main(sys.argv[1:]))")
+    assert found.returncode == 0
+    assert "Artist A" in found.stdout
+    assert "opened a pickle" not in found.stdout
+    assert not hurt.exists()
+    assert "opened a pickle" in run("import pandas; pandas.read_pickle(sys.argv[2] + '/df_music.pkl')").stdout
+    assert hurt.exists()  # so it would have been noticed
 
 
 @pytest.fixture(scope="module")

@@ -104,6 +104,20 @@ def test_what_is_no_song_is_said_in_one_line(root, tmp_path, capsys, name, reaso
     assert len(err.splitlines()) == 1
 
 
+@pytest.mark.parametrize("name", ["space.npz", "points.f32", "songs.parquet"])
+def test_a_damaged_index_is_a_users_mistake(root, tmp_path, capsys, name):
+    own = shutil.copytree(root, tmp_path / "root")
+    assert recommend.main(["--data", str(own), "Artist A/Album 1/Song 1.mp3"]) == 0
+    if name == "space.npz":  # from a stranger, with Python objects in it
+        with np.load(own / "similar" / name) as arrays:
+            np.savez(own / "similar" / name, **(dict(arrays) | {"basis": np.array([{}], dtype=object)}))
+    else:
+        (own / "similar" / name).write_bytes((own / "similar" / name).read_bytes()[:-3])
+    capsys.readouterr()
+    assert recommend.main(["--data", str(own), "Artist A/Album 1/Song 1.mp3"]) == 1
+    assert "is damaged. Delete that folder; it is made again." in capsys.readouterr().err
+
+
 def test_a_song_half_silent_is_told_by_the_rest(root, tmp_path, capsys):
     y = np.concatenate([np.zeros(8 * RATE), tune(1, 9, 8)])
     song = write_song(tmp_path / "x.wav", y)
