@@ -60,7 +60,9 @@ def load_table(song: str, *, root: Path) -> pd.DataFrame:
     elif table["clip"].duplicated().any():
         problem = "holds a clip twice"
     if problem:
-        raise SongError(f"its table {problem}; delete {table_path(root, song).name} and run feature_extraction.py")
+        raise SongError(
+            f"its table {problem}; delete {printable(table_path(root, song))} and run feature_extraction.py"
+        )
     return table
 
 

@@ -206,7 +206,10 @@ def _load_estimator(path: Path) -> Any:
         return import_keras().models.load_model(path, safe_mode=True)
     unknown = set(skops.io.get_untrusted_types(file=path)) - set(TRUSTED)
     if unknown:
-        raise UserError(f"The model in {printable(path.parent)} is refused: it holds {', '.join(sorted(unknown))}.")
+        raise UserError(
+            f"The model in {printable(path.parent)} is refused: it holds {', '.join(sorted(unknown))}, which no model "
+            f"made here does. Do not use it. {REMAKE}"
+        )
     return skops.io.load(path, trusted=TRUSTED)
 
 

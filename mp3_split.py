@@ -213,7 +213,7 @@ class Listening:
             errors.seek(0)
             complaint = _complaint(errors.read(10_000).decode(errors="replace"), self.path)
         if time.monotonic() - started > DECODE_LIMIT:
-            raise SongError(f"decoding took longer than {DECODE_LIMIT} s")
+            raise SongError(f"decoding took longer than {DECODE_LIMIT} s; convert it anew")
         if status < 0 or status in (126, 127, 255):  # killed, never started, interrupted: not the song's fault
             raise SongError(f"ffmpeg ended with status {status}: {complaint or 'it was stopped'}")
         self._check(samples / SAMPLE_RATE)
@@ -235,7 +235,7 @@ class Listening:
         try:
             with self.path.open("rb") as file:
                 if not file.read(1):
-                    raise SongError("an empty file")
+                    raise SongError("an empty file; copy it anew")
         except OSError as error:
             raise SongError(f"cannot be read: {error.strerror}") from None
 
@@ -453,6 +453,8 @@ def summarise(rows: list[dict], done: int, root: Path) -> int:
     where = f": see {printable(root / 'songs.csv')}"
     left_out = {row["song"]: f"{row['status']}: {row['reason']}" for row in rows if row["status"] not in GOOD}
     terminal.print_left_out(left_out, rest=where)
+    if counts["rejected"]:
+        print("What was rejected is tried again the next time: mend or replace it, and run this again.")
     if not good:
         return terminal.NOTHING_USABLE
     return terminal.ALL_GOOD if len(good) == len(rows) else terminal.LEFT_OUT
@@ -471,7 +473,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def _hours(text: str) -> float:
-    if not 0 < (hours := float(text)) < 1000:
+    try:
+        hours = float(text)
+    except ValueError:
+        hours = 0
+    if not 0 < hours < 1000:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of hours above zero")
     return hours
 

@@ -215,4 +215,6 @@ def _outcome(future, limit: float) -> Any:
     except SongError as error:
         return error
     except KilledWorker:
-        return SongError(f"it stopped its worker process, twice: a crash, no memory left, or over {limit:,.0f} s")
+        return SongError(
+            f"it stopped its worker process, twice: a crash, no memory left (try --jobs 1), or over {limit:,.0f} s"
+        )

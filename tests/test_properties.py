@@ -55,9 +55,9 @@ def test_polarity_changes_nothing(seed):
 
 
 @often
-@given(SEEDS, st.permutations(range(5)))
+@given(SEEDS, st.permutations(range(3)))
 def test_what_stands_beside_a_clip_changes_nothing(seed, order):
-    y = sound(seed, clips=5)
+    y = sound(seed, clips=3)
     np.testing.assert_array_equal(extract(y[order]), extract(y)[order])
 
 

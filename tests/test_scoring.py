@@ -83,7 +83,7 @@ def test_a_real_cue_is_found():
 
 
 def test_the_same_seed_gives_the_same_table():
-    frame = made_up(artist_cue=0.2)
+    frame = made_up(artist_cue=0.2, songs=4, clips=4)
     few = {name: RECIPES[name] for name in ("majority", "naive Bayes", "logistic regression", "random forest")}
     one, two = (scoring.table(scoring.compare(few, frame, repeats=2), frame) for _ in range(2))
     pd.testing.assert_frame_equal(one, two)

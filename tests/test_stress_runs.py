@@ -37,9 +37,9 @@ def write_songs(songs: Path, numbers: range, seconds: float = 10) -> None:
         write_song(songs / f"{'AB'[number % 2]}/{number}.mp3", y, mp3_split.SAMPLE_RATE)
 
 
-def arguments(root: Path, script) -> list[str]:
+def arguments(root: Path, script, jobs: int = 2) -> list[str]:
     songs = ["--songs", str(root.parent / "songs")] if script is mp3_split else []
-    return ["--data", str(root), "--jobs", "2", *songs]
+    return ["--data", str(root), "--jobs", str(jobs), *songs]
 
 
 def start(script, root: Path) -> subprocess.Popen:
@@ -67,12 +67,22 @@ def check_whole(root: Path) -> None:
         pd.testing.assert_frame_equal(pd.read_pickle(root / "df_music.pkl"), pd.read_parquet(root / "df_music.parquet"))
 
 
+@pytest.fixture(scope="module")
+def old(tmp_path_factory) -> Path:
+    """A root through which the three scripts went, of two songs."""
+    root = tmp_path_factory.mktemp("old") / "root"
+    write_songs(root.parent / "songs", range(2))
+    for script in SCRIPTS:
+        assert script.main(arguments(root, script)) == 0
+    return root
+
+
 LASTS = {}  # s that each script needs when nothing disturbs it
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory) -> Path:
-    """A root through which the three scripts went undisturbed; the songs lie beside it."""
+    """The same of eight songs; nothing disturbed it."""
     root = tmp_path_factory.mktemp("whole") / "root"
     write_songs(root.parent / "songs", range(8))
     for script in SCRIPTS:
@@ -82,26 +92,24 @@ def whole(tmp_path_factory) -> Path:
     return root
 
 
-def before(script, whole: Path, folder: Path) -> Path:
-    """A root as it is before a script runs, with the same songs beside it."""
+def before(script, old: Path, whole: Path, folder: Path) -> Path:
+    """A root where a script is to do six songs more, with all songs beside it. What comes before it is done."""
     root = folder / "root"
-    shutil.copytree(whole, root, copy_function=os.link)  # no script writes into a file that is there
-    folders = {mp3_split: ["clips", "features"], feature_extraction: ["features"], dataframe_creation: []}
-    for name in folders[script]:
-        shutil.rmtree(root / name)
-    for path in root.glob("df_music.*"):
-        path.unlink()
-    if script is mp3_split:
-        (root / "songs.csv").unlink()
-    if not (folder / "songs").exists():
-        shutil.copytree(whole.parent / "songs", folder / "songs")
+    shutil.copytree(old, root, dirs_exist_ok=True)
+    done = {mp3_split: [], feature_extraction: ["clips"], dataframe_creation: ["clips", "features"]}[script]
+    for name in done:
+        shutil.copytree(whole / name, root / name, dirs_exist_ok=True)
+    if done:
+        shutil.copy(whole / "songs.csv", root)
+    # with their times, by which the clips are known to be theirs
+    shutil.copytree(whole.parent / "songs", folder / "songs", dirs_exist_ok=True)
     return root
 
 
 def check_finished(root: Path, whole: Path) -> None:
     """Run again, it comes to the same as undisturbed."""
     for script in SCRIPTS:
-        assert script.main(arguments(root, script)) == 0
+        assert script.main(arguments(root, script, jobs=1)) == 0
     assert files(root) == files(whole)
     pd.testing.assert_frame_equal(pd.read_pickle(root / "df_music.pkl"), pd.read_pickle(whole / "df_music.pkl"))
     check_whole(root)
@@ -120,14 +128,16 @@ def kill(process: subprocess.Popen, group: bool) -> None:
         assert not alive
 
 
-def test_killed_at_any_point_and_run_again(tmp_path, whole, figure):
+def test_killed_at_any_point_and_run_again(tmp_path, old, whole, figure):
     draw, count, killed, left = random.Random(0), many(5, 200), 0, 0
     for number in range(count):
         script = SCRIPTS[number % 3]
-        root = before(script, whole, tmp_path / str(number))
+        root = before(script, old, whole, tmp_path / str(number))
         process = start(script, root)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(draw.uniform(0.3, 1) * LASTS[script])
+        while draw.random() < 0.9 and process.poll() is None and not list(root.rglob(".unfinished-*")):
+            time.sleep(0.01)  # mostly in the middle of something
         killed += process.poll() is None
         kill(process, group=draw.random() < 0.5)
         left += bool(list(root.rglob(".unfinished-*")))
@@ -135,8 +145,10 @@ def test_killed_at_any_point_and_run_again(tmp_path, whole, figure):
         check_finished(root, whole)
         shutil.rmtree(tmp_path / str(number))
     assert killed > count / 3
-    figure(f"kill -9: {killed} of {count} runs killed before their end, {left} with work half done; each came to the "
-           "same frame when run again")  # fmt: skip
+    figure(
+        f"kill -9: {killed} of {count} runs killed before their end, {left} with work half done; "
+        "each came to the same frame when run again"
+    )
 
 
 # --- out of disk -----------------------------------------------------------------------------
@@ -163,37 +175,26 @@ def used(place: Path) -> int:
     return shutil.disk_usage(place).used
 
 
-def test_a_full_disk_loses_nothing(tmp_path, whole, capsys, figure):
+def test_a_full_disk_loses_nothing(tmp_path, old, whole, capsys, figure):
     draw, count, failed = random.Random(1), many(3, 50), dict.fromkeys([*SCRIPTS, None], 0)
+    need = sum(path.stat().st_size for path in whole.rglob("*")) - sum(path.stat().st_size for path in old.rglob("*"))
+    parts = {mp3_split: 0.7, feature_extraction: 0.1, dataframe_creation: 0.2}  # of that
     for number in range(count):
-        folder = tmp_path / str(number)
-        root = folder / "root"
-        with disk(root, 10**9):
-            songs = shutil.copytree(whole.parent / "songs", folder / "songs")
-            later = [songs / "A/6.mp3", songs / "B/7.mp3"]
-            for song in later:
-                song.rename(folder / song.name)
-            empty = used(root)
-            for script in SCRIPTS:
-                assert script.main(arguments(root, script)) == 0
-            old, full = pd.read_pickle(root / "df_music.pkl"), used(root)
-            for song in later:
-                (folder / song.name).rename(song)
-            change(root, f"size={full + round((full - empty) * draw.uniform(0, 1.3))}")
+        script, folder = SCRIPTS[number % 3], tmp_path / str(number)
+        with disk(folder / "root", 10**9):
+            root = before(script, old, whole, folder)
+            change(root, f"size={used(root) + round(need * parts[script] * draw.uniform(0, 1.2))}")
             capsys.readouterr()
-            for script in SCRIPTS:
-                status = script.main(arguments(root, script))
-                if status:
-                    break
+            status, said = script.main(arguments(root, script)), capsys.readouterr().err
             failed[script if status else None] += 1
-            said = capsys.readouterr().err
             assert status in (0, 1)
             assert not status or "No space left on device" in said or "Make room" in said
             assert "Traceback" not in said
+            assert not list(root.rglob(".unfinished-*"))
             check_whole(root)
-            if status:
-                pd.testing.assert_frame_equal(pd.read_pickle(root / "df_music.pkl"), old)
-                assert not list(root.rglob(".unfinished-*"))
+            frame = pd.read_pickle(root / "df_music.pkl")
+            expected = whole if script is dataframe_creation and not status else old
+            pd.testing.assert_frame_equal(frame, pd.read_pickle(expected / "df_music.pkl"))
             change(root, f"size={10**9}")
             check_finished(root, whole)
     told = ", ".join(f"{times} in {script.__name__}" for script, times in failed.items() if times and script)
@@ -204,13 +205,13 @@ def test_a_full_disk_loses_nothing(tmp_path, whole, capsys, figure):
 # --- twice at once ---------------------------------------------------------------------------
 
 
-def test_two_runs_at_once(tmp_path, whole, figure):
+def test_two_runs_at_once(tmp_path, old, whole, figure):
     draw, count, refused = random.Random(2), many(1, 20), 0
     for number in range(count):
         script = SCRIPTS[number % 3]
-        root = before(script, whole, tmp_path / str(number))
+        root = before(script, old, whole, tmp_path / str(number))
         first = start(script, root)
-        time.sleep(draw.uniform(0, 3))
+        time.sleep(draw.uniform(0, 1.5))
         second = start(script, root)
         said = [process.communicate(timeout=120)[1] for process in (first, second)]
         statuses = [first.returncode, second.returncode]
