@@ -1,0 +1,30 @@
+"""What is asked for, and what is installed for it."""
+
+import ast
+import re
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent.parent
+PIN = re.compile(r"^([\w.-]+)(?:\[[\w,]+\])?==([\w.+]+)", re.MULTILINE)
+
+
+def test_the_lock_holds_what_is_asked_for_with_hashes():
+    asked, locked = ((HERE / name).read_text() for name in ("requirements.txt", "requirements.lock"))
+    assert set(PIN.findall(asked)) <= set(PIN.findall(locked))
+    assert len(PIN.findall(asked)) == sum("==" in line for line in asked.splitlines() if line[0:1].isalpha())
+    entries = re.split(r"^(?=[\w])", locked, flags=re.MULTILINE)[1:]
+    assert len(entries) > 150
+    assert all("--hash=sha256:" in entry for entry in entries)
+
+
+def test_every_import_is_asked_for():
+    asked = {name.lower().replace("-", "_") for name, _ in PIN.findall((HERE / "requirements.txt").read_text())}
+    bring = {"sklearn": "scikit_learn", "PIL": "pillow", "dask": "distributed", "IPython": "jupyter"}
+    ours = {path.stem for path in HERE.glob("*.py")} | {"conftest"}
+    for path in [*HERE.glob("*.py"), *HERE.glob("tests/*.py")]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) else []
+            for name in {name.split(".")[0] for name in names} - ours - sys.stdlib_module_names:
+                assert bring.get(name, name) in asked, f"{path.name} imports {name}"
