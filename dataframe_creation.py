@@ -105,7 +105,7 @@ def attributes(root: Path) -> dict:
         written = [(root / f"df_music.{kind}").stat().st_mtime_ns for kind in ("pkl", "parquet")]
     except (OSError, KeyError, TypeError, ValueError, pa.ArrowException):
         return {}
-    # The pickle is written first. One that is newer is from a run that was killed in between.
+    # The pickle comes first. One that is newer is from a run that was killed in between.
     return noted if written == sorted(written) else {}
 
 
@@ -188,11 +188,11 @@ def renew(good: pd.DataFrame, args: argparse.Namespace) -> dict[str, str]:
 
 
 def write(frame: pd.DataFrame, root: Path) -> None:
-    """Write the frame as pickle and as Parquet, each whole or not at all."""
-    with whole_file(root / "df_music.pkl") as path:
-        frame.to_pickle(path)
-    with whole_file(root / "df_music.parquet") as path:  # last: see `made_from`
-        frame.to_parquet(path, index=False, row_group_size=ROW_GROUP)
+    """Write the frame as pickle and as Parquet: both, or neither where there is no room."""
+    # The pickle is written first, and first put in its place: see `attributes`.
+    with whole_file(root / "df_music.parquet") as parquet, whole_file(root / "df_music.pkl") as pickle:
+        frame.to_pickle(pickle)
+        frame.to_parquet(parquet, index=False, row_group_size=ROW_GROUP)
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
