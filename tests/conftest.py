@@ -3,6 +3,8 @@
 import contextlib
 import io
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,14 @@ RATE = 44_100  # Hz, of the songs; clips have their own
 def many(small: int, large: int) -> int:
     """How often something is tried: by `make test`, and by `make stress`."""
     return large if os.environ.get("STRESS") else small
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
+    """Wait for what another process does, but not for ever."""
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "it never happened"
+        time.sleep(0.005)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import tracemalloc
 import wave
 from pathlib import Path
@@ -13,7 +12,7 @@ import mutagen.mp3
 import numpy as np
 import pytest
 import soundfile
-from conftest import RATE, noise, sine, tune, write_artists, write_song
+from conftest import RATE, noise, sine, tune, wait_until, write_artists, write_song
 
 import library
 import mp3_split
@@ -441,8 +440,7 @@ def test_ctrl_c_ends_cleanly(tmp_path):
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, text=True
     )
-    while not list(tmp_path.glob("clips/*/*/mp3_split.json")):  # the first song is done
-        time.sleep(0.05)
+    wait_until(lambda: list(tmp_path.glob("clips/A/*/mp3_split.json")))  # the first song is done
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the script and its workers alike
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130

@@ -17,7 +17,7 @@ import pandas as pd
 import psutil
 import pyarrow.parquet as pq
 import pytest
-from conftest import many, noise, run_scripts, write_song
+from conftest import many, noise, run_scripts, wait_until, write_song
 
 import dataframe_creation
 import feature_extraction
@@ -264,8 +264,7 @@ def test_music_unplugged_half_way(tmp_path, capsys):
         return len(list(root.glob(f"clips/[AB]/*/{library.RECORD}")))
 
     def unplug() -> None:
-        while done() < 4:
-            time.sleep(0.005)
+        wait_until(lambda: done() >= 4)
         songs.rename(tmp_path / "unplugged")
 
     puller = threading.Thread(target=unplug)

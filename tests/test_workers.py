@@ -12,8 +12,8 @@ import time
 import dask
 import psutil
 import pytest
-from conftest import many
-from dask.distributed import LocalCluster, Security
+from conftest import many, wait_until
+from distributed import Client, LocalCluster, Security
 
 import library
 import workers
@@ -136,18 +136,16 @@ def test_a_cluster_on_a_network_with_a_certificate(tmp_path):
             stack.callback(process.terminate)
 
         start("scheduler", "--protocol", "tls", "--port", "0", "--scheduler-file", "scheduler.json")
-        while not (tmp_path / "scheduler.json").exists():
-            time.sleep(0.1)
+        wait_until((tmp_path / "scheduler.json").exists)
         address = json.loads((tmp_path / "scheduler.json").read_text())["address"]
         start("worker", address, "--nworkers", "2", "--nthreads", "1")
         with pytest.raises(library.UserError, match="needs the certificate"):
             run(["a"], scheduler=address)
         files = {"ca-file": "cert.pem", "client.cert": "cert.pem", "client.key": "key.pem"}
         with dask.config.set({f"distributed.comm.tls.{key}": str(tmp_path / name) for key, name in files.items()}):
-            found = {}
-            while not found:  # until a worker is there
-                with contextlib.suppress(library.UserError):
-                    found = dict(workers.run(library.printable, ["a", "b\n"], label="Testing", scheduler=address))
+            with Client(address) as client:
+                client.wait_for_workers(2, timeout=60)
+            found = dict(workers.run(library.printable, ["a", "b\n"], label="Testing", scheduler=address))
         assert found == {"a": "a", "b\n": "b\\n"}
 
 
