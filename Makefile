@@ -51,8 +51,9 @@ stress: .venv/ready
 	@STRESS=1 $(PY) -m pytest tests -m stress
 
 clean:
-	cd "$${DATA:?}" && { test -e library.lock || test -e songs.csv || test -e demo/library.lock || test -e demo/songs.csv; } && \
-	rm -rf clips features songs.csv songs.txt df_music.pkl df_music.parquet model similar report demo .unfinished-* library.lock || true
+	test ! -e "$${DATA:?}/demo/songs.txt" || rm -rf "$$DATA/demo"
+	test ! -e "$$DATA/songs.txt" || (cd "$$DATA" && rm -rf clips features model similar report songs.csv songs.txt \
+	df_music.pkl df_music.parquet library.lock .unfinished-*)
 	rm -rf .venv __pycache__ tests/__pycache__ .pytest_cache
 
 # A half-made .venv does not count: the file "ready" is written last.

@@ -16,7 +16,7 @@ import imageio_ffmpeg
 from tqdm import tqdm
 
 import terminal
-from library import printable, whole_file
+from library import alone, check_own, printable, whole_file
 
 PACKAGE = "immich_memories_music"
 NOTE = "Demo songs: generated music in two styles, Acoustic and Electronic, not artists."
@@ -40,8 +40,14 @@ def encode(track: Path, song: Path) -> None:
 
 def make(root: Path) -> int:
     """Make the demo songs that this root has not yet; returns how many there are in all."""
-    root.mkdir(parents=True, exist_ok=True)
-    (root / "NOTE.txt").write_text(NOTE + "\n", encoding="utf-8")
+    check_own(root)
+    with alone(root):
+        with whole_file(root / "NOTE.txt") as path:
+            path.write_text(NOTE + "\n", encoding="utf-8")
+        return _encode_all(root)
+
+
+def _encode_all(root: Path) -> int:
     with resources.as_file(resources.files(PACKAGE) / "tracks") as tracks:
         found = sorted(tracks.glob("*/*.opus"))
         for track in tqdm(found, desc="Making demo songs", unit=" songs", file=sys.stderr, dynamic_ncols=True):

@@ -31,7 +31,7 @@ from library import (
     GOOD,
     SongError,
     alone,
-    clip_folder,
+    clip_paths,
     good_songs,
     printable,
     read_record,
@@ -282,9 +282,8 @@ def describe_file(path: Path) -> tuple[pd.DataFrame | None, dict]:
 
 def describe_song(song: str, *, root: Path) -> int:
     """Write the table of one song; returns its number of clips."""
-    record = read_record(root, song)
-    paths = sorted(clip_folder(root, song).glob("*.wav"), key=lambda path: int(path.stem))
-    if record is None or len(paths) != record["clips"]:
+    record, paths = read_record(root, song), clip_paths(root, song)
+    if record is None or len(paths) != record.get("clips"):
         raise SongError(f"only {terminal.counted(len(paths), 'clip')} of it left; run mp3_split.py again")
     table = describe(stacks(map(read_clip, paths)))
     made = pa.table(

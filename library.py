@@ -58,10 +58,12 @@ NOT_MUSIC = (
 
 RECORD = "mp3_split.json"  # in a song's folder of clips: what splitting learned
 
-LOCK = "library.lock"  # in the root: held by whoever writes there; its presence says that this program made the root
+LOCK = "library.lock"  # in the root: held by whoever writes there
+SIGNS = (LOCK, "songs.txt")  # of a root that this program made
 
-# What else is made in a root, by names that a user's own folders may have.
+# What else is made in a root, by names that a user's own files may have; and what a folder that is replaced holds.
 MADE = ("clips", "features", "model", "similar", "report", "songs.csv", "df_music.pkl", "df_music.parquet")
+REPLACED = {"model": "model.json", "similar": "index.json"}
 
 MAX_NAME = 255  # bytes in one part of a path, on most file systems
 
@@ -87,6 +89,9 @@ SONG_COLUMNS = {
     "reach": int,
     "hash": str,
 }
+
+
+CANNOT_LOCK = (errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP)  # what a disk without locks says
 
 
 class UserError(Exception):
@@ -250,6 +255,12 @@ def suffixed(song: str, suffix: str) -> str:
     return f"{folders}{slash}{name}{suffix}"
 
 
+def clip_paths(root: Path, song: str) -> list[Path]:
+    """A song's clips, in order."""
+    clips = [path for path in clip_folder(root, song).glob("*.wav") if path.stem.isdecimal()]
+    return sorted(clips, key=lambda path: int(path.stem))
+
+
 def read_record(root: Path, song: str) -> dict | None:
     """What splitting learned about a song, or None if it was not split."""
     try:
@@ -288,17 +299,23 @@ def read_songs(root: Path) -> pd.DataFrame:
     Raises
     ------
     UserError
-        If there is none.
+        If there is none, or another program has changed its form.
     """
     path = root / "songs.csv"
     if not path.exists():
         raise UserError(f"There is no {printable(path)} yet. Run mp3_split.py first.")
-    # No cell is taken for "missing": an artist may be called NA, None or 1975.
-    table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8", lineterminator="\n")
-    for name, kind in SONG_COLUMNS.items():
-        if kind is not str:
-            table[name] = pd.to_numeric(table[name])
-    return table
+    try:
+        # No cell is taken for "missing": an artist may be called NA, None or 1975.
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8", lineterminator="\n")
+        for name, kind in SONG_COLUMNS.items():
+            if kind is not str:
+                table[name] = pd.to_numeric(table[name])
+        return table[list(SONG_COLUMNS)]
+    except (KeyError, ValueError):  # of pandas, too
+        raise UserError(
+            f"{printable(path)} is not as mp3_split.py wrote it: did another program save it? Run mp3_split.py, which "
+            "makes it again."
+        ) from None
 
 
 def good_songs(root: Path) -> pd.DataFrame:
@@ -344,27 +361,44 @@ def whole_file(target: Path, room: Path | None = None) -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.is_dir() and not (workshop / target.name).is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
+        old = workshop / "old" / target.name
         if target.is_dir():  # a folder cannot be renamed over a full one: move that aside first
-            target.rename(workshop / "old")
-        (workshop / target.name).replace(target)
+            old.parent.mkdir()
+            target.rename(old)
+        try:
+            (workshop / target.name).replace(target)
+        except OSError:
+            if old.exists():
+                old.rename(target)
+            raise
     finally:
         shutil.rmtree(workshop, ignore_errors=True)
 
 
 def check_own(root: Path) -> None:
-    """Refuse a root where a user's own folders lie in the way.
+    """Refuse a root where a user's own files lie in the way.
 
     Raises
     ------
     UserError
         If what this program would replace is there, and no sign that it made it.
     """
-    strange = [name for name in MADE if (root / name).exists()]
-    if strange and not (root / LOCK).exists() and "songs.csv" not in strange:
+    ours = any((root / sign).exists() for sign in SIGNS) or _is_our_table(root / "songs.csv")
+    strange = [] if ours else [name for name in MADE if (root / name).exists()]
+    strange += [name for name, sign in REPLACED.items() if (root / name).is_dir() and not (root / name / sign).exists()]
+    if strange:
         raise UserError(
-            f"{printable(root)} holds {', '.join(strange)}, which this program would replace but did not make. "
-            "Name another folder with --data."
+            f"{printable(root)} holds {' and '.join(dict.fromkeys(strange))}, which this program would replace but did "
+            "not make. Name another folder with --data, or rename yours."
         )
+
+
+def _is_our_table(path: Path) -> bool:
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            return file.readline().startswith("song,artist,album,title,status,")
+    except OSError:
+        return False
 
 
 @contextlib.contextmanager
@@ -381,7 +415,7 @@ def alone(root: Path, *, wait: bool = False) -> Iterator[None]:
     Raises
     ------
     UserError
-        If another run is at work there.
+        If another run is at work there, or its disk cannot lock files.
     """
     root.mkdir(parents=True, exist_ok=True)
     lock = FileLock(root / LOCK)
@@ -394,9 +428,18 @@ def alone(root: Path, *, wait: bool = False) -> Iterator[None]:
             ) from None
         print(f"Waiting until another run in {printable(root)} has ended.", file=sys.stderr)
         lock.acquire()
+    except OSError as error:
+        if error.errno not in CANNOT_LOCK:
+            raise
+        raise UserError(
+            f"The disk of {printable(root)} cannot lock files ({error.strerror}). Name a folder on another with --data."
+        ) from None
     try:
         for room in (root, root / "clips", root / "features", root / "report"):
             for workshop in room.glob(".unfinished-*"):
+                for old in workshop.glob("old/*"):  # killed while it was replaced
+                    if room == root and not (root / old.name).exists():
+                        old.rename(root / old.name)
                 shutil.rmtree(workshop, ignore_errors=True)
         yield
     finally:

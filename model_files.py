@@ -196,7 +196,7 @@ def load(root: Path) -> Saved:
         raise UserError(f"The model in {printable(folder)} does not fit: {'; '.join(problems)}. {REMAKE}")
     try:
         estimators = [_load_estimator(folder / Path(file).name) for file in files]
-    except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, KeyError, TypeError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
         raise UserError(f"{printable(folder)} holds no model file that can be read ({error}). {REMAKE}") from None
     return Saved([m._replace(estimator=e) for m, e in zip(members, estimators, strict=True)], info)
 

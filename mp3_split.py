@@ -39,6 +39,7 @@ from library import (
     alone,
     check_own,
     clip_folder,
+    clip_paths,
     find_songs,
     folder_labels,
     keep_songs_folder,
@@ -60,6 +61,7 @@ SPECTRUM_EVERY = 4  # clips: enough to see how high a recording reaches
 REACH = 60  # dB
 DECODE_LIMIT = 900  # s; an hour of MP3 takes about ten
 MAX_HOURS = 6.0
+FASTEST = {".wav": 176_400, ".flac": 125_000, ".mp3": 40_000}  # bytes a second: CD, and 1 Mbit/s and 320 kbit/s
 ENOUGH = 0.9  # the part of its announced length that must decode for a song to be used
 
 # A record made with other settings is out of date. Raise the version when the same song would be
@@ -311,8 +313,11 @@ def up_to_date(song: str, *, songs: Path, root: Path) -> dict | None:
     if record is None or record.get("settings") != SETTINGS or record["status"] == "rejected":
         return None
     expected = record["clips"] if record["status"] in GOOD else 0
-    there = sum(1 for _ in clip_folder(root, song).glob("*.wav"))
-    return record if record["source"] == _source(songs / song) and there == expected else None
+    try:
+        same = record["source"] == _source(songs / song)
+    except SongError:  # gone in the meantime
+        return None
+    return record if same and len(clip_paths(root, song)) == expected else None
 
 
 def _source(path: Path) -> list[int]:
@@ -360,28 +365,32 @@ def mark_duplicates(rows: list[dict]) -> None:
                 row |= {"status": "rejected", "reason": reason}
 
 
-def check_space(pending: list[str], songs: Path, root: Path, max_hours: float = MAX_HOURS) -> None:
+def check_space(pending: list[str], songs: Path, root: Path) -> None:
     """Refuse to begin what cannot be finished.
+
+    Only sizes are looked at: to read thousands of headers takes long, and that of a hostile file hours.
 
     Raises
     ------
     UserError
-        If the clips will need more space than there is.
+        If the clips will need more space than there is, even at the bit rates that fill a file fastest.
     """
-    lengths = [_expected_seconds(songs / song) for song in pending]
-    seconds = sum(length for length in lengths if length <= max_hours * 3600)  # longer ones are refused
+    seconds = sum(_size(songs / song) / FASTEST.get(Path(song).suffix.lower(), FASTEST[".mp3"]) for song in pending)
     needed = seconds / CLIP_SECONDS * 90_112  # bytes: a clip of 88,244, in blocks of 4,096
     free = shutil.disk_usage(root).free
     if needed > free:
         raise UserError(
-            f"The clips need about {needed / 1e9:,.1f} GB, and {printable(root)} has {free / 1e9:,.1f} GB free. "
+            f"The clips need {needed / 1e9:,.1f} GB or more, and {printable(root)} has {free / 1e9:,.1f} GB free. "
             "Make room, or name a root on another disk with --data."
         )
 
 
-def _expected_seconds(path: Path) -> float:
-    """The announced length, else what the size would hold at 128 kbit/s."""
-    return read_header(path)["announced"] or _source(path)[0] / 16_000
+def _size(path: Path) -> int:
+    """In bytes; none if it is gone."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def work(args: argparse.Namespace) -> int:
@@ -390,11 +399,16 @@ def work(args: argparse.Namespace) -> int:
     found, refused = find_songs(songs)
     if not found and not refused:
         raise UserError(f"There is no music in {printable(songs)}. Put songs there, one folder per artist.")
+    if root == songs or songs in root.parents:
+        raise UserError(
+            f"{printable(root)} lies in the folder of songs, where nothing is written. Name another folder with --data."
+        )
     check_own(root)
     with alone(root):
+        keep_songs_folder(root, songs)
         records = {song: record for song in found if (record := up_to_date(song, songs=songs, root=root))}
         pending = [song for song in found if song not in records]
-        check_space(pending, songs, root, args.max_hours)
+        check_space(pending, songs, root)
         split = functools.partial(split_song, songs=songs, root=root, max_hours=args.max_hours)
         for song, outcome in workers.run(split, pending, label="Splitting", jobs=args.jobs, scheduler=args.scheduler):
             if isinstance(outcome, SongError):
@@ -406,7 +420,6 @@ def work(args: argparse.Namespace) -> int:
         rows += [_refused_row(song, reason) for song, reason in refused.items()]
         mark_duplicates(rows)
         write_songs(root, rows)
-        keep_songs_folder(root, songs)
     return summarise(rows, len(pending), root)
 
 

@@ -306,13 +306,17 @@ def load(root: Path) -> Index:
         with np.load(folder / "space.npz", allow_pickle=False) as arrays:
             space = Space(**arrays)
         songs = pd.read_parquet(folder / "songs.parquet")
-        return Index(songs, _read_described(folder), _read_points(folder, space), space, about["quality"])
+        described, points = _read_described(folder), _read_points(folder, space)
+        if not len(songs) == len(described) == len(points):
+            raise ValueError
+        return Index(songs, described, points, space, about["quality"])
     except (OSError, KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile, pa.ArrowException):
         raise UserError(f"{printable(folder)} is damaged. Delete that folder; it is made again.") from None
 
 
 def _about(folder: Path) -> dict:
     try:
-        return json.loads((folder / "index.json").read_text(encoding="utf-8"))
+        about = json.loads((folder / "index.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
+    return about if isinstance(about, dict) else {}

@@ -29,7 +29,7 @@ from library import SongError, UserError, printable
 SONG_LIMIT = 3600  # s one song may take before its worker process is stopped
 CLUSTER_LIMIT = 10  # s in which a cluster must answer
 
-NAMES = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL)  # what file systems say to a name that they cannot hold
+NAMES = (errno.ENAMETOOLONG, errno.EILSEQ)  # what file systems say to a name that they cannot hold
 
 # One thread for each process: the songs are what runs in parallel.
 ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")}
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--scheduler",
         default=os.environ.get("DASK_SCHEDULER_ADDRESS"),
         metavar="ADDRESS",
-        help="a Dask cluster to use instead, e.g. tcp://host:8786; its workers must see the same paths",
+        help="a Dask cluster to use instead, e.g. tls://host:8786 (SECURITY.md); its workers see the same paths",
     )
 
 
@@ -115,7 +115,10 @@ def _client(jobs: int, scheduler: str | None) -> Iterator[Client]:
     for name in ("distributed", "distributed.nanny", "distributed.scheduler", "distributed.worker"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # failures come back as outcomes
     if scheduler:
-        certified = Security().get_connection_args("client").get("ssl_context")
+        try:
+            certified = Security().get_connection_args("client").get("ssl_context")
+        except OSError as error:
+            raise UserError(f"The certificate for {printable(scheduler)} cannot be read: {error}") from None
         if scheduler.startswith("tls://") and not certified:
             raise UserError(f"{printable(scheduler)} needs the certificate of its cluster: SECURITY.md says how.")
         try:

@@ -255,6 +255,13 @@ def test_a_wrong_clip_is_refused_by_name(two_songs, capsys, rate, length, says):
     assert "1 song described" in out
 
 
+def test_what_is_no_clip_is_passed_over(two_songs):
+    folder = library.clip_folder(two_songs, SONG)
+    for name in ("._0000.wav", "copy of 0000.wav"):
+        (folder / name).write_bytes(b"x")
+    assert len(library.clip_paths(two_songs, SONG)) == library.read_record(two_songs, SONG)["clips"]
+
+
 def test_a_lost_clip_is_named(two_songs, capsys):
     (library.clip_folder(two_songs, SONG) / "0001.wav").unlink()
     assert describe(two_songs) == 3

@@ -170,7 +170,26 @@ def test_a_users_own_folder_is_not_taken_for_ours(tmp_path, name):
     with pytest.raises(library.UserError, match=f"holds {name}, which this program would replace but did not make"):
         library.check_own(tmp_path)
     touch(tmp_path, library.LOCK)
+    if name == "model":  # it would be replaced as a whole
+        with pytest.raises(library.UserError, match="holds model"):
+            library.check_own(tmp_path)
+        touch(tmp_path, "model/model.json")
     library.check_own(tmp_path)
+
+
+def test_a_users_own_table_of_songs_is_not_taken_for_ours(tmp_path):
+    (tmp_path / "songs.csv").write_text("title;year\n")
+    with pytest.raises(library.UserError, match=r"holds songs\.csv"):
+        library.check_own(tmp_path)
+    library.write_songs(tmp_path, [{"song": "A/x.mp3", "status": "ok"}])
+    library.check_own(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "title;year\nGo;2004\n", "song,seconds\nx,many\n", "\xe9"])
+def test_a_songs_csv_that_another_program_saved_is_a_users_mistake(tmp_path, text):
+    (tmp_path / "songs.csv").write_bytes(text.encode("latin-1"))
+    with pytest.raises(library.UserError, match=r"is not as mp3_split\.py wrote it"):
+        library.read_songs(tmp_path)
 
 
 def test_a_name_with_a_suffix_fits_a_file_system():
@@ -178,6 +197,29 @@ def test_a_name_with_a_suffix_fits_a_file_system():
     names = [library.suffixed("A/" + "é" * 120 + end, ".parquet") for end in ("aaaaaa.mp3", "aaaaab.mp3")]
     assert len(set(names)) == 2
     assert all(len(name.encode()) <= 2 + 255 and name.startswith("A/éé") for name in names)
+
+
+def test_a_folder_that_cannot_be_replaced_stays(tmp_path, monkeypatch):
+    touch(tmp_path, "model/old")
+    with pytest.raises(OSError, match="broken"), library.whole_file(tmp_path / "model") as path:
+        path.mkdir()
+        monkeypatch.setattr(Path, "replace", raise_broken)
+    assert os.listdir(tmp_path / "model") == ["old"]
+    assert os.listdir(tmp_path) == ["model"]
+
+
+def raise_broken(*_):
+    raise OSError("broken")
+
+
+def test_a_folder_whose_replacement_was_killed_is_put_back(tmp_path):
+    touch(tmp_path, ".unfinished-x/old/model/model.json", ".unfinished-x/model/half", ".unfinished-y/old/similar/a")
+    touch(tmp_path, "similar/index.json")
+    with library.alone(tmp_path):
+        pass
+    assert os.listdir(tmp_path / "model") == ["model.json"]
+    assert os.listdir(tmp_path / "similar") == ["index.json"]
+    assert not list(tmp_path.glob(".unfinished-*"))
 
 
 def test_printable_lets_no_escape_reach_the_terminal():

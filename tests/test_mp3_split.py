@@ -300,9 +300,32 @@ def test_a_root_that_is_a_file_is_a_users_mistake(tmp_path, capsys):
     assert "Cannot read or write" in capsys.readouterr().err
 
 
-def test_the_space_is_checked_first(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("root", ["songs", "songs/A", "songs/new"])
+def test_nothing_is_written_where_songs_lie(tmp_path, capsys, root):
     write_song(tmp_path / "songs/A/x.wav", sine())
-    free = 170_000  # bytes; its two clips are 176,488
+    assert split(tmp_path / root, "--songs", str(tmp_path / "songs")) == 1
+    assert "lies in the folder of songs" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.rglob("*")] == ["songs", "A", "x.wav"]
+
+
+def test_a_song_that_vanishes_is_named(tmp_path, monkeypatch):
+    for name in ("one", "two"):
+        write_song(tmp_path / f"songs/A/{name}.wav", sine(440, 2))
+    find_songs = library.find_songs
+
+    def find_and_lose(folder: Path) -> tuple:
+        found = find_songs(folder)
+        (folder / "A/two.wav").unlink(missing_ok=True)
+        return found
+
+    monkeypatch.setattr(mp3_split, "find_songs", find_and_lose)
+    assert split(tmp_path) == 3
+    assert "cannot be read: No such file" in rows(tmp_path)["A/two.wav"]["reason"]
+
+
+def test_the_space_is_checked_first(tmp_path, monkeypatch, capsys):
+    write_song(tmp_path / "songs/A/x.wav", np.column_stack([sine()] * 2))
+    free = 170_000  # bytes; its four seconds fill two clips of 88,244
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 0, free))
     assert split(tmp_path) == 1
     assert "Make room" in capsys.readouterr().err

@@ -36,7 +36,7 @@ def sound(seed: int, clips: int = 1) -> np.ndarray:
 
 
 @often
-@given(SEEDS, st.sampled_from([1 / 16, 1 / 4, 1 / 2, 2]))
+@given(SEEDS, st.sampled_from([1 / 16, 0.3, 1 / 2, 2]))
 def test_gain_changes_loudness_alone(seed, gain):
     y = sound(seed)
     soft, loud = (dict(zip(CLIP_COLUMNS, extract(each)[0].astype(float), strict=True)) for each in (y, y * gain))

@@ -1,7 +1,9 @@
-"""What is asked for, and what is installed for it."""
+"""What is installed, and what `make clean` removes."""
 
 import ast
 import re
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -28,3 +30,29 @@ def test_every_import_is_asked_for():
             names += [node.module] if isinstance(node, ast.ImportFrom) else []
             for name in {name.split(".")[0] for name in names} - ours - sys.stdlib_module_names:
                 assert bring.get(name, name) in asked, f"{path.name} imports {name}"
+
+
+def test_clean_removes_what_was_made_and_nothing_else(tmp_path):
+    shutil.copy(HERE / "Makefile", tmp_path)
+    made = [
+        "clips/A/x.mp3/0000.wav",
+        "model/model.json",
+        "songs.csv",
+        "songs.txt",
+        "demo/songs.txt",
+        "demo/songs/x.mp3",
+    ]
+    own = [
+        "own/model/thesis.txt",
+        "own/report/thesis.txt",
+        "own/demo/my band.mp3",
+        "data/songs/A/x.mp3",
+        "own/songs.csv",
+    ]
+    for name in [*(f"data/{name}" for name in made), *own]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    for root in ("data", "own", "nowhere"):
+        subprocess.run(["make", "-C", tmp_path, "clean", f"DATA={tmp_path / root}"], check=True, capture_output=True)
+    left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert left == {"Makefile", *own}

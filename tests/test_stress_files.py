@@ -132,6 +132,16 @@ def test_hostile_files_are_refused_or_bounded(tmp_path, capsys, figure):
     tags.add(mutagen.id3.TALB(text="x" * 1_000_000))
     tags.add(mutagen.id3.TIT2(text="/etc/passwd\r\n\0"))
     tags.save(songs / "tags.mp3")
+    frames = [
+        b"TXXX\0\0\0\x07\0\0\0%04x\0b" % number for number in range(20_000)
+    ]  # mutagen's time grows with its square
+    size = sum(map(len, frames))
+    head = b"ID3\x03\0\0" + bytes((size >> shift) & 127 for shift in (21, 14, 7, 0))
+    (songs / "frames.mp3").write_bytes(
+        head + b"".join(frames) + write_song(songs / "x.mp3", tune(0, 3, 6)).read_bytes()
+    )
+    (songs / "x.mp3").unlink()
+    put = {f"A/{entry.name}" for entry in os.scandir(songs) if "." in entry.name and not entry.is_dir()}
 
     capsys.readouterr()
     started = time.monotonic()
@@ -141,8 +151,11 @@ def test_hostile_files_are_refused_or_bounded(tmp_path, capsys, figure):
     assert status == 3
     used = {song for song, row in rows.items() if row["status"] in library.GOOD}
     # ffmpeg takes the first for what is there, as soundfile would; each within what the file really holds.
-    assert used <= {f"A/{name}" for name in ("good.wav", "tags.mp3", "long.wav", "longest.wav", "none.wav")}
-    assert {"A/good.wav", "A/tags.mp3"} <= used
+    assert {"A/good.wav", "A/tags.mp3", "A/frames.mp3"} <= used
+    assert used <= {
+        f"A/{name}" for name in ("good.wav", "tags.mp3", "frames.mp3", "long.wav", "longest.wav", "none.wav")
+    }
+    assert set(rows) == put | {"A/way out", "A/loop"}  # a folder called x.mp3 is a folder
     check_accounted(tmp_path, rows, len(rows))
     named = {"A/link.wav", "A/way out", "A/loop", "A/pipe.mp3", "A/empty.mp3", "A/sdp.mp3", "A/picture.mp3"}
     assert named <= {song for song, row in rows.items() if row["status"] == "rejected"}

@@ -206,6 +206,14 @@ def test_a_full_disk_loses_nothing(tmp_path, old, whole, capsys, figure):
 # --- twice at once ---------------------------------------------------------------------------
 
 
+def test_a_second_run_is_refused(whole):
+    with library.alone(whole):
+        for script in SCRIPTS:
+            process = start(script, whole)
+            assert "Another run is at work" in process.communicate(timeout=60)[1]
+            assert process.returncode == 1
+
+
 def test_two_runs_at_once(tmp_path, old, whole, figure):
     draw, count, refused = random.Random(2), many(1, 20), 0
     for number in range(count):
