@@ -137,8 +137,9 @@ def test_killed_at_any_point_and_run_again(tmp_path, old, whole, figure):
             process = start(script, root)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(draw.uniform(0.3, 1) * LASTS[script])
-            while draw.random() < 0.9 and process.poll() is None and not list(root.rglob(".unfinished-*")):
-                time.sleep(0.01)  # mostly in the middle of something
+            patient = draw.random() < 0.9  # mostly in the middle of something
+            while patient and process.poll() is None and not list(root.rglob(".unfinished-*")):
+                time.sleep(0.002)
             killed += process.poll() is None
             kill(process, group=draw.random() < 0.5)
             left += bool(list(root.rglob(".unfinished-*")))
