@@ -42,7 +42,6 @@ from mp3_split import CLIP_SAMPLES, CLIP_SECONDS, SAMPLE_RATE, SILENCE_DBFS, Lis
 from spectra import DYNAMIC_RANGE, HOP_LENGTH, N_FFT, N_MELS, ROLLOFF, Spectra
 from whole_song import WholeSong
 
-AGAIN = "delete {} and run mp3_split.py again"  # what to do about a bad clip
 STACK = 16  # clips analysed at once; more do not fit a processor's cache
 
 
@@ -239,15 +238,15 @@ def read_clip(path: Path) -> np.ndarray:
     SongError
         If the file is no clip of the right rate, channels and length.
     """
+    problem = ""
     try:
         samples, rate = soundfile.read(path, dtype="float32")
+        if rate != SAMPLE_RATE or samples.shape != (CLIP_SAMPLES,):
+            problem = f"has {rate} Hz and shape {samples.shape}, not {SAMPLE_RATE} Hz and ({CLIP_SAMPLES},)"
     except (OSError, soundfile.SoundFileError) as error:
-        raise SongError(f"clip {path.name} cannot be read ({error}); {AGAIN.format(printable(path.parent))}") from None
-    if rate != SAMPLE_RATE or samples.shape != (CLIP_SAMPLES,):
-        raise SongError(
-            f"clip {path.name} has {rate} Hz and shape {samples.shape}, not {SAMPLE_RATE} Hz and ({CLIP_SAMPLES},); "
-            f"{AGAIN.format(printable(path.parent))}"
-        )
+        problem = f"cannot be read ({error})"
+    if problem:
+        raise SongError(f"clip {path.name} {problem}; delete {printable(path.parent)} and run mp3_split.py again")
     return samples
 
 

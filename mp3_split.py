@@ -8,6 +8,7 @@ data/songs.csv. Running it again does only what is missing or out of date.
 """
 
 import argparse
+import contextlib
 import functools
 import hashlib
 import json
@@ -375,7 +376,11 @@ def check_space(pending: list[str], songs: Path, root: Path) -> None:
     UserError
         If the clips will need more space than there is, even at the bit rates that fill a file fastest.
     """
-    seconds = sum(_size(songs / song) / FASTEST.get(Path(song).suffix.lower(), FASTEST[".mp3"]) for song in pending)
+    seconds = 0.0
+    for song in pending:
+        with contextlib.suppress(SongError):  # it is gone: splitting says so
+            size, _ = _source(songs / song)
+            seconds += size / FASTEST.get(Path(song).suffix.lower(), FASTEST[".mp3"])
     needed = seconds / CLIP_SECONDS * 90_112  # bytes: a clip of 88,244, in blocks of 4,096
     free = shutil.disk_usage(root).free
     if needed > free:
@@ -383,14 +388,6 @@ def check_space(pending: list[str], songs: Path, root: Path) -> None:
             f"The clips need {needed / 1e9:,.1f} GB or more, and {printable(root)} has {free / 1e9:,.1f} GB free. "
             "Make room, or name a root on another disk with --data."
         )
-
-
-def _size(path: Path) -> int:
-    """In bytes; none if it is gone."""
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
 
 
 def work(args: argparse.Namespace) -> int:

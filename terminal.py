@@ -13,7 +13,7 @@ ALL_GOOD, NOTHING_USABLE, USAGE, LEFT_OUT = 0, 1, 2, 3  # exit statuses
 STOPPED = 130  # what shells report for Ctrl-C
 
 USERS_TO_MEND = {  # no room, no permission, unplugged, not a folder, gone
-    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOLCK),
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM),
     *(errno.EIO, errno.ENODEV, errno.ENXIO, errno.ESTALE, errno.ENOTCONN),
     *(errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOENT, errno.ENAMETOOLONG),
 }
