@@ -29,6 +29,7 @@ from threadpoolctl import threadpool_limits
 from feature_extraction import CLIP_COLUMNS, COLUMNS, ORIGINAL, columns
 from folds import SEED, folds
 from networks import dense_net, is_network, listening_net
+from on_disk import OnDisk, fit_discriminant, is_discriminant
 
 INNER_FOLDS = 3
 SURE = 1e-6  # a clip's least probability: no clip alone rules an artist out
@@ -97,6 +98,16 @@ def models(seed: int = SEED, *, listening: bool = False) -> dict[str, Recipe]:
     if listening:
         table["Keras listening net"] = Recipe(listening_net(seed=seed), columns=None, inner=1, clips_per_song=24)
     return table
+
+
+def linear_models(seed: int = SEED) -> dict[str, Recipe]:
+    """The linear ones of `models`, which also learn from an `OnDisk`.
+
+    Logistic regression of all features of clips is not among them: it takes hundreds of passes where the
+    linear discriminant takes two, and is no better.
+    """
+    names = ("majority", "loudness alone", "2018 nine: logistic regression", "linear discriminant")
+    return {name: recipe for name, recipe in models(seed).items() if name in names or recipe.whole_songs}
 
 
 def _classics(seed: int) -> dict[str, Recipe]:
@@ -213,15 +224,16 @@ class Model(NamedTuple):
     loss: float = np.inf  # log-loss on the inner folds, of songs; of clips where they are dealt one by one
     inner: pd.DataFrame | None = None  # what it then said of their songs, calibrated
 
-    def logits(self, clips: pd.DataFrame, sounds: np.ndarray | None = None) -> pd.DataFrame:
+    def logits(self, clips: pd.DataFrame, sounds: np.ndarray | OnDisk | None = None) -> pd.DataFrame:
         """What the estimator says: log-probabilities, up to a temperature.
 
         Parameters
         ----------
         clips : pd.DataFrame
             Rows of a frame.
-        sounds : np.ndarray, optional
-            For a model that listens, what it listens to: one item for each row.
+        sounds : np.ndarray or OnDisk, optional
+            For a model that listens, what it listens to: one item for each row. Or, where ``clips`` has
+            only labels, where their features are.
 
         Returns
         -------
@@ -229,6 +241,8 @@ class Model(NamedTuple):
             One row for each clip, under the same index. Of a model of whole songs it is what that says
             of a song whose mean is this clip; a linear one says of the song the mean of these.
         """
+        if isinstance(sounds, OnDisk):
+            return pd.concat(map(self.logits, sounds.batches(clips, self.columns))).loc[clips.index]
         X = look(self.columns, self.whole_songs, clips, sounds)
         if is_network(self.estimator):
             net = getattr(self.estimator, "model_", self.estimator)
@@ -304,8 +318,8 @@ def fit(
         The clips to learn from.
     by : {"song", "clip"}
         How the inner folds are dealt, see `folds.folds`, and what is to be answered for.
-    sounds : np.ndarray, optional
-        For a recipe that listens: one item for each clip.
+    sounds : np.ndarray or OnDisk, optional
+        For a recipe that listens: one item for each clip. For a linear one, where the features are.
     seed : int
         Of the inner folds.
     """
@@ -352,11 +366,8 @@ def train(recipe: Recipe, setting: dict, frame: pd.DataFrame, sounds: np.ndarray
         ]
         kept = np.concatenate([places[picked] for places, picked in zip(songs, some, strict=True)])
         frame, sounds = frame.iloc[kept], part(sounds, kept)
-    if recipe.whole_songs:
-        X, y = summarise(frame[recipe.columns], frame["song"]), artists_of(frame)
-    else:
-        X, y = look(recipe.columns, False, frame, sounds), frame["artist"]
-    y = y.to_numpy(dtype=object)
+    batches = sounds.batches(frame, recipe.columns) if isinstance(sounds, OnDisk) else [frame]
+    y = (artists_of(frame) if recipe.whole_songs else frame["artist"]).to_numpy(dtype=object)
     # of fewer clips than neighbours are asked for, all are neighbours
     setting = {name: min(value, len(y)) if name.endswith("n_neighbors") else value for name, value in setting.items()}
     # sklearn's clone would drop the fit_kwargs of Keras's wrapper
@@ -365,7 +376,17 @@ def train(recipe: Recipe, setting: dict, frame: pd.DataFrame, sounds: np.ndarray
     with threadpool_limits(None if is_network(estimator) else 1), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Using the fractional value max_samples")
         warnings.filterwarnings("ignore", message="The number of unique classes")  # many artists of few songs
-        estimator.set_params(**setting).fit(X, y)
+        estimator.set_params(**setting)
+        if isinstance(sounds, OnDisk) and is_discriminant(estimator):
+            fit_discriminant(estimator, batches, sounds.batches(frame, recipe.columns), recipe.columns)
+        else:  # of what is on disk: songs, or few columns
+            X = [
+                summarise(some[recipe.columns], some["song"])
+                if recipe.whole_songs
+                else look(recipe.columns, False, some, sounds)
+                for some in batches
+            ]
+            estimator.fit(np.concatenate(X) if len(X) > 1 else X[0], y)
     return Model(estimator, list(np.unique(y)), recipe.columns, recipe.whole_songs, setting)
 
 

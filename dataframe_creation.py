@@ -1,17 +1,22 @@
 """Step 3: gather the tables of all good songs into one labelled, checked frame.
 
     python dataframe_creation.py               # the tables that feature_extraction.py made
+    python dataframe_creation.py --status      # how far the three steps are; it changes nothing
 
-Writes data/df_music.pkl, which the notebooks load, and the same frame as data/df_music.parquet,
-which anything else can read. Songs that songs.csv does not call good today are not in it.
+Writes the folder data/df_music.parquet, one frame in files of about 128 MB that pandas, Dask, DuckDB
+and Spark read as it is, and up to a size the same as data/df_music.pkl, which the notebooks load. Songs
+that songs.csv does not call good today are not in it.
 """
 
 import argparse
 import functools
 import hashlib
 import json
+import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -21,12 +26,35 @@ import pyarrow.parquet as pq
 import terminal
 import workers
 from feature_extraction import COLUMNS, ORIGINAL, SETTINGS, up_to_date
-from library import SongError, UserError, alone, good_songs, printable, table_path, versions, whole_file
+from library import (
+    GOOD,
+    RECORD,
+    SongError,
+    UserError,
+    alone,
+    at_work,
+    find_songs,
+    good_songs,
+    printable,
+    read_songs,
+    songs_folder,
+    table_path,
+    versions,
+    whole_file,
+)
 
-ROW_GROUP = 50_000  # clips: what a reader of the Parquet file holds in memory at least
+PART = 56_000  # clips in a file of the frame, about 128 MB
+ROW_GROUP = 8_192  # clips that a reader holds in memory at least
+PICKLE_LIMIT = 1.0  # GB; the notebooks hold several copies of what is in it
 
 LABELS = ["artist", "album", "song"]
 KEYS = ["clip", "start", "silent"]
+SCHEMA = pa.schema(
+    [(name, pa.string()) for name in LABELS]
+    + list(zip(KEYS, (pa.int64(), pa.float64(), pa.bool_()), strict=True))
+    + [(name, pa.float32()) for name in COLUMNS]
+)
+NOTED = "_common_metadata"  # in the frame's folder: what it was made from; readers of Parquet do not take it for data
 
 # The columns of a frame of 2018, and what they are called now. Its RMS was on another scale.
 OF_2018 = {"Artist": "artist", "Tempo": "tempo"} | {
@@ -36,7 +64,7 @@ OF_2018 = {"Artist": "artist", "Tempo": "tempo"} | {
 }
 
 
-def load_table(song: str, *, root: Path) -> pd.DataFrame:
+def load_table(song: str, *, root: Path) -> pa.Table:
     """Read a song's table and check it.
 
     Raises
@@ -46,18 +74,18 @@ def load_table(song: str, *, root: Path) -> pd.DataFrame:
         missing or infinite, or a clip stands in it twice.
     """
     try:
-        table = pq.read_table(table_path(root, song)).to_pandas()
+        with pq.ParquetFile(table_path(root, song)) as file:
+            table = file.read(use_threads=False)
     except (OSError, pa.ArrowException):
         table = None
     problem = ""
     if table is None:
         problem = "cannot be read"
-    elif list(table.columns) != KEYS + COLUMNS:
+    elif table.column_names != KEYS + COLUMNS:
         problem = "has other columns"
-    elif not np.isfinite(table[COLUMNS].to_numpy()).all():
-        bad = [name for name in COLUMNS if not np.isfinite(table[name]).all()]
+    elif bad := [name for name in COLUMNS if not np.isfinite(table[name].to_numpy()).all()]:
         problem = f"holds values that are no numbers, in {', '.join(bad[:3])}"
-    elif table["clip"].duplicated().any():
+    elif len(table["clip"].unique()) < len(table):
         problem = "holds a clip twice"
     if problem:
         raise SongError(
@@ -66,27 +94,52 @@ def load_table(song: str, *, root: Path) -> pd.DataFrame:
     return table
 
 
-def gather(songs: pd.DataFrame, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """Put the songs' tables below one another, in order of song, with their labels in front.
+class Part(NamedTuple):
+    """What goes into one file of the frame."""
+
+    number: int
+    songs: list[tuple[str, str, str]]  # `LABELS` of each
+
+
+def parts(songs: pd.DataFrame) -> list[Part]:
+    """Share songs out among files of about `PART` clips, in order of song.
 
     Parameters
     ----------
     songs : pd.DataFrame
-        Rows of songs.csv, with `LABELS`; each of these songs has a table.
-    tables : dict of str to pd.DataFrame
-        The table of each song.
+        Rows of songs.csv.
+    """
+    songs = songs.sort_values("song")
+    before = songs["clips"].cumsum() - songs["clips"]
+    return [
+        Part(number, list(some[LABELS].itertuples(index=False, name=None)))
+        for number, (_, some) in enumerate(songs.groupby(before // PART))
+    ]
+
+
+def write_part(part: Part, *, root: Path, folder: Path) -> tuple[int, dict[str, str]]:
+    """Put the tables of some songs below one another, with their labels in front, into one file of the frame.
 
     Returns
     -------
-    pd.DataFrame
-        Columns `LABELS`, `KEYS`, then the features; one row for each clip.
+    clips : int
+        How many were written.
+    left_out : dict of str to str
+        Songs whose tables cannot be used, and why.
     """
-    songs = songs.sort_values("song")
-    frame = pd.concat([tables[song] for song in songs["song"]], ignore_index=True)
-    clips = [len(tables[song]) for song in songs["song"]]
-    for place, name in enumerate(LABELS):
-        frame.insert(place, name, np.repeat(songs[name].to_numpy(), clips))
-    return frame
+    tables, left_out = [], {}
+    for labels in part.songs:
+        song = labels[-1]
+        try:
+            table = load_table(song, root=root)
+        except SongError as error:
+            left_out[song] = str(error)
+            continue
+        columns = [pa.repeat(pa.scalar(label, pa.string()), len(table)) for label in labels]
+        tables.append(pa.table([*columns, *table.columns], SCHEMA))
+    made = pa.concat_tables(tables).combine_chunks() if tables else SCHEMA.empty_table()
+    pq.write_table(made, folder / f"part-{part.number:05d}.parquet", row_group_size=ROW_GROUP, use_dictionary=LABELS)
+    return len(made), left_out
 
 
 def fingerprint(songs: pd.DataFrame) -> str:
@@ -96,17 +149,53 @@ def fingerprint(songs: pd.DataFrame) -> str:
 
 
 def attributes(root: Path) -> dict:
-    """What was noted with the frame that is there: ``made_from`` (see `fingerprint`), ``settings``, ``versions``.
+    """What was noted with the frame that is there.
 
-    Empty where there is none, or one that was not finished.
+    Returns
+    -------
+    dict
+        ``made_from`` (see `fingerprint`), ``settings``, ``versions``, ``songs``, ``clips``, and ``pickled``:
+        what `_end_of` says of its pickle. Empty where there is no frame.
     """
     try:
-        noted = json.loads(pq.read_schema(root / "df_music.parquet").metadata[b"PANDAS_ATTRS"])
-        written = [(root / f"df_music.{kind}").stat().st_mtime_ns for kind in ("pkl", "parquet")]
+        return json.loads(pq.read_metadata(root / "df_music.parquet" / NOTED).metadata[b"PANDAS_ATTRS"])
     except (OSError, KeyError, TypeError, ValueError, pa.ArrowException):
         return {}
-    # The pickle comes first. One that is newer is from a run that was killed in between.
-    return noted if written == sorted(written) else {}
+
+
+def _end_of(pickle: Path) -> str:
+    """A hash of the end of a pickle, where its attributes lie: they say what it was made from. Empty without one."""
+    try:
+        with pickle.open("rb") as file:
+            file.seek(-min(2**16, pickle.stat().st_size), os.SEEK_END)
+            return hashlib.blake2b(file.read(), digest_size=16).hexdigest()
+    except FileNotFoundError:
+        return ""
+
+
+def some_songs(root: Path, columns: list[str], clips: int | None = None) -> Iterator[pd.DataFrame]:
+    """The frame, or some of its columns, a number of whole songs at a time.
+
+    Parameters
+    ----------
+    root : Path
+        Of the library.
+    columns : list of str
+        What to read; ``song`` is among them.
+    clips : int, optional
+        About how many at a time; `ROW_GROUP` unless told otherwise.
+    """
+    rest = pd.DataFrame()
+    for path in sorted((root / "df_music.parquet").glob("part-*.parquet")):
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(clips or ROW_GROUP, columns=columns, use_threads=False):
+                some = pd.concat([rest, batch.to_pandas()], ignore_index=True)
+                last = some["song"] == some["song"].iloc[-1]  # it may go on
+                rest, whole = some[last], some[~last]
+                if len(whole):
+                    yield whole
+    if len(rest):
+        yield rest
 
 
 def read_frame(path: Path) -> pd.DataFrame:
@@ -115,7 +204,7 @@ def read_frame(path: Path) -> pd.DataFrame:
     Parameters
     ----------
     path : Path
-        A ``.parquet``, ``.csv`` or ``.pkl``. Reading a pickle runs code: never one from a stranger.
+        A ``.parquet`` (file or folder), ``.csv`` or ``.pkl``. Reading a pickle runs code: never one from a stranger.
 
     Returns
     -------
@@ -145,6 +234,9 @@ def read_frame(path: Path) -> pd.DataFrame:
 def work(args: argparse.Namespace) -> int:
     """Make the frame if need be, and say what is in it."""
     root = args.data
+    if args.status:
+        print("\n".join(status(root)))
+        return terminal.ALL_GOOD
     good = good_songs(root)
     terminal.print_note(root)
     with alone(root):
@@ -164,41 +256,99 @@ def renew(good: pd.DataFrame, args: argparse.Namespace) -> dict[str, str]:
     songs = good[ready]
     if songs.empty:
         raise UserError("No song has its table of features yet. Run feature_extraction.py first.")
-    if fingerprint(songs) == attributes(root).get("made_from"):
-        print(f"{printable(root / 'df_music.pkl')} is up to date: {terminal.counted(len(songs), 'song')}.")
+    size = _size(int(songs["clips"].sum()))
+    small = size <= args.pickle_limit
+    noted, pickle = attributes(root), root / "df_music.pkl"
+    # The pickle is replaced first: if it is not the one that was noted, a run was killed in between.
+    if (
+        noted.get("made_from") == fingerprint(songs)
+        and small == bool(noted["pickled"])
+        and noted["pickled"] == _end_of(pickle)
+    ):
+        print(f"{printable(root / 'df_music.parquet')} is up to date: {terminal.counted(len(songs), 'song')}.")
         return left_out
-    tables, names, load = {}, list(songs["song"]), functools.partial(load_table, root=root)
-    for song, outcome in workers.run(load, names, label="Gathering", jobs=args.jobs, scheduler=args.scheduler):
-        if isinstance(outcome, SongError):
-            left_out[song] = str(outcome)
-        else:
-            tables[song] = outcome
-    songs = songs[songs["song"].isin(tables)]
-    if songs.empty:
-        raise UserError(f"No table is usable; the first: {next(iter(left_out.values()))}")
-    frame = gather(songs, tables)
-    frame.attrs = {"made_from": fingerprint(songs), "settings": SETTINGS, "versions": versions()}
-    write(frame, root)
+    with whole_file(root / "df_music.parquet") as folder:
+        folder.mkdir()
+        writing, clips = functools.partial(write_part, root=root, folder=folder), 0
+        for _, outcome in workers.run(
+            writing, parts(songs), label="Gathering", unit="files", jobs=args.jobs, scheduler=args.scheduler
+        ):
+            if isinstance(outcome, SongError):
+                raise UserError(f"A part of the frame could not be written: {outcome}")
+            clips += outcome[0]
+            left_out |= outcome[1]
+        songs = songs[~songs["song"].isin(left_out)]
+        if songs.empty:
+            raise UserError(f"No table is usable; the first: {next(iter(left_out.values()))}")
+        noted = {"made_from": fingerprint(songs), "settings": SETTINGS, "versions": versions()}
+        finish(folder, root, noted | {"songs": len(songs), "clips": clips}, small)
     print(
-        f"{terminal.counted(len(frame), 'clip')} of {terminal.counted(len(songs), 'song')} by "
-        f"{terminal.counted(frame['artist'].nunique(), 'artist')}, {len(COLUMNS)} features each, "
-        f"in {printable(root / 'df_music.pkl')} and .parquet."
+        f"{terminal.counted(clips, 'clip')} of {terminal.counted(len(songs), 'song')} by "
+        f"{terminal.counted(songs['artist'].nunique(), 'artist')}, {len(COLUMNS)} features each, "
+        f"in {printable(root / 'df_music.parquet')}{' and df_music.pkl' if small else ''}."
     )
+    if not small:
+        print(
+            f"No df_music.pkl: that would be {size:,.1f} GB, more than {args.pickle_limit:g} GB, and whoever loads it "
+            "holds all of it in memory, several times. Use df_music.parquet, or raise --pickle-limit."
+        )
     return left_out
 
 
-def write(frame: pd.DataFrame, root: Path) -> None:
-    """Write the frame as pickle and as Parquet: both, or neither where there is no room."""
-    # The pickle is written first, and first put in its place: see `attributes`.
-    with whole_file(root / "df_music.parquet") as parquet, whole_file(root / "df_music.pkl") as pickle:
-        frame.to_pickle(pickle)
-        frame.to_parquet(parquet, index=False, row_group_size=ROW_GROUP)
+def _size(clips: int) -> float:
+    """Of a frame of so many clips, in GB; labels left out."""
+    return clips * 4 * len(COLUMNS) / 1e9
+
+
+def finish(folder: Path, root: Path, noted: dict, pickled: bool) -> None:
+    """Write the pickle of a frame whose files are written, and note what both were made from."""
+    pickle = root / "df_music.pkl"
+
+    def note(end: str) -> None:
+        attributes = {"PANDAS_ATTRS": json.dumps(noted | {"pickled": end})}
+        pq.write_metadata(SCHEMA.with_metadata(attributes), folder / NOTED)
+
+    if not pickled:
+        note("")
+        pickle.unlink(missing_ok=True)
+        return
+    with whole_file(pickle) as path:  # it takes its place before the folder does
+        frame = pd.read_parquet(folder)
+        frame.attrs = noted
+        frame.to_pickle(path)
+        note(_end_of(path))
+
+
+def status(root: Path) -> list[str]:
+    """How far the three steps are, a line each. What there is is counted, not checked."""
+    source = songs_folder(root)
+    lines = [f"songs:      {printable(source)} is not there"]
+    if source.is_dir():
+        found, refused = find_songs(source)
+        lines = [f"songs:      {len(found):,} in {printable(source)}; {len(refused):,} that cannot become songs"]
+    heard = sum(RECORD in files for _, _, files in os.walk(root / "clips"))
+    lines.append(f"cut:        {heard:,} (none are needed with --from-songs)")
+    tables = sum(name.endswith(".parquet") for _, _, files in os.walk(root / "features") for name in files)
+    lines.append(f"described:  {tables:,}")
+    if (root / "songs.csv").exists():
+        table = read_songs(root)
+        good = int(table["status"].isin(GOOD).sum())
+        lines.append(f"songs.csv:  {good:,} good, {len(table) - good:,} left out, when it was last written")
+    noted = attributes(root)
+    if noted:
+        lines.append(f"frame:      {noted['songs']:,} songs, {noted['clips']:,} clips")
+    lines.append("A run is at work here now." if at_work(root) else "Nothing is at work here now.")
+    return lines
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = terminal.parser(__doc__)
     workers.add_arguments(parser)
+    parser.add_argument("--status", action="store_true", help="say how far the three steps are, and stop")
+    parser.add_argument(
+        "--pickle-limit", type=terminal.gigabytes, default=PICKLE_LIMIT, metavar="GB", help="write no larger pickle"
+    )
     return parser.parse_args(argv)
 
 

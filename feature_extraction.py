@@ -1,14 +1,16 @@
 """Step 2: describe every clip by one row of numbers.
 
     python feature_extraction.py               # the clips that mp3_split.py cut
+    python feature_extraction.py --from-songs  # the songs themselves, without step 1: no clip is kept on disk
     python feature_extraction.py --list        # the columns, with unit, meaning and source
 
-Writes one table (Parquet) for each song under data/features/. Running it again does only what is
-missing or out of date.
+Writes one table (Parquet) for each song under data/features/; from songs, also songs.csv. Running it
+again does only what is missing or out of date.
 """
 
 import argparse
 import functools
+import hashlib
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -24,6 +26,7 @@ import pyarrow.parquet as pq
 import soundfile
 from threadpoolctl import threadpool_limits
 
+import mp3_split
 import spectra
 import terminal
 import workers
@@ -38,7 +41,7 @@ from library import (
     table_path,
     whole_file,
 )
-from mp3_split import CLIP_SAMPLES, CLIP_SECONDS, SAMPLE_RATE, SILENCE_DBFS, Listening, is_silent
+from mp3_split import CLIP_SAMPLES, CLIP_SECONDS, MAX_HOURS, SAMPLE_RATE, SILENCE_DBFS, Listening, is_silent
 from spectra import DYNAMIC_RANGE, HOP_LENGTH, N_FFT, N_MELS, ROLLOFF, Spectra
 from whole_song import WholeSong
 
@@ -257,8 +260,8 @@ def stacks(clips: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         yield np.stack(stack)
 
 
-def describe_file(path: Path) -> tuple[pd.DataFrame | None, dict]:
-    """The table of a song that is in no library, by the same numbers as through its clips.
+def describe_file(path: Path, max_hours: float = MAX_HOURS) -> tuple[pd.DataFrame | None, dict]:
+    """The table of a song without clips on disk, by the same numbers as through them.
 
     Returns
     -------
@@ -272,7 +275,7 @@ def describe_file(path: Path) -> tuple[pd.DataFrame | None, dict]:
     SongError
         If the file cannot be read or is too long.
     """
-    listening = Listening(path)
+    listening = Listening(path, max_hours)
     heard = stacks(clip / np.float32(32768) for clip in listening)
     first = next(heard, None)  # a song too short for a clip has no stack
     table = describe(chain([first], heard)) if first is not None else None
@@ -284,27 +287,59 @@ def describe_song(song: str, *, root: Path) -> int:
     record, paths = read_record(root, song), clip_paths(root, song)
     if record is None or len(paths) != record.get("clips"):
         raise SongError(f"only {terminal.counted(len(paths), 'clip')} of it left; run mp3_split.py again")
-    table = describe(stacks(map(read_clip, paths)))
-    made = pa.table(
-        {name: column.to_numpy() for name, column in table.items()}, metadata={"made_by": stamp(record["hash"])}
-    )
-    with whole_file(table_path(root, song), room=root / "features") as path:
-        pq.write_table(made, path)
+    write_table(describe(stacks(map(read_clip, paths))), record, song, root)
     return len(paths)
 
 
-def stamp(digest: str) -> bytes:
-    """What a table was made from and how: the hash of the song's samples and the settings."""
-    return json.dumps({"hash": digest, "settings": SETTINGS}).encode()
+def hear_song(song: str, *, songs: Path, root: Path, max_hours: float = MAX_HOURS) -> dict:
+    """Write the table of one song straight from its file; returns its record, as `mp3_split.split_song` does."""
+    source = mp3_split.source_of(songs / song)
+    table, record = describe_file(songs / song, max_hours)
+    record |= {"source": source, "settings": mp3_split.SETTINGS}
+    if table is not None:
+        write_table(table, record, song, root)
+    return record
+
+
+def write_table(table: pd.DataFrame, record: dict, song: str, root: Path) -> None:
+    """Write a song's table; what it was made from and how is noted in it, by which it is known again."""
+    made = pa.table({name: column.to_numpy() for name, column in table.items()})
+    # What helps with long columns makes hundreds of short ones larger and slower.
+    plain = {"use_dictionary": False, "write_statistics": False, "store_schema": False}
+    with (
+        whole_file(table_path(root, song), room=root / "features") as path,
+        pq.ParquetWriter(path, made.schema, **plain) as writer,
+    ):
+        writer.write_table(made)
+        writer.add_key_value_metadata({"made_by": stamp(record["hash"]), "record": json.dumps(record)})
+
+
+def stamp(digest: str) -> str:
+    """What a table was made from and how: a hash of that of the song's samples, and of the settings."""
+    return hashlib.blake2b(json.dumps([digest, SETTINGS]).encode(), digest_size=16).hexdigest()
+
+
+def noted_in(song: str, root: Path) -> dict[str, str]:
+    """What is noted in a song's table; nothing if there is none, or a damaged one."""
+    try:
+        noted = pq.read_metadata(table_path(root, song)).metadata or {}
+        return {key.decode(): value.decode() for key, value in noted.items()}
+    except (OSError, ValueError, pa.ArrowException):
+        return {}
 
 
 def up_to_date(song: str, digest: str, *, root: Path) -> bool:
     """Whether a song's table is there and made from these samples with these settings."""
-    try:
-        metadata = pq.read_schema(table_path(root, song)).metadata
-    except (OSError, pa.ArrowException):  # absent or damaged
-        return False
-    return (metadata or {}).get(b"made_by") == stamp(digest)
+    return noted_in(song, root).get("made_by") == stamp(digest)
+
+
+def heard_before(song: str, *, songs: Path, root: Path) -> dict | None:
+    """The record of a song whose table is there, made from the file as it is today with these settings; or None."""
+    noted = noted_in(song, root)
+    record = json.loads(noted.get("record", "{}"))
+    if not record or noted.get("made_by") != stamp(record["hash"]) or record["settings"] != mp3_split.SETTINGS:
+        return None
+    return record if mp3_split.unchanged(record, songs / song) else None
 
 
 # --- all songs -------------------------------------------------------------------------------
@@ -316,6 +351,9 @@ def work(args: argparse.Namespace) -> int:
         print_columns()
         return terminal.ALL_GOOD
     root = args.data
+    if args.from_songs:
+        table, listened = mp3_split.survey(args, hear_song, heard_before, label="Describing")
+        return mp3_split.summarise(table, listened, root / "features")
     good = good_songs(root)
     songs = dict(zip(good["song"], good["hash"], strict=True))
     describing, done, failed = functools.partial(describe_song, root=root), 0, {}
@@ -357,7 +395,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = terminal.parser(__doc__)
     parser.add_argument("--list", action="store_true", help="print every column and its meaning, and stop")
     workers.add_arguments(parser)
-    return parser.parse_args(argv)
+    parser.add_argument("--from-songs", action="store_true", help="listen to the songs instead of their clips")
+    mp3_split.add_arguments(parser.add_argument_group("with --from-songs, as in mp3_split.py"))
+    args = parser.parse_args(argv)
+    if args.songs and not args.from_songs:
+        parser.error("--songs goes with --from-songs")
+    return args
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -8,6 +8,7 @@ mirror that path, so two songs never share an output.
 import contextlib
 import errno
 import fnmatch
+import functools
 import hashlib
 import json
 import os
@@ -63,7 +64,7 @@ SIGNS = (LOCK, "songs.txt")  # of a root that this program made
 
 # What else is made in a root, by names that a user's own files may have; and what a folder that is replaced holds.
 MADE = ("clips", "features", "model", "similar", "report", "songs.csv", "df_music.pkl", "df_music.parquet")
-REPLACED = {"model": "model.json", "similar": "index.json"}
+REPLACED = {"model": "model.json", "similar": "index.json", "df_music.parquet": "_common_metadata"}
 
 MAX_NAME = 255  # bytes in one part of a path, on most file systems
 
@@ -284,9 +285,9 @@ def songs_folder(root: Path) -> Path:
         return root / "songs"
 
 
-def write_songs(root: Path, rows: list[dict]) -> None:
+def write_songs(root: Path, rows: list[dict] | pd.DataFrame) -> None:
     """Write songs.csv: one row for each song that was found, in order of path."""
-    table = pd.DataFrame(sorted(rows, key=lambda row: row["song"]), columns=list(SONG_COLUMNS))
+    table = pd.DataFrame(rows, columns=list(SONG_COLUMNS)).sort_values("song", kind="stable")
     whole = [name for name, kind in SONG_COLUMNS.items() if kind is int]
     table[whole] = table[whole].astype("Int64")  # integers that may be missing
     with whole_file(root / "songs.csv") as path:
@@ -362,7 +363,8 @@ def whole_file(target: Path, room: Path | None = None) -> Iterator[Path]:
         if target.is_dir() and not (workshop / target.name).is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
         old = workshop / "old" / target.name
-        if target.is_dir():  # a folder cannot be renamed over a full one: move that aside first
+        if target.is_dir() or ((workshop / target.name).is_dir() and target.exists()):
+            # A folder can be renamed over nothing but an empty one: move aside what is there.
             old.parent.mkdir()
             target.rename(old)
         try:
@@ -446,7 +448,22 @@ def alone(root: Path, *, wait: bool = False) -> Iterator[None]:
         lock.release()
 
 
+def at_work(root: Path) -> bool:
+    """Whether another run is writing below a root."""
+    lock = FileLock(root / LOCK)
+    try:
+        if (root / LOCK).exists():
+            lock.acquire(blocking=False)
+            lock.release()
+    except Timeout:
+        return True
+    except OSError:  # a folder that may only be read, or a disk that cannot lock
+        pass
+    return False
+
+
+@functools.cache
 def versions() -> dict[str, str]:
     """The versions of Python and of the libraries that shape the numbers."""
-    names = ("numpy", "scipy", "librosa", "pandas", "scikit-learn", "tensorflow", "keras")
+    names = ("numpy", "scipy", "numba", "librosa", "pandas", "scikit-learn", "tensorflow", "keras")
     return {"python": platform.python_version()} | {name: metadata.version(name) for name in names}

@@ -21,13 +21,13 @@ import threading
 import time
 import unicodedata
 import warnings
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import imageio_ffmpeg
 import mutagen
 import numpy as np
+import pandas as pd
 
 import terminal
 import workers
@@ -35,6 +35,7 @@ from library import (
     DEMUXERS,
     GOOD,
     RECORD,
+    SONG_COLUMNS,
     SongError,
     UserError,
     alone,
@@ -294,7 +295,7 @@ def write_clip(folder: Path, number: int, samples: np.ndarray) -> None:
 
 def split_song(song: str, *, songs: Path, root: Path, max_hours: float = MAX_HOURS) -> dict:
     """Cut one song; its folder of clips appears whole or not at all. Returns its record."""
-    source = _source(songs / song)
+    source = source_of(songs / song)
     with whole_file(clip_folder(root, song), room=root / "clips") as folder:
         folder.mkdir()
         listening = Listening(songs / song, max_hours)
@@ -314,14 +315,18 @@ def up_to_date(song: str, *, songs: Path, root: Path) -> dict | None:
     if record is None or record.get("settings") != SETTINGS or record["status"] == "rejected":
         return None
     expected = record["clips"] if record["status"] in GOOD else 0
+    return record if unchanged(record, songs / song) and len(clip_paths(root, song)) == expected else None
+
+
+def unchanged(record: dict, path: Path) -> bool:
+    """Whether a record is of the file as it is today."""
     try:
-        same = record["source"] == _source(songs / song)
+        return record["source"] == source_of(path)
     except SongError:  # gone in the meantime
-        return None
-    return record if same and len(clip_paths(root, song)) == expected else None
+        return False
 
 
-def _source(path: Path) -> list[int]:
+def source_of(path: Path) -> list[int]:
     """Size and time stamp, by which a changed file is known."""
     try:
         stat = path.stat()
@@ -333,7 +338,7 @@ def _source(path: Path) -> list[int]:
 # --- all songs -------------------------------------------------------------------------------
 
 
-def label(song: str, record: dict, by: str) -> dict:
+def labelled(song: str, record: dict, by: str) -> dict:
     """A song's row of songs.csv: its record, with artist, album and title from folders or tags."""
     artist, album = folder_labels(song)
     artist = record["artist"] if by == "tag" else artist or record["artist"]
@@ -349,21 +354,20 @@ def label(song: str, record: dict, by: str) -> dict:
     return row
 
 
-def mark_duplicates(rows: list[dict]) -> None:
-    """Keep one of the songs whose decoded samples are the same; none, if artists differ."""
-    recordings: dict[str, list[dict]] = {}
-    for row in sorted(rows, key=lambda row: row["song"]):
-        if row["status"] in GOOD:
-            recordings.setdefault(row["hash"], []).append(row)
-    for first, *others in recordings.values():
-        for row in others:
-            row |= {"status": "duplicate", "reason": f"the same recording as {first['song']}"}
-        stranger = next((row for row in others if row["artist"] != first["artist"]), None)
-        if stranger:
-            for row in (first, *others):
-                other = stranger if row["artist"] == first["artist"] else first
+def mark_duplicates(table: pd.DataFrame) -> None:
+    """Keep one of the songs whose decoded samples are the same; none, if artists differ. ``table`` is changed."""
+    good = table[table["status"].isin(GOOD)]
+    again = good[good["hash"].duplicated(keep=False)].sort_values("song")
+    for _, same in again.groupby("hash"):
+        first = same.iloc[0]
+        strangers = same[same["artist"] != first["artist"]]
+        for place, row in same.iterrows():
+            if len(strangers):
+                other = strangers.iloc[0] if row["artist"] == first["artist"] else first
                 reason = f"the same recording as {other['song']}, of another artist; both left out"
-                row |= {"status": "rejected", "reason": reason}
+                table.loc[place, ["status", "reason"]] = "rejected", reason
+            elif row["song"] != first["song"]:
+                table.loc[place, ["status", "reason"]] = "duplicate", f"the same recording as {first['song']}"
 
 
 def check_space(pending: list[str], songs: Path, root: Path) -> None:
@@ -379,7 +383,7 @@ def check_space(pending: list[str], songs: Path, root: Path) -> None:
     seconds = 0.0
     for song in pending:
         with contextlib.suppress(SongError):  # it is gone: splitting says so
-            size, _ = _source(songs / song)
+            size, _ = source_of(songs / song)
             seconds += size / FASTEST.get(Path(song).suffix.lower(), FASTEST[".mp3"])
     needed = seconds / CLIP_SECONDS * 90_112  # bytes: a clip of 88,244, in blocks of 4,096
     free = shutil.disk_usage(root).free
@@ -392,6 +396,37 @@ def check_space(pending: list[str], songs: Path, root: Path) -> None:
 
 def work(args: argparse.Namespace) -> int:
     """Split all songs and write songs.csv."""
+    table, listened = survey(args, split_song, up_to_date, label="Splitting", check=check_space)
+    return summarise(table, listened, args.data / "clips")
+
+
+def survey(
+    args: argparse.Namespace, listen: Callable, known: Callable, *, label: str, check: Callable | None = None
+) -> tuple[pd.DataFrame, int]:
+    """Listen to every song that is new or has changed, and write songs.csv.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        See `add_arguments`.
+    listen : callable
+        Called with a song, the folder of ``songs``, the ``root`` and ``max_hours``, in a worker
+        process; it keeps what it hears and returns the song's record.
+    known : callable
+        Called with a song, the folder of ``songs`` and the ``root``; it returns the record of a song
+        that need not be listened to again, or None.
+    label : str
+        Of the progress bar.
+    check : callable, optional
+        Called before with the songs to listen to, their folder and the root.
+
+    Returns
+    -------
+    table : pd.DataFrame
+        What is in songs.csv.
+    listened : int
+        How many songs were listened to now.
+    """
     root, songs = args.data, args.songs or args.data / "songs"
     found, refused = find_songs(songs)
     if not found and not refused:
@@ -403,21 +438,35 @@ def work(args: argparse.Namespace) -> int:
     check_own(root)
     with alone(root):
         keep_songs_folder(root, songs)
-        records = {song: record for song in found if (record := up_to_date(song, songs=songs, root=root))}
-        pending = [song for song in found if song not in records]
-        check_space(pending, songs, root)
-        split = functools.partial(split_song, songs=songs, root=root, max_hours=args.max_hours)
-        for song, outcome in workers.run(split, pending, label="Splitting", jobs=args.jobs, scheduler=args.scheduler):
+        rows, pending = [], []
+
+        def keep(row: dict) -> None:
+            rows.append(tuple(map(row.get, SONG_COLUMNS)))  # a third of the memory of the record
+
+        for song in found:
+            record = known(song, songs=songs, root=root)
+            keep(labelled(song, record, args.label_by)) if record else pending.append(song)
+        if check:
+            check(pending, songs, root)
+        for song, outcome in workers.run(
+            functools.partial(listen, songs=songs, root=root, max_hours=args.max_hours),
+            pending,
+            label=label,
+            jobs=args.jobs,
+            scheduler=args.scheduler,
+            is_bad=lambda outcome: isinstance(outcome, SongError) or outcome["status"] not in GOOD,
+        ):
             if isinstance(outcome, SongError):
                 refused[song] = str(outcome)
             else:
-                records[song] = outcome
+                keep(labelled(song, outcome, args.label_by))
         check_still_there(songs)
-        rows = [label(song, record, args.label_by) for song, record in records.items()]
-        rows += [_refused_row(song, reason) for song, reason in refused.items()]
-        mark_duplicates(rows)
-        write_songs(root, rows)
-    return summarise(rows, len(pending), root)
+        for song, reason in refused.items():
+            keep(_refused_row(song, reason))
+        table = pd.DataFrame(rows, columns=list(SONG_COLUMNS))
+        mark_duplicates(table)
+        write_songs(root, table)
+    return table, len(pending)
 
 
 def check_still_there(songs: Path) -> None:
@@ -445,41 +494,44 @@ def _refused_row(song: str, reason: str) -> dict:
     return row | {"status": "rejected", "reason": reason}
 
 
-def summarise(rows: list[dict], done: int, root: Path) -> int:
-    """Print what became of every song; return the exit status."""
-    counts = Counter(row["status"] for row in rows)
-    good = [row for row in rows if row["status"] in GOOD]
-    terminal.print_note(root)
-    print(f"{terminal.counted(len(rows), 'song')}: {', '.join(f'{n:,} {s}' for s, n in counts.most_common())}")
-    clips, silent = (sum(row[key] for row in good) for key in ("clips", "silent_clips"))
-    dropped = sum(row["dropped"] for row in good)
+def summarise(table: pd.DataFrame, listened: int, place: Path) -> int:
+    """Print what became of every song, whose clips or descriptions are in a place; return the exit status."""
+    counts = table["status"].value_counts()
+    good, bad = table[table["status"].isin(GOOD)], table[~table["status"].isin(GOOD)]
+    terminal.print_note(place.parent)
+    print(f"{terminal.counted(len(table), 'song')}: {', '.join(f'{n:,} {status}' for status, n in counts.items())}")
     print(
-        f"{terminal.counted(clips, 'clip')} in {printable(root / 'clips')} ({silent:,} silent; {dropped:,.1f} s at "
-        f"songs' ends filled no clip). Songs listened to now: {done:,}."
+        f"{terminal.counted(int(good['clips'].sum()), 'clip')} in {printable(place)} "
+        f"({int(good['silent_clips'].sum()):,} silent; {good['dropped'].sum():,.1f} s at songs' ends filled no clip). "
+        f"Songs listened to now: {listened:,}."
     )
-    by_tag = sum("/" not in row["song"] for row in good)
+    by_tag = int((~good["song"].str.contains("/")).sum())
     if by_tag:
         print(f"{terminal.counted(by_tag, 'song')} in no artist's folder: labelled by the artist tag.")
-    where = f": see {printable(root / 'songs.csv')}"
-    left_out = {row["song"]: f"{row['status']}: {row['reason']}" for row in rows if row["status"] not in GOOD}
-    terminal.print_left_out(left_out, rest=where)
-    if counts["rejected"]:
+    where = f": see {printable(place.parent / 'songs.csv')}"
+    terminal.print_left_out(dict(zip(bad["song"], bad["status"] + ": " + bad["reason"], strict=True)), rest=where)
+    if "rejected" in counts:
         print("What was rejected is tried again the next time: mend or replace it, and run this again.")
-    if not good:
+    if good.empty:
         return terminal.NOTHING_USABLE
-    return terminal.ALL_GOOD if len(good) == len(rows) else terminal.LEFT_OUT
+    return terminal.ALL_GOOD if bad.empty else terminal.LEFT_OUT
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = terminal.parser(__doc__)
+    add_arguments(parser)
+    workers.add_arguments(parser)
+    return parser.parse_args(argv)
+
+
+def add_arguments(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """Add ``--songs``, ``--label-by`` and ``--max-hours``."""
     parser.add_argument(
         "--songs", type=terminal.folder, metavar="DIR", help="folder of music (default: songs/ in the root)"
     )
     parser.add_argument("--label-by", choices=("folder", "tag"), default="folder", help="what names the artist")
     parser.add_argument("--max-hours", type=_hours, default=MAX_HOURS, metavar="H", help="refuse longer songs")
-    workers.add_arguments(parser)
-    return parser.parse_args(argv)
 
 
 def _hours(text: str) -> float:

@@ -15,6 +15,7 @@ from scipy.stats import binomtest
 from classifiers import JOINS, SURE, Model, Recipe, artists_of, average_temperature, averaged, cooled, fit, join, part
 from folds import SEED, folds, recordings
 from networks import is_network
+from on_disk import OnDisk
 
 BEST_FEW = 3  # models in the average
 AVERAGE = f"average of the best {BEST_FEW}"
@@ -78,8 +79,9 @@ def compare(
     repeats : int
         How often songs are dealt anew. Networks, and the average, are judged on the first deal only;
         networks that listen, on songs only.
-    sounds : np.ndarray, optional
-        For recipes that listen: one item for each clip.
+    sounds : np.ndarray or OnDisk, optional
+        For recipes that listen: one item for each clip. For linear ones, where the features of the
+        ``frame`` of labels are; then clips are never dealt one by one.
 
     Returns
     -------
@@ -92,7 +94,8 @@ def compare(
         warnings.warn(LEAKY_ONLY, stacklevel=2)
     honest = [*(("song", seed) for seed in range(repeats)), ("album", SEED), ("album heard", SEED)]
     honest = honest if "song" in frame else []
-    dealt = {(by, seed): folds(frame, by=by, seed=seed) for by, seed in [*honest, ("clip", SEED)]}
+    leaky = [] if isinstance(sounds, OnDisk) else [("clip", SEED)]
+    dealt = {(by, seed): folds(frame, by=by, seed=seed) for by, seed in honest + leaky}
     networks = [name for name, recipe in recipes.items() if is_network(recipe.estimator)]
     tasks = [
         (name, by, seed, number)
@@ -105,8 +108,7 @@ def compare(
     ]
 
     def asked(name: str, by: str, seed: int, number: int) -> tuple:
-        heard = sounds if recipes[name].columns is None else None
-        return recipes[name], frame, dealt[by, seed][number], by, heard, seed
+        return recipes[name], frame, dealt[by, seed][number], by, _beside(recipes[name], sounds), seed
 
     # A network uses all cores by itself, and no other process need import TensorFlow.
     found = {task: judge(*asked(*task)) for task in tasks if task[0] in networks}
@@ -125,10 +127,17 @@ def compare(
     return results
 
 
+def _beside(recipe: Recipe, sounds: np.ndarray | OnDisk | None) -> np.ndarray | OnDisk | None:
+    """What a recipe needs beside the frame."""
+    return sounds if recipe.columns is None or isinstance(sounds, OnDisk) else None
+
+
 def _possible(recipe: Recipe, frame: pd.DataFrame, sounds: np.ndarray | None) -> bool:
     """Whether a recipe finds in this frame what it needs."""
     if recipe.columns is None:
         return sounds is not None
+    if isinstance(sounds, OnDisk):
+        return True
     return set(recipe.columns) <= set(frame.columns) and ("song" in frame or not recipe.whole_songs)
 
 
@@ -338,10 +347,12 @@ def train_best(
     """Train the best model on all songs: the one, or those that the average is of."""
     names = list(recipes) if best == AVERAGE else [best]
     fast = [name for name in names if not is_network(recipes[name].estimator)]
-    models = dict(zip(fast, Parallel(n_jobs=-1)(delayed(fit)(recipes[name], frame) for name in fast), strict=True))
+    heard = {name: _beside(recipes[name], sounds) for name in names}
+    fits = Parallel(n_jobs=-1)(delayed(fit)(recipes[name], frame, sounds=heard[name]) for name in fast)
+    models = dict(zip(fast, fits, strict=True))
     for name in names:
         if name not in fast:
-            models[name] = fit(recipes[name], frame, sounds=sounds if recipes[name].columns is None else None)
+            models[name] = fit(recipes[name], frame, sounds=heard[name])
     best_few = sorted(models, key=lambda name: models[name].loss)[:BEST_FEW]
     return {name: models[name] for name in best_few}
 

@@ -14,12 +14,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 from scipy.stats import binomtest
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
-from dataframe_creation import attributes
+from dataframe_creation import attributes, some_songs
 from feature_extraction import ASPECTS, CLIP_COLUMNS, SETTINGS, columns
 from library import UserError, alone, printable, read_songs, whole_file
 
@@ -238,8 +237,8 @@ def build(root: Path) -> None:
         folder.mkdir()
         names = []
         with (folder / "described.f32").open("wb") as file:
-            for clips in _some_songs(root / "df_music.parquet"):
-                described = describe(clips)
+            for clips in some_songs(root, ["song", "silent", *CLIP_COLUMNS], ROWS):
+                described = describe(clips[~clips["silent"]])
                 names.extend(described.index)
                 file.write(described.to_numpy().tobytes())
         described = _read_described(folder)
@@ -261,20 +260,6 @@ def _read_described(folder: Path) -> np.ndarray:
 
 def _read_points(folder: Path, space: Space) -> np.ndarray:
     return np.memmap(folder / "points.f32", np.float32, "r").reshape(-1, space.basis.shape[1])
-
-
-def _some_songs(path: Path) -> Iterator[pd.DataFrame]:
-    """The frame without silent clips, some whole songs at a time: they stand in it in order of song."""
-    rest = pd.DataFrame()
-    with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(ROWS, columns=["song", "silent", *CLIP_COLUMNS]):
-            clips = pd.concat([rest, batch.to_pandas()])
-            last = clips["song"] == clips["song"].iloc[-1]  # it may go on
-            rest, whole = clips[last], clips[~last & ~clips["silent"]]
-            if len(whole):
-                yield whole
-    if len(rest):
-        yield rest[~rest["silent"]]
 
 
 def load(root: Path) -> Index:

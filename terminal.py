@@ -66,6 +66,17 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def gigabytes(text: str) -> float:
+    """A size, not below zero."""
+    try:
+        size = float(text)
+    except ValueError:
+        size = -1
+    if not 0 <= size < 1e6:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size in gigabytes")
+    return size
+
+
 def command(script: str, root: Path) -> str:
     """The command line that runs a script on a library."""
     here = Path(__file__).resolve().parent

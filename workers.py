@@ -1,6 +1,7 @@
 """Run a function over songs in worker processes, here or on a Dask cluster.
 
-A song that fails is reported and the others go on, even if it takes its worker process with it.
+A song that fails is reported and the others go on, even if it takes its worker process with it. Of a
+cluster, workers may leave and others join while it runs.
 """
 
 import argparse
@@ -9,8 +10,11 @@ import errno
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
+import time
+import warnings
 from collections.abc import Callable, Iterator
 from itertools import islice
 from multiprocessing import resource_tracker
@@ -18,16 +22,26 @@ from pathlib import Path
 from typing import Any
 
 import dask
-from dask.distributed import Client, KilledWorker, LocalCluster, Security, as_completed
+from dask.distributed import (
+    CancelledError,
+    Client,
+    KilledWorker,
+    LocalCluster,
+    Security,
+    WorkerPlugin,
+    as_completed,
+)
 from dask.system import CPU_COUNT
 from distributed.comm import get_address_host_port
 from tqdm import tqdm
 
 import terminal
-from library import SongError, UserError, printable
+from library import SongError, UserError, printable, versions
 
 SONG_LIMIT = 3600  # s one song may take before its worker process is stopped
 CLUSTER_LIMIT = 10  # s in which a cluster must answer
+LOOK_AGAIN = 2  # s after which workers are counted anew
+REPORT = 30  # s between two lines of progress where no terminal shows the bar
 
 NAMES = (errno.ENAMETOOLONG, errno.EILSEQ)  # what file systems say to a name that they cannot hold
 
@@ -47,14 +61,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(
-    function: Callable[[str], Any],
-    songs: list[str],
+    function: Callable[[Any], Any],
+    songs: list,
     *,
     label: str,
+    unit: str = "songs",
     jobs: int = 1,
     scheduler: str | None = None,
     limit: float = SONG_LIMIT,
-) -> Iterator[tuple[str, Any]]:
+    is_bad: Callable[[Any], bool] = lambda outcome: isinstance(outcome, SongError),
+) -> Iterator[tuple[Any, Any]]:
     """Call a function for each song, in parallel, with a progress bar on stderr.
 
     Parameters
@@ -62,20 +78,22 @@ def run(
     function : callable
         Takes a song. It raises `SongError` for what is wrong with that song; anything else it
         raises ends the run.
-    songs : list of str
-        The songs to do; with none, no process is started.
-    label : str
-        What the bar says.
+    songs : list
+        The songs to do, or what else the function takes; with none, no process is started.
+    label, unit : str
+        What the bar says, and what it counts.
     jobs : int
         Worker processes on this machine.
     scheduler : str, optional
         The address of a Dask cluster to use instead.
     limit : float
         Seconds one song may take, positive.
+    is_bad : callable
+        Whether an outcome is one of those that the bar counts as left out.
 
     Yields
     ------
-    song : str
+    song : object
         In the order in which the songs finish.
     outcome : object
         What ``function`` returned, or the `SongError`.
@@ -83,30 +101,48 @@ def run(
     Raises
     ------
     UserError
-        If the cluster cannot be reached.
+        If the cluster cannot be reached, is lost, or has other versions than those here.
     """
     if not songs:
         return
     with _ctrl_c_remembered() as pressed, _client(min(jobs, len(songs)), scheduler) as client:
         waiting, running, names = iter(songs), as_completed(loop=client.loop), {}
-
-        def start(count: int) -> None:
-            for song in islice(waiting, count):
-                future = client.submit(_watched, function, song, limit, pure=False)
-                names[future.key] = song
-                running.add(future)
-
-        # As many songs under way as there are threads: what waits in a worker's own queue would be
-        # counted as guilty when another song takes that worker down.
-        start(sum(client.nthreads().values()))
-        bar = tqdm(total=len(songs), desc=label, unit=" songs", file=sys.stderr, dynamic_ncols=True)
-        with bar:
-            for future in running:
+        threads, looked, bad = 1, float("-inf"), 0
+        with _bar(len(songs), label, unit) as bar:
+            while True:
+                if time.monotonic() > looked + LOOK_AGAIN:
+                    threads, looked = max(1, sum(client.nthreads().values())), time.monotonic()
+                # As many songs under way as there are threads: what waits in a worker's own queue would be
+                # counted as guilty when another song takes that worker down.
+                for song in islice(waiting, max(0, threads - len(names))):
+                    future = client.submit(_watched, function, song, limit, versions(), pure=False)
+                    names[future.key] = song
+                    running.add(future)
+                if not names:
+                    return
+                future = next(running)
                 if pressed:
                     raise KeyboardInterrupt
-                yield names.pop(future.key), _outcome(future, limit)
+                outcome = _outcome(future, limit)
+                bad += is_bad(outcome)
+                bar.set_postfix_str(f"{bad:,} left out" if bad else "", refresh=False)
                 bar.update()
-                start(1)
+                yield names.pop(future.key), outcome
+
+
+def _bar(total: int, label: str, unit: str) -> tqdm:
+    """A bar with rate and time left; in the log of a run of days, a line now and then."""
+    every = 0.1 if sys.stderr.isatty() else REPORT
+    return tqdm(
+        total=total,
+        desc=label,
+        unit=f" {unit}",
+        file=sys.stderr,
+        dynamic_ncols=True,
+        mininterval=every,
+        maxinterval=max(10, every),
+        smoothing=0.05,
+    )
 
 
 @contextlib.contextmanager
@@ -123,16 +159,18 @@ def _client(jobs: int, scheduler: str | None) -> Iterator[Client]:
             raise UserError(f"{printable(scheduler)} needs the certificate of its cluster: SECURITY.md says how.")
         try:
             get_address_host_port(scheduler, strict=True)
-            client = Client(scheduler, timeout=CLUSTER_LIMIT, set_as_default=False)
+            with warnings.catch_warnings(action="ignore"):  # of versions, which are checked below
+                client = Client(scheduler, timeout=CLUSTER_LIMIT, set_as_default=False)
         except (OSError, ValueError) as error:
             raise UserError(f"No Dask scheduler answers at {printable(scheduler)}: {printable(error)}") from None
         with client:
             if not client.nthreads():
                 raise UserError(f"The Dask scheduler at {printable(scheduler)} has no workers yet; start some.")
-            # They see the same paths, so they can import what lies here.
-            find_modules = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})"
-            client.run_on_scheduler(exec, find_modules)
-            client.run(exec, find_modules)
+            _check_cluster(client.get_versions())
+            # They see the same paths, so they can import what lies here; those that join later, too.
+            here = str(Path(__file__).parent)
+            client.run_on_scheduler(exec, f"import sys; sys.path.insert(0, {here!r})")
+            client.register_plugin(_finder(here))
             yield client
         return
     settings = {
@@ -154,6 +192,39 @@ def _client(jobs: int, scheduler: str | None) -> Iterator[Client]:
             )
         with cluster, Client(cluster, set_as_default=False) as client:
             yield client
+
+
+def _check_cluster(known: dict) -> None:
+    """Refuse a cluster whose own packages are others than those here."""
+    machines = {"the scheduler": known["scheduler"]} | known["workers"]
+    for name in ("python", "distributed", "dask", "msgpack", "cloudpickle", "tornado", "numpy", "pandas"):
+        here = known["client"]["packages"][name]
+        for place, machine in machines.items():
+            there = machine["packages"][name]
+            if there != here:
+                raise UserError(_differs(printable(place), name, there, here))
+
+
+def _differs(place: str, name: str, there: str | None, here: str | None) -> str:
+    return (
+        f"On {place}, {name} is {there}; here it is {here}. Other versions give other numbers. Install what "
+        "requirements.lock names on all machines of the cluster, with the same Python."
+    )
+
+
+def _finder(folder: str) -> WorkerPlugin:
+    """Has workers import what lies in a folder. It travels as a whole: they could not import it before."""
+
+    class FindModules(WorkerPlugin):
+        name = "find modules"
+
+        def setup(self, worker: object) -> None:
+            import sys
+
+            if folder not in sys.path:
+                sys.path.insert(0, folder)
+
+    return FindModules()
 
 
 @contextlib.contextmanager
@@ -197,8 +268,11 @@ def _ctrl_c_remembered() -> Iterator[list]:
         raise KeyboardInterrupt
 
 
-def _watched(function: Callable[[str], Any], song: str, limit: float) -> Any:
+def _watched(function: Callable[[Any], Any], song: Any, limit: float, wanted: dict[str, str]) -> Any:
     """Call the function; when it takes too long, end the whole process, which nothing can hang."""
+    for name, there in versions().items():
+        if there != wanted[name]:
+            raise UserError(_differs(f"the worker on {socket.gethostname()}", name, there, wanted[name]))
     watchdog = threading.Timer(limit, os._exit, (1,))
     watchdog.daemon = True
     watchdog.start()
@@ -221,3 +295,10 @@ def _outcome(future, limit: float) -> Any:
         return SongError(
             f"it stopped its worker process, twice: a crash, no memory left (try --jobs 1), or over {limit:,.0f} s"
         )
+    except CancelledError:
+        raise UserError("The Dask scheduler is gone. What was finished is kept; start it and run this again.") from None
+    except ImportError as error:
+        raise UserError(
+            f"A worker cannot run this: {error}. Install what requirements.lock names there, with the same Python, and "
+            "let it see this folder under the same path."
+        ) from None

@@ -37,7 +37,7 @@ import feature_extraction
 import terminal
 from feature_extraction import COLUMNS, describe, extract, read_clip, stacks
 from library import UserError, clip_folder, good_songs, printable, versions, write_songs
-from mp3_split import CLIP_SECONDS, SAMPLE_RATE, ffmpeg, label, split_song
+from mp3_split import CLIP_SECONDS, SAMPLE_RATE, ffmpeg, labelled, split_song
 
 CLIPS = 48  # of each song, from its beginning: three stacks
 
@@ -150,12 +150,14 @@ def split_2018(song: str, source: Path, root: Path) -> list[Path]:
 
 def path_ours(songs: list[str], source: Path, root: Path) -> None:
     """From songs to the frame as the three scripts go, without their worker processes."""
-    write_songs(root, [label(song, split_song(song, songs=source, root=root), "folder") for song in songs])
+    write_songs(root, [labelled(song, split_song(song, songs=source, root=root), "folder") for song in songs])
     for song in songs:
         feature_extraction.describe_song(song, root=root)
-    good = good_songs(root)
-    tables = {song: dataframe_creation.load_table(song, root=root) for song in good["song"]}
-    dataframe_creation.write(dataframe_creation.gather(good, tables), root)
+    folder = root / "df_music.parquet"
+    folder.mkdir()
+    for part in dataframe_creation.parts(good_songs(root)):
+        dataframe_creation.write_part(part, root=root, folder=folder)
+    dataframe_creation.finish(folder, root, {}, pickled=True)
 
 
 def path_2018(songs: list[str], source: Path, root: Path) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import soundfile
 
@@ -147,8 +149,12 @@ def write_library(root, frame):
     rows = songs.assign(status="ok", seconds=12.0, title=songs["song"], hash=songs["song"]).to_dict("records")
     library.write_songs(root, rows)
     frame = frame.sort_values("song", kind="stable", ignore_index=True)
-    frame.attrs = {"made_from": dataframe_creation.fingerprint(pd.DataFrame(rows)), "settings": SETTINGS}
-    dataframe_creation.write(frame, root)
+    noted = {"made_from": dataframe_creation.fingerprint(pd.DataFrame(rows)), "settings": SETTINGS}
+    with library.whole_file(root / "df_music.parquet") as folder:
+        folder.mkdir()
+        table = pa.Table.from_pandas(frame, dataframe_creation.SCHEMA, preserve_index=False)
+        pq.write_table(table, folder / "part-00000.parquet")
+        dataframe_creation.finish(folder, root, noted | {"songs": len(rows), "clips": len(frame)}, pickled=True)
     return frame
 
 

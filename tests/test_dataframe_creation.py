@@ -1,5 +1,6 @@
 import shutil
 
+import dask.dataframe
 import mutagen.mp3
 import numpy as np
 import pandas as pd
@@ -35,14 +36,16 @@ def test_the_frame_knows_its_songs(small):
     assert (frame["start"] == 2 * frame["clip"]).all()
     assert not frame.duplicated(["song", "clip"]).any()
     assert np.isfinite(frame[COLUMNS]).all(axis=None)
-    assert frame.attrs["settings"] == feature_extraction.SETTINGS
-    assert "librosa" in frame.attrs["versions"]
+    noted = dataframe_creation.attributes(small)
+    assert noted["settings"]["columns"] == COLUMNS
+    assert "librosa" in noted["versions"]
+    assert (noted["songs"], noted["clips"]) == (8, 32)
 
 
 def test_pickle_and_parquet_hold_the_same(small):
     pickled, parquet = pd.read_pickle(small / "df_music.pkl"), pd.read_parquet(small / "df_music.parquet")
     pd.testing.assert_frame_equal(pickled, parquet)
-    assert pickled.attrs == parquet.attrs
+    assert pickled.attrs["made_from"] == dataframe_creation.attributes(small)["made_from"]
 
 
 def test_two_songs_of_one_name_are_two(tmp_path):
@@ -116,11 +119,11 @@ def test_a_table_of_other_settings_is_not_used(own, capsys, monkeypatch):
 
 
 def spoil(path, change):
-    table = pq.read_table(path)
-    data = change(table.to_pandas())
-    pq.write_table(
-        pa.Table.from_pandas(data, preserve_index=False).replace_schema_metadata(table.schema.metadata), path
-    )
+    noted = pq.read_metadata(path).metadata
+    table = pa.Table.from_pandas(change(pq.read_table(path).to_pandas()), preserve_index=False)
+    with pq.ParquetWriter(path, table.schema) as writer:
+        writer.write_table(table)
+        writer.add_key_value_metadata(noted)
 
 
 @pytest.mark.parametrize(
@@ -146,6 +149,75 @@ def test_running_again_writes_nothing(own, capsys):
     assert create(own) == 0
     assert "is up to date" in capsys.readouterr().out
     assert (own / "df_music.pkl").stat().st_mtime_ns == before
+
+
+# --- frames larger than memory ---------------------------------------------------------------
+
+
+def test_a_frame_in_many_files_is_the_same_frame(own, monkeypatch):
+    whole = pd.read_pickle(own / "df_music.pkl")
+    (own / "df_music.pkl").unlink()
+    monkeypatch.setattr(dataframe_creation, "PART", 6)
+    assert create(own) == 0
+    folder = own / "df_music.parquet"
+    assert len(list(folder.glob("part-*.parquet"))) == 5
+    assert len({str(pq.read_schema(path).remove_metadata()) for path in folder.glob("part-*.parquet")}) == 1
+    pd.testing.assert_frame_equal(pd.read_parquet(folder), whole, check_exact=True)
+    by_dask = dask.dataframe.read_parquet(folder)
+    assert by_dask.npartitions > 1
+    found = by_dask.groupby("artist")["centroid_mean"].mean().compute(scheduler="sync")
+    expected = whole.groupby("artist")["centroid_mean"].mean()
+    np.testing.assert_allclose(found.loc[expected.index], expected, rtol=1e-6)
+    for clips in (1, 3, 5, 100):
+        some = list(dataframe_creation.some_songs(own, ["song", "tempo"], clips))
+        assert sum(part["song"].nunique() for part in some) == 8  # each song whole, in one of them
+        pd.testing.assert_frame_equal(pd.concat(some, ignore_index=True), whole[["song", "tempo"]])
+
+
+def test_a_pickle_too_large_is_not_written_and_that_is_said(own, capsys):
+    assert dataframe_creation.main(["--data", str(own), "--pickle-limit", "0.00001"]) == 0
+    out = capsys.readouterr().out
+    assert "No df_music.pkl: that would be 0.0 GB, more than 1e-05 GB" in out
+    assert not (own / "df_music.pkl").exists()
+    assert len(pd.read_parquet(own / "df_music.parquet")) == 32
+    assert dataframe_creation.main(["--data", str(own), "--pickle-limit", "0.00001"]) == 0
+    assert "is up to date" in capsys.readouterr().out
+    assert create(own) == 0
+    assert len(pd.read_pickle(own / "df_music.pkl")) == 32
+
+
+@pytest.mark.parametrize("limit", ["-1", "much", "nan"])
+def test_a_size_must_be_one(limit, capsys):
+    with pytest.raises(SystemExit) as ended:
+        dataframe_creation.main(["--pickle-limit", limit])
+    assert ended.value.code == 2
+    assert "is not a size in gigabytes" in capsys.readouterr().err
+
+
+def test_status_says_how_far_it_is(own, tmp_path, capsys):
+    def said(root) -> str:
+        before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
+        assert dataframe_creation.main(["--data", str(root), "--status"]) == 0
+        assert before == {path: path.stat().st_mtime_ns for path in root.rglob("*")}
+        return capsys.readouterr().out
+
+    (tmp_path / "empty").mkdir()
+    assert "is not there" in said(tmp_path / "empty")
+    library.keep_songs_folder(own, own / "songs")
+    library.table_path(own, "Artist A/Album 1/Song 1.mp3").unlink()
+    (own / "songs/more.wma").touch()
+    out = said(own)
+    for line in (
+        f"songs:      8 in {own / 'songs'}; 1 that cannot become songs",
+        "cut:        8",
+        "described:  7",
+        "songs.csv:  8 good, 0 left out",
+        "frame:      8 songs, 32 clips",
+        "Nothing is at work",
+    ):
+        assert line in out
+    with library.alone(own):
+        assert "A run is at work here now." in said(own)
 
 
 # --- frames from elsewhere -------------------------------------------------------------------

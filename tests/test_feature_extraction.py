@@ -1,4 +1,5 @@
 import functools
+import shutil
 
 import librosa
 import numpy as np
@@ -266,6 +267,52 @@ def test_a_lost_clip_is_named(two_songs, capsys):
     (library.clip_folder(two_songs, SONG) / "0001.wav").unlink()
     assert describe(two_songs) == 3
     assert f"{SONG}: only 1 clip of it left; run mp3_split.py again" in capsys.readouterr().out
+
+
+# --- without clips on disk -------------------------------------------------------------------
+
+
+def test_from_songs_come_the_same_numbers_as_through_clips(small, tmp_path):
+    arguments = ["--data", str(tmp_path), "--jobs", "2", "--from-songs", "--songs", str(small / "songs")]
+    assert feature_extraction.main(arguments) == 0
+    assert not (tmp_path / "clips").exists()
+    assert (tmp_path / "songs.csv").read_bytes() == (small / "songs.csv").read_bytes()
+    for song in library.good_songs(small)["song"]:
+        through_clips, straight = (library.table_path(root, song).read_bytes() for root in (small, tmp_path))
+        assert straight == through_clips
+
+
+def test_from_songs_only_what_is_new_or_has_changed_is_heard(small, tmp_path, capsys):
+    shutil.copytree(small, tmp_path / "own")
+    own, songs = tmp_path / "own", tmp_path / "own/songs"
+    shutil.rmtree(own / "clips")  # its tables know what they were made from
+
+    def hear() -> str:
+        status = feature_extraction.main(["--data", str(own), "--jobs", "1", "--from-songs", "--songs", str(songs)])
+        assert status == (3 if (songs / "A/broken.mp3").exists() else 0)
+        return capsys.readouterr().out
+
+    for song in library.good_songs(small)["song"]:
+        shutil.copystat(small / "songs" / song, songs / song)
+    assert "Songs listened to now: 0." in hear()
+    write_song(songs / "Artist A/Album 1/Song 1.mp3", tune(0, 7, 5))
+    library.table_path(own, "Artist B/Album 1/Song 1.mp3").write_bytes(b"PAR1")
+    assert "30 clips in" in hear()
+    assert "Songs listened to now: 0." in hear()
+    (songs / "A").mkdir()
+    (songs / "A/broken.mp3").write_bytes(b"no music")
+    write_song(songs / "A/silent.wav", np.zeros(N))
+    out = hear()
+    assert "A/broken.mp3: rejected: " in out
+    assert "A/silent.wav: silent: " in out
+    assert not list((own / "features/A").glob("*"))
+
+
+def test_a_folder_of_songs_goes_with_from_songs(capsys):
+    with pytest.raises(SystemExit) as ended:
+        feature_extraction.main(["--songs", "x"])
+    assert ended.value.code == 2
+    assert "--songs goes with --from-songs" in capsys.readouterr().err
 
 
 def test_before_splitting_it_says_what_to_run(tmp_path, capsys):

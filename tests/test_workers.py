@@ -7,15 +7,21 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 import time
+from pathlib import Path
 
 import dask
+import pandas as pd
 import psutil
 import pytest
-from conftest import many, wait_until
-from distributed import Client, LocalCluster, Security
+from conftest import many, tune, wait_until, write_song
+from distributed import Client, Security
 
+import dataframe_creation
+import feature_extraction
 import library
+import mp3_split
 import workers
 
 
@@ -115,38 +121,146 @@ def test_no_songs_start_no_process():
     assert time.monotonic() - started < 1
 
 
-def test_a_cluster_gives_the_same():
-    with LocalCluster(n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0") as cluster:
-        assert run(["a", "b", "c"], scheduler=cluster.scheduler_address) == {"a": "aa", "b": "bb", "c": "cc"}
+class Cluster:
+    """A scheduler and workers, each a process of its own, started in a folder where our modules do not lie."""
+
+    def __init__(self, folder: Path, *shared: str) -> None:
+        self.folder, self.processes = folder, []
+        self.shared = [*shared, "--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0"]
+        self.scheduler = self.start("scheduler", "--port", "0", "--scheduler-file", "scheduler.json")
+        wait_until((folder / "scheduler.json").exists)
+        self.address = json.loads((folder / "scheduler.json").read_text())["address"]
+
+    def start(self, *arguments: str, environ: dict | None = None) -> subprocess.Popen:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dask", *arguments, *self.shared],
+            cwd=self.folder,
+            env=os.environ | (environ or {}),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        self.processes.append(process)
+        return process
+
+    def join(self, **environ: str) -> subprocess.Popen:
+        """One worker more."""
+        return self.start("worker", self.address, "--nworkers", "1", "--nthreads", "1", environ=environ)
+
+    def wait_for(self, count: int) -> None:
+        with Client(self.address, set_as_default=False) as client:
+            client.wait_for_workers(count, timeout=60)
+
+    @staticmethod
+    def lose(process: subprocess.Popen) -> None:
+        """Without a word."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    made = Cluster(tmp_path)
+    yield made
+    for process in made.processes:
+        made.lose(process)
+
+
+def test_a_cluster_gives_the_same_while_workers_leave_and_join(cluster, tmp_path, capsys):
+    for number in range(30):
+        write_song(tmp_path / f"songs/{'AB'[number % 2]}/{number}.mp3", tune(number % 2, number, 8))
+    first, second = cluster.join(), cluster.join()
+    cluster.wait_for(2)
+    here, there, tables = tmp_path / "here", tmp_path / "there", []
+
+    def change_workers() -> None:
+        wait_until(lambda: len(list(there.glob("features/?/*.parquet"))) > 2)
+        cluster.lose(first)
+        third = cluster.join()
+        cluster.wait_for(2)
+        cluster.lose(second)
+        tables.extend(there.glob("features/?/*.parquet"))
+        assert third.poll() is None
+
+    changing = threading.Thread(target=change_workers)
+    changing.start()
+    songs, at = ["--songs", str(tmp_path / "songs")], ["--data", str(there), "--scheduler", cluster.address]
+    assert feature_extraction.main([*at, "--from-songs", *songs]) == 0
+    changing.join()
+    assert 2 < len(tables) < 30  # the third did the rest
+    assert dataframe_creation.main(at) == 0
+    assert feature_extraction.main(["--data", str(here), "--from-songs", *songs]) == 0
+    assert dataframe_creation.main(["--data", str(here)]) == 0
+    assert (here / "songs.csv").read_bytes() == (there / "songs.csv").read_bytes()
+    pd.testing.assert_frame_equal(*(pd.read_pickle(root / "df_music.pkl") for root in (here, there)), check_exact=True)
+    assert mp3_split.main([*at, *songs]) == 0
+    assert (here / "songs.csv").read_bytes() == (there / "songs.csv").read_bytes()
+    assert len(list(there.glob("clips/?/*/*.wav"))) == 30 * 4
+    assert "left out" not in capsys.readouterr().out
+
+
+def test_a_worker_with_other_versions_is_refused(cluster, tmp_path):
+    cluster.join()
+    cluster.wait_for(1)
+    (tmp_path / "other/scipy-0.1.dist-info").mkdir(parents=True)
+    (tmp_path / "other/scipy-0.1.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: scipy\nVersion: 0.1\n")
+    heard = []
+    with pytest.raises(library.UserError, match=r"scipy is 0\.1; here it is 1\."):
+        for song, _ in workers.run(library.printable, range(10**6), label="Testing", scheduler=cluster.address):
+            heard.append(song)
+            if len(heard) == 1:  # it joins later
+                cluster.join(PYTHONPATH=str(tmp_path / "other"))
+    assert heard
+
+
+def test_a_cluster_of_another_dask_is_refused(cluster):
+    cluster.join()
+    cluster.wait_for(1)
+    with Client(cluster.address, set_as_default=False) as client:
+        known = client.get_versions()
+    workers._check_cluster(known)
+    known["scheduler"]["packages"]["distributed"] = "1.0"
+    with pytest.raises(library.UserError, match=r"On the scheduler, distributed is 1\.0; here it is 2"):
+        workers._check_cluster(known)
+
+
+def test_a_scheduler_that_goes_away_is_said(cluster, monkeypatch):
+    cluster.join()
+    cluster.wait_for(1)
+    with (
+        dask.config.set({"distributed.comm.timeouts.connect": 2}),
+        pytest.raises(library.UserError, match="scheduler is gone"),
+    ):
+        for _ in workers.run(library.printable, range(10**6), label="Testing", scheduler=cluster.address):
+            cluster.lose(cluster.scheduler)
 
 
 def test_a_cluster_on_a_network_with_a_certificate(tmp_path):
-    """As SECURITY.md has it, started in a folder where our modules do not lie."""
+    """As SECURITY.md has it."""
     made = Security.temporary()
     (tmp_path / "cert.pem").write_text(made.tls_ca_file)
     (tmp_path / "key.pem").write_text(made.tls_worker_key)
-    shared = ["--tls-ca-file", "cert.pem", "--tls-cert", "cert.pem", "--tls-key", "key.pem"]
-    shared += ["--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0"]
-    with contextlib.ExitStack() as stack:
-
-        def start(*arguments: str) -> None:
-            command = [sys.executable, "-m", "dask", *arguments, *shared]
-            process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            stack.callback(process.wait)
-            stack.callback(process.terminate)
-
-        start("scheduler", "--protocol", "tls", "--port", "0", "--scheduler-file", "scheduler.json")
-        wait_until((tmp_path / "scheduler.json").exists)
-        address = json.loads((tmp_path / "scheduler.json").read_text())["address"]
-        start("worker", address, "--nworkers", "2", "--nthreads", "1")
+    cluster = Cluster(
+        tmp_path, "--protocol", "tls", "--tls-ca-file", "cert.pem", "--tls-cert", "cert.pem", "--tls-key", "key.pem"
+    )
+    try:
+        cluster.join()
         with pytest.raises(library.UserError, match="needs the certificate"):
-            run(["a"], scheduler=address)
+            run(["a"], scheduler=cluster.address)
         files = {"ca-file": "cert.pem", "client.cert": "cert.pem", "client.key": "key.pem"}
         with dask.config.set({f"distributed.comm.tls.{key}": str(tmp_path / name) for key, name in files.items()}):
-            with Client(address) as client:
-                client.wait_for_workers(2, timeout=60)
-            found = dict(workers.run(library.printable, ["a", "b\n"], label="Testing", scheduler=address))
+            cluster.wait_for(1)
+            found = dict(workers.run(library.printable, ["a", "b\n"], label="Testing", scheduler=cluster.address))
         assert found == {"a": "a", "b\n": "b\\n"}
+    finally:
+        for process in cluster.processes:
+            cluster.lose(process)
+
+
+def test_the_bar_counts_what_is_left_out(capsys):
+    run(["a", "bad", "b"], jobs=1)
+    assert "1 left out" in capsys.readouterr().err
 
 
 def test_no_cluster_is_a_users_mistake(monkeypatch):

@@ -1,0 +1,202 @@
+"""What thousands of songs cost: time for each, memory, and bytes, with one worker and with two.
+
+    python benchmarks/scale.py                 # 100, 1,000 and 10,000 songs of four seconds, made for it (an hour)
+    python benchmarks/scale.py --clips 1000000 # linear models of a frame of noise of so many clips
+
+From songs to frame, by ``feature_extraction.py --from-songs`` and ``dataframe_creation.py``, no pickle.
+Time per song leaves out the start, until the first song is done. The plot goes to benchmarks/scale.png.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
+import soundfile
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import terminal
+from dataframe_creation import PART, ROW_GROUP, SCHEMA, fingerprint, finish
+from feature_extraction import COLUMNS, SETTINGS
+from library import keep_songs_folder, whole_file, write_songs
+from mp3_split import SAMPLE_RATE
+
+HERE = Path(__file__).resolve().parent
+SECONDS = 4.4  # of each song: two clips
+ARTISTS = 50
+CLIPS = 120  # of each song of the frame of noise: four minutes
+
+
+class Ran(NamedTuple):
+    """How a script ran."""
+
+    seconds: float
+    first: float  # s until the first song was done
+    driver: list[float]  # MB, sampled
+    workers: float  # MB, of the largest at most
+    together: float  # MB, of all processes at most
+
+
+def song_path(songs: Path, number: int) -> Path:
+    return songs / f"Artist {number % ARTISTS:02d}" / f"{number:05d}.mp3"
+
+
+def make_song(songs: Path, number: int) -> None:
+    path = song_path(songs, number)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    y = np.random.default_rng(number).uniform(-0.2, 0.2, round(SECONDS * SAMPLE_RATE))
+    soundfile.write(path, y, SAMPLE_RATE, format="MP3")
+
+
+def run(script: str, root: Path, *arguments: str) -> Ran:
+    """Run a script to its end, and watch it."""
+    started, first, driver, largest, together = time.monotonic(), 0.0, [], 0.0, 0.0
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(
+            [sys.executable, HERE.parent / script, "--data", root, *arguments], stdout=said, stderr=said
+        )
+        watched = psutil.Process(process.pid)
+        while process.poll() is None:
+            if not first and next((root / "features").glob("*/*.parquet"), None):
+                first = time.monotonic() - started
+            try:
+                children = [child.memory_info().rss / 1e6 for child in watched.children(recursive=True)]
+                driver.append(watched.memory_info().rss / 1e6)
+            except psutil.NoSuchProcess:
+                continue
+            largest, together = max([largest, *children]), max(together, driver[-1] + sum(children))
+            time.sleep(0.05)
+        if process.returncode:
+            said.seek(0)
+            sys.exit(said.read().decode())
+    return Ran(time.monotonic() - started, first, driver, largest, together)
+
+
+def measure(songs: Path, root: Path, count: int, jobs: int) -> dict:
+    """Take so many songs from their files to a frame."""
+    own = root / "songs"
+    for number in range(count):
+        path = song_path(own, number)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.link(song_path(songs, number), path)
+    told = ["--jobs", str(jobs)]
+    described = run("feature_extraction.py", root, "--from-songs", *told)
+    gathered = run("dataframe_creation.py", root, "--pickle-limit", "0", *told)
+    written = sum(path.stat().st_size for path in (root / "features").rglob("*.parquet"))
+    frame = sum(path.stat().st_size for path in (root / "df_music.parquet").iterdir())
+    return {
+        "songs": count,
+        "workers": jobs,
+        "start-up (s)": described.first,
+        "ms per song": 1000 * (described.seconds - described.first) / (count - 1),
+        "gathering, ms per song": 1000 * gathered.seconds / count,
+        "driver (MB)": max(described.driver),
+        "driver, gathering (MB)": max(gathered.driver),
+        "largest worker (MB)": max(described.workers, gathered.workers),
+        "tables (kB per song)": written / count / 1e3,
+        "frame (kB per song)": frame / count / 1e3,
+    }
+
+
+def draw(table: pd.DataFrame, path: Path) -> None:
+    """Time and memory by the number of songs."""
+    fig, axes = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
+    for marker, (jobs, rows) in zip("os", table.groupby("workers"), strict=False):
+        label = terminal.counted(jobs, "worker")
+        axes[0].plot(rows["songs"], rows["ms per song"], f"{marker}-", label=label)
+        axes[1].plot(rows["songs"], rows["driver (MB)"], f"{marker}-", label=label)
+    axes[0].set(xlabel="songs", ylabel="time per song (ms)", xscale="log", ylim=(0, None))
+    axes[1].set(xlabel="songs", ylabel="memory of the script (MB)", xscale="log", ylim=(0, None))
+    axes[0].legend(frameon=False)
+    fig.savefig(path, dpi=100)
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """A table for a README."""
+    rows = [table.columns, ["---"] * len(table.columns), *table.map(lambda value: f"{value:,.4g}").to_numpy()]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def write_noise(root: Path, clips: int) -> None:
+    """A frame of noise in which artists shift some features a little, and songs more."""
+    draw, names = (
+        np.random.default_rng(0),
+        [f"Artist {n:02d}/{m:05d}.mp3" for n in range(ARTISTS) for m in range(clips // CLIPS // ARTISTS)],
+    )
+    shifts = {artist: draw.normal(0, 0.1, len(COLUMNS)) for artist in range(ARTISTS)}
+    rows = [
+        {"song": song, "artist": song[:9], "album": f"Album {n % 3}", "status": "ok", "clips": CLIPS, "hash": song}
+        for n, song in enumerate(names)
+    ]
+    write_songs(root, rows)
+    with whole_file(root / "df_music.parquet") as folder:
+        folder.mkdir()
+        each = PART // CLIPS
+        for start in range(0, len(names), each):
+            tables = []
+            for row in rows[start : start + each]:
+                centre = shifts[int(row["artist"][-2:])] + draw.normal(0, 0.5, len(COLUMNS))
+                values = (draw.standard_normal((CLIPS, len(COLUMNS)), np.float32) + centre).astype(np.float32)
+                labels = [pa.repeat(pa.scalar(row[name], pa.string()), CLIPS) for name in ("artist", "album", "song")]
+                keys = [pa.array(np.arange(CLIPS)), pa.array(2.0 * np.arange(CLIPS)), pa.array(np.zeros(CLIPS, bool))]
+                tables.append(pa.table([*labels, *keys, *map(pa.array, values.T)], SCHEMA))
+            path = folder / f"part-{start // each:05d}.parquet"
+            pq.write_table(pa.concat_tables(tables).combine_chunks(), path, row_group_size=ROW_GROUP)
+        noted = {"made_from": fingerprint(pd.DataFrame(rows)), "settings": SETTINGS}
+        finish(folder, root, noted | {"songs": len(rows), "clips": len(rows) * CLIPS}, pickled=False)
+    keep_songs_folder(root, root)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--songs", type=terminal.positive, nargs="+", default=[100, 1000, 10_000], metavar="N")
+    parser.add_argument("--workers", type=terminal.positive, nargs="+", default=[1, 2], metavar="N")
+    parser.add_argument("--clips", type=terminal.positive, metavar="N", help="measure models, on so many clips")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        if args.clips:
+            write_noise(Path(folder), args.clips)
+            size = sum(path.stat().st_size for path in (Path(folder) / "df_music.parquet").iterdir())
+            ran = run("modeling_large.py", Path(folder))
+            print(
+                f"{args.clips:,} clips in {size / 1e9:.1f} GB: {ran.seconds / 60:.0f} minutes, {ran.together:,.0f} MB"
+            )
+            return
+        songs, rows = Path(folder) / "songs", []
+        with ProcessPoolExecutor() as pool:
+            list(pool.map(make_song, [songs] * max(args.songs), range(max(args.songs)), chunksize=100))
+        for count in args.songs:
+            for jobs in args.workers:
+                rows.append(measure(songs, Path(folder) / f"{count} {jobs}", count, jobs))
+                print(pd.Series(rows[-1]).to_string(), flush=True)
+    table = pd.DataFrame(rows)
+    print(markdown(table))
+    draw(table, HERE / "scale.png")
+    at = table.set_index(["workers", "songs"])
+    for jobs in args.workers:
+        few, many = at.loc[jobs].iloc[0], at.loc[jobs].iloc[-1]
+        growth = 1000 * (many["driver (MB)"] - few["driver (MB)"]) / (max(args.songs) - min(args.songs))
+        slower = many["ms per song"] / few["ms per song"] - 1
+        print(
+            f"{terminal.counted(jobs, 'worker')}: time per song {slower:+.1%} from {min(args.songs):,} to "
+            f"{max(args.songs):,} songs; the driver grows by {growth:.2f} kB a song"
+        )
+    if args.workers == [1, 2]:
+        ratios = at.loc[1]["ms per song"] / at.loc[2]["ms per song"]
+        print("two workers are", ", ".join(f"{ratio:.2f}" for ratio in ratios), "times as fast as one")
+
+
+if __name__ == "__main__":
+    main()

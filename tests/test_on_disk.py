@@ -1,0 +1,75 @@
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import made_up, write_library
+from sklearn.base import clone
+
+import classifiers
+import dataframe_creation
+import model_files
+import modeling_large
+import predict
+import scoring
+from feature_extraction import CLIP_COLUMNS
+from on_disk import OnDisk, fit_discriminant
+
+
+@pytest.mark.parametrize("artists", [2, 3])
+def test_the_discriminant_is_the_one_of_scikit_learn(artists):
+    frame = made_up(artists=artists, songs=9, artist_cue=0.3, song_cue=0.3)
+    columns = CLIP_COLUMNS[:40]
+    frame[columns[3]] = 1.0  # the same everywhere
+    recipe = classifiers.models()["linear discriminant"].estimator
+    whole = clone(recipe).fit(frame[columns].to_numpy(np.float64), frame["artist"].to_numpy(dtype=object))
+    for size in (7, 1000):
+        batches = [frame.iloc[start : start + size] for start in range(0, len(frame), size)]
+        parted = clone(recipe)
+        fit_discriminant(parted, batches, batches, columns)
+        assert list(parted.classes_) == list(whole.classes_)
+        np.testing.assert_allclose(
+            parted.decision_function(frame[columns].to_numpy()), whole.decision_function(frame[columns].to_numpy())
+        )
+
+
+@pytest.fixture
+def library_of_noise(tmp_path, monkeypatch):
+    """A frame on disk that is read a few clips at a time, and the same in memory."""
+    monkeypatch.setattr(dataframe_creation, "ROW_GROUP", 10)
+    frame = made_up(artists=3, songs=6, clips=4, artist_cue=0.25, song_cue=0.5, albums=2)
+    frame.loc[frame["clip"] == 2, "silent"] = True
+    return tmp_path, write_library(tmp_path, frame)
+
+
+def test_scores_from_disk_are_those_from_memory(library_of_noise):
+    root, frame = library_of_noise
+    frame = frame[~frame["silent"]].reset_index(drop=True)
+    recipes = classifiers.linear_models()
+    assert len(recipes) == 6
+    labels = OnDisk(root).labels()
+    labels = labels[~labels["silent"]].reset_index(drop=True)
+    in_memory = scoring.compare(recipes, frame)
+    in_memory.pop("clip")
+    on_disk = scoring.compare(recipes, labels, sounds=OnDisk(root))
+    assert set(on_disk) == {"song", "album", "album heard"}
+    tables = (scoring.table(results, about) for results, about in ((in_memory, frame), (on_disk, labels)))
+    pd.testing.assert_frame_equal(*tables, rtol=1e-6)
+
+
+def test_a_large_library_gets_its_model_and_its_verdict(library_of_noise, capsys):
+    root, frame = library_of_noise
+    (root / "df_music.pkl").unlink()
+    assert modeling_large.main(["--data", str(root)]) == 0
+    out = capsys.readouterr().out
+    assert "3 artists, 17 songs, 51 clips" in out
+    assert "songs never heard" in out
+    assert "LEAKY" not in out
+    model = model_files.load(root)
+    assert f"Put aside: {model.info['held_out']}." in out
+    aside = frame[frame["song"] == model.info["held_out"]].reset_index(drop=True)
+    verdict = predict.judge(predict.Heard(aside, {"hash": ""}, None), model)
+    assert verdict.song.sum() == pytest.approx(1)
+
+
+def test_without_a_frame_it_says_what_to_run(tmp_path, capsys):
+    assert modeling_large.main(["--data", str(tmp_path)]) == 1
+    assert "Run dataframe_creation.py first" in capsys.readouterr().err
