@@ -301,7 +301,7 @@ def test_from_songs_only_what_is_new_or_has_changed_is_heard(small, tmp_path, ca
     assert "Songs listened to now: 0." in hear()
     (songs / "A").mkdir()
     (songs / "A/broken.mp3").write_bytes(b"no music")
-    write_song(songs / "A/silent.wav", np.zeros(N))
+    write_song(songs / "A/silent.wav", np.zeros(4 * 44_100))
     out = hear()
     assert "A/broken.mp3: rejected: " in out
     assert "A/silent.wav: silent: " in out

@@ -45,6 +45,7 @@ def test_scores_from_disk_are_those_from_memory(library_of_noise):
     frame = frame[~frame["silent"]].reset_index(drop=True)
     recipes = classifiers.linear_models()
     assert len(recipes) == 6
+    recipes = {name: recipes[name] for name in ("loudness alone", "linear discriminant", "songs: all features")}
     labels = OnDisk(root).labels()
     labels = labels[~labels["silent"]].reset_index(drop=True)
     in_memory = scoring.compare(recipes, frame)
