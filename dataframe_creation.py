@@ -44,6 +44,7 @@ from library import (
 )
 
 PART = 56_000  # clips in a file of the frame, about 128 MB
+AT_ONCE = 50  # songs' tables in memory: each of hundreds of columns, it takes far more than its numbers
 ROW_GROUP = 8_192  # clips that a reader holds in memory at least
 PICKLE_LIMIT = 1.0  # GB; the notebooks hold several copies of what is in it
 
@@ -127,19 +128,31 @@ def write_part(part: Part, *, root: Path, folder: Path) -> tuple[int, dict[str, 
     left_out : dict of str to str
         Songs whose tables cannot be used, and why.
     """
-    tables, left_out = [], {}
-    for labels in part.songs:
-        song = labels[-1]
-        try:
-            table = load_table(song, root=root)
-        except SongError as error:
-            left_out[song] = str(error)
-            continue
-        columns = [pa.repeat(pa.scalar(label, pa.string()), len(table)) for label in labels]
-        tables.append(pa.table([*columns, *table.columns], SCHEMA))
-    made = pa.concat_tables(tables).combine_chunks() if tables else SCHEMA.empty_table()
-    pq.write_table(made, folder / f"part-{part.number:05d}.parquet", row_group_size=ROW_GROUP, use_dictionary=LABELS)
-    return len(made), left_out
+    tables, left_out, clips = [SCHEMA.empty_table()], {}, 0
+    with pq.ParquetWriter(folder / f"part-{part.number:05d}.parquet", SCHEMA, use_dictionary=LABELS) as writer:
+        for labels in part.songs:
+            song = labels[-1]
+            try:
+                table = load_table(song, root=root)
+            except SongError as error:
+                left_out[song] = str(error)
+                continue
+            columns = [pa.repeat(pa.scalar(label, pa.string()), len(table)) for label in labels]
+            tables.append(pa.table([*columns, *table.columns], SCHEMA))
+            if len(tables) > AT_ONCE:
+                tables = [pa.concat_tables(tables).combine_chunks()]
+            if sum(map(len, tables)) >= ROW_GROUP:
+                clips += _flush(tables, writer)
+        clips += _flush(tables, writer)
+    return clips, left_out
+
+
+def _flush(tables: list[pa.Table], writer: pq.ParquetWriter) -> int:
+    """Write tables as one group of rows, and forget them; returns the number of rows."""
+    made = pa.concat_tables(tables).combine_chunks()
+    writer.write_table(made)
+    tables[:] = [SCHEMA.empty_table()]
+    return len(made)
 
 
 def fingerprint(songs: pd.DataFrame) -> str:

@@ -4,7 +4,8 @@
     python benchmarks/scale.py --clips 1000000 # linear models of a frame of noise of so many clips
 
 From songs to frame, by ``feature_extraction.py --from-songs`` and ``dataframe_creation.py``, no pickle.
-Time per song is that from the first table to the last: start-up and end are left out. The plot goes to benchmarks/scale.png.
+Time per song is that from the first table to the last: start-up and end are left out. The plot goes
+to benchmarks/scale.png.
 """
 
 import argparse

@@ -62,7 +62,8 @@ def check_whole(root: Path) -> None:
         pq.read_table(path)
     if (root / "songs.csv").exists():
         library.read_songs(root)
-    if dataframe_creation.attributes(root):
+    noted = dataframe_creation.attributes(root)
+    if noted and noted["pickled"] == dataframe_creation._end_of(root / "df_music.pkl"):  # not killed between the two
         pd.testing.assert_frame_equal(pd.read_pickle(root / "df_music.pkl"), pd.read_parquet(root / "df_music.parquet"))
 
 
@@ -328,7 +329,7 @@ def test_memory_stays_flat_over_many_songs(tmp_path, figure):
         seconds = time.monotonic() - started
         assert process.returncode == 0
         (early, late), (workers_early, workers_late) = map(memory.growth, (memory.driver, memory.workers))
-        if script is not dataframe_creation:  # the frame holds all
+        if script is not dataframe_creation:  # the pickle holds all
             assert late - early < 0.7 * count * 0.02  # MB: 20 kB a song
             assert workers_late < workers_early + 50
         figure(
@@ -338,4 +339,4 @@ def test_memory_stays_flat_over_many_songs(tmp_path, figure):
         )
     assert set(library.read_songs(root)["status"]) == {"ok"}
     assert len(library.read_songs(root)) == count
-    assert pq.read_metadata(root / "df_music.parquet").num_rows == count
+    assert len(pd.read_parquet(root / "df_music.parquet", columns=["song"])) == count
