@@ -234,7 +234,9 @@ def read_frame(path: Path) -> pd.DataFrame:
     if path.suffix not in readers:
         raise UserError(f"{printable(path)} is none of {', '.join(readers)}.")
     if not path.exists():
-        raise UserError(f"There is no {printable(path)}.")
+        beside = path.with_suffix(".parquet")
+        large = f" {printable(beside)} is too large for one; modeling_large.py reads that." if beside.is_dir() else ""
+        raise UserError(f"There is no {printable(path)}.{large}")
     frame = readers[path.suffix](path)
     if set(OF_2018) <= set(frame.columns):
         frame = frame[list(OF_2018)].rename(columns=OF_2018).assign(silent=False).reset_index(drop=True)

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import dataframe_creation
 import library
 import similarity
 import terminal
@@ -35,11 +36,13 @@ def write_library(root: Path, songs: int) -> None:
     table = pd.DataFrame({"song": names, "status": "ok", "title": names, "seconds": 180.0, "hash": names})
     table["artist"], table["album"] = table["song"].str[:6], table["song"].str[7:13]
     library.write_songs(root, table.to_dict("records"))
-    (root / "df_music.pkl").touch()
     attributes = {"PANDAS_ATTRS": json.dumps({"made_from": "noise", "settings": SETTINGS})}
     kinds = {"song": pa.string(), "silent": pa.bool_()} | dict.fromkeys(CLIP_COLUMNS, pa.float32())
     schema = pa.schema(list(kinds.items()))
-    with pq.ParquetWriter(root / "df_music.parquet", schema.with_metadata(attributes)) as writer:
+    folder = root / "df_music.parquet"
+    folder.mkdir()
+    pq.write_metadata(schema.with_metadata(attributes), folder / dataframe_creation.NOTED)
+    with pq.ParquetWriter(folder / "part-00000.parquet", schema) as writer:
         for start in range(0, songs, 1000):
             some = np.arange(start, min(start + 1000, songs)).repeat(CLIPS)
             own = np.stack([np.random.default_rng(n // ARTIST).standard_normal(len(CLIP_COLUMNS)) for n in some])

@@ -179,6 +179,8 @@ def test_a_pickle_too_large_is_not_written_and_that_is_said(own, capsys):
     out = capsys.readouterr().out
     assert "No df_music.pkl: that would be 0.0 GB, more than 1e-05 GB" in out
     assert not (own / "df_music.pkl").exists()
+    with pytest.raises(library.UserError, match=r"too large for one; modeling_large\.py reads that"):
+        dataframe_creation.read_frame(own / "df_music.pkl")
     assert len(pd.read_parquet(own / "df_music.parquet")) == 32
     assert dataframe_creation.main(["--data", str(own), "--pickle-limit", "0.00001"]) == 0
     assert "is up to date" in capsys.readouterr().out
