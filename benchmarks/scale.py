@@ -130,10 +130,8 @@ def markdown(table: pd.DataFrame) -> str:
 
 def write_noise(root: Path, clips: int) -> None:
     """A frame of noise in which artists shift some features a little, and songs more."""
-    draw, names = (
-        np.random.default_rng(0),
-        [f"Artist {n:02d}/{m:05d}.mp3" for n in range(ARTISTS) for m in range(clips // CLIPS // ARTISTS)],
-    )
+    draw = np.random.default_rng(0)
+    names = [f"Artist {n:02d}/{m:05d}.mp3" for n in range(ARTISTS) for m in range(clips // CLIPS // ARTISTS)]
     shifts = {artist: draw.normal(0, 0.1, len(COLUMNS)) for artist in range(ARTISTS)}
     rows = [
         {"song": song, "artist": song[:9], "album": f"Album {n % 3}", "status": "ok", "clips": CLIPS, "hash": song}
@@ -159,6 +157,7 @@ def write_noise(root: Path, clips: int) -> None:
 
 
 def main() -> None:
+    """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--songs", type=terminal.positive, nargs="+", default=[100, 1000, 10_000], metavar="N")
     parser.add_argument("--workers", type=terminal.positive, nargs="+", default=[1, 2], metavar="N")

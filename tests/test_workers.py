@@ -158,13 +158,18 @@ class Cluster:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
+    def __enter__(self) -> "Cluster":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for process in self.processes:
+            self.lose(process)
+
 
 @pytest.fixture
 def cluster(tmp_path):
-    made = Cluster(tmp_path)
-    yield made
-    for process in made.processes:
-        made.lose(process)
+    with Cluster(tmp_path) as made:
+        yield made
 
 
 def test_a_cluster_gives_the_same_while_workers_leave_and_join(cluster, tmp_path, capsys):
@@ -241,10 +246,8 @@ def test_a_cluster_on_a_network_with_a_certificate(tmp_path):
     made = Security.temporary()
     (tmp_path / "cert.pem").write_text(made.tls_ca_file)
     (tmp_path / "key.pem").write_text(made.tls_worker_key)
-    cluster = Cluster(
-        tmp_path, "--protocol", "tls", "--tls-ca-file", "cert.pem", "--tls-cert", "cert.pem", "--tls-key", "key.pem"
-    )
-    try:
+    shared = ["--protocol", "tls", "--tls-ca-file", "cert.pem", "--tls-cert", "cert.pem", "--tls-key", "key.pem"]
+    with Cluster(tmp_path, *shared) as cluster:
         cluster.join()
         with pytest.raises(library.UserError, match="needs the certificate"):
             run(["a"], scheduler=cluster.address)
@@ -253,9 +256,6 @@ def test_a_cluster_on_a_network_with_a_certificate(tmp_path):
             cluster.wait_for(1)
             found = dict(workers.run(library.printable, ["a", "b\n"], label="Testing", scheduler=cluster.address))
         assert found == {"a": "a", "b\n": "b\\n"}
-    finally:
-        for process in cluster.processes:
-            cluster.lose(process)
 
 
 def test_the_bar_counts_what_is_left_out(capsys):
