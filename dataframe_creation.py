@@ -200,7 +200,7 @@ def some_songs(root: Path, columns: list[str], clips: int | None = None) -> Iter
     """
     rest = pd.DataFrame()
     for path in sorted((root / "df_music.parquet").glob("part-*.parquet")):
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, pre_buffer=False) as file:
             for batch in file.iter_batches(clips or ROW_GROUP, columns=columns, use_threads=False):
                 some = pd.concat([rest, batch.to_pandas()], ignore_index=True)
                 last = some["song"] == some["song"].iloc[-1]  # it may go on

@@ -1,15 +1,17 @@
 """Learn from a frame whose features stay on disk, because memory would not hold them.
 
 What goes around them, labels and answers, is in memory. They are read some songs at a time, as often
-as a model needs.
+as models need them.
 """
 
+import collections
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from sklearn.covariance import ledoit_wolf
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
@@ -26,8 +28,9 @@ class OnDisk(NamedTuple):
         return self
 
     def labels(self) -> pd.DataFrame:
-        """`dataframe_creation.LABELS` and ``silent`` of every clip."""
-        return pd.read_parquet(self.root / "df_music.parquet", columns=[*LABELS, "silent"])
+        """`dataframe_creation.LABELS` and ``silent`` of every clip, and its ``row`` on disk."""
+        labels = pd.read_parquet(self.root / "df_music.parquet", columns=[*LABELS, "silent"])
+        return labels.assign(row=np.arange(len(labels)))
 
     def batches(self, clips: pd.DataFrame, columns: list[str]) -> Iterator[pd.DataFrame]:
         """Read the features of clips, some songs at a time.
@@ -35,7 +38,7 @@ class OnDisk(NamedTuple):
         Parameters
         ----------
         clips : pd.DataFrame
-            Labels, in their order on disk: of some songs all clips that are not silent.
+            Rows of `labels`, in their order.
         columns : list of str
             The features to read.
 
@@ -44,69 +47,60 @@ class OnDisk(NamedTuple):
         pd.DataFrame
             ``artist``, ``song`` and the features, under the index of ``clips``.
         """
-        places = clips.groupby("song").indices
-        for some in some_songs(self.root, ["song", "silent", *columns]):
-            wanted = some[some["song"].isin(places) & ~some["silent"]]
-            if len(wanted):
-                own = np.concatenate([places[song] for song in wanted["song"].unique()])
+        rows, start = clips["row"].to_numpy(), 0
+        for some in some_songs(self.root, ["song", *columns]):
+            own = slice(*np.searchsorted(rows, [start, start + len(some)]))
+            if own.start < own.stop:
                 artists = clips["artist"].to_numpy()[own]
-                yield wanted.drop(columns="silent").set_axis(clips.index[own]).assign(artist=artists)
+                yield some.iloc[rows[own] - start].set_axis(clips.index[own]).assign(artist=artists)
+            start += len(some)
 
 
-def fit_discriminant(model: Pipeline, batches: Iterable, again: Iterable, columns: list[str]) -> None:
+def fit_discriminant(model: Pipeline, batches: Iterable[pd.DataFrame], clips: pd.DataFrame, columns: list[str]) -> None:
     """Train a scaled linear discriminant as scikit-learn would, were all clips in memory.
-
-    Ledoit and Wolf, "A well-conditioned estimator for large-dimensional covariance matrices", 2004,
-    for each class, as ``LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")`` does it.
 
     Parameters
     ----------
     model : Pipeline
-        A StandardScaler and that discriminant; they are trained in place.
-    batches, again : iterable of pd.DataFrame
-        The same clips twice: ``artist`` and the features.
+        A StandardScaler and ``LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")``; they are
+        trained in place.
+    batches : iterable of pd.DataFrame
+        ``artist`` and the features.
+    clips : pd.DataFrame
+        The labels of all that the batches will bring. An artist's clips are in memory at once, from
+        the first to the last; where artists are folders, no others are.
     columns : list of str
         The features to go by.
     """
     scaler, discriminant = (step for _, step in model.steps)
-    of_class: dict[str, StandardScaler] = {}
-    for batch in batches:
-        scaler.partial_fit(batch[columns].to_numpy(np.float64))
-        for artist, own in batch.groupby("artist"):
-            of_class.setdefault(artist, StandardScaler()).partial_fit(own[columns].to_numpy(np.float64))
-    classes = np.array(sorted(of_class), dtype=object)
-    width = len(columns)
-    # Of each class, standardised by itself: the sum of outer products, and of the clips' lengths to the fourth.
-    products = {artist: np.zeros((width, width)) for artist in classes}
-    fourth = dict.fromkeys(classes, 0.0)
-    for batch in again:
-        for artist, own in batch.groupby("artist"):
-            moved = of_class[artist].transform(own[columns].to_numpy(np.float64))
-            products[artist] += moved.T @ moved
-            fourth[artist] += float((np.square(moved).sum(axis=1) ** 2).sum())
-    counts = np.array([int(of_class[artist].n_samples_seen_) for artist in classes])
-    priors, covariance = counts / counts.sum(), np.zeros((width, width))
-    for artist, count, prior in zip(classes, counts, priors, strict=True):
-        spread = of_class[artist].scale_ / scaler.scale_
-        covariance += prior * _shrunk(products[artist] / count, fourth[artist], count) * np.outer(spread, spread)
-    means = scaler.transform(np.stack([of_class[artist].mean_ for artist in classes]))
-    weights = np.linalg.lstsq(covariance, means.T, rcond=None)[0].T
-    offsets = np.log(priors) - 0.5 * (means * weights).sum(axis=1)
-    if len(classes) == 2:
+    counts = clips["artist"].value_counts().sort_index()
+    means, covariance = {}, np.zeros((len(columns), len(columns)))
+    for artist, X in _by_artist(batches, counts.to_dict(), columns):
+        own = StandardScaler().fit(X)
+        scaler.partial_fit(X)
+        shrunk = ledoit_wolf(own.transform(X, copy=False))[0]
+        covariance += len(X) * shrunk * np.outer(own.scale_, own.scale_)
+        means[artist] = own.mean_
+    covariance /= len(clips) * np.outer(scaler.scale_, scaler.scale_)
+    priors, centres = (counts / len(clips)).to_numpy(), scaler.transform([means[artist] for artist in counts.index])
+    weights = np.linalg.lstsq(covariance, centres.T, rcond=None)[0].T
+    offsets = np.log(priors) - 0.5 * (centres * weights).sum(axis=1)
+    if len(counts) == 2:
         weights, offsets = weights[1:] - weights[:1], offsets[1:] - offsets[:1]
-    discriminant.classes_, discriminant.priors_, discriminant.means_ = classes, priors, means
+    discriminant.classes_, discriminant.priors_, discriminant.means_ = counts.index.to_numpy(object), priors, centres
     discriminant.covariance_, discriminant.coef_, discriminant.intercept_ = covariance, weights, offsets
-    discriminant.n_features_in_, discriminant._max_components = width, len(classes) - 1
+    discriminant.n_features_in_, discriminant._max_components = len(columns), len(counts) - 1
 
 
-def _shrunk(covariance: np.ndarray, fourth: float, count: int) -> np.ndarray:
-    """A covariance drawn towards a multiple of the identity, as far as its clips leave it unsure."""
-    width = len(covariance)
-    mean = np.trace(covariance) / width
-    apart = np.square(covariance).sum() - width * mean**2
-    unsure = min((fourth / count - np.square(covariance).sum()) / count, apart)
-    part = unsure / apart if unsure else 0.0
-    return (1 - part) * covariance + part * mean * np.eye(width)
+def _by_artist(batches: Iterable[pd.DataFrame], left: dict[str, int], columns: list[str]) -> Iterator:
+    """Each artist and all its features, as soon as there are as many clips as it should have."""
+    waiting = collections.defaultdict(list)
+    for batch in batches:
+        for artist, own in batch.groupby("artist"):
+            waiting[artist].append(own[columns].to_numpy())
+            left[artist] -= len(own)
+            if not left[artist]:
+                yield artist, np.concatenate(waiting.pop(artist)).astype(np.float64)
 
 
 def is_discriminant(estimator: object) -> bool:

@@ -59,7 +59,9 @@ def judge(
         songs = pd.DataFrame(columns=clips.columns)
     else:
         clips, songs = model.answer(*tested)
-        if recipe.whole_songs:  # of its clips it says what it does knowing the song: not to be held against others
+        # Of its clips, a model of whole songs says what it does knowing the song: not to be held against others.
+        # And of clips that memory would not hold, all answers are too many.
+        if recipe.whole_songs or isinstance(sounds, OnDisk):
             clips = clips.iloc[:0]
     return Judged(clips, songs, model.loss, model.inner, time.monotonic() - started)
 
@@ -81,7 +83,7 @@ def compare(
         networks that listen, on songs only.
     sounds : np.ndarray or OnDisk, optional
         For recipes that listen: one item for each clip. For linear ones, where the features of the
-        ``frame`` of labels are; then clips are never dealt one by one.
+        ``frame`` of labels are; then songs are judged, and no clips.
 
     Returns
     -------
@@ -113,7 +115,7 @@ def compare(
     # A network uses all cores by itself, and no other process need import TensorFlow.
     found = {task: judge(*asked(*task)) for task in tasks if task[0] in networks}
     fast = [task for task in tasks if task not in found]
-    found |= zip(fast, Parallel(n_jobs=-1)(delayed(judge)(*asked(*task)) for task in fast), strict=True)
+    found |= zip(fast, _at_once(sounds)(delayed(judge)(*asked(*task)) for task in fast), strict=True)
     if len(recipes) > BEST_FEW:
         for fold in {task[1:] for task in tasks if task[2] == SEED}:
             rivals = sorted((found[task] for task in tasks if task[1:] == fold), key=lambda judged: judged.loss)
@@ -125,6 +127,11 @@ def compare(
             if parts:
                 results.setdefault(by, {}).setdefault(name, []).append(together(parts))
     return results
+
+
+def _at_once(sounds: np.ndarray | OnDisk | None) -> Parallel:
+    """On all cores; by threads, which share what memory there is, where it would not hold the features."""
+    return Parallel(n_jobs=-1, prefer="threads" if isinstance(sounds, OnDisk) else None)
 
 
 def _beside(recipe: Recipe, sounds: np.ndarray | OnDisk | None) -> np.ndarray | OnDisk | None:
@@ -348,7 +355,7 @@ def train_best(
     names = list(recipes) if best == AVERAGE else [best]
     fast = [name for name in names if not is_network(recipes[name].estimator)]
     heard = {name: _beside(recipes[name], sounds) for name in names}
-    fits = Parallel(n_jobs=-1)(delayed(fit)(recipes[name], frame, sounds=heard[name]) for name in fast)
+    fits = _at_once(sounds)(delayed(fit)(recipes[name], frame, sounds=heard[name]) for name in fast)
     models = dict(zip(fast, fits, strict=True))
     for name in names:
         if name not in fast:

@@ -21,10 +21,11 @@ def test_the_discriminant_is_the_one_of_scikit_learn(artists):
     frame[columns[3]] = 1.0  # the same everywhere
     recipe = classifiers.models()["linear discriminant"].estimator
     whole = clone(recipe).fit(frame[columns].to_numpy(np.float64), frame["artist"].to_numpy(dtype=object))
+    frame = frame.sample(frac=1, random_state=0)  # of a flat folder, labelled by tags
     for size in (7, 1000):
         batches = [frame.iloc[start : start + size] for start in range(0, len(frame), size)]
         parted = clone(recipe)
-        fit_discriminant(parted, batches, batches, columns)
+        fit_discriminant(parted, batches, frame, columns)
         assert list(parted.classes_) == list(whole.classes_)
         np.testing.assert_allclose(
             parted.decision_function(frame[columns].to_numpy()), whole.decision_function(frame[columns].to_numpy())
@@ -50,6 +51,10 @@ def test_scores_from_disk_are_those_from_memory(library_of_noise):
     labels = labels[~labels["silent"]].reset_index(drop=True)
     in_memory = scoring.compare(recipes, frame)
     in_memory.pop("clip")
+    for judged in in_memory.values():
+        judged.update(
+            {name: [each._replace(clips=each.clips.iloc[:0]) for each in those] for name, those in judged.items()}
+        )
     on_disk = scoring.compare(recipes, labels, sounds=OnDisk(root))
     assert set(on_disk) == {"song", "album", "album heard"}
     tables = (scoring.table(results, about) for results, about in ((in_memory, frame), (on_disk, labels)))
