@@ -291,7 +291,7 @@ def write_songs(root: Path, rows: list[dict] | pd.DataFrame) -> None:
     whole = [name for name, kind in SONG_COLUMNS.items() if kind is int]
     table[whole] = table[whole].astype("Int64")  # integers that may be missing
     with whole_file(root / "songs.csv") as path:
-        table.to_csv(path, index=False, encoding="utf-8", lineterminator="\n")
+        table.to_csv(path, index=False, encoding="utf-8", lineterminator="\n", chunksize=1000)
 
 
 def read_songs(root: Path) -> pd.DataFrame:

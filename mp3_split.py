@@ -356,8 +356,8 @@ def labelled(song: str, record: dict, by: str) -> dict:
 
 def mark_duplicates(table: pd.DataFrame) -> None:
     """Keep one of the songs whose decoded samples are the same; none, if artists differ. ``table`` is changed."""
-    good = table[table["status"].isin(GOOD)]
-    again = good[good["hash"].duplicated(keep=False)].sort_values("song")
+    hashes = table["hash"].where(table["status"].isin(GOOD))
+    again = table[hashes.duplicated(keep=False) & hashes.notna()].sort_values("song")
     for _, same in again.groupby("hash"):
         first = same.iloc[0]
         strangers = same[same["artist"] != first["artist"]]
@@ -441,7 +441,9 @@ def survey(
         rows, pending = [], []
 
         def keep(row: dict) -> None:
-            rows.append(tuple(map(row.get, SONG_COLUMNS)))  # a third of the memory of the record
+            # a third of the memory of the record; what comes again and again, as artists do, is there once
+            values = map(row.get, SONG_COLUMNS)
+            rows.append(tuple(sys.intern(value) if type(value) is str else value for value in values))
 
         for song in found:
             record = known(song, songs=songs, root=root)
@@ -464,6 +466,7 @@ def survey(
         for song, reason in refused.items():
             keep(_refused_row(song, reason))
         table = pd.DataFrame(rows, columns=list(SONG_COLUMNS))
+        rows.clear()
         mark_duplicates(table)
         write_songs(root, table)
     return table, len(pending)

@@ -176,6 +176,7 @@ def _client(jobs: int, scheduler: str | None) -> Iterator[Client]:
     settings = {
         "distributed.scheduler.allowed-failures": 1,  # a song that stops its worker gets one more try
         "distributed.nanny.pre-spawn-environ": ONE_THREAD,
+        "distributed.admin.low-level-log-length": 10,  # of thousands of messages it would keep a thousand
         "distributed.scheduler.http.routes": [],
         "distributed.worker.http.routes": [],
     }
