@@ -14,7 +14,8 @@ import skops.io
 from classifiers import Model, artists_of, average_temperature, averaged, cooled
 from feature_extraction import COLUMNS, SETTINGS
 from library import UserError, alone, printable, read_songs, versions, whole_file
-from networks import import_keras, is_network, with_ear
+from networks import is_network, with_ear
+from quiet_keras import import_keras
 
 # The only types, beyond skops' own list, that a model file may hold.
 TRUSTED = ["sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor", "sklearn.tree._tree.Tree"]

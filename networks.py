@@ -1,13 +1,5 @@
-"""The Keras networks: one on features, one that listens to the clips themselves.
+"""The Keras networks that learn here: one on features, one that listens to the clips themselves."""
 
-TensorFlow takes seconds to import: it is imported when a network is made or loaded, not before.
-"""
-
-import contextlib
-import logging
-import os
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +10,7 @@ from sklearn.base import BaseEstimator
 from feature_extraction import read_clip
 from library import SongError, UserError, clip_folder, printable
 from mp3_split import CLIP_SAMPLES, SAMPLE_RATE
+from quiet_keras import import_keras
 
 N_MELS = 64
 MEL_N_FFT = 1024  # samples in a frame: 46 ms
@@ -147,28 +140,3 @@ def log_mels(frame: pd.DataFrame, root: Path) -> np.ndarray:
 
 def _samples(clip: Path) -> np.ndarray:
     return np.round(read_clip(clip) * 32768).astype(np.int16)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep TensorFlow's greetings, which its C++ side writes to stderr at import, out of notebooks."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(stderr, 2)
-        logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it sets its own level when it is imported
-        os.close(stderr)
-        os.close(nowhere)
-
-
-def import_keras() -> Any:
-    """Keras, with TensorFlow below it, once it is needed."""
-    if "keras" in sys.modules:
-        return sys.modules["keras"]
-    with _quiet():
-        import keras
-        import keras.wrappers
-    return keras

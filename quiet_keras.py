@@ -1,0 +1,33 @@
+"""Keras, with TensorFlow below it, imported once it is needed: that takes seconds, and is not silent by itself."""
+
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep TensorFlow's greetings, which its C++ side writes to stderr at import, out of notebooks."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it sets its own level when it is imported
+        os.close(stderr)
+        os.close(nowhere)
+
+
+def import_keras() -> Any:
+    """Keras, with TensorFlow below it, once it is needed."""
+    if "keras" in sys.modules:
+        return sys.modules["keras"]
+    with _quiet():
+        import keras
+        import keras.wrappers
+    return keras
