@@ -23,9 +23,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+import embeddings
 import terminal
 import workers
-from feature_extraction import COLUMNS, ORIGINAL, SETTINGS, up_to_date
+from feature_extraction import COLUMNS, ORIGINAL, SETTINGS, fits, noted_in
 from library import (
     GOOD,
     RECORD,
@@ -43,18 +44,14 @@ from library import (
     whole_file,
 )
 
-PART = 56_000  # clips in a file of the frame, about 128 MB
+PART = 128e6  # bytes in a file of the frame, about
 AT_ONCE = 50  # songs' tables in memory: each of hundreds of columns, it takes far more than its numbers
 ROW_GROUP = 8_192  # clips that a reader holds in memory at least
 PICKLE_LIMIT = 1.0  # GB; the notebooks hold several copies of what is in it
 
 LABELS = ["artist", "album", "song"]
 KEYS = ["clip", "start", "silent"]
-SCHEMA = pa.schema(
-    [(name, pa.string()) for name in LABELS]
-    + list(zip(KEYS, (pa.int64(), pa.float64(), pa.bool_()), strict=True))
-    + [(name, pa.float32()) for name in COLUMNS]
-)
+EMBEDDED = COLUMNS + embeddings.COLUMNS  # what tables hold if they were asked to
 NOTED = "_common_metadata"  # in the frame's folder: what it was made from; readers of Parquet do not take it for data
 
 # The columns of a frame of 2018, and what they are called now. Its RMS was on another scale.
@@ -65,8 +62,17 @@ OF_2018 = {"Artist": "artist", "Tempo": "tempo"} | {
 }
 
 
-def load_table(song: str, *, root: Path) -> pa.Table:
-    """Read a song's table and check it.
+def schema(columns: list[str]) -> pa.Schema:
+    """Of a frame with these features."""
+    return pa.schema(
+        [(name, pa.string()) for name in LABELS]
+        + list(zip(KEYS, (pa.int64(), pa.float64(), pa.bool_()), strict=True))
+        + [(name, pa.float32()) for name in columns]
+    )
+
+
+def load_table(song: str, columns: list[str] = COLUMNS, *, root: Path) -> pa.Table:
+    """Read a song's table and check it; of its features only these are kept.
 
     Raises
     ------
@@ -82,9 +88,9 @@ def load_table(song: str, *, root: Path) -> pa.Table:
     problem = ""
     if table is None:
         problem = "cannot be read"
-    elif table.column_names != KEYS + COLUMNS:
+    elif table.column_names not in (KEYS + COLUMNS, KEYS + EMBEDDED) or not set(columns) <= set(table.column_names):
         problem = "has other columns"
-    elif bad := [name for name in COLUMNS if not np.isfinite(table[name].to_numpy()).all()]:
+    elif bad := [name for name in columns if not np.isfinite(table[name].to_numpy()).all()]:
         problem = f"holds values that are no numbers, in {', '.join(bad[:3])}"
     elif len(table["clip"].unique()) < len(table):
         problem = "holds a clip twice"
@@ -92,7 +98,7 @@ def load_table(song: str, *, root: Path) -> pa.Table:
         raise SongError(
             f"its table {problem}; delete {printable(table_path(root, song))} and run feature_extraction.py"
         )
-    return table
+    return table.select(KEYS + columns)
 
 
 class Part(NamedTuple):
@@ -102,23 +108,25 @@ class Part(NamedTuple):
     songs: list[tuple[str, str, str]]  # `LABELS` of each
 
 
-def parts(songs: pd.DataFrame) -> list[Part]:
-    """Share songs out among files of about `PART` clips, in order of song.
+def parts(songs: pd.DataFrame, columns: list[str] = COLUMNS) -> list[Part]:
+    """Share songs out among files of about `PART` bytes, in order of song.
 
     Parameters
     ----------
     songs : pd.DataFrame
         Rows of songs.csv.
+    columns : list of str
+        The features that the frame will have.
     """
     songs = songs.sort_values("song")
     before = songs["clips"].cumsum() - songs["clips"]
     return [
         Part(number, list(some[LABELS].itertuples(index=False, name=None)))
-        for number, (_, some) in enumerate(songs.groupby(before // PART))
+        for number, (_, some) in enumerate(songs.groupby(before // (PART // (4 * len(columns)))))
     ]
 
 
-def write_part(part: Part, *, root: Path, folder: Path) -> tuple[int, dict[str, str]]:
+def write_part(part: Part, *, root: Path, folder: Path, columns: list[str]) -> tuple[int, dict[str, str]]:
     """Put the tables of some songs below one another, with their labels in front, into one file of the frame.
 
     Returns
@@ -128,17 +136,18 @@ def write_part(part: Part, *, root: Path, folder: Path) -> tuple[int, dict[str, 
     left_out : dict of str to str
         Songs whose tables cannot be used, and why.
     """
-    tables, left_out, clips = [SCHEMA.empty_table()], {}, 0
-    with pq.ParquetWriter(folder / f"part-{part.number:05d}.parquet", SCHEMA, use_dictionary=LABELS) as writer:
+    kinds = schema(columns)
+    tables, left_out, clips = [], {}, 0
+    with pq.ParquetWriter(folder / f"part-{part.number:05d}.parquet", kinds, use_dictionary=LABELS) as writer:
         for labels in part.songs:
             song = labels[-1]
             try:
-                table = load_table(song, root=root)
+                table = load_table(song, columns, root=root)
             except SongError as error:
                 left_out[song] = str(error)
                 continue
-            columns = [pa.repeat(pa.scalar(label, pa.string()), len(table)) for label in labels]
-            tables.append(pa.table([*columns, *table.columns], SCHEMA))
+            before = [pa.repeat(pa.scalar(label, pa.string()), len(table)) for label in labels]
+            tables.append(pa.table([*before, *table.columns], kinds))
             if len(tables) > AT_ONCE:
                 tables = [pa.concat_tables(tables).combine_chunks()]
             if sum(map(len, tables)) >= ROW_GROUP:
@@ -149,16 +158,20 @@ def write_part(part: Part, *, root: Path, folder: Path) -> tuple[int, dict[str, 
 
 def _flush(tables: list[pa.Table], writer: pq.ParquetWriter) -> int:
     """Write tables as one group of rows, and forget them; returns the number of rows."""
+    if not tables:
+        return 0
     made = pa.concat_tables(tables).combine_chunks()
     writer.write_table(made)
-    tables[:] = [SCHEMA.empty_table()]
+    tables.clear()
     return len(made)
 
 
-def fingerprint(songs: pd.DataFrame) -> str:
-    """What a frame is made from: the labels and samples of its songs, and the settings."""
+def fingerprint(songs: pd.DataFrame, embedded: str = "") -> str:
+    """What a frame is made from: the labels and samples of its songs, the settings, and what else is in it."""
     rows = songs.sort_values("song")[[*LABELS, "hash"]].to_numpy().tolist()
-    return hashlib.blake2b(json.dumps([rows, SETTINGS]).encode(), digest_size=16).hexdigest()
+    return hashlib.blake2b(
+        json.dumps([rows, SETTINGS, embedded][: 2 + bool(embedded)]).encode(), digest_size=16
+    ).hexdigest()
 
 
 def attributes(root: Path) -> dict:
@@ -167,8 +180,9 @@ def attributes(root: Path) -> dict:
     Returns
     -------
     dict
-        ``made_from`` (see `fingerprint`), ``settings``, ``versions``, ``songs``, ``clips``, and ``pickled``:
-        what `_end_of` says of its pickle. Empty where there is no frame.
+        ``made_from`` (see `fingerprint`), ``settings``, ``embedded`` (`embeddings.STAMP` or nothing),
+        ``versions``, ``songs``, ``clips``, and ``pickled``: what `_end_of` says of its pickle. Empty where
+        there is no frame.
     """
     try:
         return json.loads(pq.read_metadata(root / "df_music.parquet" / NOTED).metadata[b"PANDAS_ATTRS"])
@@ -265,18 +279,24 @@ def work(args: argparse.Namespace) -> int:
 def renew(good: pd.DataFrame, args: argparse.Namespace) -> dict[str, str]:
     """Gather the tables of good songs and write the frame, if it is out of date; returns what is not in it, and why."""
     root = args.data
-    hashes = zip(good["song"], good["hash"], strict=True)
-    ready = np.array([up_to_date(song, digest, root=root) for song, digest in hashes])
+    tables = [(noted_in(song, root), digest) for song, digest in zip(good["song"], good["hash"], strict=True)]
+    ready, heard = (np.array([fits(*table, embed) for table in tables]) for embed in (False, True))
     left_out = dict.fromkeys(good["song"][~ready], "has no table, or one that is out of date")
     songs = good[ready]
     if songs.empty:
         raise UserError("No song has its table of features yet. Run feature_extraction.py first.")
-    size = _size(int(songs["clips"].sum()))
+    columns, embedded = (EMBEDDED, embeddings.STAMP) if heard[ready].all() else (COLUMNS, "")
+    if heard.any() and not embedded:
+        print(
+            f"Of {len(songs):,} songs, {int(heard.sum()):,} have musicnn's numbers, so the frame does without. For the "
+            f"others: {terminal.command('feature_extraction.py', root)} --embeddings musicnn, then this again."
+        )
+    size = 4e-9 * len(columns) * int(songs["clips"].sum())  # GB, labels left out
     small = size <= args.pickle_limit
     noted, pickle = attributes(root), root / "df_music.pkl"
     # The pickle is replaced first: if it is not the one that was noted, a run was killed in between.
     if (
-        noted.get("made_from") == fingerprint(songs)
+        noted.get("made_from") == fingerprint(songs, embedded)
         and small == bool(noted["pickled"])
         and noted["pickled"] == _end_of(pickle)
     ):
@@ -284,9 +304,9 @@ def renew(good: pd.DataFrame, args: argparse.Namespace) -> dict[str, str]:
         return left_out
     with whole_file(root / "df_music.parquet") as folder:
         folder.mkdir()
-        writing, clips = functools.partial(write_part, root=root, folder=folder), 0
+        writing, clips = functools.partial(write_part, root=root, folder=folder, columns=columns), 0
         for _, outcome in workers.run(
-            writing, parts(songs), label="Gathering", unit="files", jobs=args.jobs, scheduler=args.scheduler
+            writing, parts(songs, columns), label="Gathering", unit="files", jobs=args.jobs, scheduler=args.scheduler
         ):
             if isinstance(outcome, SongError):
                 raise UserError(f"A part of the frame could not be written: {outcome}")
@@ -295,11 +315,11 @@ def renew(good: pd.DataFrame, args: argparse.Namespace) -> dict[str, str]:
         songs = songs[~songs["song"].isin(left_out)]
         if songs.empty:
             raise UserError(f"No table is usable; the first: {next(iter(left_out.values()))}")
-        noted = {"made_from": fingerprint(songs), "settings": SETTINGS, "versions": versions()}
-        finish(folder, root, noted | {"songs": len(songs), "clips": clips}, small)
+        noted = {"made_from": fingerprint(songs, embedded), "settings": SETTINGS, "embedded": embedded}
+        finish(folder, root, noted | {"versions": versions(), "songs": len(songs), "clips": clips}, small)
     print(
         f"{terminal.counted(clips, 'clip')} of {terminal.counted(len(songs), 'song')} by "
-        f"{terminal.counted(songs['artist'].nunique(), 'artist')}, {len(COLUMNS)} features each, "
+        f"{terminal.counted(songs['artist'].nunique(), 'artist')}, {len(columns):,} features each, "
         f"in {printable(root / 'df_music.parquet')}{' and df_music.pkl' if small else ''}."
     )
     if not small:
@@ -310,18 +330,14 @@ def renew(good: pd.DataFrame, args: argparse.Namespace) -> dict[str, str]:
     return left_out
 
 
-def _size(clips: int) -> float:
-    """Of a frame of so many clips, in GB; labels left out."""
-    return clips * 4 * len(COLUMNS) / 1e9
-
-
 def finish(folder: Path, root: Path, noted: dict, pickled: bool) -> None:
     """Write the pickle of a frame whose files are written, and note what both were made from."""
     pickle = root / "df_music.pkl"
 
     def note(end: str) -> None:
         attributes = {"PANDAS_ATTRS": json.dumps(noted | {"pickled": end})}
-        pq.write_metadata(SCHEMA.with_metadata(attributes), folder / NOTED)
+        kinds = pq.read_schema(next(folder.glob("part-*.parquet")))
+        pq.write_metadata(kinds.with_metadata(attributes), folder / NOTED)
 
     if not pickled:
         note("")

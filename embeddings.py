@@ -14,6 +14,7 @@ from typing import Any
 
 import librosa
 import numpy as np
+import pandas as pd
 
 from library import UserError
 from mp3_split import SAMPLE_RATE
@@ -26,6 +27,7 @@ N_MELS = 96
 
 NAMES = ("musicnn",)  # of what can be asked for
 VERSION = "0.1.0"
+STAMP = f"musicnn {VERSION}, 1"  # what tables are known by: raise its end when a number would come out otherwise
 INSTALL = f"pip install --no-deps musicnn=={VERSION}"
 
 TAGS = {
@@ -63,6 +65,14 @@ COLUMNS = [
         *(column for column in TAG_COLUMNS if column.startswith(f"musicnn_{net}_")),
     )
 ]
+
+
+# For people.
+MEANINGS = {
+    "musicnn_mtt_mean_001": f"mean over time of each of its layers ({POOLED} of each network)",
+    "musicnn_mtt_hidden_001": f"last layer but one ({HIDDEN} of each)",
+    "musicnn_mtt_guitar": "how surely it would tag the clip so (0 to 1; 50 tags of each)",
+}
 
 
 def spectrograms(y: np.ndarray) -> np.ndarray:
@@ -104,6 +114,25 @@ def embed(y: np.ndarray) -> np.ndarray:
     """
     seen = spectrograms(y)
     return np.concatenate([network(net).predict_on_batch(seen) for net in TAGS], axis=1)
+
+
+def tags_of(clips: pd.DataFrame) -> pd.Series:
+    """How surely the networks would tag clips, on average, with each tag (0 to 1), the surest first.
+
+    Of a tag that both networks know, the surer one counts.
+
+    Parameters
+    ----------
+    clips : pd.DataFrame
+        With `TAG_COLUMNS`.
+    """
+    means = clips[[*TAG_COLUMNS]].mean().rename(lambda column: TAG_COLUMNS[column].lower())
+    return means.groupby(level=0).max().sort_values(ascending=False)
+
+
+def top_tags(clips: pd.DataFrame, count: int = 5) -> list[str]:
+    """The surest of `tags_of`."""
+    return list(tags_of(clips).index[:count])
 
 
 @functools.cache
@@ -188,8 +217,30 @@ def weights(net: str) -> dict[str, np.ndarray]:
     Raises
     ------
     UserError
+        See `check`.
+    """
+    path = _find(net)
+    import_keras()  # which keeps TensorFlow quiet
+    import tensorflow as tf
+
+    # The file beside them that says where they lie names a folder of its author's: so not tf.train.load_checkpoint.
+    reader = tf.compat.v1.train.NewCheckpointReader(f"{path}/")
+    return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map() if "/" in name}
+
+
+def check() -> None:
+    """See that the weights are there and whole, before anything begins.
+
+    Raises
+    ------
+    UserError
         If the package is not installed, or its files are not those of its one version.
     """
+    for net in WEIGHTS:
+        _find(net)
+
+
+def _find(net: str) -> Path:
     package = importlib.util.find_spec("musicnn")  # looks for it, and runs nothing of it
     if package is None or not package.submodule_search_locations:
         raise UserError(f"The weights of musicnn are not installed. To have them: {INSTALL}")
@@ -204,9 +255,4 @@ def weights(net: str) -> dict[str, np.ndarray]:
             f"The weights in {path} are not those of musicnn {VERSION}: another version, or damaged. To have them "
             f"anew: {INSTALL} --force-reinstall"
         )
-    import_keras()  # which keeps TensorFlow quiet
-    import tensorflow as tf
-
-    # The file beside them that says where they lie names a folder of its author's: so not tf.train.load_checkpoint.
-    reader = tf.compat.v1.train.NewCheckpointReader(f"{path}/")
-    return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map() if "/" in name}
+    return path

@@ -2,6 +2,7 @@
 
     python feature_extraction.py               # the clips that mp3_split.py cut
     python feature_extraction.py --from-songs  # the songs themselves, without step 1: no clip is kept on disk
+    python feature_extraction.py --embeddings musicnn   # also what a published network hears (needs its weights)
     python feature_extraction.py --list        # the columns, with unit, meaning and source
 
 Writes one table (Parquet) for each song under data/features/; from songs, also songs.csv. Running it
@@ -26,6 +27,7 @@ import pyarrow.parquet as pq
 import soundfile
 from threadpoolctl import threadpool_limits
 
+import embeddings
 import mp3_split
 import spectra
 import terminal
@@ -194,20 +196,22 @@ def extract(y: np.ndarray | Spectra) -> np.ndarray:
     return np.concatenate(parts, axis=1, dtype=np.float32)
 
 
-def describe(song: Iterable[np.ndarray]) -> pd.DataFrame:
+def describe(song: Iterable[np.ndarray], *, embed: bool = False) -> pd.DataFrame:
     """Turn the stacks of a song's clips, in order, into its table.
 
     Parameters
     ----------
     song : iterable of np.ndarray [shape=(clips, CLIP_SAMPLES)]
         All clips of the song, at least one.
+    embed : bool
+        Whether the published network is to hear them, too.
 
     Returns
     -------
     pd.DataFrame
-        Columns ``clip``, ``start`` (s), ``silent``, then `COLUMNS`.
+        Columns ``clip``, ``start`` (s), ``silent``, then `COLUMNS`, and `embeddings.COLUMNS` if asked for.
     """
-    whole, values, silent = WholeSong(), [], []
+    whole, values, silent, heard = WholeSong(), [], [], []
     # On one thread, as in the workers: how sums are shared out among threads changes their last digits.
     with threadpool_limits(1):
         for stack in song:
@@ -215,10 +219,15 @@ def describe(song: Iterable[np.ndarray]) -> pd.DataFrame:
             values.append(extract(shared))
             silent.append(is_silent(stack))
             whole.hear(shared)
+            if embed:
+                heard.append(embeddings.embed(stack))
         of_song = np.concatenate([np.atleast_1d(feature.compute(whole)) for feature in SONG_FEATURES.values()])
     of_clips = np.concatenate(values)
     of_song = np.tile(of_song.astype(np.float32), (len(of_clips), 1))
-    table = pd.DataFrame(np.concatenate([of_clips, of_song], axis=1), columns=COLUMNS)
+    values, names = [of_clips, of_song], COLUMNS
+    if embed:
+        values, names = [*values, np.concatenate(heard)], COLUMNS + embeddings.COLUMNS
+    table = pd.DataFrame(np.concatenate(values, axis=1), columns=names)
     table.insert(0, "clip", np.arange(len(table)))
     table.insert(1, "start", table["clip"] * float(CLIP_SECONDS))
     table.insert(2, "silent", np.concatenate(silent))
@@ -260,7 +269,7 @@ def stacks(clips: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         yield np.stack(stack)
 
 
-def describe_file(path: Path, max_hours: float = MAX_HOURS) -> tuple[pd.DataFrame | None, dict]:
+def describe_file(path: Path, max_hours: float = MAX_HOURS, *, embed: bool = False) -> tuple[pd.DataFrame | None, dict]:
     """The table of a song without clips on disk, by the same numbers as through them.
 
     Returns
@@ -278,23 +287,23 @@ def describe_file(path: Path, max_hours: float = MAX_HOURS) -> tuple[pd.DataFram
     listening = Listening(path, max_hours)
     heard = stacks(clip / np.float32(32768) for clip in listening)
     first = next(heard, None)  # a song too short for a clip has no stack
-    table = describe(chain([first], heard)) if first is not None else None
+    table = describe(chain([first], heard), embed=embed) if first is not None else None
     return table if listening.record["status"] in GOOD else None, listening.record
 
 
-def describe_song(song: str, *, root: Path) -> int:
+def describe_song(song: str, *, root: Path, embed: bool) -> int:
     """Write the table of one song; returns its number of clips."""
     record, paths = read_record(root, song), clip_paths(root, song)
     if record is None or len(paths) != record.get("clips"):
         raise SongError(f"only {terminal.counted(len(paths), 'clip')} of it left; run mp3_split.py again")
-    write_table(describe(stacks(map(read_clip, paths))), record, song, root)
+    write_table(describe(stacks(map(read_clip, paths)), embed=embed), record, song, root)
     return len(paths)
 
 
-def hear_song(song: str, *, songs: Path, root: Path, max_hours: float = MAX_HOURS) -> dict:
+def hear_song(song: str, *, songs: Path, root: Path, max_hours: float = MAX_HOURS, embed: bool = False) -> dict:
     """Write the table of one song straight from its file; returns its record, as `mp3_split.split_song` does."""
     source = mp3_split.source_of(songs / song)
-    table, record = describe_file(songs / song, max_hours)
+    table, record = describe_file(songs / song, max_hours, embed=embed)
     record |= {"source": source, "settings": mp3_split.SETTINGS}
     if table is not None:
         write_table(table, record, song, root)
@@ -311,7 +320,10 @@ def write_table(table: pd.DataFrame, record: dict, song: str, root: Path) -> Non
         pq.ParquetWriter(path, made.schema, **plain) as writer,
     ):
         writer.write_table(made)
-        writer.add_key_value_metadata({"made_by": stamp(record["hash"]), "record": json.dumps(record)})
+        noted = {"made_by": stamp(record["hash"]), "record": json.dumps(record)}
+        if len(table.columns) > len(COLUMNS) + 3:
+            noted["embeddings"] = embeddings.STAMP
+        writer.add_key_value_metadata(noted)
 
 
 def stamp(digest: str) -> str:
@@ -328,16 +340,19 @@ def noted_in(song: str, root: Path) -> dict[str, str]:
         return {}
 
 
-def up_to_date(song: str, digest: str, *, root: Path) -> bool:
-    """Whether a song's table is there and made from these samples with these settings."""
-    return noted_in(song, root).get("made_by") == stamp(digest)
+def fits(noted: dict[str, str], digest: str, embed: bool) -> bool:
+    """Whether a table is made from these samples with these settings, going by what is noted in it.
+
+    That it also holds what musicnn heard, though nobody asked for it, does no harm.
+    """
+    return noted.get("made_by") == stamp(digest) and (not embed or noted.get("embeddings") == embeddings.STAMP)
 
 
-def heard_before(song: str, *, songs: Path, root: Path) -> dict | None:
+def heard_before(song: str, *, songs: Path, root: Path, embed: bool = False) -> dict | None:
     """The record of a song whose table is there, made from the file as it is today with these settings; or None."""
     noted = noted_in(song, root)
     record = json.loads(noted.get("record", "{}"))
-    if not record or noted.get("made_by") != stamp(record["hash"]) or record["settings"] != mp3_split.SETTINGS:
+    if not record or not fits(noted, record["hash"], embed) or record["settings"] != mp3_split.SETTINGS:
         return None
     return record if mp3_split.unchanged(record, songs / song) else None
 
@@ -350,15 +365,18 @@ def work(args: argparse.Namespace) -> int:
     if args.list:
         print_columns()
         return terminal.ALL_GOOD
-    root = args.data
+    root, embed = args.data, bool(args.embeddings)
+    if embed:
+        embeddings.check()
     if args.from_songs:
-        table, listened = mp3_split.survey(args, hear_song, heard_before, label="Describing")
+        hear, known = (functools.partial(function, embed=embed) for function in (hear_song, heard_before))
+        table, listened = mp3_split.survey(args, hear, known, label="Describing")
         return mp3_split.summarise(table, listened, root / "features")
     good = good_songs(root)
     songs = dict(zip(good["song"], good["hash"], strict=True))
-    describing, done, failed = functools.partial(describe_song, root=root), 0, {}
+    describing, done, failed = functools.partial(describe_song, root=root, embed=embed), 0, {}
     with alone(root):
-        pending = [song for song, digest in songs.items() if not up_to_date(song, digest, root=root)]
+        pending = [song for song, digest in songs.items() if not fits(noted_in(song, root), digest, embed)]
         known = sum(table_path(root, song).exists() for song in pending)
         for song, outcome in workers.run(
             describing, pending, label="Describing", jobs=args.jobs, scheduler=args.scheduler
@@ -370,7 +388,8 @@ def work(args: argparse.Namespace) -> int:
     described = len(songs) - len(failed)
     terminal.print_note(root)
     where = printable(root / "features")
-    print(f"{terminal.counted(described, 'song')} described by {len(COLUMNS)} features in {where}.")
+    also = f" and {len(embeddings.COLUMNS):,} numbers of musicnn" if embed else ""
+    print(f"{terminal.counted(described, 'song')} described by {len(COLUMNS)} features{also} in {where}.")
     again = f", of them {known:,} that were out of date" if known else ""
     print(f"Songs described now: {len(pending) - len(failed):,} ({terminal.counted(done, 'clip')}){again}.")
     terminal.print_left_out(failed)
@@ -388,12 +407,20 @@ def print_columns() -> None:
             meaning = feature.meaning + (f": {statistic.meaning}" if statistic else "")
             gain = "; depends on gain" if column in LOUDNESS else ""
             print(f"{column:20}  {feature.unit:16}  {meaning}{gain} ({source})")
+    print(
+        "With --embeddings musicnn also, of the networks that learned from MagnaTagATune (mtt) and Million Song (msd):"
+    )
+    for name, meaning in embeddings.MEANINGS.items():
+        print(f"{name:20}  {meaning}")
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = terminal.parser(__doc__)
     parser.add_argument("--list", action="store_true", help="print every column and its meaning, and stop")
+    parser.add_argument(
+        "--embeddings", choices=embeddings.NAMES, help="also have a published network listen; twice as slow or slower"
+    )
     workers.add_arguments(parser)
     parser.add_argument("--from-songs", action="store_true", help="listen to the songs instead of their clips")
     mp3_split.add_arguments(parser.add_argument_group("with --from-songs, as in mp3_split.py"))

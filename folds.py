@@ -134,7 +134,7 @@ def folds(
     for part in parts:
         learn, _ = _sides(frame, part)
         # On a best-of album may stand nothing but what is on the others: then nobody can be tested on them.
-        gone = set(frame["artist"]) - set(frame["artist"].iloc[learn])
+        gone = set(frame["artist"].unique()) - set(frame["artist"].iloc[learn].unique())
         learn, test = _sides(frame, part[~part["artist"].isin(gone)])
         if len(test):
             dealt.append((learn, test))
@@ -158,18 +158,18 @@ def check(frame: pd.DataFrame, dealt: list[tuple[np.ndarray, np.ndarray]], *, by
         If a recording (by album: an album) stands on both sides, or an artist is missing where it
         must not be.
     """
-    everyone, known = set(frame["artist"]), recordings(frame).groupby(frame["artist"]).nunique()
+    everyone, known = set(frame["artist"].unique()), recordings(frame).groupby(frame["artist"]).nunique()
     keep_apart = [frame["song"], recordings(frame)]
     if by == "album":
         keep_apart.append(frame["artist"] + "/" + frame["album"])
     for number, (train, test) in enumerate(dealt, start=1):
         for names in keep_apart:
-            both = set(names.iloc[train]) & set(names.iloc[test])
+            both = set(names.iloc[train].unique()) & set(names.iloc[test].unique())
             if both:
                 raise UserError(f"Fold {number} would learn from what it is tested on: {printable(min(both))}.")
-        missing = everyone - set(frame["artist"].iloc[train])
+        missing = everyone - set(frame["artist"].iloc[train].unique())
         if by == "song":
-            missing |= set(known.index[known > 1]) - set(frame["artist"].iloc[test])
+            missing |= set(known.index[known > 1]) - set(frame["artist"].iloc[test].unique())
         if missing:
             raise UserError(
                 f"{printable(min(missing))} has too few recordings of its own to stand on both sides of fold "

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import skops.io
 
+import embeddings
 from classifiers import Model, artists_of, average_temperature, averaged, cooled
 from feature_extraction import COLUMNS, SETTINGS
 from library import UserError, alone, printable, read_songs, versions, whole_file
@@ -33,6 +34,11 @@ class Saved(NamedTuple):
     def listens(self) -> bool:
         """Whether it needs the samples of the clips, not only their features."""
         return any(member.columns is None for member in self.members)
+
+    @property
+    def embeds(self) -> bool:
+        """Whether it goes by what musicnn hears."""
+        return bool(self.info.get("embedded"))
 
     @property
     def whole_songs(self) -> bool:
@@ -90,6 +96,7 @@ def save(
         "classes": members[0].classes,
         "features": COLUMNS,
         "settings": SETTINGS,
+        "embedded": embeddings.STAMP if _used(members).intersection(embeddings.COLUMNS) else "",
         "versions": versions(),
         "commit": _commit(),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -109,6 +116,11 @@ def save(
         (folder / "model.json").write_text(json.dumps(info, indent=1, ensure_ascii=False), encoding="utf-8")
         (folder / "model.md").write_text(card(info), encoding="utf-8")
     return info
+
+
+def _used(members: list[Model]) -> set[str]:
+    """The columns that models look at."""
+    return {name for member in members for name in member.columns or []}
 
 
 def _settings_of(member: Model) -> dict:
@@ -186,6 +198,8 @@ def load(root: Path) -> Saved:
         raise UserError(f"There is no model in {printable(folder)}. {REMAKE}{demo}") from None
     try:
         problems = mismatches(info)
+        if info.get("embedded"):
+            embeddings.check()
         members = [
             Model(None, info["classes"], **{key: row[key] for key in row if key != "file"}) for row in info["members"]
         ]
@@ -217,8 +231,10 @@ def _load_estimator(path: Path) -> Any:
 def mismatches(info: dict) -> list[str]:
     """How a saved model differs from what the code here would make: each in words."""
     problems = []
-    used = {name for row in info["members"] for name in row["columns"] or []}
+    used = {name for row in info["members"] for name in row["columns"] or []} - set(embeddings.COLUMNS)
     missing, extra = (used | set(info["features"])) - set(COLUMNS), set(COLUMNS) - set(info["features"])
+    if info.get("embedded", "") not in ("", embeddings.STAMP):
+        problems.append(f"musicnn was {info['embedded']}, is {embeddings.STAMP}")
     if missing:
         problems.append(f"it needs features that are no longer made ({', '.join(sorted(missing)[:5])})")
     if extra:

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+import embeddings
 import terminal
 import workers
 from feature_extraction import describe_file
@@ -58,6 +59,7 @@ class Verdict(NamedTuple):
     clips: pd.DataFrame  # the same for each clip, by its start in seconds; silent ones are missing numbers
     known: bool  # whether the model learned from this very recording
     none_below: float | None  # less sure than this, the song is by none of them
+    tags: list[str]  # what musicnn would call it, if it was asked
     alone: bool = True  # whether a clip was judged by itself; else also by the song around it
 
     @property
@@ -94,6 +96,11 @@ class Verdict(NamedTuple):
         legend = "  ".join(f"{mark} {name}" for mark, name in zip(marks, names, strict=False) if mark in line)
         return f"0:00 {line} {terminal.clock(2 * len(self.clips))}   {legend}"
 
+    def in_words(self) -> str:
+        """All of it, as it is printed below the song's name."""
+        tags = f"\n  musicnn calls it: {', '.join(self.tags)}" if self.tags else ""
+        return f"  {self}\n  {self.timeline(terminal.drawable(*MARKS))}{tags}"
+
     def as_dict(self) -> dict:
         """For programs: ``artist`` is None if it is by none of these; ``probability`` is that of ``nearest``."""
         nearest, following = self.song.index[:2]
@@ -113,6 +120,7 @@ class Verdict(NamedTuple):
         artists, best = self.clips.dropna().idxmax(axis=1), self.clips.max(axis=1)
         return {
             "probabilities": {artist: _rounded(p) for artist, p in self.song.items()},
+            "tags": self.tags,
             "timeline": [
                 {"start": start, "artist": None if np.isnan(p) else artists[start], "probability": _rounded(p)}
                 for start, p in best.items()
@@ -127,8 +135,8 @@ def _rounded(p: float) -> float | None:
 # --- one song --------------------------------------------------------------------------------
 
 
-def hear(path: str | Path, *, keep_sound: bool = False) -> Heard:
-    """Listen to a file.
+def hear(path: str | Path, *, keep_sound: bool = False, embed: bool = False) -> Heard:
+    """Listen to a file, for a model that needs its sound or what musicnn hears.
 
     Raises
     ------
@@ -140,7 +148,7 @@ def hear(path: str | Path, *, keep_sound: bool = False) -> Heard:
         raise SongError("there is no such file")
     if path.suffix.lower() not in DEMUXERS:
         raise SongError(unsupported(path.suffix))
-    table, record = describe_file(path)
+    table, record = describe_file(path, embed=embed)
     if table is None:
         silent = "none of these: " if record["status"] == "silent" else ""
         raise SongError(f"{silent}{record['status']}: {record['reason']}")
@@ -163,7 +171,8 @@ def judge(heard: Heard, saved: Saved) -> Verdict:
     song = np.exp(songs.iloc[0]).sort_values(ascending=False)
     known = heard.record["hash"] in saved.info["songs"].values()
     by_start = np.exp(clips).reindex(heard.table.index).set_axis(heard.table["start"])
-    return Verdict(song, by_start, known, saved.info["none_below"], not saved.whole_songs)
+    tags = embeddings.top_tags(loud) if saved.embeds else []
+    return Verdict(song, by_start, known, saved.info["none_below"], tags, not saved.whole_songs)
 
 
 # --- all songs -------------------------------------------------------------------------------
@@ -181,7 +190,8 @@ def work(args: argparse.Namespace) -> int:
     if not quiet:
         terminal.print_note(args.data)
     try:
-        for path, outcome in listen(list(songs), args, keep_sound=saved.listens or bool(args.plot)):
+        sound = saved.listens or bool(args.plot)
+        for path, outcome in listen(list(songs), args, keep_sound=sound, embed=saved.embeds):
             if isinstance(outcome, SongError):
                 rows[path] = {"problem": str(outcome)}
                 continue
@@ -190,7 +200,7 @@ def work(args: argparse.Namespace) -> int:
             if draw:
                 draw(songs[path], outcome, verdict)
             if not quiet:
-                tqdm.write(f"{printable(path)}\n  {verdict}\n  {verdict.timeline(terminal.drawable(*MARKS))}")
+                tqdm.write(f"{printable(path)}\n{verdict.in_words()}")
     except KeyboardInterrupt:
         return _stop(rows, len(songs) + len(problems), {} if quiet else files, saved)
     for kind, path in files.items():
@@ -238,17 +248,15 @@ def find(named: list[Path]) -> tuple[dict[Path, str], dict[Path, str]]:
     return songs, failed
 
 
-def listen(
-    songs: list[Path], args: argparse.Namespace, *, keep_sound: bool
-) -> Iterator[tuple[Path, Heard | SongError]]:
-    """Listen to songs: one alone here, at once; several in worker processes."""
+def listen(songs: list[Path], args: argparse.Namespace, **needed: bool) -> Iterator[tuple[Path, Heard | SongError]]:
+    """Listen to songs, as `hear` does: one alone here, at once; several in worker processes."""
     if len(songs) != 1 or args.scheduler:
-        function, names = functools.partial(hear, keep_sound=keep_sound), list(map(str, songs))
+        function, names = functools.partial(hear, **needed), list(map(str, songs))
         for name, outcome in workers.run(function, names, label="Listening", jobs=args.jobs, scheduler=args.scheduler):
             yield Path(name), outcome
         return
     try:
-        yield songs[0], hear(songs[0], keep_sound=keep_sound)
+        yield songs[0], hear(songs[0], **needed)
     except SongError as error:
         yield songs[0], error
 

@@ -62,7 +62,7 @@ def judge(
         # Of its clips, a model of whole songs says what it does knowing the song: not to be held against others.
         # And of clips that memory would not hold, all answers are too many.
         if recipe.whole_songs or isinstance(sounds, OnDisk):
-            clips = clips.iloc[:0]
+            clips = clips.iloc[:0].copy()  # else it would keep them all
     return Judged(clips, songs, model.loss, model.inner, time.monotonic() - started)
 
 
@@ -143,9 +143,8 @@ def _possible(recipe: Recipe, frame: pd.DataFrame, sounds: np.ndarray | None) ->
     """Whether a recipe finds in this frame what it needs."""
     if recipe.columns is None:
         return sounds is not None
-    if isinstance(sounds, OnDisk):
-        return True
-    return set(recipe.columns) <= set(frame.columns) and ("song" in frame or not recipe.whole_songs)
+    there = sounds.columns if isinstance(sounds, OnDisk) else frame.columns
+    return set(recipe.columns) <= set(there) and ("song" in frame or not recipe.whole_songs)
 
 
 def together(parts: list[Judged]) -> Judged:
@@ -352,7 +351,9 @@ def train_best(
     best: str, recipes: dict[str, Recipe], frame: pd.DataFrame, sounds: np.ndarray | None = None
 ) -> dict[str, Model]:
     """Train the best model on all songs: the one, or those that the average is of."""
-    names = list(recipes) if best == AVERAGE else [best]
+    names = [best]
+    if best == AVERAGE:
+        names = [name for name, recipe in recipes.items() if _possible(recipe, frame, sounds)]
     fast = [name for name in names if not is_network(recipes[name].estimator)]
     heard = {name: _beside(recipes[name], sounds) for name in names}
     fits = _at_once(sounds)(delayed(fit)(recipes[name], frame, sounds=heard[name]) for name in fast)

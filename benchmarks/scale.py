@@ -29,7 +29,7 @@ import soundfile
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import terminal
-from dataframe_creation import PART, ROW_GROUP, SCHEMA, fingerprint, finish
+from dataframe_creation import PART, ROW_GROUP, fingerprint, finish, schema
 from feature_extraction import COLUMNS, SETTINGS
 from library import keep_songs_folder, whole_file, write_songs
 from mp3_split import SAMPLE_RATE
@@ -140,7 +140,7 @@ def write_noise(root: Path, clips: int) -> None:
     write_songs(root, rows)
     with whole_file(root / "df_music.parquet") as folder:
         folder.mkdir()
-        each = PART // CLIPS
+        each = int(PART / (4 * len(COLUMNS) * CLIPS))
         for start in range(0, len(names), each):
             tables = []
             for row in rows[start : start + each]:
@@ -148,7 +148,7 @@ def write_noise(root: Path, clips: int) -> None:
                 values = (draw.standard_normal((CLIPS, len(COLUMNS)), np.float32) + centre).astype(np.float32)
                 labels = [pa.repeat(pa.scalar(row[name], pa.string()), CLIPS) for name in ("artist", "album", "song")]
                 keys = [pa.array(np.arange(CLIPS)), pa.array(2.0 * np.arange(CLIPS)), pa.array(np.zeros(CLIPS, bool))]
-                tables.append(pa.table([*labels, *keys, *map(pa.array, values.T)], SCHEMA))
+                tables.append(pa.table([*labels, *keys, *map(pa.array, values.T)], schema(COLUMNS)))
             path = folder / f"part-{start // each:05d}.parquet"
             pq.write_table(pa.concat_tables(tables).combine_chunks(), path, row_group_size=ROW_GROUP)
         noted = {"made_from": fingerprint(pd.DataFrame(rows)), "settings": SETTINGS}

@@ -156,7 +156,7 @@ def path_ours(songs: list[str], source: Path, root: Path) -> None:
     folder = root / "df_music.parquet"
     folder.mkdir()
     for part in dataframe_creation.parts(good_songs(root)):
-        dataframe_creation.write_part(part, root=root, folder=folder)
+        dataframe_creation.write_part(part, root=root, folder=folder, columns=COLUMNS)
     dataframe_creation.finish(folder, root, {}, pickled=True)
 
 

@@ -152,7 +152,7 @@ def write_library(root, frame):
     noted = {"made_from": dataframe_creation.fingerprint(pd.DataFrame(rows)), "settings": SETTINGS}
     with library.whole_file(root / "df_music.parquet") as folder:
         folder.mkdir()
-        table = pa.Table.from_pandas(frame, dataframe_creation.SCHEMA, preserve_index=False)
+        table = pa.Table.from_pandas(frame, dataframe_creation.schema(COLUMNS), preserve_index=False)
         pq.write_table(table, folder / "part-00000.parquet")
         dataframe_creation.finish(folder, root, noted | {"songs": len(rows), "clips": len(frame)}, pickled=True)
     return frame
