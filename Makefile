@@ -4,9 +4,10 @@
 PYTHON := python3
 SONGS :=
 FULL :=
+EMBEDDINGS :=
 DATA := $(if $(MUSIC_DATA),$(MUSIC_DATA),data)
 PY := .venv/bin/python
-export SONGS DATA FULL
+export SONGS DATA FULL EMBEDDINGS
 
 .PHONY: help run demo-notebooks report pictures lab test stress clean
 .DEFAULT_GOAL := help
@@ -16,6 +17,7 @@ help:
 	@echo "                          (music in data/songs/<artist>/; a demo if there is none)"
 	@echo "make run SONGS=~/Music    the same for music that lies elsewhere; nothing is written there"
 	@echo "make run FULL=1           the same, comparing models at length (networks that listen; hours on many songs)"
+	@echo "make run EMBEDDINGS=musicnn  the same, and a published network listens too (30 MB more; twice the time)"
 	@echo "make lab                  open Jupyter on the results"
 	@echo "make report               make web pages of the notebooks in report/ again, after work in make lab"
 	@echo "make test                 run the tests (a quarter of an hour)"
@@ -25,8 +27,8 @@ help:
 	@echo "make clean                remove everything made, .venv too; never songs"
 	@echo "DATA=dir keeps a library elsewhere than in data/; PYTHON=python3.12 sets up another Python"
 
-run: .venv/ready
-	@$(PY) run.py --data "$$DATA" $${SONGS:+--songs "$$SONGS"} $${FULL:+--full}
+run: .venv/ready $(if $(filter musicnn,$(EMBEDDINGS)),.venv/musicnn)
+	@$(PY) run.py --data "$$DATA" $${SONGS:+--songs "$$SONGS"} $${FULL:+--full} $${EMBEDDINGS:+--embeddings "$$EMBEDDINGS"}
 
 demo-notebooks: .venv/ready
 	@$(PY) demo_songs.py --data data
@@ -43,7 +45,9 @@ lab: .venv/ready
 	test -d "$$root/report" || { echo "There are no results yet. Run: make run"; exit 1; }; \
 	MUSIC_DATA="$$(cd "$$root" && pwd)" PYTHONPATH="$(CURDIR)" $(PY) -m jupyter lab "$$root/report"
 
+# Without musicnn's weights its tests are skipped.
 test: .venv/ready
+	@$(MAKE) --no-print-directory .venv/musicnn || true
 	@$(PY) -m pytest tests -n 2 --dist loadfile --no-loadscope-reorder
 
 # One after another, so that the speeds it prints are those of a machine at rest.
@@ -68,4 +72,9 @@ clean:
 	@echo "Installing what requirements.txt asks for: about 3 GB, some minutes, once."
 	@$(PY) -m pip install --disable-pip-version-check --require-hashes -r requirements.lock || \
 	{ echo "Installing failed; the reason is above. Is there a network, and 4 GB of room? Then run make again."; exit 1; }
+	@touch $@
+
+.venv/musicnn: .venv/ready requirements-musicnn.txt
+	@$(PY) -m pip install --disable-pip-version-check --quiet --no-deps --require-hashes -r requirements-musicnn.txt || \
+	{ echo "Installing musicnn's weights failed; the reason is above. Is there a network?"; exit 1; }
 	@touch $@

@@ -27,6 +27,7 @@ from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits
 
+import embeddings
 from feature_extraction import CLIP_COLUMNS, COLUMNS, ORIGINAL, columns
 from folds import SEED, folds
 from networks import dense_net, is_network, listening_net
@@ -96,6 +97,12 @@ def models(seed: int = SEED, *, listening: bool = False) -> dict[str, Recipe]:
         ),
         "songs: all features": _classics(seed)["logistic regression"]._replace(columns=OF_SONGS, whole_songs=True),
     }
+    # Of frames that hold what musicnn heard; elsewhere they are left out.
+    for name, seen in {
+        "musicnn": embeddings.COLUMNS,
+        "all features and musicnn": OF_SONGS + embeddings.COLUMNS,
+    }.items():
+        table[f"songs: {name}"] = table["songs: all features"]._replace(columns=seen)
     if listening:
         table["Keras listening net"] = Recipe(listening_net(seed=seed), columns=None, inner=1, clips_per_song=24)
     return table

@@ -29,6 +29,7 @@ from nbformat.sign import NotebookNotary
 from PIL import Image
 
 import demo_songs
+import embeddings
 import terminal
 from folds import MIN_SONGS
 from library import UserError, alone, find_songs, printable, read_songs, whole_file
@@ -193,7 +194,8 @@ def work(args: argparse.Namespace) -> int:
     started = time.monotonic()
     root, songs = choose(args.songs, args.data)
     run_script("mp3_split.py", "--data", root, "--songs", songs)
-    run_script("feature_extraction.py", "--data", root)
+    embed = ["--embeddings", args.embeddings] if args.embeddings else []
+    run_script("feature_extraction.py", "--data", root, *embed)
     run_script("dataframe_creation.py", "--data", root)
     for name, patience in NOTEBOOKS.items():
         with step(f"{name}.ipynb{patience}"):
@@ -218,6 +220,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--full", action="store_true", help="compare models at length: songs dealt anew, and the network that listens"
     )
+    parser.add_argument("--embeddings", choices=embeddings.NAMES, help="also have a published network listen")
     parser.add_argument("--report", action="store_true", help="only make web pages of the notebooks in report/ again")
     parser.add_argument("--keep-notebooks", action="store_true", help="also put the executed notebooks here")
     parser.add_argument("--keep-pictures", action="store_true", help="with --report: also those of the README")

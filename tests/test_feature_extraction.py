@@ -240,7 +240,7 @@ def test_only_what_is_out_of_date_is_done_again(two_songs, capsys, monkeypatch):
     assert "described now: 1 (2 clips), of them 1 that were out of date" in capsys.readouterr().out
     monkeypatch.setitem(feature_extraction.SETTINGS, "n_fft", 1)
     digest = library.read_record(two_songs, SONG)["hash"]
-    assert not feature_extraction.up_to_date(SONG, digest, root=two_songs)
+    assert not feature_extraction.fits(feature_extraction.noted_in(SONG, two_songs), digest, embed=False)
 
 
 @pytest.mark.parametrize(
@@ -323,7 +323,9 @@ def test_before_splitting_it_says_what_to_run(tmp_path, capsys):
 def test_list_shows_every_column(capsys):
     assert feature_extraction.main(["--list"]) == 0
     lines = capsys.readouterr().out.splitlines()
+    lines, more = lines[: len(COLUMNS)], lines[len(COLUMNS) :]
     assert [line.split()[0] for line in lines] == COLUMNS
+    assert "--embeddings musicnn" in more[0]
     told = dict(zip(COLUMNS, lines, strict=True))
     assert "Hz" in told["centroid_step4"]
     assert (

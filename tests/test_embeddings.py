@@ -1,0 +1,206 @@
+import importlib.util
+
+import librosa
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from conftest import noise, run_scripts, sine, tune, write_artists
+
+import classifiers
+import dataframe_creation
+import embeddings
+import feature_extraction
+import folds
+import library
+import model_files
+import predict
+import scoring
+from feature_extraction import COLUMNS
+from mp3_split import SAMPLE_RATE
+
+with_weights = pytest.mark.skipif(
+    importlib.util.find_spec("musicnn") is None, reason=f"musicnn's weights are not here: {embeddings.INSTALL}"
+)
+AT_CLIP_RATE = {"seconds": 2, "rate": SAMPLE_RATE}
+
+
+def ten_clips() -> np.ndarray:
+    """Ten clips that sound unlike each other."""
+    tunes = [tune(artist, song, **AT_CLIP_RATE) for artist in range(4) for song in range(2)]
+    return np.stack([*tunes, noise(**AT_CLIP_RATE), np.zeros(2 * SAMPLE_RATE)]).astype(np.float32)
+
+
+# --- the numbers -----------------------------------------------------------------------------
+
+
+def test_every_column_has_a_name_of_its_own():
+    assert len(set(embeddings.COLUMNS)) == len(embeddings.COLUMNS) == 2 * (753 + 200 + 50)
+    assert all(column.isascii() and " " not in column for column in embeddings.COLUMNS)
+    assert not set(embeddings.COLUMNS) & set(COLUMNS)
+    assert embeddings.COLUMNS[953:1003] == list(embeddings.TAG_COLUMNS)[:50]
+    assert embeddings.TAG_COLUMNS["musicnn_msd_hip-hop"] == "Hip-Hop"
+
+
+@pytest.mark.parametrize("frequency", [300, 1000, 5000])
+def test_a_sine_is_brightest_in_its_band(frequency):
+    seen = embeddings.spectrograms(sine(frequency, **AT_CLIP_RATE)[None].astype(np.float32))
+    assert seen.shape == (1, 126, 96)
+    assert seen.dtype == np.float32
+    centre = librosa.mel_frequencies(98, fmax=8000)[1:-1][seen[0].mean(axis=0).argmax()]
+    assert centre == pytest.approx(frequency, rel=0.05)
+
+
+def test_silence_is_nothing():
+    assert not embeddings.spectrograms(np.zeros((1, 2 * SAMPLE_RATE), np.float32)).any()
+
+
+@with_weights
+@pytest.mark.parametrize("net", ["mtt", "msd"])
+def test_the_network_is_the_published_one(net):
+    """Against the graph that the authors saved beside their weights, as far as its tags."""
+    path = embeddings._find(net)
+    seen = embeddings.spectrograms(ten_clips())
+    seen = np.concatenate([seen, seen], axis=1)[:, :187]  # it takes three seconds, no other length
+    ours = embeddings.network(net).predict_on_batch(seen)[:, -50:]
+    import tensorflow as tf
+
+    saved = tf.compat.v1.MetaGraphDef.FromString((path / ".meta").read_bytes())
+    answering = tf.compat.v1.graph_util.extract_sub_graph(saved.graph_def, ["model/Sigmoid"])
+    reader = tf.compat.v1.train.NewCheckpointReader(f"{path}/")
+    with tf.Graph().as_default() as graph, tf.compat.v1.Session(graph=graph) as session:
+        tf.import_graph_def(answering, name="")
+        given = {"model/Placeholder:0": seen, "model/Placeholder_2:0": False}
+        for variable in (each for each in graph.get_operations() if each.type == "VariableV2"):
+            given[f"{variable.name}:0"] = reader.get_tensor(variable.name)
+        theirs = session.run("model/Sigmoid:0", given)
+    assert theirs.max() > 0.3
+    np.testing.assert_allclose(ours, theirs, atol=1e-4)
+
+
+@with_weights
+def test_a_clip_is_the_same_whatever_stands_beside_it():
+    clips = ten_clips()
+    alone = np.concatenate([embeddings.embed(clip[None]) for clip in clips])
+    together = embeddings.embed(clips)
+    assert together.shape == (10, len(embeddings.COLUMNS))
+    assert np.isfinite(together).all()
+    np.testing.assert_allclose(together, alone, rtol=1e-3, atol=1e-4)
+
+
+def test_tags_that_both_networks_know_are_one():
+    clips = pd.DataFrame(0.0, index=range(2), columns=list(embeddings.TAG_COLUMNS))
+    clips["musicnn_mtt_rock"], clips["musicnn_msd_rock"], clips["musicnn_msd_hip-hop"] = 0.2, 0.6, [0.2, 0.6]
+    tags = embeddings.tags_of(clips)
+    assert tags.index.is_unique
+    assert tags["rock"] == pytest.approx(0.6)
+    assert embeddings.top_tags(clips, 2) == ["rock", "hip-hop"]
+
+
+# --- weights ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A folder in which a package musicnn would be found before any other."""
+    folder = tmp_path / "site/musicnn"
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    importlib.invalidate_caches()
+    return folder
+
+
+def test_without_the_package_it_says_how_to_have_it(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert feature_extraction.main(["--data", str(tmp_path), "--embeddings", "musicnn"]) == 1
+    err = capsys.readouterr().err
+    assert "weights of musicnn are not installed" in err
+    assert "make run EMBEDDINGS=musicnn" in err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("damage", ["missing", "truncated", "other"])
+def test_other_weights_are_refused(package, damage):
+    for folder, _ in embeddings.WEIGHTS.values():
+        (package / folder).mkdir(parents=True)
+        if damage != "missing":
+            (package / folder / ".data-00000-of-00001").write_bytes(b"\0" * (0 if damage == "truncated" else 9_465_596))
+    (package / "__init__.py").write_text("raise SystemExit('its code was run')")
+    with pytest.raises(library.UserError, match=r"not those of musicnn 0\.1\.0.*--force-reinstall"):
+        embeddings.check()
+
+
+# --- from song to verdict --------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def heard(tmp_path_factory):
+    """A library of which musicnn has heard all songs."""
+    root = tmp_path_factory.mktemp("heard")
+    write_artists(root / "songs", seconds=5)
+    listen = ["--data", str(root), "--songs", str(root / "songs"), "--jobs", "1", "--from-songs"]
+    assert feature_extraction.main([*listen, "--embeddings", "musicnn"]) == 0
+    assert dataframe_creation.main(["--data", str(root), "--jobs", "1"]) == 0
+    return root
+
+
+@with_weights
+def test_tables_and_frame_hold_what_it_heard(heard):
+    frame = dataframe_creation.read_frame(heard / "df_music.pkl")
+    assert list(frame.columns[6:]) == COLUMNS + embeddings.COLUMNS
+    assert np.isfinite(frame[embeddings.COLUMNS]).all(axis=None)
+    assert frame[list(embeddings.TAG_COLUMNS)].stack().between(0, 1).all()
+    song = "Artist A/Album 1/Song 1.mp3"
+    plain, _ = feature_extraction.describe_file(heard / "songs" / song)
+    own = frame[frame["song"] == song].reset_index(drop=True)
+    pd.testing.assert_frame_equal(own[COLUMNS], plain[COLUMNS], check_exact=True)
+    assert dataframe_creation.attributes(heard)["embedded"] == embeddings.STAMP
+
+
+@with_weights
+def test_it_listens_only_to_what_it_has_not_heard(heard, tmp_path, capsys):
+    songs = ["--data", str(tmp_path), "--songs", str(heard / "songs"), "--jobs", "1", "--from-songs"]
+    again = [feature_extraction.main([*songs, *more]) for more in ([], ["--embeddings", "musicnn"], [])]
+    assert again == [0, 0, 0]
+    told = [line for line in capsys.readouterr().out.splitlines() if "listened to now" in line]
+    assert [line.rsplit(" ", 1)[-1] for line in told] == ["8.", "8.", "0."]
+
+
+@with_weights
+def test_a_frame_of_which_not_all_was_heard_does_without(heard, tmp_path, capsys):
+    write_artists(tmp_path / "songs", seconds=5)
+    assert run_scripts(tmp_path) == [0, 0, 0]
+    song = "Artist A/Album 1/Song 1.mp3"
+    path = library.table_path(tmp_path, song)
+    path.write_bytes(library.table_path(heard, song).read_bytes())
+    capsys.readouterr()
+    assert dataframe_creation.main(["--data", str(tmp_path), "--jobs", "1"]) == 0
+    out = capsys.readouterr().out
+    assert "Of 8 songs, 1 have musicnn's numbers, so the frame does without" in out
+    assert "--embeddings musicnn, then this again" in out
+    assert not set(embeddings.COLUMNS) & set(pq.read_schema(tmp_path / "df_music.parquet/part-00000.parquet").names)
+
+
+@with_weights
+def test_a_model_that_goes_by_it_hears_new_songs_so(heard, capsys, monkeypatch):
+    frame, _ = folds.comparable(dataframe_creation.read_frame(heard / "df_music.pkl"))
+    name = "songs: musicnn"
+    recipes = {name: classifiers.models()[name]}
+    results = scoring.compare(recipes, frame)
+    assert scoring.table(results, frame).loc[(name, "song", "song"), "balanced accuracy"] > 0.7
+    members = scoring.train_best(name, recipes, frame)
+    about = {"trained_on": frame, "held_out": "", "scores": {}, "none_below": None}
+    model_files.save(heard, name, list(members.values()), **about)
+    song = str(heard / "songs/Artist B/Album 2/Song 2.mp3")
+    assert predict.main(["--data", str(heard), song]) == 0
+    out = capsys.readouterr().out
+    assert "Artist B 0." in out
+    assert "musicnn calls it: " in out
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert predict.main(["--data", str(heard), song]) == 1
+    assert "weights of musicnn are not installed" in capsys.readouterr().err
+
+
+def test_what_a_frame_lacks_is_not_asked_for(small):
+    frame, _ = folds.comparable(dataframe_creation.read_frame(small / "df_music.pkl"))
+    recipes = {name: classifiers.models()[name] for name in ("majority", "songs: musicnn")}
+    assert set(scoring.compare(recipes, frame)["song"]) == {"majority"}
