@@ -47,11 +47,12 @@ TAGS = {
         *("Progressive rock", "60s", "rnb", "indie pop", "sad", "House", "happy"),
     ),
 }
-# The files of the weights, by which another version and a damaged one are known.
+# Where the weights lie in the package, in two files, and the SHA-256 of these: so another version and damage are known.
 WEIGHTS = {
-    "mtt": ("MTT_musicnn", "041f3935e981a65cea739842d30c188d3a7d2adf4410955c8668eb3de4a5acab"),
-    "msd": ("MSD_musicnn", "8579734ee6388f799ed0def4bbd0d1fdcbeaf213ef2a9dc860917bd76a303de6"),
+    "mtt": ("MTT_musicnn", "7e2794c9cea7a35c96141f9bfc61b9babe5ef4abbd122793fbc584cebcee8a5c"),
+    "msd": ("MSD_musicnn", "041c827105910b6c2c8d68dc6251219078a5c35483c53ed2a873f2d91cc36dff"),
 }
+FILES = (".data-00000-of-00001", ".index")
 FRONT = ("conv2d", "conv2d_1", "conv2d_2", "conv2d_3", "conv2d_4")  # the convolutions that look at the spectrogram
 POOLED, HIDDEN = 753, 200  # numbers in the means of all layers over time, and in the last layer but one
 
@@ -247,7 +248,7 @@ def _find(net: str) -> Path:
     folder, wanted = WEIGHTS[net]
     path = Path(package.submodule_search_locations[0]) / folder
     try:
-        found = hashlib.sha256((path / ".data-00000-of-00001").read_bytes()).hexdigest()
+        found = hashlib.sha256(b"".join((path / name).read_bytes() for name in FILES)).hexdigest()
     except OSError as error:
         found = error.strerror
     if found != wanted:

@@ -123,7 +123,8 @@ def test_other_weights_are_refused(package, damage):
     for folder, _ in embeddings.WEIGHTS.values():
         (package / folder).mkdir(parents=True)
         if damage != "missing":
-            (package / folder / ".data-00000-of-00001").write_bytes(b"\0" * (0 if damage == "truncated" else 9_465_596))
+            (package / folder / embeddings.FILES[1]).touch()
+            (package / folder / embeddings.FILES[0]).write_bytes(b"\0" * (0 if damage == "truncated" else 9_465_596))
     (package / "__init__.py").write_text("raise SystemExit('its code was run')")
     with pytest.raises(library.UserError, match=r"not those of musicnn 0\.1\.0.*--force-reinstall"):
         embeddings.check()
