@@ -3,7 +3,7 @@
     python modeling_large.py                   # the frame that dataframe_creation.py made
 
 Compares models on songs and albums never heard, saves the best in data/model/, and judges by it a
-song that was put aside. Takes hours where modeling.ipynb would take days and more memory than there is.
+song that was put aside. It takes some forty minutes for a million clips, which modeling.ipynb would not hold in memory.
 """
 
 import argparse

@@ -3,7 +3,8 @@
     python benchmarks/accuracy.py --data DIR      # a library through which the three scripts went
 
 The same clips, folds and classifiers for each set. The sets are computed with plain librosa, at their
-authors' settings, and kept in DIR/benchmarks/: the first time that takes about 0.15 s for each clip.
+authors' settings, and kept in DIR/benchmarks/: the first time that takes about 0.15 s for each clip. What
+musicnn hears is compared too, if the library has it (feature_extraction.py --embeddings musicnn).
 """
 
 import argparse
@@ -22,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import audit
 import classifiers
+import embeddings
 import folds
 import scoring
 import terminal
@@ -126,11 +128,15 @@ def work(args: argparse.Namespace) -> int:
         "FMA's set": [name for name in frame if name.startswith("fma_")],
         "ours": CLIP_COLUMNS,
     }
+    whole_songs = {"ours": classifiers.OF_SONGS}  # what only whole songs tell, for the model of whole songs
+    if set(embeddings.COLUMNS) <= set(frame):
+        sets |= {"musicnn alone": embeddings.COLUMNS, "ours + musicnn": CLIP_COLUMNS + embeddings.COLUMNS}
+        whole_songs["ours + musicnn"] = classifiers.OF_SONGS + embeddings.COLUMNS
     hits, lines, models = {}, {}, classifiers.models()
     for name, columns in sets.items():
         recipes = {model: models[model]._replace(columns=columns) for model in CLASSIFIERS}
-        if name == "ours":  # what only whole songs tell, for the model of whole songs
-            recipes["songs: all features"] = models["songs: all features"]
+        if name in whole_songs:
+            recipes["songs: all features"] = recipes["songs: all features"]._replace(columns=whole_songs[name])
         results = scoring.compare(recipes, frame, repeats=args.repeats)
         scores = scoring.table(results, frame)
         hits[name] = scoring.right({"song": results["song"]}, frame)[scoring.AVERAGE]
