@@ -291,7 +291,7 @@ def describe_file(path: Path, max_hours: float = MAX_HOURS, *, embed: bool = Fal
     return table if listening.record["status"] in GOOD else None, listening.record
 
 
-def describe_song(song: str, *, root: Path, embed: bool) -> int:
+def describe_song(song: str, *, root: Path, embed: bool = False) -> int:
     """Write the table of one song; returns its number of clips."""
     record, paths = read_record(root, song), clip_paths(root, song)
     if record is None or len(paths) != record.get("clips"):

@@ -33,6 +33,7 @@ from threadpoolctl import threadpool_limits
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import dataframe_creation
+import embeddings
 import feature_extraction
 import terminal
 from feature_extraction import COLUMNS, describe, extract, read_clip, stacks
@@ -49,6 +50,11 @@ def ours(paths: list[Path]) -> int:
     """All features of this project, of the clips of one song."""
     describe(stacks(map(read_clip, paths)))
     return len(COLUMNS)
+
+
+def musicnn(paths: list[Path]) -> int:
+    """What musicnn hears in the clips of one song, by our own model of it."""
+    return [embeddings.embed(stack) for stack in stacks(map(read_clip, paths))][0].shape[1]
 
 
 def ours_apart(path: Path) -> int:
@@ -225,6 +231,8 @@ def work(args: argparse.Namespace) -> int:
         "2018": functools.partial(each, features_2018),
         "tutorial set": functools.partial(each, tutorial),
     }
+    if importlib.util.find_spec("musicnn"):
+        contenders["musicnn (--embeddings musicnn)"] = musicnn
     for name, (module, make) in OTHERS.items():
         if importlib.util.find_spec(module):
             contenders[name] = functools.partial(each, make())
