@@ -54,7 +54,7 @@ def ours(paths: list[Path]) -> int:
 
 def musicnn(paths: list[Path]) -> int:
     """What musicnn hears in the clips of one song, by our own model of it."""
-    return [embeddings.embed(stack) for stack in stacks(map(read_clip, paths))][0].shape[1]
+    return np.concatenate([embeddings.embed(stack) for stack in stacks(map(read_clip, paths))]).shape[1]
 
 
 def ours_apart(path: Path) -> int:
