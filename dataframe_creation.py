@@ -378,7 +378,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     workers.add_arguments(parser)
     parser.add_argument("--status", action="store_true", help="say how far the three steps are, and stop")
     parser.add_argument(
-        "--pickle-limit", type=terminal.gigabytes, default=PICKLE_LIMIT, metavar="GB", help="write no larger pickle"
+        "--pickle-limit",
+        type=terminal.number("a size in gigabytes", zero=True),
+        default=PICKLE_LIMIT,
+        metavar="GB",
+        help="write no larger pickle",
     )
     return parser.parse_args(argv)
 

@@ -534,17 +534,8 @@ def add_arguments(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> 
         "--songs", type=terminal.folder, metavar="DIR", help="folder of music (default: songs/ in the root)"
     )
     parser.add_argument("--label-by", choices=("folder", "tag"), default="folder", help="what names the artist")
-    parser.add_argument("--max-hours", type=_hours, default=MAX_HOURS, metavar="H", help="refuse longer songs")
-
-
-def _hours(text: str) -> float:
-    try:
-        hours = float(text)
-    except ValueError:
-        hours = 0
-    if not 0 < hours < 1000:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of hours above zero")
-    return hours
+    hours = terminal.number("a number of hours above zero")
+    parser.add_argument("--max-hours", type=hours, default=MAX_HOURS, metavar="H", help="refuse longer songs")
 
 
 def main(argv: list[str] | None = None) -> int:

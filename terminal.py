@@ -66,15 +66,19 @@ def positive(text: str) -> int:
     return int(text)
 
 
-def gigabytes(text: str) -> float:
-    """A size, not below zero."""
-    try:
-        size = float(text)
-    except ValueError:
-        size = -1
-    if not 0 <= size < 1e6:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a size in gigabytes")
-    return size
+def number(what: str, *, zero: bool = False) -> Callable[[str], float]:
+    """A type for argparse: a number above zero, or from zero on, that is called so."""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = -1
+        if not 0 <= value < 1e6 or (value == 0 and not zero):
+            raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
+        return value
+
+    return read
 
 
 def command(script: str, root: Path) -> str:
