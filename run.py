@@ -160,7 +160,7 @@ def summarise(root: Path, model: dict, seconds: float) -> None:
     frame = pd.read_parquet(root / "df_music.parquet", columns=["artist", "song"])
     not_compared = sorted(set(frame["artist"]) - set(model["classes"]))
     found, used, scores = len(read_songs(root)), frame["song"].nunique(), model["scores"]
-    song, clip, leaky = (scores[key] for key in ("songs never heard", "their clips", "leaky: random clips"))
+    song, clip, leaky = (scores.get(key) for key in ("songs never heard", "their clips", "leaky: random clips"))
     print(f"\n--- done in {seconds / 60:.1f} minutes")
     terminal.print_note(root)
     print(f"{terminal.counted(found, 'song')}, {found - used} left out (see {printable(root / 'songs.csv')})")
@@ -177,7 +177,8 @@ def summarise(root: Path, model: dict, seconds: float) -> None:
         )
     if not_compared:
         print(f"Not compared, having fewer than {MIN_SONGS} songs: {printable(', '.join(not_compared))}")
-    print(f"Look at {printable(root / 'report' / 'visualizations.html')} and modeling.html beside it, or: make lab")
+    if (root / "df_music.pkl").exists():
+        print(f"Look at {printable(root / 'report' / 'visualizations.html')} and modeling.html beside it, or: make lab")
     print(f'Ask about a song: {terminal.command("predict.py", root)} "SONG.mp3"')
     print(f'What sounds like it: {terminal.command("recommend.py", root)} "SONG.mp3"')
 
@@ -197,9 +198,13 @@ def work(args: argparse.Namespace) -> int:
     embed = ["--embeddings", args.embeddings] if args.embeddings else []
     run_script("feature_extraction.py", "--data", root, *embed)
     run_script("dataframe_creation.py", "--data", root)
-    for name, patience in NOTEBOOKS.items():
-        with step(f"{name}.ipynb{patience}"):
-            run_notebook(name, root, full=args.full)
+    if (root / "df_music.pkl").exists():
+        for name, patience in NOTEBOOKS.items():
+            with step(f"{name}.ipynb{patience}"):
+                run_notebook(name, root, full=args.full)
+    else:
+        print("\nThe notebooks would hold all of this frame in memory. In their place:")
+        run_script("modeling_large.py", "--data", root)
     model = json.loads((root / "model" / "model.json").read_text(encoding="utf-8"))
     run_script("predict.py", "--data", root, "--", songs / model["held_out"])
     print("That song was put aside: the model has not heard it.")

@@ -66,6 +66,24 @@ def test_the_summary_knows_models_that_judge_no_clips(finished, capsys):
     assert "For single clips" not in out
 
 
+def test_a_library_too_large_for_the_notebooks_gets_its_verdict_too(finished, tmp_path, monkeypatch, capfd):
+    script = run.run_script
+
+    def run_script(name: str, *arguments: str) -> None:
+        script(name, *arguments, *(["--pickle-limit", "0"] if name == "dataframe_creation.py" else []))
+
+    monkeypatch.setattr(run, "run_script", run_script)
+    root, songs = tmp_path / "root", finished[0] / "my music"
+    shutil.copytree(finished[0] / "root", root, ignore=shutil.ignore_patterns("report", "model"))
+    assert run.main(["--data", str(root), "--songs", str(songs)]) == 0
+    out = capfd.readouterr().out
+    assert "In their place:" in out
+    assert "Balanced accuracy by song" in out
+    assert "That song was put aside" in out
+    assert "Look at" not in out
+    assert not (root / "report").exists()
+
+
 @pytest.mark.parametrize("name", run.NOTEBOOKS)
 def test_the_notebooks_ran_clean(finished, name):
     path = finished[0] / "root/report" / f"{name}.ipynb"
