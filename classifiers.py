@@ -58,7 +58,7 @@ class Recipe(NamedTuple):
     clips_per_song: int | None = None  # it learns from at most so many
 
 
-def models(seed: int = SEED, *, listening: bool = False) -> dict[str, Recipe]:
+def models(seed: int = SEED, *, listening: bool = False, embedded: bool = False) -> dict[str, Recipe]:
     """The models to compare, by name.
 
     Parameters
@@ -67,6 +67,8 @@ def models(seed: int = SEED, *, listening: bool = False) -> dict[str, Recipe]:
         Of all that is drawn by lot.
     listening : bool
         Whether the network that listens to clips is among them; it takes far longer than all others.
+    embedded : bool
+        Whether the frame holds what musicnn heard, see `embeddings`: some more go by that.
     """
     table = {
         "majority": Recipe(DummyClassifier(strategy="prior"), columns=RMS, inner=0),
@@ -97,28 +99,34 @@ def models(seed: int = SEED, *, listening: bool = False) -> dict[str, Recipe]:
         ),
         "songs: all features": _classics(seed)["logistic regression"]._replace(columns=OF_SONGS, whole_songs=True),
     }
-    # Of frames that hold what musicnn heard; elsewhere they are left out.
-    for name, seen in {
-        "musicnn": embeddings.COLUMNS,
-        "all features and musicnn": OF_SONGS + embeddings.COLUMNS,
-    }.items():
-        table[f"songs: {name}"] = table["songs: all features"]._replace(columns=seen)
+    if embedded:
+        of_songs, of_clips = table["songs: all features"], table["linear discriminant"]
+        table |= {
+            "musicnn: linear discriminant": of_clips._replace(columns=embeddings.LAST),
+            "songs: musicnn": of_songs._replace(columns=embeddings.COLUMNS),
+            "songs: all features and musicnn": of_songs._replace(columns=OF_SONGS + embeddings.COLUMNS),
+        }
     if listening:
         table["Keras listening net"] = Recipe(listening_net(seed=seed), columns=None, inner=1, clips_per_song=24)
     return table
 
 
-def linear_models(seed: int = SEED) -> dict[str, Recipe]:
+def linear_models(seed: int = SEED, *, embedded: bool = False) -> dict[str, Recipe]:
     """The linear ones of `models`, which also learn from an `OnDisk`, thriftily: of thousands of songs, a third tells.
 
     Logistic regression of all features of clips is not among them: it takes hundreds of passes over what is on
     disk where the linear discriminant takes one, and is no better.
     """
     names = ("majority", "loudness alone", "2018 nine: logistic regression", "linear discriminant")
-    thrifty = {name: recipe._replace(inner=min(recipe.inner, 1)) for name, recipe in models(seed).items()}
+    known = models(seed, embedded=embedded).items()
+    thrifty = {
+        name: recipe._replace(inner=min(recipe.inner, 1))
+        for name, recipe in known
+        if name.removeprefix("musicnn: ") in names or recipe.whole_songs
+    }
     for name in names[:3]:  # two or nine features of a clip are soon learned
         thrifty[name] = thrifty[name]._replace(clips_per_song=24)
-    return {name: recipe for name, recipe in thrifty.items() if name in names or recipe.whole_songs}
+    return thrifty
 
 
 def _classics(seed: int) -> dict[str, Recipe]:

@@ -67,6 +67,7 @@ COLUMNS = [
     )
 ]
 
+LAST = [column for column in COLUMNS if "_mean_" not in column]  # what is nearest to their answer
 
 # For people.
 MEANINGS = {

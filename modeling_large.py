@@ -34,7 +34,7 @@ def work(args: argparse.Namespace) -> int:
     print(f"{', '.join(counts)}, {terminal.counted(len(frame), 'clip')}. Put aside: {printable(held_out)}.")
     if too_few:
         print(f"Not compared, having fewer than {folds.MIN_SONGS} songs: {printable(', '.join(too_few))}")
-    recipes = classifiers.linear_models()
+    recipes = classifiers.linear_models(embedded=bool(attributes(root).get("embedded")))
     results = scoring.compare(recipes, frame, sounds=features)
     scores = scoring.table(results, frame)
     print(f"\nBalanced accuracy, but for two columns; guessing scores {scoring.chance(frame):.2f} by song.")

@@ -11,13 +11,12 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 from sklearn.covariance import ledoit_wolf
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from dataframe_creation import LABELS, NOTED, some_songs
+from dataframe_creation import LABELS, some_songs
 
 
 class OnDisk(NamedTuple):
@@ -27,11 +26,6 @@ class OnDisk(NamedTuple):
 
     def __getitem__(self, places: np.ndarray) -> "OnDisk":
         return self
-
-    @property
-    def columns(self) -> list[str]:
-        """What there is of each clip."""
-        return pq.read_schema(self.root / "df_music.parquet" / NOTED).names
 
     def labels(self) -> pd.DataFrame:
         """`dataframe_creation.LABELS` and ``silent`` of every clip, and its ``row`` on disk."""

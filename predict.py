@@ -59,8 +59,8 @@ class Verdict(NamedTuple):
     clips: pd.DataFrame  # the same for each clip, by its start in seconds; silent ones are missing numbers
     known: bool  # whether the model learned from this very recording
     none_below: float | None  # less sure than this, the song is by none of them
-    tags: list[str]  # what musicnn would call it, if it was asked
     alone: bool = True  # whether a clip was judged by itself; else also by the song around it
+    tags: list[str] | tuple = ()  # what musicnn would call it, if it was asked
 
     @property
     def agreeing(self) -> int:
@@ -120,7 +120,7 @@ class Verdict(NamedTuple):
         artists, best = self.clips.dropna().idxmax(axis=1), self.clips.max(axis=1)
         return {
             "probabilities": {artist: _rounded(p) for artist, p in self.song.items()},
-            "tags": self.tags,
+            "tags": list(self.tags),
             "timeline": [
                 {"start": start, "artist": None if np.isnan(p) else artists[start], "probability": _rounded(p)}
                 for start, p in best.items()
@@ -172,7 +172,7 @@ def judge(heard: Heard, saved: Saved) -> Verdict:
     known = heard.record["hash"] in saved.info["songs"].values()
     by_start = np.exp(clips).reindex(heard.table.index).set_axis(heard.table["start"])
     tags = embeddings.top_tags(loud) if saved.embeds else []
-    return Verdict(song, by_start, known, saved.info["none_below"], tags, not saved.whole_songs)
+    return Verdict(song, by_start, known, saved.info["none_below"], not saved.whole_songs, tags)
 
 
 # --- all songs -------------------------------------------------------------------------------

@@ -143,8 +143,9 @@ def _possible(recipe: Recipe, frame: pd.DataFrame, sounds: np.ndarray | None) ->
     """Whether a recipe finds in this frame what it needs."""
     if recipe.columns is None:
         return sounds is not None
-    there = sounds.columns if isinstance(sounds, OnDisk) else frame.columns
-    return set(recipe.columns) <= set(there) and ("song" in frame or not recipe.whole_songs)
+    if isinstance(sounds, OnDisk):
+        return True
+    return set(recipe.columns) <= set(frame.columns) and ("song" in frame or not recipe.whole_songs)
 
 
 def together(parts: list[Judged]) -> Judged:
@@ -351,9 +352,7 @@ def train_best(
     best: str, recipes: dict[str, Recipe], frame: pd.DataFrame, sounds: np.ndarray | None = None
 ) -> dict[str, Model]:
     """Train the best model on all songs: the one, or those that the average is of."""
-    names = [best]
-    if best == AVERAGE:
-        names = [name for name, recipe in recipes.items() if _possible(recipe, frame, sounds)]
+    names = list(recipes) if best == AVERAGE else [best]
     fast = [name for name in names if not is_network(recipes[name].estimator)]
     heard = {name: _beside(recipes[name], sounds) for name in names}
     fits = _at_once(sounds)(delayed(fit)(recipes[name], frame, sounds=heard[name]) for name in fast)

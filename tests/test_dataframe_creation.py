@@ -157,7 +157,7 @@ def test_running_again_writes_nothing(own, capsys):
 def test_a_frame_in_many_files_is_the_same_frame(own, monkeypatch):
     whole = pd.read_pickle(own / "df_music.pkl")
     (own / "df_music.pkl").unlink()
-    monkeypatch.setattr(dataframe_creation, "PART", 6)
+    monkeypatch.setattr(dataframe_creation, "PART", 6 * 4 * len(COLUMNS))
     assert create(own) == 0
     folder = own / "df_music.parquet"
     assert len(list(folder.glob("part-*.parquet"))) == 5

@@ -198,6 +198,7 @@ JUDGED = {
     "silent_clips": {"type": "integer", "minimum": 0},
     "learned_from": {"type": "boolean"},
     "probabilities": {"type": "object", "additionalProperties": PROBABILITY},
+    "tags": {"type": "array", "items": {"type": "string"}},
     "timeline": {
         "type": "array",
         "items": {
@@ -358,7 +359,7 @@ def test_a_run_that_is_stopped_keeps_what_is_done_and_the_old_table(root, tmp_pa
     table = tmp_path / "guesses.csv"
     table.write_text("yesterday's")
 
-    def stopped(names, args, keep_sound):
+    def stopped(names, args, **needed):
         yield names[0], predict.hear(names[0])
         raise KeyboardInterrupt
 
