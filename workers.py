@@ -46,7 +46,17 @@ REPORT = 30  # s between two lines of progress where no terminal shows the bar
 NAMES = (errno.ENAMETOOLONG, errno.EILSEQ)  # what file systems say to a name that they cannot hold
 
 # One thread for each process: the songs are what runs in parallel.
-ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")}
+ONE_THREAD = {
+    f"{name}_NUM{kind}_THREADS": "1"
+    for name, kind in (
+        ("OMP", ""),
+        ("OPENBLAS", ""),
+        ("MKL", ""),
+        ("NUMBA", ""),
+        ("TF", "_INTRAOP"),
+        ("TF", "_INTEROP"),
+    )
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
