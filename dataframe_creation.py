@@ -169,9 +169,8 @@ def _flush(tables: list[pa.Table], writer: pq.ParquetWriter) -> int:
 def fingerprint(songs: pd.DataFrame, embedded: str = "") -> str:
     """What a frame is made from: the labels and samples of its songs, the settings, and what else is in it."""
     rows = songs.sort_values("song")[[*LABELS, "hash"]].to_numpy().tolist()
-    return hashlib.blake2b(
-        json.dumps([rows, SETTINGS, embedded][: 2 + bool(embedded)]).encode(), digest_size=16
-    ).hexdigest()
+    made_from = [rows, SETTINGS, embedded] if embedded else [rows, SETTINGS]
+    return hashlib.blake2b(json.dumps(made_from).encode(), digest_size=16).hexdigest()
 
 
 def attributes(root: Path) -> dict:
@@ -279,8 +278,12 @@ def work(args: argparse.Namespace) -> int:
 def renew(good: pd.DataFrame, args: argparse.Namespace) -> dict[str, str]:
     """Gather the tables of good songs and write the frame, if it is out of date; returns what is not in it, and why."""
     root = args.data
-    tables = [(noted_in(song, root), digest) for song, digest in zip(good["song"], good["hash"], strict=True)]
-    ready, heard = (np.array([fits(*table, embed) for table in tables]) for embed in (False, True))
+    notes = (noted_in(song, root) for song in good["song"])  # one at a time: a record is a kilobyte
+    both = [
+        [fits(noted, digest, embed) for embed in (False, True)]
+        for noted, digest in zip(notes, good["hash"], strict=True)
+    ]
+    ready, heard = np.array(both).T
     left_out = dict.fromkeys(good["song"][~ready], "has no table, or one that is out of date")
     songs = good[ready]
     if songs.empty:
@@ -379,7 +382,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--status", action="store_true", help="say how far the three steps are, and stop")
     parser.add_argument(
         "--pickle-limit",
-        type=terminal.number("a size in gigabytes", zero=True),
+        type=terminal.number("a size in gigabytes", below=1e6, zero=True),
         default=PICKLE_LIMIT,
         metavar="GB",
         help="write no larger pickle",

@@ -321,7 +321,7 @@ def write_table(table: pd.DataFrame, record: dict, song: str, root: Path) -> Non
     ):
         writer.write_table(made)
         noted = {"made_by": stamp(record["hash"]), "record": json.dumps(record)}
-        if len(table.columns) > len(COLUMNS) + 3:
+        if embeddings.COLUMNS[0] in table:
             noted["embeddings"] = embeddings.STAMP
         writer.add_key_value_metadata(noted)
 

@@ -534,7 +534,7 @@ def add_arguments(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> 
         "--songs", type=terminal.folder, metavar="DIR", help="folder of music (default: songs/ in the root)"
     )
     parser.add_argument("--label-by", choices=("folder", "tag"), default="folder", help="what names the artist")
-    hours = terminal.number("a number of hours above zero")
+    hours = terminal.number("a number of hours above zero", below=1000)
     parser.add_argument("--max-hours", type=hours, default=MAX_HOURS, metavar="H", help="refuse longer songs")
 
 

@@ -66,15 +66,15 @@ def positive(text: str) -> int:
     return int(text)
 
 
-def number(what: str, *, zero: bool = False) -> Callable[[str], float]:
-    """A type for argparse: a number above zero, or from zero on, that is called so."""
+def number(what: str, *, below: float, zero: bool = False) -> Callable[[str], float]:
+    """A type for argparse: a number above zero, or from zero on, and below another, that is called so."""
 
     def read(text: str) -> float:
         try:
             value = float(text)
         except ValueError:
             value = -1
-        if not 0 <= value < 1e6 or (value == 0 and not zero):
+        if not 0 <= value < below or (value == 0 and not zero):
             raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
         return value
 

@@ -46,17 +46,13 @@ REPORT = 30  # s between two lines of progress where no terminal shows the bar
 NAMES = (errno.ENAMETOOLONG, errno.EILSEQ)  # what file systems say to a name that they cannot hold
 
 # One thread for each process: the songs are what runs in parallel.
-ONE_THREAD = {
-    f"{name}_NUM{kind}_THREADS": "1"
-    for name, kind in (
-        ("OMP", ""),
-        ("OPENBLAS", ""),
-        ("MKL", ""),
-        ("NUMBA", ""),
-        ("TF", "_INTRAOP"),
-        ("TF", "_INTEROP"),
-    )
-}
+ONE_THREAD = dict.fromkeys(
+    (
+        *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"),
+        *("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
+    ),
+    "1",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
