@@ -9,7 +9,7 @@ DATA := $(if $(MUSIC_DATA),$(MUSIC_DATA),data)
 PY := .venv/bin/python
 export SONGS DATA FULL EMBEDDINGS
 
-.PHONY: help run demo-notebooks report pictures lab test stress clean
+.PHONY: help run demo-notebooks report pictures lab check test stress clean
 .DEFAULT_GOAL := help
 
 help:
@@ -20,7 +20,7 @@ help:
 	@echo "make run EMBEDDINGS=musicnn  the same, and a published network listens too (30 MB more; twice the time)"
 	@echo "make lab                  open Jupyter on the results"
 	@echo "make report               make web pages of the notebooks in report/ again, after work in make lab"
-	@echo "make test                 run the tests (a quarter of an hour)"
+	@echo "make test                 check the code and run the tests (a quarter of an hour)"
 	@echo "make stress               kill, damage, fill and load it thousands of times (two hours; as root, disks too)"
 	@echo "make demo-notebooks       run the demo and put its notebooks beside the scripts"
 	@echo "make pictures DATA=dir    put the pictures of the README into images/"
@@ -45,8 +45,14 @@ lab: .venv/ready
 	test -d "$$root/report" || { echo "There are no results yet. Run: make run"; exit 1; }; \
 	MUSIC_DATA="$$(cd "$$root" && pwd)" PYTHONPATH="$(CURDIR)" $(PY) -m jupyter lab "$$root/report"
 
+# What can be said of the code without running it: its form, its docstrings, its types.
+check: .venv/ready
+	@.venv/bin/ruff check --quiet .
+	@.venv/bin/ruff format --check --quiet . || { echo "To mend that: .venv/bin/ruff format ."; exit 1; }
+	@.venv/bin/mypy
+
 # Without musicnn's weights its tests are skipped.
-test: .venv/ready
+test: check
 	@$(MAKE) --no-print-directory .venv/musicnn || true
 	@$(PY) -m pytest tests -n 2 --dist loadfile --no-loadscope-reorder
 
@@ -58,7 +64,7 @@ clean:
 	test ! -e "$${DATA:?}/demo/songs.txt" || rm -rf "$$DATA/demo"
 	test ! -e "$$DATA/songs.txt" || (cd "$$DATA" && rm -rf clips features model similar report songs.csv songs.txt \
 	df_music.pkl df_music.parquet library.lock .unfinished-*)
-	rm -rf .venv __pycache__ tests/__pycache__ .pytest_cache
+	rm -rf .venv __pycache__ tests/__pycache__ .pytest_cache .ruff_cache .mypy_cache
 
 # A half-made .venv does not count: the file "ready" is written last.
 .venv/ready: requirements.lock

@@ -7,6 +7,7 @@ of the songs it learns from: what it will be judged by, it never sees.
 import copy
 import functools
 import warnings
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,6 +45,8 @@ OF_SONGS = [name for name in COLUMNS if name not in columns("song_key")]
 RMS = ["rms_mean", "rms_std"]
 MFCC = [name for name in columns("mfcc") if name.endswith(("_mean", "_std"))]
 
+Sounds = np.ndarray | OnDisk | None  # beside a frame: its clips, for who listens; or where its features are
+
 # --- the table of models ---------------------------------------------------------------------
 
 
@@ -52,7 +55,7 @@ class Recipe(NamedTuple):
 
     estimator: BaseEstimator
     grid: dict = {}  # noqa: RUF012 - nothing changes it
-    columns: list[str] | None = CLIP_COLUMNS  # of the frame; None: it listens to the clips themselves
+    columns: list[str] = CLIP_COLUMNS  # of the frame; none: it listens to the clips themselves
     whole_songs: bool = False  # it learns from summaries of songs, see `summarise`; a linear one
     inner: int = INNER_FOLDS  # how many inner folds are played
     clips_per_song: int | None = None  # it learns from at most so many
@@ -107,7 +110,7 @@ def models(seed: int = SEED, *, listening: bool = False, embedded: bool = False)
             "songs: all features and musicnn": of_songs._replace(columns=OF_SONGS + embeddings.COLUMNS),
         }
     if listening:
-        table["Keras listening net"] = Recipe(listening_net(seed=seed), columns=None, inner=1, clips_per_song=24)
+        table["Keras listening net"] = Recipe(listening_net(seed=seed), columns=[], inner=1, clips_per_song=24)
     return table
 
 
@@ -235,7 +238,7 @@ class Model(NamedTuple):
 
     estimator: Any
     classes: list[str]
-    columns: list[str] | None
+    columns: list[str]
     whole_songs: bool = False
     setting: dict = {}  # noqa: RUF012 - nothing changes it
     clip_temperature: float = 1.0
@@ -243,7 +246,7 @@ class Model(NamedTuple):
     loss: float = np.inf  # log-loss on the inner folds, of songs; of clips where they are dealt one by one
     inner: pd.DataFrame | None = None  # what it then said of their songs, calibrated
 
-    def logits(self, clips: pd.DataFrame, sounds: np.ndarray | OnDisk | None = None) -> pd.DataFrame:
+    def logits(self, clips: pd.DataFrame, sounds: Sounds = None) -> pd.DataFrame:
         """What the estimator says: log-probabilities, up to a temperature.
 
         Parameters
@@ -274,15 +277,15 @@ class Model(NamedTuple):
             values = np.log(np.maximum(self.estimator.predict_proba(X), SURE))
         return pd.DataFrame(values, index=clips.index, columns=self.classes)
 
-    def answer(self, clips: pd.DataFrame, sounds: np.ndarray | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    def answer(self, clips: pd.DataFrame, sounds: Sounds = None) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Calibrated log-probabilities of each clip, and of each song."""
         logs = cooled(self.logits(clips, sounds), self.clip_temperature)
         return logs, cooled(join(logs, clips["song"]), self.song_temperature)
 
 
-def look(columns: list[str] | None, whole_songs: bool, clips: pd.DataFrame, sounds: np.ndarray | None) -> np.ndarray:
+def look(columns: list[str], whole_songs: bool, clips: pd.DataFrame, sounds: Sounds) -> Any:
     """What an estimator is given for these clips, one row for each."""
-    if columns is None:
+    if not columns:
         return sounds
     return with_variation(clips[columns], clips["song"]) if whole_songs else clips[columns].to_numpy()
 
@@ -324,9 +327,7 @@ def with_variation(values: pd.DataFrame, songs: pd.Series) -> np.ndarray:
     return np.concatenate([values.to_numpy(np.float64)[:, :centres], summaries[places, centres:]], axis=1)
 
 
-def fit(
-    recipe: Recipe, frame: pd.DataFrame, *, by: str = "song", sounds: np.ndarray | None = None, seed: int = SEED
-) -> Model:
+def fit(recipe: Recipe, frame: pd.DataFrame, *, by: str = "song", sounds: Sounds = None, seed: int = SEED) -> Model:
     """Choose settings, calibrate and train, on these clips alone.
 
     Parameters
@@ -354,13 +355,15 @@ def fit(
     return train(recipe, chosen["setting"], frame, sounds)._replace(**chosen)
 
 
-def _judged(recipe: Recipe, setting: dict, frame: pd.DataFrame, sounds, learn: np.ndarray, test: np.ndarray):
+def _judged(
+    recipe: Recipe, setting: dict, frame: pd.DataFrame, sounds: Sounds, learn: np.ndarray, test: np.ndarray
+) -> pd.DataFrame:
     """The logits of some clips from a model that learned from others."""
     model = train(recipe, setting, frame.iloc[learn], part(sounds, learn))
     return model.logits(frame.iloc[test], part(sounds, test))
 
 
-def part(sounds: np.ndarray | None, places: np.ndarray) -> np.ndarray | None:
+def part(sounds: Sounds, places: np.ndarray) -> Sounds:
     """Some of the sounds, if there are any."""
     return None if sounds is None else sounds[places]
 
@@ -376,7 +379,7 @@ def calibrated(logits: pd.DataFrame, frame: pd.DataFrame, *, by: str) -> dict:
     return found | {"inner": cooled(songs, temperature)}
 
 
-def train(recipe: Recipe, setting: dict, frame: pd.DataFrame, sounds: np.ndarray | None = None) -> Model:
+def train(recipe: Recipe, setting: dict, frame: pd.DataFrame, sounds: Sounds = None) -> Model:
     """Train with one setting, on these clips."""
     if recipe.clips_per_song:
         songs = frame.groupby("song").indices.values()
@@ -402,7 +405,7 @@ def train(recipe: Recipe, setting: dict, frame: pd.DataFrame, sounds: np.ndarray
     return Model(estimator, list(np.unique(y)), recipe.columns, recipe.whole_songs, setting)
 
 
-def _learned_from(recipe: Recipe, frame: pd.DataFrame, sounds: np.ndarray | OnDisk | None) -> np.ndarray:
+def _learned_from(recipe: Recipe, frame: pd.DataFrame, sounds: Sounds) -> np.ndarray:
     """What an estimator learns from, one row for each clip or, if it goes by whole songs, for each song."""
     if recipe.whole_songs:
         if isinstance(sounds, OnDisk):
@@ -433,18 +436,19 @@ def averaged(answers: list[tuple[pd.DataFrame, pd.DataFrame]]) -> tuple[pd.DataF
     return np.log(sum(map(np.exp, of_clips)) / len(of_clips)), np.log(sum(map(np.exp, songs)) / len(songs))
 
 
-def average_temperature(inner: list[pd.DataFrame | None], artists: pd.Series) -> float:
+def average_temperature(inner: Sequence[pd.DataFrame | None], artists: pd.Series) -> float:
     """The temperature for the average of several models, which is less sure than each of them.
 
     Parameters
     ----------
-    inner : list of pd.DataFrame
+    inner : sequence of pd.DataFrame
         What each said of songs on its inner folds; the songs that all judged count.
     artists : pd.Series
         The artist of each song.
     """
-    if len(inner) < 2 or any(logs is None for logs in inner):
+    said = [logs for logs in inner if logs is not None]
+    if len(said) < max(2, len(inner)):
         return 1.0
-    common = sorted(set.intersection(*(set(logs.index) for logs in inner)))
-    songs = [logs.loc[common] for logs in inner]
+    common = sorted(set.intersection(*(set(logs.index) for logs in said)))
+    songs = [logs.loc[common] for logs in said]
     return fit_temperature(averaged([(logs.iloc[:0], logs) for logs in songs])[1], artists.loc[common])[0]

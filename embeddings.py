@@ -249,7 +249,7 @@ def _find(net: str) -> Path:
     folder, wanted = WEIGHTS[net]
     path = Path(package.submodule_search_locations[0]) / folder
     try:
-        found = hashlib.sha256(b"".join((path / name).read_bytes() for name in FILES)).hexdigest()
+        found: str | None = hashlib.sha256(b"".join((path / name).read_bytes() for name in FILES)).hexdigest()
     except OSError as error:
         found = error.strerror
     if found != wanted:

@@ -1,6 +1,7 @@
 """Why to believe a score, and where not to: what models go by, and what they say of strangers."""
 
 import copy
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ from sklearn.metrics import pairwise_distances, roc_auc_score
 from sklearn.model_selection import GroupKFold
 from sklearn.preprocessing import StandardScaler
 
-from classifiers import Recipe, artists_of, fit, look, part, train
+from classifiers import Recipe, Sounds, artists_of, fit, look, part, train
 from feature_extraction import CLIP_COLUMNS, FEATURES, columns
 from folds import SEED, folds, recordings
 from networks import is_network
@@ -18,7 +19,7 @@ from scoring import Judged, average, items, judge, measure, together
 MOST_LEFT_OUT = 12  # groups in which artists are left out in turn
 
 
-def _parallel(function, recipe: Recipe, arguments: list[tuple]) -> list:
+def _parallel(function: Callable, recipe: Recipe, arguments: list[tuple]) -> list:
     """Call a function for each of some arguments, at once where the model does not use all cores by itself."""
     jobs = 1 if is_network(recipe.estimator) else -1
     return Parallel(n_jobs=jobs)(delayed(function)(recipe, *some) for some in arguments)
@@ -27,9 +28,7 @@ def _parallel(function, recipe: Recipe, arguments: list[tuple]) -> list:
 # --- none of these ---------------------------------------------------------------------------
 
 
-def strangers(
-    recipes: list[Recipe], frame: pd.DataFrame, known: Judged, sounds: np.ndarray | None = None
-) -> pd.DataFrame:
+def strangers(recipes: list[Recipe], frame: pd.DataFrame, known: Judged, sounds: Sounds = None) -> pd.DataFrame:
     """How sure a model is of songs whose artist it has never heard, and of songs whose artist it knows.
 
     Parameters
@@ -57,7 +56,7 @@ def strangers(
     deal = [(learn, test) for learn, test in deal if frame["artist"].iloc[learn].nunique() > 1]
     judged = []
     for recipe in recipes:
-        heard = sounds if recipe.columns is None else None
+        heard = None if recipe.columns else sounds
         judged.append(_parallel(judge, recipe, [(frame, fold, "song", heard) for fold in deal]))
     of_strangers = pd.concat([average(list(some), frame).songs.max(axis=1) for some in zip(*judged, strict=True)])
     truth = artists_of(frame)
@@ -235,7 +234,7 @@ def nearest(frame: pd.DataFrame, clips: int = 2000, most: int = 20_000) -> pd.Se
     })  # fmt: skip
 
 
-def watch(recipe: Recipe, frame: pd.DataFrame, fold: tuple, sounds: np.ndarray | None = None) -> pd.DataFrame:
+def watch(recipe: Recipe, frame: pd.DataFrame, fold: tuple, sounds: Sounds = None) -> pd.DataFrame:
     """Train a network and measure it after each epoch.
 
     Parameters

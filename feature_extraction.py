@@ -15,11 +15,11 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from importlib.metadata import version
 from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
-import librosa
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -67,7 +67,7 @@ class Feature(NamedTuple):
 class Statistic(NamedTuple):
     """A number for the frames of a clip."""
 
-    compute: Callable[[np.ndarray], np.ndarray]  # [shape=(clips, dims, frames)] -> [shape=(clips, dims)]
+    compute: Callable  # [shape=(clips, dims, frames)] -> [shape=(clips, dims)]
     meaning: str
 
 
@@ -76,7 +76,7 @@ def _deviation(values: np.ndarray) -> np.ndarray:
 
 
 STATISTICS = {
-    "mean": Statistic(functools.partial(np.mean, axis=-1, dtype=np.float64), "mean"),
+    "mean": Statistic(lambda v: np.mean(v, axis=-1, dtype=np.float64), "mean"),
     "std": Statistic(_deviation, "standard deviation"),
     "step1": Statistic(lambda v: _deviation(v[..., 1:] - v[..., :-1]), "deviation of its change in 23 ms"),
     "step4": Statistic(lambda v: _deviation(v[..., 4:] - v[..., :-4]), "deviation of its change in 93 ms"),
@@ -169,7 +169,7 @@ SETTINGS = {
     "dynamic_range": DYNAMIC_RANGE,
     "silence_dbfs": SILENCE_DBFS,
     "columns": COLUMNS,
-    "librosa": librosa.__version__,
+    "librosa": version("librosa"),
 }
 
 
@@ -369,8 +369,8 @@ def work(args: argparse.Namespace) -> int:
     if embed:
         embeddings.check()
     if args.from_songs:
-        hear, known = (functools.partial(function, embed=embed) for function in (hear_song, heard_before))
-        table, listened = mp3_split.survey(args, hear, known, label="Describing")
+        hear, heard = (functools.partial(function, embed=embed) for function in (hear_song, heard_before))
+        table, listened = mp3_split.survey(args, hear, heard, label="Describing")
         return mp3_split.summarise(table, listened, root / "features")
     good = good_songs(root)
     songs = dict(zip(good["song"], good["hash"], strict=True))

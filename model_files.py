@@ -7,12 +7,11 @@ import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 import skops.io
 
 import embeddings
-from classifiers import Model, artists_of, average_temperature, averaged, cooled
+from classifiers import Model, Sounds, artists_of, average_temperature, averaged, cooled
 from feature_extraction import COLUMNS, SETTINGS
 from library import UserError, alone, printable, read_songs, versions, whole_file
 from networks import is_network, with_ear
@@ -33,7 +32,7 @@ class Saved(NamedTuple):
     @property
     def listens(self) -> bool:
         """Whether it needs the samples of the clips, not only their features."""
-        return any(member.columns is None for member in self.members)
+        return any(not member.columns for member in self.members)
 
     @property
     def embeds(self) -> bool:
@@ -45,7 +44,7 @@ class Saved(NamedTuple):
         """Whether what it says of a clip also goes by the song around it."""
         return any(member.whole_songs for member in self.members)
 
-    def answer(self, clips: pd.DataFrame, sounds: np.ndarray | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    def answer(self, clips: pd.DataFrame, sounds: Sounds = None) -> tuple[pd.DataFrame, pd.DataFrame]:
         """See `Model.answer`; ``sounds`` are int16 samples, one row for each clip."""
         of_clips, of_songs = averaged([member.answer(clips, sounds) for member in self.members])
         return of_clips, cooled(of_songs, self.info["temperature"])
@@ -110,7 +109,7 @@ def save(
         for file, member in zip(files, members, strict=True):
             if is_network(member.estimator):
                 net = member.estimator.model_
-                (with_ear(net) if member.columns is None else net).save(folder / file)
+                (net if member.columns else with_ear(net)).save(folder / file)
             else:
                 skops.io.dump(member.estimator, folder / file)
         (folder / "model.json").write_text(json.dumps(info, indent=1, ensure_ascii=False), encoding="utf-8")
@@ -120,7 +119,7 @@ def save(
 
 def _used(members: list[Model]) -> set[str]:
     """The columns that models look at."""
-    return {name for member in members for name in member.columns or []}
+    return {name for member in members for name in member.columns}
 
 
 def _settings_of(member: Model) -> dict:

@@ -23,6 +23,7 @@ import unicodedata
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import imageio_ffmpeg
 import mutagen
@@ -124,7 +125,7 @@ def read_header(path: Path) -> dict:
     }
 
 
-def _announced(info, kind: str) -> float | None:
+def _announced(info: Any, kind: str) -> float | None:
     """The length in seconds that a header states, or None where mutagen only guesses it."""
     seconds, rate = float(getattr(info, "length", 0)), getattr(info, "bitrate", 0)
     guessed = (
@@ -136,7 +137,7 @@ def _announced(info, kind: str) -> float | None:
     return None if guessed else seconds
 
 
-def _tag(file, *names: str) -> str:
+def _tag(file: Any, *names: str) -> str:
     """The first of some tags that is there, as one clean line."""
     for name in names:
         try:
@@ -167,7 +168,8 @@ class Listening:
     """
 
     def __init__(self, path: Path, max_hours: float = MAX_HOURS) -> None:
-        self.path, self.max_hours, self.record = path, max_hours, {}
+        self.path, self.max_hours = path, max_hours
+        self.record: dict[str, Any] = {}
 
     def __iter__(self) -> Iterator[np.ndarray]:
         """Decode once; memory does not grow with the song.
@@ -196,6 +198,7 @@ class Listening:
                 stderr=errors,
             ) as process,
         ):
+            assert process.stdout is not None  # it is a pipe
             watchdog = threading.Timer(DECODE_LIMIT, process.kill)
             watchdog.start()
             try:

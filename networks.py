@@ -1,5 +1,6 @@
 """The Keras networks that learn here: one on features, one that listens to the clips themselves."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ def listening_net(epochs: int = 15, seed: int = 0) -> BaseEstimator:
     return _wrapped(_build_listening_net, epochs, 32, seed)
 
 
-def _wrapped(build, epochs: int, batch_size: int, seed: int) -> BaseEstimator:
+def _wrapped(build: Callable, epochs: int, batch_size: int, seed: int) -> BaseEstimator:
     keras = import_keras()
     return keras.wrappers.SKLearnClassifier(
         build,
@@ -125,16 +126,14 @@ def log_mels(frame: pd.DataFrame, root: Path) -> np.ndarray:
     np.ndarray [shape=(clips, N_MELS * frames), dtype=float32]
         About 22 kB for each clip.
     """
-    listen, mels = ear(), None
+    listen = ear()
+    mels = np.empty((len(frame), *listen.output_shape[1:]), np.float32)
     for song, places in frame.groupby("song").indices.items():
         clips = (clip_folder(root, song) / f"{number:04d}.wav" for number in frame["clip"].iloc[places])
         try:
-            heard = listen.predict(np.stack([_samples(clip) for clip in clips]), batch_size=64, verbose=0)
+            mels[places] = listen.predict(np.stack([_samples(clip) for clip in clips]), batch_size=64, verbose=0)
         except SongError as error:
             raise UserError(f"{printable(song)}: {printable(error)}") from None
-        if mels is None:
-            mels = np.empty((len(frame), *heard.shape[1:]), np.float32)
-        mels[places] = heard
     return mels
 
 

@@ -5,9 +5,9 @@ as models need them.
 """
 
 import collections
+import dataclasses
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,8 @@ from sklearn.preprocessing import StandardScaler
 from dataframe_creation import LABELS, some_songs
 
 
-class OnDisk(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class OnDisk:
     """The features of a library's frame. Which clips are meant says the frame of labels beside it."""
 
     root: Path
@@ -74,7 +75,8 @@ def fit_discriminant(model: Pipeline, batches: Iterable[pd.DataFrame], clips: pd
     """
     scaler, discriminant = (step for _, step in model.steps)
     counts = clips["artist"].value_counts().sort_index()
-    means, covariance = {}, np.zeros((len(columns), len(columns)))
+    means: dict[str, np.ndarray] = {}
+    covariance = np.zeros((len(columns), len(columns)))
     for artist, X in _by_artist(batches, counts.to_dict(), columns):
         own = StandardScaler().fit(X)
         scaler.partial_fit(X)
@@ -94,7 +96,7 @@ def fit_discriminant(model: Pipeline, batches: Iterable[pd.DataFrame], clips: pd
 
 def _by_artist(batches: Iterable[pd.DataFrame], left: dict[str, int], columns: list[str]) -> Iterator:
     """Each artist and all its features, as soon as there are as many clips as it should have."""
-    waiting = collections.defaultdict(list)
+    waiting: dict[str, list[np.ndarray]] = collections.defaultdict(list)
     for batch in batches:
         for artist, own in batch.groupby("artist"):
             waiting[artist].append(own[columns].to_numpy())

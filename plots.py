@@ -7,6 +7,7 @@ import textwrap
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import librosa
 import matplotlib.pyplot as plt
@@ -269,7 +270,7 @@ def heard(root: Path, song: str, title: str, clips: int = 5) -> None:
     """
     y, start = middle(root, song, clips)
     if len(y):
-        settings = {"sr": SAMPLE_RATE, "n_fft": N_FFT, "hop_length": HOP_LENGTH}
+        settings: dict[str, Any] = {"sr": SAMPLE_RATE, "n_fft": N_FFT, "hop_length": HOP_LENGTH}
         mel = librosa.power_to_db(librosa.feature.melspectrogram(y=y, n_mels=N_MELS, **settings), ref=np.max)
         chroma = librosa.feature.chroma_stft(y=y, tuning=0, **settings)
         onset = librosa.onset.onset_strength(y=y, sr=SAMPLE_RATE, hop_length=HOP_LENGTH)
@@ -280,7 +281,7 @@ def heard(root: Path, song: str, title: str, clips: int = 5) -> None:
         figure = Figure(figsize=(9, 6.5), layout="constrained")
         axes = figure.subplots(4, 1, sharex=True, height_ratios=[2, 3, 3, 2])
         librosa.display.waveshow(y, sr=SAMPLE_RATE, ax=axes[0], color="C0")
-        shown = {"sr": SAMPLE_RATE, "hop_length": HOP_LENGTH, "x_axis": "time", "rasterized": True}
+        shown: dict[str, Any] = {"sr": SAMPLE_RATE, "hop_length": HOP_LENGTH, "x_axis": "time", "rasterized": True}
         of_mel = librosa.display.specshow(mel, y_axis="mel", ax=axes[1], **shown)
         of_chroma = librosa.display.specshow(chroma, y_axis="chroma", ax=axes[2], cmap="cividis", **shown)
         axes[3].plot(times, onset, color="C0", linewidth=1)

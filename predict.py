@@ -10,9 +10,9 @@ import functools
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,7 @@ from tqdm import tqdm
 import embeddings
 import terminal
 import workers
+from classifiers import part
 from feature_extraction import describe_file
 from library import (
     DEMUXERS,
@@ -166,7 +167,7 @@ def judge(heard: Heard, saved: Saved) -> Verdict:
         The model, from `model_files.load`.
     """
     loud = heard.table[~heard.table["silent"]]
-    sounds = heard.sounds[loud.index] if saved.listens else None
+    sounds = part(heard.sounds, loud.index) if saved.listens else None
     clips, songs = saved.answer(loud.assign(song="song"), sounds)
     song = np.exp(songs.iloc[0]).sort_values(ascending=False)
     known = heard.record["hash"] in saved.info["songs"].values()
@@ -231,7 +232,8 @@ def _name(path: Path) -> str:
 
 def find(named: list[Path]) -> tuple[dict[Path, str], dict[Path, str]]:
     """What is to be judged (path -> a short name, its own), and what cannot be (path -> why)."""
-    songs, failed = {}, {}
+    songs: dict[Path, str] = {}
+    failed: dict[Path, str] = {}
     for path in map(Path.absolute, named):
         if not path.is_dir():
             songs.setdefault(path, path.name)
@@ -248,7 +250,7 @@ def find(named: list[Path]) -> tuple[dict[Path, str], dict[Path, str]]:
     return songs, failed
 
 
-def listen(songs: list[Path], args: argparse.Namespace, **needed: bool) -> Iterator[tuple[Path, Heard | SongError]]:
+def listen(songs: list[Path], args: argparse.Namespace, **needed: Any) -> Iterator[tuple[Path, Heard | SongError]]:
     """Listen to songs, as `hear` does: one alone here, at once; several in worker processes."""
     if len(songs) != 1 or args.scheduler:
         function, names = functools.partial(hear, **needed), list(map(str, songs))
@@ -261,7 +263,7 @@ def listen(songs: list[Path], args: argparse.Namespace, **needed: bool) -> Itera
         yield songs[0], error
 
 
-def _painter(folder: Path, root: Path, saved: Saved):
+def _painter(folder: Path, root: Path, saved: Saved) -> Callable[[str, Heard, Verdict], None]:
     """A function that draws a song's verdict into a folder."""
     import plots  # matplotlib takes a second, and few ask for pictures
 

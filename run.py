@@ -93,7 +93,7 @@ def run_notebook(name: str, root: Path, *, full: bool = False) -> None:
         try:
             running.result()
         except KeyboardInterrupt:
-            _end(client.km.provisioner.pid)
+            _end(client.km.provisioner.pid)  # type: ignore[union-attr]  # there is one while it runs
             raise
         except CellExecutionError as error:
             if error.ename != "UserError":

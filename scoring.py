@@ -12,7 +12,20 @@ import pandas as pd
 from joblib import Parallel, delayed
 from scipy.stats import binomtest
 
-from classifiers import JOINS, SURE, Model, Recipe, artists_of, average_temperature, averaged, cooled, fit, join, part
+from classifiers import (
+    JOINS,
+    SURE,
+    Model,
+    Recipe,
+    Sounds,
+    artists_of,
+    average_temperature,
+    averaged,
+    cooled,
+    fit,
+    join,
+    part,
+)
 from folds import SEED, folds, recordings
 from networks import is_network
 from on_disk import OnDisk
@@ -45,9 +58,7 @@ Results = dict[str, dict[str, list[Judged]]]  # how the folds were dealt -> mode
 # --- judging ---------------------------------------------------------------------------------
 
 
-def judge(
-    recipe: Recipe, frame: pd.DataFrame, fold: tuple, by: str, sounds: np.ndarray | None = None, seed: int = SEED
-) -> Judged:
+def judge(recipe: Recipe, frame: pd.DataFrame, fold: tuple, by: str, sounds: Sounds = None, seed: int = SEED) -> Judged:
     """Train on one side of a fold, and let it answer for the other."""
     learn, test = fold
     started = time.monotonic()
@@ -66,9 +77,7 @@ def judge(
     return Judged(clips, songs, model.loss, model.inner, time.monotonic() - started)
 
 
-def compare(
-    recipes: dict[str, Recipe], frame: pd.DataFrame, *, repeats: int = 1, sounds: np.ndarray | None = None
-) -> Results:
+def compare(recipes: dict[str, Recipe], frame: pd.DataFrame, *, repeats: int = 1, sounds: Sounds = None) -> Results:
     """Let every model answer for songs, albums and, as in 2018, for clips it has not learned from.
 
     Parameters
@@ -129,19 +138,19 @@ def compare(
     return results
 
 
-def _at_once(sounds: np.ndarray | OnDisk | None) -> Parallel:
+def _at_once(sounds: Sounds) -> Parallel:
     """On all cores; by threads, which share what memory there is, where it would not hold the features."""
     return Parallel(n_jobs=-1, prefer="threads" if isinstance(sounds, OnDisk) else None)
 
 
-def _beside(recipe: Recipe, sounds: np.ndarray | OnDisk | None) -> np.ndarray | OnDisk | None:
+def _beside(recipe: Recipe, sounds: Sounds) -> Sounds:
     """What a recipe needs beside the frame."""
-    return sounds if recipe.columns is None or isinstance(sounds, OnDisk) else None
+    return sounds if not recipe.columns or isinstance(sounds, OnDisk) else None
 
 
-def _possible(recipe: Recipe, frame: pd.DataFrame, sounds: np.ndarray | None) -> bool:
+def _possible(recipe: Recipe, frame: pd.DataFrame, sounds: Sounds) -> bool:
     """Whether a recipe finds in this frame what it needs."""
-    if recipe.columns is None:
+    if not recipe.columns:
         return sounds is not None
     if isinstance(sounds, OnDisk):
         return True
@@ -228,7 +237,7 @@ def measure(truth: pd.Series, logs: pd.DataFrame, groups: pd.Series, resamples: 
             np.nanmean(np.where(real > 0, 2 * hits / (real + claimed), np.nan), axis=1),
             losses[:, 0] / losses[:, 1],
         )
-    scores = {}
+    scores: dict[str, float] = {}
     for name, values in zip(WORTH, found, strict=True):
         low, high = np.quantile(values[1:], [0.025, 0.975])
         scores |= {name: float(values[0]), f"{name} low": float(low), f"{name} high": float(high)}
@@ -348,9 +357,7 @@ def album_effect(scores: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({name: songs.xs(by, level="dealt by") for name, by in columns.items()})
 
 
-def train_best(
-    best: str, recipes: dict[str, Recipe], frame: pd.DataFrame, sounds: np.ndarray | None = None
-) -> dict[str, Model]:
+def train_best(best: str, recipes: dict[str, Recipe], frame: pd.DataFrame, sounds: Sounds = None) -> dict[str, Model]:
     """Train the best model on all songs: the one, or those that the average is of."""
     names = list(recipes) if best == AVERAGE else [best]
     fast = [name for name in names if not is_network(recipes[name].estimator)]
@@ -416,12 +423,13 @@ def corrected(results: Results, frame: pd.DataFrame, resamples: int = RESAMPLES)
         for weights in drawn
         if (weights == 0).any()  # of very few songs, all may be drawn
     ]
-    return float(np.mean(found)), *map(float, np.quantile(found, [0.025, 0.975]))
+    low, high = np.quantile(found, [0.025, 0.975])
+    return float(np.mean(found)), float(low), float(high)
 
 
 def joins(results: Results, frame: pd.DataFrame) -> pd.DataFrame:
     """The balanced accuracy by song of each model, by each way of joining a song's clips."""
-    rows = {}
+    rows: dict[str, dict[str, float]] = {}
     for name, repeats in results["song"].items():
         if repeats[0].clips.empty:  # it judges whole songs
             continue

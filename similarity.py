@@ -179,7 +179,7 @@ def quality(points: np.ndarray, described: np.ndarray, songs: pd.DataFrame, spac
         "scaled": (described, lambda rows: _unit((rows - space.centre) / space.scale)),
         "plain": (described, _unit),
     }
-    hits = {name: [] for name in (*ways, "by lot")}
+    hits: dict[str, list] = {name: [] for name in (*ways, "by lot")}
     for some in np.array_split(asked, -(-len(asked) // AT_ONCE)):
         same, others = artist[some, None] == artist, own[some, None] != own
         same &= others  # of a song that is alone, nothing is right

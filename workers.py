@@ -25,6 +25,7 @@ import dask
 from dask.distributed import (
     CancelledError,
     Client,
+    Future,
     KilledWorker,
     LocalCluster,
     Security,
@@ -112,7 +113,8 @@ def run(
     if not songs:
         return
     with _ctrl_c_remembered() as pressed, _client(min(jobs, len(songs)), scheduler) as client:
-        waiting, running, names = iter(songs), as_completed(loop=client.loop), {}
+        waiting, running = iter(songs), as_completed(loop=client.loop)
+        names: dict[Any, str] = {}
         threads, looked, bad = 1, float("-inf"), 0
         with _bar(len(songs), label, unit) as bar:
             while True:
@@ -201,7 +203,7 @@ def _client(jobs: int, scheduler: str | None) -> Iterator[Client]:
             yield client
 
 
-def _check_cluster(known: dict) -> None:
+def _check_cluster(known: Any) -> None:
     """Refuse a cluster whose own packages are others than those here."""
     machines = {"the scheduler": known["scheduler"]} | known["workers"]
     for name in ("python", "distributed", "dask", "msgpack", "cloudpickle", "tornado", "numpy", "pandas"):
@@ -293,7 +295,7 @@ def _watched(function: Callable[[Any], Any], song: Any, limit: float, wanted: di
         watchdog.cancel()
 
 
-def _outcome(future, limit: float) -> Any:
+def _outcome(future: Future, limit: float) -> Any:
     try:
         return future.result()
     except SongError as error:

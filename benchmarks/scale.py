@@ -50,10 +50,12 @@ class Ran(NamedTuple):
 
 
 def song_path(songs: Path, number: int) -> Path:
+    """Where the song of a number lies."""
     return songs / f"Artist {number % ARTISTS:02d}" / f"{number:05d}.mp3"
 
 
 def make_song(songs: Path, number: int) -> None:
+    """Write a song of noise, the same for the same number."""
     path = song_path(songs, number)
     path.parent.mkdir(parents=True, exist_ok=True)
     y = np.random.default_rng(number).uniform(-0.2, 0.2, round(SECONDS * SAMPLE_RATE))
