@@ -43,7 +43,7 @@ from library import (
     table_path,
     whole_file,
 )
-from mp3_split import CLIP_SAMPLES, CLIP_SECONDS, MAX_HOURS, SAMPLE_RATE, SILENCE_DBFS, Listening, is_silent
+from mp3_split import CLIP_SAMPLES, CLIP_SECONDS, FULL_SCALE, MAX_HOURS, SAMPLE_RATE, SILENCE_DBFS, Listening, is_silent
 from spectra import DYNAMIC_RANGE, HOP_LENGTH, N_FFT, N_MELS, ROLLOFF, Spectra
 from whole_song import WholeSong
 
@@ -285,7 +285,7 @@ def describe_file(path: Path, max_hours: float = MAX_HOURS, *, embed: bool = Fal
         If the file cannot be read or is too long.
     """
     listening = Listening(path, max_hours)
-    heard = stacks(clip / np.float32(32768) for clip in listening)
+    heard = stacks(clip / np.float32(FULL_SCALE) for clip in listening)
     first = next(heard, None)  # a song too short for a clip has no stack
     table = describe(chain([first], heard), embed=embed) if first is not None else None
     return table if listening.record["status"] in GOOD else None, listening.record

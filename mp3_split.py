@@ -21,7 +21,7 @@ import threading
 import time
 import unicodedata
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -57,14 +57,15 @@ with warnings.catch_warnings():  # pydub warns where no ffmpeg is on PATH; it is
     from pydub import AudioSegment
 
 SAMPLE_RATE = 22_050  # Hz
+FULL_SCALE = 32_768  # what the samples of a clip are divided by, to lie between -1 and 1
 CLIP_SECONDS = 2
 CLIP_SAMPLES = CLIP_SECONDS * SAMPLE_RATE
 SILENCE_DBFS = -60  # a clip whose RMS is below this is silent
-SPECTRUM_EVERY = 4  # clips: enough to see how high a recording reaches
+SPECTRUM_EVERY = 4  # clips that are not silent: enough to see how high a recording reaches
 REACH = 60  # dB
 DECODE_LIMIT = 900  # s; an hour of MP3 takes about ten
 MAX_HOURS = 6.0
-FASTEST = {".wav": 176_400, ".flac": 125_000, ".mp3": 40_000}  # bytes a second: CD, and 1 Mbit/s and 320 kbit/s
+FASTEST, FASTEST_MP3 = 1_152_000, 40_000  # bytes a second: 192 kHz in 24 bits, uncompressed; 320 kbit/s
 ENOUGH = 0.9  # the part of its announced length that must decode for a song to be used
 
 # A record made with other settings is out of date. Raise the version when the same song would be
@@ -142,9 +143,9 @@ def _tag(file: Any, *names: str) -> str:
     for name in names:
         try:
             value = file[name]
-        except Exception:  # absent, no tags at all, or a kind of tag that refuses the name
+            text = str(value[0] if isinstance(value, list) else value)[:200]
+        except Exception:  # absent, without a value, no tags at all, or a kind of tag that refuses the name
             continue
-        text = str(value[0] if isinstance(value, list) else value)[:200]
         return unicodedata.normalize("NFC", " ".join("".join(c if c.isprintable() else " " for c in text).split()))
     return ""
 
@@ -170,6 +171,7 @@ class Listening:
     def __init__(self, path: Path, max_hours: float = MAX_HOURS) -> None:
         self.path, self.max_hours = path, max_hours
         self.record: dict[str, Any] = {}
+        self.complaint = ""  # the first that ffmpeg said
 
     def __iter__(self) -> Iterator[np.ndarray]:
         """Decode once; memory does not grow with the song.
@@ -188,7 +190,34 @@ class Listening:
         self._check(header["announced"] or 0)
         digest, samples, clips, silent = hashlib.blake2b(digest_size=16), 0, 0, 0
         power, spectrum = 0.0, np.zeros(CLIP_SAMPLES // 2)
-        started = time.monotonic()
+        with contextlib.closing(self._pieces()) as pieces:
+            for piece in pieces:
+                digest.update(piece)
+                samples += len(piece) // 2
+                if len(piece) == 2 * CLIP_SAMPLES:
+                    clip = np.frombuffer(piece, dtype="<i2")
+                    power += float(np.mean((clip / FULL_SCALE) ** 2))
+                    if is_silent(clip / FULL_SCALE):
+                        silent += 1
+                    elif (clips - silent) % SPECTRUM_EVERY == 0:
+                        spectrum += np.abs(np.fft.rfft(clip)[:-1]) ** 2
+                    clips += 1
+                    yield clip
+        self._check(samples / SAMPLE_RATE)
+        self.record = header | {
+            "seconds": round(samples / SAMPLE_RATE, 3),
+            "clips": clips,
+            "silent_clips": silent,
+            "dropped": round((samples - clips * CLIP_SAMPLES) / SAMPLE_RATE, 3),
+            "loudness": round(10 * np.log10(power / clips), 1) if power else None,
+            "reach": _reach(spectrum) if spectrum.any() else None,
+            "hash": digest.hexdigest(),
+        }
+        self.record["status"], self.record["reason"] = _judge(self.record, self.path.suffix, self.complaint)
+
+    def _pieces(self) -> Generator[bytes]:
+        """The decoded samples, a clip's worth at a time; what is left at the end is shorter."""
+        spent = 0.0  # s, of waiting for ffmpeg: what is done with the pieces may take longer
         with (
             tempfile.TemporaryFile() as errors,
             subprocess.Popen(
@@ -199,41 +228,25 @@ class Listening:
             ) as process,
         ):
             assert process.stdout is not None  # it is a pipe
-            watchdog = threading.Timer(DECODE_LIMIT, process.kill)
-            watchdog.start()
             try:
-                while piece := process.stdout.read(2 * CLIP_SAMPLES):
-                    digest.update(piece)
-                    samples += len(piece) // 2
-                    if len(piece) == 2 * CLIP_SAMPLES:
-                        clip = np.frombuffer(piece, dtype="<i2")
-                        power += float(np.mean((clip / 32768) ** 2))
-                        if clips % SPECTRUM_EVERY == 0:
-                            spectrum += np.abs(np.fft.rfft(clip)[:-1]) ** 2
-                        clips += 1
-                        silent += bool(is_silent(clip / 32768))
-                        yield clip
-                status = process.wait()
+                while True:
+                    started = time.monotonic()
+                    with _killed_after(DECODE_LIMIT - spent, process):
+                        piece = process.stdout.read(2 * CLIP_SAMPLES)
+                        if not piece:
+                            status = process.wait()
+                    spent += time.monotonic() - started
+                    if not piece:
+                        break
+                    yield piece
             finally:
-                watchdog.cancel()
                 process.kill()
             errors.seek(0)
-            complaint = _complaint(errors.read(10_000).decode(errors="replace"), self.path)
-        if time.monotonic() - started > DECODE_LIMIT:
+            self.complaint = _complaint(errors.read(10_000).decode(errors="replace"), self.path)
+        if spent > DECODE_LIMIT:
             raise SongError(f"decoding took longer than {DECODE_LIMIT} s; convert it anew")
         if status < 0 or status in (126, 127, 255):  # killed, never started, interrupted: not the song's fault
-            raise SongError(f"ffmpeg ended with status {status}: {complaint or 'it was stopped'}")
-        self._check(samples / SAMPLE_RATE)
-        self.record = header | {
-            "seconds": round(samples / SAMPLE_RATE, 3),
-            "clips": clips,
-            "silent_clips": silent,
-            "dropped": round((samples - clips * CLIP_SAMPLES) / SAMPLE_RATE, 3),
-            "loudness": round(10 * np.log10(power / clips), 1) if power else None,
-            "reach": _reach(spectrum) if power else None,
-            "hash": digest.hexdigest(),
-        }
-        self.record["status"], self.record["reason"] = _judge(self.record, self.path.suffix, complaint)
+            raise SongError(f"ffmpeg ended with status {status}: {self.complaint or 'it was stopped'}")
 
     def _check(self, seconds: float) -> None:
         """Refuse what is too long or cannot be read, in clearer words than ffmpeg's."""
@@ -247,12 +260,24 @@ class Listening:
             raise SongError(f"cannot be read: {error.strerror}") from None
 
 
+@contextlib.contextmanager
+def _killed_after(seconds: float, process: subprocess.Popen) -> Iterator[None]:
+    """Kill a process unless what is done meanwhile ends in time."""
+    watchdog = threading.Timer(seconds, process.kill)
+    watchdog.start()
+    try:
+        yield
+    finally:
+        watchdog.cancel()
+
+
 def _reach(spectrum: np.ndarray) -> int:
     """How high a recording reaches, in Hz: to the last band of 100 Hz within `REACH` of the loudest.
 
     Encoders and old recordings cut off what is higher, which tells them apart, but not their music.
     """
-    bands = spectrum[: spectrum.size // 200 * 200].reshape(-1, 200).mean(axis=1)  # a bin is half a hertz wide
+    wide = 100 * CLIP_SECONDS  # bins: one is half a hertz
+    bands = spectrum[: spectrum.size // wide * wide].reshape(-1, wide).mean(axis=1)
     return 100 * int(1 + np.flatnonzero(bands >= bands.max() * 10 ** (-REACH / 10))[-1])
 
 
@@ -341,6 +366,9 @@ def source_of(path: Path) -> list[int]:
 # --- all songs -------------------------------------------------------------------------------
 
 
+NOTHING_KNOWN = {"artist": "", "album": "", "title": "", "status": "rejected"}  # of a song that could not be read
+
+
 def labelled(song: str, record: dict, by: str) -> dict:
     """A song's row of songs.csv: its record, with artist, album and title from folders or tags."""
     artist, album = folder_labels(song)
@@ -387,7 +415,7 @@ def check_space(pending: list[str], songs: Path, root: Path) -> None:
     for song in pending:
         with contextlib.suppress(SongError):  # it is gone: splitting says so
             size, _ = source_of(songs / song)
-            seconds += size / FASTEST.get(Path(song).suffix.lower(), FASTEST[".mp3"])
+            seconds += size / (FASTEST_MP3 if song.lower().endswith(".mp3") else FASTEST)
     needed = seconds / CLIP_SECONDS * 90_112  # bytes: a clip of 88,244, in blocks of 4,096
     free = shutil.disk_usage(root).free
     if needed > free:
@@ -443,14 +471,20 @@ def survey(
         keep_songs_folder(root, songs)
         rows, pending = [], []
 
-        def keep(row: dict) -> None:
+        def keep(song: str, outcome: dict | str) -> None:  # a song's record, or why there is none
+            if isinstance(outcome, str):
+                row = labelled(song, NOTHING_KNOWN | {"reason": outcome}, "folder")
+            else:
+                row = labelled(song, outcome, args.label_by)
             # a third of the memory of the record; what comes again and again, as artists do, is there once
             values = map(row.get, SONG_COLUMNS)
             rows.append(tuple(sys.intern(value) if type(value) is str else value for value in values))
 
+        for song, reason in refused.items():
+            keep(song, reason)
         for song in found:
             record = known(song, songs=songs, root=root)
-            keep(labelled(song, record, args.label_by)) if record else pending.append(song)
+            keep(song, record) if record else pending.append(song)
         if check:
             check(pending, songs, root)
         for song, outcome in workers.run(
@@ -461,13 +495,8 @@ def survey(
             scheduler=args.scheduler,
             is_bad=lambda outcome: isinstance(outcome, SongError) or outcome["status"] not in GOOD,
         ):
-            if isinstance(outcome, SongError):
-                refused[song] = str(outcome)
-            else:
-                keep(labelled(song, outcome, args.label_by))
+            keep(song, str(outcome) if isinstance(outcome, SongError) else outcome)
         check_still_there(songs)
-        for song, reason in refused.items():
-            keep(_refused_row(song, reason))
         table = pd.DataFrame(rows, columns=list(SONG_COLUMNS))
         rows.clear()
         mark_duplicates(table)
@@ -492,12 +521,6 @@ def check_still_there(songs: Path) -> None:
             f"{printable(songs)} is no longer there: was its disk unplugged? What was finished is kept. "
             "Bring it back and run this again."
         )
-
-
-def _refused_row(song: str, reason: str) -> dict:
-    artist, album = folder_labels(song)
-    row = {"song": song, "artist": artist, "album": album, "title": Path(song).stem}
-    return row | {"status": "rejected", "reason": reason}
 
 
 def summarise(table: pd.DataFrame, listened: int, place: Path) -> int:

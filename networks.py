@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator
 
 from feature_extraction import read_clip
 from library import SongError, UserError, clip_folder, printable
-from mp3_split import CLIP_SAMPLES, SAMPLE_RATE
+from mp3_split import CLIP_SAMPLES, FULL_SCALE, SAMPLE_RATE
 from quiet_keras import import_keras
 
 N_MELS = 64
@@ -110,7 +110,7 @@ def ear() -> Any:
         max_freq=high,
     )
     first = import_keras().Input((CLIP_SAMPLES,), dtype="int16")
-    return import_keras().Sequential([first, layers.Rescaling(1 / 32768), mel, layers.Flatten()])
+    return import_keras().Sequential([first, layers.Rescaling(1 / FULL_SCALE), mel, layers.Flatten()])
 
 
 def with_ear(net: Any) -> Any:
@@ -138,4 +138,4 @@ def log_mels(frame: pd.DataFrame, root: Path) -> np.ndarray:
 
 
 def _samples(clip: Path) -> np.ndarray:
-    return np.round(read_clip(clip) * 32768).astype(np.int16)
+    return np.round(read_clip(clip) * FULL_SCALE).astype(np.int16)

@@ -17,14 +17,17 @@ import plotly.graph_objects as go
 import seaborn as sns
 import soundfile
 from IPython.display import Audio, Markdown, display
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import get_font_names
 from plotly.offline import get_plotlyjs
 
-from library import clip_folder, printable
-from mp3_split import CLIP_SECONDS, SAMPLE_RATE
+import terminal
+from library import clip_paths, printable
+from mp3_split import CLIP_SECONDS, FULL_SCALE, SAMPLE_RATE
 from spectra import HOP_LENGTH, N_FFT, N_MELS
 
+OTHERS, SILENCE = (0.6, 0.6, 0.6), (0.85, 0.85, 0.85)  # greys
 # For names that DejaVu Sans cannot write, where one of them is installed.
 OTHER_SCRIPTS = (
     "Noto Sans CJK JP",
@@ -87,71 +90,57 @@ def artist_markers(artists: Iterable[str]) -> dict[str, str]:
     return {name: "o^sDvP"[n // 10 % 6] for n, name in enumerate(sorted(set(artists)))}
 
 
-def verdict(
-    title: str,
-    answer: str,
-    sounds: np.ndarray | None,
-    clips: pd.DataFrame,
-    ranked: list[str],
-    colours: dict[str, tuple],
-    *,
-    alone: bool = True,
-) -> Figure:
+def verdict(title: str, said: Any, sounds: np.ndarray | None, colours: dict[str, tuple]) -> Figure:
     """Draw what a model says of a song over time: the waveform in the colours of the artists, probabilities below.
 
     Parameters
     ----------
-    title, answer : str
+    title : str
         What stands above.
+    said : predict.Verdict
+        What the model says.
     sounds : np.ndarray [shape=(clips, samples), dtype=int16], optional
         The clips; without them there is no waveform.
-    clips : pd.DataFrame
-        Probability of each artist (columns) for each clip; index: its start in seconds. Missing where silent.
-    ranked : list of str
-        The artists, from the likeliest for the song down.
     colours : dict of str to tuple
         From `artist_colours`.
-    alone : bool
-        Whether clips were judged by themselves, not knowing the song around them.
     """
-    shown, others, silence = ranked[:4], (0.6, 0.6, 0.6), (0.85, 0.85, 0.85)
-    given = clips.dropna().idxmax(axis=1).reindex(clips.index)
-    of_clips = [silence if pd.isna(a) else colours[a] if a in shown else others for a in given]
-    sounds = np.zeros((len(clips), 20), np.int16) if sounds is None else sounds
-    pieces = sounds.reshape(len(sounds), 20, -1) / 32768  # each a tenth of a second
-    starts = np.add.outer(clips.index.to_numpy(), np.arange(20) * CLIP_SECONDS / 20).ravel()
     figure = Figure(figsize=(11, 5), layout="constrained")
     wave, parts = figure.subplots(2, 1, sharex=True, height_ratios=[2, 3])
-    drawn = np.repeat(of_clips, 20, axis=0)
-    wave.vlines(starts, pieces.min(axis=-1).ravel(), pieces.max(axis=-1).ravel(), colors=drawn, linewidth=1)
-    wave.set(ylim=(-1, 1), ylabel="waveform\n(full scale = 1)")
-    table = clips[shown].assign(others=1 - clips[shown].sum(axis=1, skipna=False))
-    bottom = np.zeros(len(table))
-    for name, colour in zip(table, [*(colours[a] for a in shown), others], strict=True):
-        if name == "others" and len(ranked) <= len(shown):
-            continue
-        parts.bar(
-            table.index,
-            table[name],
-            CLIP_SECONDS,
-            bottom,
-            align="edge",
-            color=colour,
-            linewidth=0,
-            label=_label(name),
-        )
-        bottom += table[name].to_numpy()
-    parts.set(
-        ylim=(0, 1),
-        xlim=(0, clips.index[-1] + CLIP_SECONDS),
-        ylabel=f"probability by each clip,\n{'alone' if alone else 'knowing the song'}",
-    )
-    parts.xaxis.set_major_formatter(lambda seconds, _: f"{int(seconds) // 60}:{int(seconds) % 60:02d}")
-    parts.set_xlabel("time in the song (min:s)")
+    shown = {artist: colours[artist] for artist in said.song.index[:4]}
+    _waveform(wave, said.clips, sounds, shown)
+    _probabilities(parts, said.clips, shown)
+    alone = "alone" if said.alone else "knowing the song"
+    parts.set(xlabel="time in the song (min:s)", ylabel=f"probability by each clip,\n{alone}", ylim=(0, 1))
+    parts.set(xlim=(0, said.clips.index[-1] + CLIP_SECONDS))
+    parts.xaxis.set_major_formatter(lambda seconds, _: terminal.clock(seconds))
     parts.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
-    wave.set_title("\n".join(textwrap.wrap(answer, 120)), fontsize="medium", loc="left")
+    wave.set_title("\n".join(textwrap.wrap(str(said), 120)), fontsize="medium", loc="left")
     figure.suptitle(printable(title, 100), x=0.01, ha="left", weight="bold")
     return figure
+
+
+def _waveform(ax: Axes, clips: pd.DataFrame, sounds: np.ndarray | None, shown: dict[str, tuple]) -> None:
+    """Each clip in the colour of the artist that it is given to."""
+    each = 20  # strokes for a clip
+    given = clips.dropna().idxmax(axis=1).reindex(clips.index)
+    of_clips = [SILENCE if pd.isna(artist) else shown.get(artist, OTHERS) for artist in given]
+    sounds = np.zeros((len(clips), each), np.int16) if sounds is None else sounds
+    strokes = sounds.reshape(len(sounds), each, -1) / FULL_SCALE
+    starts = np.add.outer(clips.index.to_numpy(), np.arange(each) * CLIP_SECONDS / each).ravel()
+    ends = (strokes.min(axis=-1).ravel(), strokes.max(axis=-1).ravel())
+    ax.vlines(starts, *ends, colors=[colour for colour in of_clips for _ in range(each)], linewidth=1)
+    ax.set(ylim=(-1, 1), ylabel="waveform\n(full scale = 1)")
+
+
+def _probabilities(ax: Axes, clips: pd.DataFrame, shown: dict[str, tuple]) -> None:
+    """The probabilities of each clip, one above the other."""
+    rows = [(_label(artist), clips[artist], colour) for artist, colour in shown.items()]
+    if clips.shape[1] > len(shown):
+        rows.append(("others", 1 - clips[[*shown]].sum(axis=1, skipna=False), OTHERS))
+    bottom = np.zeros(len(clips))
+    for label, values, colour in rows:
+        ax.bar(clips.index, values, CLIP_SECONDS, bottom, align="edge", color=colour, linewidth=0, label=label)
+        bottom += values.to_numpy()
 
 
 def song_map(songs: pd.DataFrame, colours: dict[str, tuple]) -> None:
@@ -248,7 +237,7 @@ def _png(figure: Figure) -> str:
 
 def middle(root: Path, song: str, clips: int) -> tuple[np.ndarray, float]:
     """The sound of so many clips in the middle of a song, and where it starts (s); empty if its clips are gone."""
-    paths = sorted(clip_folder(root, song).glob("*.wav"), key=lambda path: int(path.stem))
+    paths = clip_paths(root, song)
     start = max(len(paths) - clips, 0) // 2
     sounds = [soundfile.read(path, dtype="float32")[0] for path in paths[start : start + clips]]
     return np.concatenate(sounds or [np.zeros(0, np.float32)]), float(CLIP_SECONDS * start)
@@ -291,7 +280,7 @@ def heard(root: Path, song: str, title: str, clips: int = 5) -> None:
         for ax, label in zip(axes, ("full scale = 1", "Hz (mel)", "pitch class", "onset strength"), strict=True):
             ax.set(xlabel="", ylabel=label)
         axes[3].set(xlim=(0, len(y) / SAMPLE_RATE))
-        axes[3].set_xlabel(f"seconds (from {int(start) // 60}:{int(start) % 60:02d} in the song)")
+        axes[3].set_xlabel(f"seconds (from {terminal.clock(start)} in the song)")
         axes[3].legend(loc="upper right")
         figure.suptitle(printable(title, 90), x=0.01, ha="left")
         display({"image/png": _png(figure), "text/plain": "a figure"}, raw=True)

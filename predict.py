@@ -35,7 +35,7 @@ from library import (
     whole_file,
 )
 from model_files import Saved, load
-from mp3_split import Listening
+from mp3_split import CLIP_SECONDS, Listening
 
 BAR = 60  # cells of a song's timeline, at most
 CSV_COLUMNS = [
@@ -95,7 +95,7 @@ class Verdict(NamedTuple):
         line = "".join(" " if row.isna().any() else marks[rank[row.idxmax()]] for _, row in stretches.iterrows())
         names = [*map(printable, self.song.index[: len(marks) - 1]), "others"]
         legend = "  ".join(f"{mark} {name}" for mark, name in zip(marks, names, strict=False) if mark in line)
-        return f"0:00 {line} {terminal.clock(2 * len(self.clips))}   {legend}"
+        return f"0:00 {line} {terminal.clock(CLIP_SECONDS * len(self.clips))}   {legend}"
 
     def in_words(self) -> str:
         """All of it, as it is printed below the song's name."""
@@ -275,8 +275,7 @@ def _painter(folder: Path, root: Path, saved: Saved) -> Callable[[str, Heard, Ve
     colours = plots.artist_colours(artists)
 
     def draw(name: str, heard: Heard, verdict: Verdict) -> None:
-        ranked = list(verdict.song.index)
-        figure = plots.verdict(name, str(verdict), heard.sounds, verdict.clips, ranked, colours, alone=verdict.alone)
+        figure = plots.verdict(name, verdict, heard.sounds, colours)
         with whole_file(folder / suffixed(name, ".png")) as path:
             figure.savefig(path)
 

@@ -3,6 +3,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import tracemalloc
 import wave
 from pathlib import Path
@@ -324,14 +325,26 @@ def test_a_song_that_vanishes_is_named(tmp_path, monkeypatch):
 
 
 def test_the_space_is_checked_first(tmp_path, monkeypatch, capsys):
-    write_song(tmp_path / "songs/A/x.wav", np.column_stack([sine()] * 2))
-    free = 170_000  # bytes; its four seconds fill two clips of 88,244
+    song = tmp_path / "songs/A/x.mp3"
+    write_song(song, sine())
+    seconds = song.stat().st_size / 40_000  # at least, for no MP3 is of more than 320 kbit/s
+    free = seconds / 2 * 90_112 - 1  # bytes
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 0, free))
     assert split(tmp_path) == 1
     assert "Make room" in capsys.readouterr().err
     assert not (tmp_path / "clips").exists()
-    free = 190_000
+    free += 2
     assert split(tmp_path) == 0
+
+
+def test_a_song_of_high_resolution_is_not_thought_longer_than_it_is(tmp_path, monkeypatch):
+    path = tmp_path / "songs/A/x.wav"
+    path.parent.mkdir(parents=True)
+    soundfile.write(path, np.zeros((4 * 192_000, 2)), 192_000, subtype="PCM_24")
+    free = 3 * 90_112
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 0, free))
+    split(tmp_path)
+    assert rows(tmp_path)["A/x.wav"]["seconds"] == "4.0"
 
 
 @pytest.mark.parametrize("folder", ["songs", "songs/A"])
@@ -374,6 +387,35 @@ def test_a_song_in_no_folder_takes_its_tag_or_is_left_out(tmp_path):
     assert split(tmp_path) == 3
     assert rows(tmp_path)["x.mp3"]["artist"] == "Pitbull"
     assert rows(tmp_path)["y.mp3"]["reason"] == "in no artist folder and without an artist tag"
+
+
+def test_a_tag_without_a_value_is_no_tag(tmp_path, monkeypatch):
+    class File(dict):
+        info = None
+
+    monkeypatch.setattr(mutagen, "File", lambda path: File({"\xa9ART": [], "artist": ["Pitbull"]}))
+    assert mp3_split.read_header(tmp_path)["artist"] == "Pitbull"
+    monkeypatch.setattr(mutagen, "File", lambda path: File({"\xa9ART": []}))
+    assert mp3_split.read_header(tmp_path)["artist"] == ""
+
+
+def test_only_ffmpegs_own_time_is_limited(tmp_path, monkeypatch):
+    path = write_song(tmp_path / "x.wav", sine(seconds=6))
+    monkeypatch.setattr(mp3_split, "DECODE_LIMIT", 1.0)  # s
+    listening = mp3_split.Listening(path)
+    for _ in listening:
+        time.sleep(0.5)
+    assert listening.record["status"] == "ok"
+    monkeypatch.setattr(mp3_split, "_command", lambda path, seconds: ["sleep", "60"])
+    with pytest.raises(library.SongError, match="longer than 1"):
+        list(mp3_split.Listening(path))
+
+
+def test_silence_does_not_hide_how_high_a_recording_reaches(tmp_path):
+    path = write_song(tmp_path / "x.wav", np.concatenate([np.zeros(2 * RATE), sine(seconds=4)]))  # of 440 Hz
+    listening = mp3_split.Listening(path)
+    list(listening)
+    assert listening.record["reach"] == 500  # Hz: 440 lies in the band of 100 that ends there
 
 
 # --- running again ---------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 import plots
+import predict
 
 
 def test_the_map_names_songs_without_letting_their_names_be_markup(monkeypatch):
@@ -24,7 +25,8 @@ def test_the_map_names_songs_without_letting_their_names_be_markup(monkeypatch):
 
 def test_a_name_with_an_underscore_is_in_the_legend():
     clips = pd.DataFrame({"_A": [0.9, 0.2], "B": [0.1, 0.8]}, index=[0.0, 2.0])
-    figure = plots.verdict("t", "a", None, clips, ["_A", "B"], plots.artist_colours(["_A", "B"]), alone=False)
+    said = predict.Verdict(clips.mean(), clips, known=False, none_below=None, alone=False)
+    figure = plots.verdict("t", said, None, plots.artist_colours(["_A", "B"]))
     assert [text.get_text().strip() for text in figure.axes[1].get_legend().get_texts()] == ["_A", "B"]
     assert "knowing the song" in figure.axes[1].get_ylabel()
 

@@ -408,7 +408,7 @@ def test_the_picture_shows_each_clip_in_the_colour_of_its_artist():
     clips = pd.DataFrame({"A": [0.9, 0.2, np.nan], "B": [0.1, 0.8, np.nan]}, index=[0.0, 2.0, 4.0])
     sounds = (3000 * np.random.default_rng(0).standard_normal((3, 44_100))).astype(np.int16)
     colours = plots.artist_colours("AB")
-    figure = plots.verdict("title", "answer", sounds, clips, ["A", "B"], colours)
+    figure = plots.verdict("title", predict.Verdict(clips.mean(), clips, False, None), sounds, colours)
     wave, parts = figure.axes
     (lines,) = wave.collections
     drawn = lines.get_colors()[::20, :3]
