@@ -172,6 +172,8 @@ def _usual(values: pd.Series) -> str:
     if not pd.api.types.is_numeric_dtype(values):
         counts = values.value_counts()
         return f"{counts.index[0]} ({counts.iloc[0]} of {len(values)})" if len(counts) > 1 else str(counts.index[0])
+    if values.isna().all():
+        return "not stated"
     low, middle, high = values.min(), values.median(), values.max()
     return f"{middle:,.6g}" if low == high else f"{middle:,.6g} ({low:,.6g} to {high:,.6g})"
 

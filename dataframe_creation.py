@@ -189,6 +189,30 @@ def attributes(root: Path) -> dict:
         return {}
 
 
+def noted_of(root: Path) -> dict:
+    """`attributes` of a frame that is there and was made by the features of today.
+
+    Raises
+    ------
+    UserError
+        If there is none, or another code made it.
+    """
+    noted = attributes(root)
+    if not noted:
+        raise UserError(f"There is no frame in {printable(root)} yet. Run dataframe_creation.py first.")
+    _check_made_by(noted, root / "df_music.parquet")
+    return noted
+
+
+def _check_made_by(noted: dict, path: Path) -> None:
+    """Let no model learn from numbers that today's code would not make, and be known by today's settings."""
+    if noted.get("settings", SETTINGS) != SETTINGS or noted.get("embedded", "") not in ("", embeddings.STAMP):
+        raise UserError(
+            f"{printable(path)} was made by other features than those of today. Run feature_extraction.py and "
+            "dataframe_creation.py again."
+        )
+
+
 def _end_of(pickle: Path) -> str:
     """A hash of the end of a pickle, where its attributes lie: they say what it was made from. Empty without one."""
     try:
@@ -199,7 +223,7 @@ def _end_of(pickle: Path) -> str:
         return ""
 
 
-def some_songs(root: Path, columns: list[str], clips: int | None = None) -> Iterator[pd.DataFrame]:
+def some_songs(root: Path, columns: list[str], clips: int = ROW_GROUP) -> Iterator[pd.DataFrame]:
     """The frame, or some of its columns, a number of whole songs at a time.
 
     Parameters
@@ -208,13 +232,13 @@ def some_songs(root: Path, columns: list[str], clips: int | None = None) -> Iter
         Of the library.
     columns : list of str
         What to read; ``song`` is among them.
-    clips : int, optional
-        About how many at a time; `ROW_GROUP` unless told otherwise.
+    clips : int
+        About how many at a time.
     """
     rest = pd.DataFrame()
     for path in sorted((root / "df_music.parquet").glob("part-*.parquet")):
         with pq.ParquetFile(path, pre_buffer=False) as file:
-            for batch in file.iter_batches(clips or ROW_GROUP, columns=columns, use_threads=False):
+            for batch in file.iter_batches(clips, columns=columns, use_threads=False):
                 some = pd.concat([rest, batch.to_pandas()], ignore_index=True)
                 last = some["song"] == some["song"].iloc[-1]  # it may go on
                 rest, whole = some[last], some[~last]
@@ -241,9 +265,9 @@ def read_frame(path: Path) -> pd.DataFrame:
     Raises
     ------
     UserError
-        If it holds neither kind of frame.
+        If it holds neither kind of frame, or features that today's code would not make.
     """
-    readers = {".parquet": pd.read_parquet, ".csv": pd.read_csv, ".pkl": pd.read_pickle}
+    readers = {".parquet": pd.read_parquet, ".csv": _read_csv, ".pkl": pd.read_pickle}
     if path.suffix not in readers:
         raise UserError(f"{printable(path)} is none of {', '.join(readers)}.")
     if not path.exists():
@@ -251,12 +275,19 @@ def read_frame(path: Path) -> pd.DataFrame:
         large = f" {printable(beside)} is too large for one; modeling_large.py reads that." if beside.is_dir() else ""
         raise UserError(f"There is no {printable(path)}.{large}")
     frame = readers[path.suffix](path)
+    _check_made_by(frame.attrs, path)
     if set(OF_2018) <= set(frame.columns):
         frame = frame[list(OF_2018)].rename(columns=OF_2018).assign(silent=False).reset_index(drop=True)
     missing = {"artist", "silent", *ORIGINAL} - set(frame.columns)
     if missing:
         raise UserError(f"{printable(path)} is no frame of music: it lacks {', '.join(sorted(missing)[:5])}.")
     return frame
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    """Only a number may be missing: an artist may be called NA, and an album nothing."""
+    numbers = set(pd.read_csv(path, nrows=0).columns) - {*LABELS, "Artist"}
+    return pd.read_csv(path, keep_default_na=False, na_values={name: ["", "nan"] for name in numbers})
 
 
 def work(args: argparse.Namespace) -> int:

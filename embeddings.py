@@ -28,7 +28,7 @@ N_MELS = 96
 NAMES = ("musicnn",)  # of what can be asked for
 VERSION = "0.1.0"
 STAMP = f"musicnn {VERSION}, 1"  # what tables are known by: raise its end when a number would come out otherwise
-INSTALL = f"make run EMBEDDINGS=musicnn, or .venv/bin/pip install --no-deps musicnn=={VERSION}"
+INSTALL = f".venv/bin/pip install --no-deps musicnn=={VERSION}"
 
 TAGS = {
     "mtt": (
@@ -245,7 +245,9 @@ def check() -> None:
 def _find(net: str) -> Path:
     package = importlib.util.find_spec("musicnn")  # looks for it, and runs nothing of it
     if package is None or not package.submodule_search_locations:
-        raise UserError(f"The weights of musicnn are not installed. To have them: {INSTALL}.")
+        raise UserError(
+            f"The weights of musicnn are not installed. To have them: make run EMBEDDINGS=musicnn, or {INSTALL}."
+        )
     folder, wanted = WEIGHTS[net]
     path = Path(package.submodule_search_locations[0]) / folder
     try:

@@ -301,7 +301,10 @@ def describe_song(song: str, *, root: Path, embed: bool = False) -> int:
 
 
 def hear_song(song: str, *, songs: Path, root: Path, max_hours: float = MAX_HOURS, embed: bool = False) -> dict:
-    """Write the table of one song straight from its file; returns its record, as `mp3_split.split_song` does."""
+    """Write the table of one song straight from its file; returns its record, as `mp3_split.split_song` does.
+
+    Of a song that has no table, being silent, too short or a reject, nothing is kept: it is heard again the next time.
+    """
     source = mp3_split.source_of(songs / song)
     table, record = describe_file(songs / song, max_hours, embed=embed)
     record |= {"source": source, "settings": mp3_split.SETTINGS}
@@ -425,8 +428,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--from-songs", action="store_true", help="listen to the songs instead of their clips")
     mp3_split.add_arguments(parser.add_argument_group("with --from-songs, as in mp3_split.py"))
     args = parser.parse_args(argv)
-    if args.songs and not args.from_songs:
-        parser.error("--songs goes with --from-songs")
+    for name in ("songs", "label_by", "max_hours"):
+        if getattr(args, name) != parser.get_default(name) and not args.from_songs:
+            parser.error(f"--{name.replace('_', '-')} goes with --from-songs")
     return args
 
 

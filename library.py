@@ -117,7 +117,15 @@ def printable(text: object, limit: int = 300) -> str:
 def default_root() -> Path:
     """The root that is used when none is named: the variable MUSIC_DATA, else ``data`` here."""
     named = os.environ.get("MUSIC_DATA")
-    return Path(named).expanduser().resolve() if named else Path(__file__).resolve().parent / "data"
+    return resolved(named) if named else Path(__file__).resolve().parent / "data"
+
+
+def resolved(text: str) -> Path:
+    """A path from the root of the disk, ``~`` being the home folder."""
+    try:
+        return Path(text).expanduser().resolve()
+    except RuntimeError:  # ~somebody who has no home here
+        return Path(text).resolve()
 
 
 def note(root: Path) -> str:

@@ -15,16 +15,15 @@ import folds
 import model_files
 import scoring
 import terminal
-from dataframe_creation import attributes
-from library import UserError, printable
+from dataframe_creation import noted_of
+from library import printable
 from on_disk import OnDisk
 
 
 def work(args: argparse.Namespace) -> int:
     """Compare, choose, train and save."""
     root, started = args.data, time.monotonic()
-    if not attributes(root):
-        raise UserError(f"There is no frame in {printable(root)} yet. Run dataframe_creation.py first.")
+    noted = noted_of(root)
     terminal.print_note(root)
     features = OnDisk(root)
     frame, too_few = folds.comparable(features.labels(), leave_out=True)
@@ -34,7 +33,7 @@ def work(args: argparse.Namespace) -> int:
     print(f"{', '.join(counts)}, {terminal.counted(len(frame), 'clip')}. Put aside: {printable(held_out)}.")
     if too_few:
         print(f"Not compared, having fewer than {folds.MIN_SONGS} songs: {printable(', '.join(too_few))}")
-    recipes = classifiers.linear_models(embedded=bool(attributes(root).get("embedded")))
+    recipes = classifiers.linear_models(embedded=bool(noted.get("embedded")))
     results = scoring.compare(recipes, frame, sounds=features)
     scores = scoring.table(results, frame)
     print(f"\nBalanced accuracy, but for two columns; guessing scores {scoring.chance(frame):.2f} by song.")

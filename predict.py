@@ -203,7 +203,8 @@ def work(args: argparse.Namespace) -> int:
             if not quiet:
                 tqdm.write(f"{printable(path)}\n{verdict.in_words()}")
     except KeyboardInterrupt:
-        return _stop(rows, len(songs) + len(problems), {} if quiet else files, saved)
+        kept = {kind: path for kind, path in files.items() if path != terminal.STDOUT}
+        return _stop(rows, len(songs) + len(problems), kept, saved)
     for kind, path in files.items():
         write(kind, rows, saved, path)
     failed = {str(path): row["problem"] for path, row in rows.items() if row["problem"]}

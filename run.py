@@ -23,7 +23,7 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbconvert import HTMLExporter
 from nbformat.sign import NotebookNotary
 from PIL import Image
@@ -95,6 +95,10 @@ def run_notebook(name: str, root: Path, *, full: bool = False) -> None:
         except KeyboardInterrupt:
             _end(client.km.provisioner.pid)  # type: ignore[union-attr]  # there is one while it runs
             raise
+        except DeadKernelError:
+            raise UserError(
+                f"{name}.ipynb lost its process; most likely no memory was left. modeling_large.py needs less."
+            ) from None
         except CellExecutionError as error:
             if error.ename != "UserError":
                 raise
@@ -229,7 +233,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--report", action="store_true", help="only make web pages of the notebooks in report/ again")
     parser.add_argument("--keep-notebooks", action="store_true", help="also put the executed notebooks here")
     parser.add_argument("--keep-pictures", action="store_true", help="with --report: also those of the README")
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.keep_pictures and not args.report:
+        parser.error("--keep-pictures goes with --report")
+    return args
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -103,7 +103,7 @@ def compare(recipes: dict[str, Recipe], frame: pd.DataFrame, *, repeats: int = 1
     recipes = {name: recipe for name, recipe in recipes.items() if _possible(recipe, frame, sounds)}
     if "song" not in frame:
         warnings.warn(LEAKY_ONLY, stacklevel=2)
-    honest = [*(("song", seed) for seed in range(repeats)), ("album", SEED), ("album heard", SEED)]
+    honest = [*(("song", seed) for seed in range(SEED, SEED + repeats)), ("album", SEED), ("album heard", SEED)]
     honest = honest if "song" in frame else []
     leaky = [] if isinstance(sounds, OnDisk) else [("clip", SEED)]
     dealt = {(by, seed): folds(frame, by=by, seed=seed) for by, seed in honest + leaky}

@@ -18,8 +18,8 @@ from scipy.stats import binomtest
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
-from dataframe_creation import attributes, some_songs
-from feature_extraction import ASPECTS, CLIP_COLUMNS, SETTINGS, columns
+from dataframe_creation import ROW_GROUP, attributes, noted_of, some_songs
+from feature_extraction import ASPECTS, CLIP_COLUMNS, columns
 from library import UserError, alone, printable, read_songs, whole_file
 
 VERSION = 1  # of the index; raise it when the same songs would lie elsewhere
@@ -27,7 +27,6 @@ VERSION = 1  # of the index; raise it when the same songs would lie elsewhere
 # 126 real songs, where 0.03 to 0.3 do about as well.
 RIDGE = 0.1
 DIMENSIONS = 128  # kept at most
-ROWS = 8192  # of the frame, and of the index while it is made, that are in memory at once
 ASKED, AT_ONCE = 1000, 50  # songs, at most, by which the quality is measured; how many at a time
 
 LABELS = ["song", "artist", "album", "title", "seconds", "hash"]
@@ -107,8 +106,8 @@ def fit(described: np.ndarray) -> Space:
 
 
 def _parts(rows: np.ndarray) -> Iterator[np.ndarray]:
-    for start in range(0, len(rows), ROWS):
-        yield rows[start : start + ROWS]
+    for start in range(0, len(rows), ROW_GROUP):
+        yield rows[start : start + ROW_GROUP]
 
 
 def nearest(index: Index, described: np.ndarray, barred: np.ndarray, count: int) -> pd.DataFrame:
@@ -237,7 +236,7 @@ def build(root: Path) -> None:
         folder.mkdir()
         names = []
         with (folder / "described.f32").open("wb") as file:
-            for clips in some_songs(root, ["song", "silent", *CLIP_COLUMNS], ROWS):
+            for clips in some_songs(root, ["song", "silent", *CLIP_COLUMNS], ROW_GROUP):
                 described = describe(clips[~clips["silent"]])
                 names.extend(described.index)
                 file.write(described.to_numpy().tobytes())
@@ -247,7 +246,9 @@ def build(root: Path) -> None:
             for part in _parts(described):
                 file.write(space.points(part).tobytes())
         np.savez(folder / "space.npz", **space._asdict())
-        songs = read_songs(root).set_index("song").loc[names].reset_index()[LABELS]
+        songs = read_songs(root).set_index("song").reindex(names).reset_index()[LABELS]
+        if songs["artist"].isna().any():
+            raise UserError(f"The frame in {printable(root)} is older than songs.csv. Run dataframe_creation.py.")
         songs.to_parquet(folder / "songs.parquet", index=False)
         found = quality(_read_points(folder, space), described, songs, space)
         about = {"version": VERSION, "made_from": attributes(root)["made_from"], "quality": found}
@@ -270,22 +271,10 @@ def load(root: Path) -> Index:
     UserError
         If there is no frame, one of other features, or one that is older than songs.csv.
     """
-    noted, folder = attributes(root), root / "similar"
-    if not noted:
-        raise UserError(f"There is no frame in {printable(root)} yet. Run dataframe_creation.py first.")
-    if noted["settings"] != json.loads(json.dumps(SETTINGS)):
-        raise UserError(
-            f"The frame in {printable(root)} was made by other features than those of today. Run feature_extraction.py "
-            "and dataframe_creation.py again."
-        )
+    noted, folder = noted_of(root), root / "similar"
     about = _about(folder)
     if (about.get("version"), about.get("made_from")) != (VERSION, noted["made_from"]):
-        try:
-            build(root)
-        except KeyError:
-            raise UserError(
-                f"The frame in {printable(root)} is older than songs.csv. Run dataframe_creation.py."
-            ) from None
+        build(root)
         about = _about(folder)
     try:
         with np.load(folder / "space.npz", allow_pickle=False) as arrays:

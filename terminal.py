@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from library import UserError, default_root, note, printable
+from library import UserError, default_root, note, printable, resolved
 
 ALL_GOOD, NOTHING_USABLE, USAGE, LEFT_OUT = 0, 1, 2, 3  # exit statuses
 STOPPED = 130  # what shells report for Ctrl-C
@@ -34,14 +34,7 @@ def folder(text: str) -> Path:
     """A folder as it was typed, from the root of the disk, ``~`` being the home folder."""
     if not text.strip():
         raise argparse.ArgumentTypeError("the name of a folder is missing")
-    return _resolved(text)
-
-
-def _resolved(text: str) -> Path:
-    try:
-        return Path(text).expanduser().resolve()
-    except RuntimeError:  # ~somebody who has no home here
-        return Path(text).resolve()
+    return resolved(text)
 
 
 def output(suffix: str, *, or_stdout: bool = False) -> Callable[[str], Path]:
@@ -52,9 +45,9 @@ def output(suffix: str, *, or_stdout: bool = False) -> Callable[[str], Path]:
             return STDOUT
         if Path(text).suffix.lower() != suffix:
             raise argparse.ArgumentTypeError(f"{text!r} does not end in {suffix}")
-        if _resolved(text).is_dir():
+        if resolved(text).is_dir():
             raise argparse.ArgumentTypeError(f"{text!r} is a folder")
-        return _resolved(text)
+        return resolved(text)
 
     return named
 
@@ -84,7 +77,10 @@ def number(what: str, *, below: float, zero: bool = False) -> Callable[[str], fl
 def command(script: str, root: Path) -> str:
     """The command line that runs a script on a library."""
     here = Path(__file__).resolve().parent
-    return f'{printable(Path(sys.executable))} {printable(here / script)} --data "{printable(root)}"'
+    return " ".join(
+        f'"{part}"' if " " in part else part
+        for part in map(printable, (Path(sys.executable), here / script, "--data", root))
+    )
 
 
 def parser(description: str) -> argparse.ArgumentParser:
@@ -165,6 +161,7 @@ def run(work: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> 
     except OSError as error:
         if error.errno not in USERS_TO_MEND:
             raise
-        where, kept = printable(error.filename or args.data), "Mend that and run again; what was finished is kept."
-        print(f"Cannot read or write {where}: {error.strerror}. {kept}", file=sys.stderr)
+        where = printable(error.filename or getattr(args, "data", "the disk"))
+        again = "Mend that and run again; what was finished is kept."
+        print(f"Cannot read or write {where}: {error.strerror}. {again}", file=sys.stderr)
         return NOTHING_USABLE

@@ -302,7 +302,8 @@ def _outcome(future: Future, limit: float) -> Any:
         return error
     except KilledWorker:
         return SongError(
-            f"it stopped its worker process, twice: a crash, no memory left (try --jobs 1), or over {limit:,.0f} s"
+            "it stopped its worker process, more than once: a crash, no memory left (try --jobs 1), "
+            f"or over {limit:,.0f} s"
         )
     except CancelledError:
         raise UserError("The Dask scheduler is gone. What was finished is kept; start it and run this again.") from None

@@ -123,5 +123,7 @@ def test_the_table_shows_the_usual_value_and_the_range():
     assert row["loudness"] == "-14 (-20 to -8)"
     assert row["codec"] == "MP3 (3 of 4)"
     assert row["sample_rate"] == "44,100"
+    unstated = audit.technical(songs.assign(bit_rate=float("nan")))  # as of Opus
+    assert unstated.loc["A0", "bit_rate"] == "not stated"
     assert len(audit.COURSE) == 31
     assert set(audit.COURSE) < set(COLUMNS)

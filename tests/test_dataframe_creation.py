@@ -12,6 +12,7 @@ from conftest import run_scripts, sine, tune, write_song
 import dataframe_creation
 import feature_extraction
 import library
+import modeling_large
 import mp3_split
 from feature_extraction import COLUMNS, ORIGINAL
 
@@ -108,7 +109,7 @@ def test_songs_without_a_table_are_named_with_what_makes_it(own, capsys):
     assert create(own) == 3
     out = capsys.readouterr().out
     assert "Artist A/Album 1/Song 1.mp3: has no table" in out
-    assert f'feature_extraction.py --data "{own}"' in out
+    assert f"feature_extraction.py --data {own}" in out
     assert pd.read_pickle(own / "df_music.pkl")["song"].nunique() == 7
 
 
@@ -257,6 +258,23 @@ def test_a_frame_of_2018_is_read(tmp_path, kind):
 def test_todays_frame_is_read_too(small):
     for kind in ("pkl", "parquet"):
         assert "song" in dataframe_creation.read_frame(small / f"df_music.{kind}")
+
+
+def test_an_artist_may_be_called_na_in_a_csv(small, tmp_path):
+    frame = pd.read_pickle(small / "df_music.pkl").assign(artist="NA", album="")
+    frame.to_csv(tmp_path / "x.csv", index=False)
+    found = dataframe_creation.read_frame(tmp_path / "x.csv")
+    assert set(found["artist"]) == {"NA"}
+    assert set(found["album"]) == {""}
+    assert found[COLUMNS].dtypes.eq(float).all()
+
+
+def test_no_model_learns_from_features_of_another_code(small, monkeypatch, capsys):
+    monkeypatch.setattr(dataframe_creation, "SETTINGS", dataframe_creation.SETTINGS | {"version": -1})
+    with pytest.raises(library.UserError, match="other features than those of today"):
+        dataframe_creation.read_frame(small / "df_music.pkl")
+    assert modeling_large.main(["--data", str(small)]) == 1
+    assert "other features than those of today" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

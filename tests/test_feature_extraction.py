@@ -308,11 +308,13 @@ def test_from_songs_only_what_is_new_or_has_changed_is_heard(small, tmp_path, ca
     assert not list((own / "features/A").glob("*"))
 
 
-def test_a_folder_of_songs_goes_with_from_songs(capsys):
+@pytest.mark.parametrize("given", [["--songs", "x"], ["--label-by", "tag"], ["--max-hours", "1"]])
+def test_what_is_for_songs_is_refused_without_them(given, capsys):
     with pytest.raises(SystemExit) as ended:
-        feature_extraction.main(["--songs", "x"])
+        feature_extraction.parse_args(given)
     assert ended.value.code == 2
-    assert "--songs goes with --from-songs" in capsys.readouterr().err
+    assert f"{given[0]} goes with --from-songs" in capsys.readouterr().err
+    assert feature_extraction.parse_args([*given, "--from-songs"]).from_songs
 
 
 def test_before_splitting_it_says_what_to_run(tmp_path, capsys):

@@ -1,4 +1,5 @@
 import os
+import shlex
 import sys
 import threading
 from pathlib import Path
@@ -234,7 +235,15 @@ def test_the_root_comes_from_the_environment(monkeypatch, tmp_path):
     monkeypatch.setenv("MUSIC_DATA", "~/x")
     assert library.default_root() == Path.home() / "x"
     assert terminal.parser("x").parse_args(["--data", "~/y"]).data == Path.home() / "y"
+    monkeypatch.setenv("MUSIC_DATA", "~nobody-here/x")
+    assert library.default_root() == Path.cwd() / "~nobody-here/x"
     with pytest.raises(SystemExit):
         terminal.parser("x").parse_args(["--data", ""])
     monkeypatch.delenv("MUSIC_DATA")
     assert library.default_root().name == "data"
+
+
+def test_a_command_can_be_pasted_where_names_have_spaces(tmp_path):
+    _, script, *named = shlex.split(terminal.command("predict.py", tmp_path / "My Music"))
+    assert Path(script).resolve() == Path(terminal.__file__).with_name("predict.py").resolve()
+    assert named == ["--data", str(tmp_path / "My Music")]

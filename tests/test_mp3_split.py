@@ -344,7 +344,7 @@ def test_a_song_of_high_resolution_is_not_thought_longer_than_it_is(tmp_path, mo
     free = 3 * 90_112
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 0, free))
     split(tmp_path)
-    assert rows(tmp_path)["A/x.wav"]["seconds"] == "4.0"
+    assert rows(tmp_path)["A/x.wav"]["seconds"] == 4
 
 
 @pytest.mark.parametrize("folder", ["songs", "songs/A"])

@@ -7,6 +7,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from conftest import made_up, tune, write_artists, write_library, write_song
+from nbclient.exceptions import DeadKernelError
 
 import demo_songs
 import library
@@ -173,6 +174,16 @@ def test_a_script_that_fails_ends_the_run(tmp_path, capfd):
     assert ended.value.code == 1
     assert "A/x.mp3: rejected" in capfd.readouterr().out
     assert not (tmp_path / "features").exists()
+
+
+def test_a_notebook_that_is_killed_is_no_traceback(tmp_path, monkeypatch, capsys):
+    def killed(self):
+        raise DeadKernelError("Kernel died")
+
+    monkeypatch.setattr(run.NotebookClient, "execute", killed)
+    monkeypatch.setattr(run, "work", lambda args: run.run_notebook("modeling", args.data))
+    assert run.main(["--data", str(tmp_path)]) == 1
+    assert "modeling.ipynb lost its process" in capsys.readouterr().err
 
 
 def test_without_music_it_is_the_demo_and_says_so(tmp_path, capsys, monkeypatch):

@@ -105,7 +105,7 @@ def test_silent_clips_do_not_count(root):
 def test_reading_some_songs_at_a_time_changes_nothing(root, tmp_path, monkeypatch):
     whole = similarity.load(root)
     frame = pd.read_parquet(root / "df_music.parquet")
-    monkeypatch.setattr(similarity, "ROWS", 4)  # fewer than a song has clips
+    monkeypatch.setattr(similarity, "ROW_GROUP", 4)  # fewer than a song has clips
     parted = similarity.load(write_library(tmp_path, frame) is not None and tmp_path)
     np.testing.assert_array_equal(parted.described, whole.described)
     np.testing.assert_allclose(
