@@ -35,7 +35,7 @@ from networks import dense_net, is_network, listening_net
 from on_disk import OnDisk, fit_discriminant, is_discriminant
 
 INNER_FOLDS = 3
-SURE = 1e-6  # a clip's least probability: no clip alone rules an artist out
+LEAST = 1e-6  # a clip's least probability: no clip alone rules an artist out
 JOINS = ("log", "mean", "vote")  # the ways to join a song's clips, the one that is used first
 
 # What is the same for all clips of a song is for models of whole songs alone: by it, a model of clips knows
@@ -56,28 +56,27 @@ class Recipe(NamedTuple):
     estimator: BaseEstimator
     grid: dict = {}  # noqa: RUF012 - nothing changes it
     columns: list[str] = CLIP_COLUMNS  # of the frame; none: it listens to the clips themselves
-    whole_songs: bool = False  # it learns from summaries of songs, see `summarise`; a linear one
+    whole_songs: bool = False  # it learns from summaries of songs, see `describe_songs`; a linear one
     inner: int = INNER_FOLDS  # how many inner folds are played
     clips_per_song: int | None = None  # it learns from at most so many
 
 
-def models(seed: int = SEED, *, listening: bool = False, embedded: bool = False) -> dict[str, Recipe]:
+def models(*, listening: bool = False, embedded: bool = False) -> dict[str, Recipe]:
     """The models to compare, by name.
 
     Parameters
     ----------
-    seed : int
-        Of all that is drawn by lot.
     listening : bool
         Whether the network that listens to clips is among them; it takes far longer than all others.
     embedded : bool
         Whether the frame holds what musicnn heard, see `embeddings`: some more go by that.
     """
+    classics = _classics()
     table = {
         "majority": Recipe(DummyClassifier(strategy="prior"), columns=RMS, inner=0),
-        "loudness alone": _classics(seed)["logistic regression"]._replace(columns=RMS),
+        "loudness alone": classics["logistic regression"]._replace(columns=RMS),
     }
-    for name, recipe in (_classics(seed) | {"Keras dense net": Recipe(dense_net(seed=seed), inner=1)}).items():
+    for name, recipe in (classics | {"Keras dense net": Recipe(dense_net(), inner=1)}).items():
         # The network of 2018 was not calibrated either, and to train one takes seconds however small it is.
         table[f"2018 nine: {name}"] = recipe._replace(
             columns=ORIGINAL, inner=0 if is_network(recipe.estimator) else recipe.inner
@@ -86,21 +85,19 @@ def models(seed: int = SEED, *, listening: bool = False, embedded: bool = False)
     table |= {
         "extra trees": Recipe(
             ExtraTreesClassifier(
-                200, min_samples_leaf=2, max_samples=0.2, bootstrap=True, class_weight="balanced", random_state=seed
+                200, min_samples_leaf=2, max_samples=0.2, bootstrap=True, class_weight="balanced", random_state=SEED
             )
         ),
         "boosted trees": Recipe(
             # Its own early stopping would put aside clips, not songs; class weights make it ten times slower.
             HistGradientBoostingClassifier(
-                max_iter=50, max_leaf_nodes=8, learning_rate=0.15, early_stopping=False, random_state=seed
+                max_iter=50, max_leaf_nodes=8, learning_rate=0.15, early_stopping=False, random_state=SEED
             ),
             inner=1,
         ),
         "linear discriminant": Recipe(_scaled(LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"))),
-        "songs: MFCC mean and covariance": _classics(seed)["logistic regression"]._replace(
-            columns=MFCC, whole_songs=True
-        ),
-        "songs: all features": _classics(seed)["logistic regression"]._replace(columns=OF_SONGS, whole_songs=True),
+        "songs: MFCC mean and covariance": classics["logistic regression"]._replace(columns=MFCC, whole_songs=True),
+        "songs: all features": classics["logistic regression"]._replace(columns=OF_SONGS, whole_songs=True),
     }
     if embedded:
         of_songs, of_clips = table["songs: all features"], table["linear discriminant"]
@@ -110,18 +107,19 @@ def models(seed: int = SEED, *, listening: bool = False, embedded: bool = False)
             "songs: all features and musicnn": of_songs._replace(columns=OF_SONGS + embeddings.COLUMNS),
         }
     if listening:
-        table["Keras listening net"] = Recipe(listening_net(seed=seed), columns=[], inner=1, clips_per_song=24)
+        table["Keras listening net"] = Recipe(listening_net(), columns=[], inner=1, clips_per_song=24)
     return table
 
 
-def linear_models(seed: int = SEED, *, embedded: bool = False) -> dict[str, Recipe]:
-    """The linear ones of `models`, which also learn from an `OnDisk`, thriftily: of thousands of songs, a third tells.
+def linear_models(*, embedded: bool = False) -> dict[str, Recipe]:
+    """The linear ones of `models`, which also learn from an `OnDisk`.
 
+    They choose their settings on one inner fold instead of three: of thousands of songs, a third tells enough.
     Logistic regression of all features of clips is not among them: it takes hundreds of passes over what is on
     disk where the linear discriminant takes one, and is no better.
     """
     names = ("majority", "loudness alone", "2018 nine: logistic regression", "linear discriminant")
-    known = models(seed, embedded=embedded).items()
+    known = models(embedded=embedded).items()
     thrifty = {
         name: recipe._replace(inner=min(recipe.inner, 1))
         for name, recipe in known
@@ -132,7 +130,7 @@ def linear_models(seed: int = SEED, *, embedded: bool = False) -> dict[str, Reci
     return thrifty
 
 
-def _classics(seed: int) -> dict[str, Recipe]:
+def _classics() -> dict[str, Recipe]:
     """The classifiers of 2018, but for the network."""
     return {
         "logistic regression": Recipe(
@@ -146,12 +144,12 @@ def _classics(seed: int) -> dict[str, Recipe]:
         "RBF-SVM": Recipe(_scaled(SVC(class_weight="balanced")), {"svc__C": [0.3, 3, 30]}),
         "naive Bayes": Recipe(_scaled(GaussianNB())),
         "decision tree": Recipe(
-            DecisionTreeClassifier(class_weight="balanced", random_state=seed),
+            DecisionTreeClassifier(class_weight="balanced", random_state=SEED),
             {"min_samples_leaf": [2, 10, 50]},
             inner=1,
         ),
         "random forest": Recipe(
-            RandomForestClassifier(200, min_samples_leaf=2, max_samples=0.2, class_weight="balanced", random_state=seed)
+            RandomForestClassifier(200, min_samples_leaf=2, max_samples=0.2, class_weight="balanced", random_state=SEED)
         ),
     }
 
@@ -182,7 +180,7 @@ def join(logs: pd.DataFrame, songs: pd.Series, how: str = JOINS[0]) -> pd.DataFr
     """
     values = logs.to_numpy()
     if how == "log":
-        values = np.maximum(values, np.log(SURE))
+        values = np.maximum(values, np.log(LEAST))
     elif how == "mean":
         values = np.exp(values)
     elif how == "vote":
@@ -190,7 +188,7 @@ def join(logs: pd.DataFrame, songs: pd.Series, how: str = JOINS[0]) -> pd.DataFr
     else:
         raise ValueError(f"{how!r} is none of {', '.join(JOINS)}")
     joined = pd.DataFrame(values, columns=logs.columns).groupby(songs.to_numpy()).mean()
-    return cooled(joined if how == "log" else np.log(joined.clip(lower=SURE)))
+    return cooled(joined if how == "log" else np.log(joined.clip(lower=LEAST)))
 
 
 def cooled(logs: pd.DataFrame, temperature: float = 1.0) -> pd.DataFrame:
@@ -265,17 +263,19 @@ class Model(NamedTuple):
         """
         if isinstance(sounds, OnDisk):
             return pd.concat(self.logits(some).astype(np.float32) for some in sounds.batches(clips, self.columns))
-        X = look(self.columns, self.whole_songs, clips, sounds)
-        if is_network(self.estimator):
-            net = getattr(self.estimator, "model_", self.estimator)
-            values = np.log(np.maximum(net.predict(X, batch_size=256, verbose=0), SURE))
-        elif hasattr(self.estimator, "decision_function"):
+        X = inputs(self.columns, self.whole_songs, clips, sounds)
+        if hasattr(self.estimator, "decision_function"):
             values = self.estimator.decision_function(X)
             if values.ndim == 1:  # of two artists: how far on the side of the second
                 values = np.stack([-values / 2, values / 2], axis=1)
         else:
-            values = np.log(np.maximum(self.estimator.predict_proba(X), SURE))
+            values = np.log(np.maximum(self._probabilities(X), LEAST))
         return pd.DataFrame(values, index=clips.index, columns=self.classes)
+
+    def _probabilities(self, X: np.ndarray) -> np.ndarray:
+        if is_network(self.estimator):
+            return getattr(self.estimator, "model_", self.estimator).predict(X, batch_size=256, verbose=0)
+        return self.estimator.predict_proba(X)
 
     def answer(self, clips: pd.DataFrame, sounds: Sounds = None) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Calibrated log-probabilities of each clip, and of each song."""
@@ -283,14 +283,14 @@ class Model(NamedTuple):
         return logs, cooled(join(logs, clips["song"]), self.song_temperature)
 
 
-def look(columns: list[str], whole_songs: bool, clips: pd.DataFrame, sounds: Sounds) -> Any:
+def inputs(columns: list[str], whole_songs: bool, clips: pd.DataFrame, sounds: Sounds) -> Any:
     """What an estimator is given for these clips, one row for each."""
     if not columns:
         return sounds
     return with_variation(clips[columns], clips["song"]) if whole_songs else clips[columns].to_numpy()
 
 
-def summarise(values: pd.DataFrame, songs: pd.Series) -> np.ndarray:
+def describe_songs(values: pd.DataFrame, songs: pd.Series) -> np.ndarray:
     """Describe each song by the mean of its clips and how they vary around it.
 
     Parameters
@@ -307,7 +307,7 @@ def summarise(values: pd.DataFrame, songs: pd.Series) -> np.ndarray:
     np.ndarray [shape=(songs, n)]
         In order of song.
     """
-    clips, centres = values.to_numpy(np.float64), len(MFCC) // 2 if list(values.columns) == MFCC else values.shape[1]
+    clips, centres = values.to_numpy(np.float64), _centres(values)
     upper = np.triu_indices(centres)
     rows = []
     for _, places in sorted(songs.groupby(songs.to_numpy()).indices.items()):
@@ -320,10 +320,15 @@ def summarise(values: pd.DataFrame, songs: pd.Series) -> np.ndarray:
     return np.stack(rows)
 
 
+def _centres(values: pd.DataFrame) -> int:
+    """How many of the columns are means of clips: of MFCC columns alone the first half, else all."""
+    return len(MFCC) // 2 if list(values.columns) == MFCC else values.shape[1]
+
+
 def with_variation(values: pd.DataFrame, songs: pd.Series) -> np.ndarray:
-    """Each clip, and beside it how its song varies: the mean of a song's rows is its row in `summarise`."""
-    summaries, places = summarise(values, songs), np.unique(songs.to_numpy(dtype=object), return_inverse=True)[1]
-    centres = len(MFCC) // 2 if list(values.columns) == MFCC else values.shape[1]
+    """Each clip, and beside it how its song varies: the mean of a song's rows is its row in `describe_songs`."""
+    summaries, places = describe_songs(values, songs), np.unique(songs.to_numpy(dtype=object), return_inverse=True)[1]
+    centres = _centres(values)
     return np.concatenate([values.to_numpy(np.float64)[:, :centres], summaries[places, centres:]], axis=1)
 
 
@@ -359,11 +364,11 @@ def _judged(
     recipe: Recipe, setting: dict, frame: pd.DataFrame, sounds: Sounds, learn: np.ndarray, test: np.ndarray
 ) -> pd.DataFrame:
     """The logits of some clips from a model that learned from others."""
-    model = train(recipe, setting, frame.iloc[learn], part(sounds, learn))
-    return model.logits(frame.iloc[test], part(sounds, test))
+    model = train(recipe, setting, frame.iloc[learn], some_of(sounds, learn))
+    return model.logits(frame.iloc[test], some_of(sounds, test))
 
 
-def part(sounds: Sounds, places: np.ndarray) -> Sounds:
+def some_of(sounds: Sounds, places: np.ndarray) -> Sounds:
     """Some of the sounds, if there are any."""
     return None if sounds is None else sounds[places]
 
@@ -387,7 +392,7 @@ def train(recipe: Recipe, setting: dict, frame: pd.DataFrame, sounds: Sounds = N
             np.linspace(0, len(places) - 1, min(len(places), recipe.clips_per_song)).astype(int) for places in songs
         ]
         kept = np.concatenate([places[picked] for places, picked in zip(songs, some, strict=True)])
-        frame, sounds = frame.iloc[kept], part(sounds, kept)
+        frame, sounds = frame.iloc[kept], some_of(sounds, kept)
     y = (artists_of(frame) if recipe.whole_songs else frame["artist"]).to_numpy(dtype=object)
     # of fewer clips than neighbours are asked for, all are neighbours
     setting = {name: min(value, len(y)) if name.endswith("n_neighbors") else value for name, value in setting.items()}
@@ -410,17 +415,17 @@ def _learned_from(recipe: Recipe, frame: pd.DataFrame, sounds: Sounds) -> np.nda
     if recipe.whole_songs:
         if isinstance(sounds, OnDisk):
             return _summaries(sounds, tuple(recipe.columns)).loc[artists_of(frame).index].to_numpy()
-        return summarise(frame[recipe.columns], frame["song"])
+        return describe_songs(frame[recipe.columns], frame["song"])
     if isinstance(sounds, OnDisk):
         frame = pd.concat(sounds.batches(frame, recipe.columns))
-    return look(recipe.columns, False, frame, sounds)
+    return inputs(recipe.columns, False, frame, sounds)
 
 
 @functools.cache
 def _summaries(features: OnDisk, columns: tuple[str, ...]) -> pd.DataFrame:
-    """`summarise` for every song on disk. Each process reads them once, for all the folds that it plays."""
+    """`describe_songs` for every song on disk. Each process reads them once, for all the folds that it plays."""
     clips = features.labels().query("not silent")
-    rows = [summarise(some[[*columns]], some["song"]) for some in features.batches(clips, [*columns])]
+    rows = [describe_songs(some[[*columns]], some["song"]) for some in features.batches(clips, [*columns])]
     return pd.DataFrame(np.concatenate(rows), index=clips["song"].unique())
 
 

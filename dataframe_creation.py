@@ -259,7 +259,7 @@ def read_frame(path: Path) -> pd.DataFrame:
     Returns
     -------
     pd.DataFrame
-        As `gather` makes it; of a frame of 2018 only ``artist``, ``silent`` and the nine features,
+        As `renew` makes it; of a frame of 2018 only ``artist``, ``silent`` and the nine features,
         for it does not know songs.
 
     Raises
@@ -306,9 +306,8 @@ def work(args: argparse.Namespace) -> int:
     return terminal.LEFT_OUT if left_out else terminal.ALL_GOOD
 
 
-def renew(good: pd.DataFrame, args: argparse.Namespace) -> dict[str, str]:
-    """Gather the tables of good songs and write the frame, if it is out of date; returns what is not in it, and why."""
-    root = args.data
+def described(good: pd.DataFrame, root: Path) -> tuple[pd.DataFrame, list[str], dict[str, str]]:
+    """The good songs that have a table of today, the columns that all of these have, and why others have none."""
     notes = (noted_in(song, root) for song in good["song"])  # one at a time: a record is a kilobyte
     both = [
         [fits(noted, digest, embed) for embed in (False, True)]
@@ -319,33 +318,39 @@ def renew(good: pd.DataFrame, args: argparse.Namespace) -> dict[str, str]:
     songs = good[ready]
     if songs.empty:
         raise UserError("No song has its table of features yet. Run feature_extraction.py first.")
-    columns, embedded = (EMBEDDED, embeddings.STAMP) if heard[ready].all() else (COLUMNS, "")
-    if heard.any() and not embedded:
+    if heard.any() and not heard[ready].all():
         print(
             f"Of {len(songs):,} songs, {int(heard.sum()):,} have musicnn's numbers, so the frame does without. For the "
             f"others: {terminal.command('feature_extraction.py', root)} --embeddings musicnn, then this again."
         )
+    return songs, EMBEDDED if heard[ready].all() else COLUMNS, left_out
+
+
+def is_up_to_date(root: Path, made_from: str, small: bool) -> bool:
+    """Whether the frame that is there was made from just this, and its pickle with it, if it is to have one.
+
+    The pickle is replaced first: if it is not the one that was noted, a run was killed in between.
+    """
+    noted = attributes(root)
+    if noted.get("made_from") != made_from or small != bool(noted["pickled"]):
+        return False
+    return noted["pickled"] == _end_of(root / "df_music.pkl")
+
+
+def renew(good: pd.DataFrame, args: argparse.Namespace) -> dict[str, str]:
+    """Gather the tables of good songs and write the frame, if it is out of date; returns what is not in it, and why."""
+    root = args.data
+    songs, columns, left_out = described(good, root)
+    embedded = embeddings.STAMP if columns == EMBEDDED else ""
     size = 4e-9 * len(columns) * int(songs["clips"].sum())  # GB, labels left out
     small = size <= args.pickle_limit
-    noted, pickle = attributes(root), root / "df_music.pkl"
-    # The pickle is replaced first: if it is not the one that was noted, a run was killed in between.
-    if (
-        noted.get("made_from") == fingerprint(songs, embedded)
-        and small == bool(noted["pickled"])
-        and noted["pickled"] == _end_of(pickle)
-    ):
+    if is_up_to_date(root, fingerprint(songs, embedded), small):
         print(f"{printable(root / 'df_music.parquet')} is up to date: {terminal.counted(len(songs), 'song')}.")
         return left_out
     with whole_file(root / "df_music.parquet") as folder:
         folder.mkdir()
-        writing, clips = functools.partial(write_part, root=root, folder=folder, columns=columns), 0
-        for _, outcome in workers.run(
-            writing, parts(songs, columns), label="Gathering", unit="files", jobs=args.jobs, scheduler=args.scheduler
-        ):
-            if isinstance(outcome, SongError):
-                raise UserError(f"A part of the frame could not be written: {outcome}")
-            clips += outcome[0]
-            left_out |= outcome[1]
+        clips, unusable = gather(songs, columns, folder, args)
+        left_out |= unusable
         songs = songs[~songs["song"].isin(left_out)]
         if songs.empty:
             raise UserError(f"No table is usable; the first: {next(iter(left_out.values()))}")
@@ -362,6 +367,21 @@ def renew(good: pd.DataFrame, args: argparse.Namespace) -> dict[str, str]:
             "holds all of it in memory, several times. Use df_music.parquet, or raise --pickle-limit."
         )
     return left_out
+
+
+def gather(songs: pd.DataFrame, columns: list[str], folder: Path, args: argparse.Namespace) -> tuple[int, dict]:
+    """Write the files of the frame into a folder; returns as `write_part` does, of all of them."""
+    writing = functools.partial(write_part, root=args.data, folder=folder, columns=columns)
+    clips = 0
+    left_out: dict[str, str] = {}
+    for _, outcome in workers.run(
+        writing, parts(songs, columns), label="Gathering", unit="files", jobs=args.jobs, scheduler=args.scheduler
+    ):
+        if isinstance(outcome, SongError):
+            raise UserError(f"A part of the frame could not be written: {outcome}")
+        clips += outcome[0]
+        left_out |= outcome[1]
+    return clips, left_out
 
 
 def finish(folder: Path, root: Path, noted: dict, pickled: bool) -> None:

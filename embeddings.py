@@ -112,7 +112,7 @@ def embed(y: np.ndarray) -> np.ndarray:
     Raises
     ------
     UserError
-        See `weights`.
+        If the weights are not there, or are not those of `VERSION`.
     """
     seen = spectrograms(y)
     return np.concatenate([network(net).predict_on_batch(seen) for net in TAGS], axis=1)

@@ -10,7 +10,7 @@ from sklearn.metrics import pairwise_distances, roc_auc_score
 from sklearn.model_selection import GroupKFold
 from sklearn.preprocessing import StandardScaler
 
-from classifiers import Recipe, Sounds, artists_of, fit, look, part, train
+from classifiers import Recipe, Sounds, artists_of, fit, inputs, some_of, train
 from feature_extraction import CLIP_COLUMNS, FEATURES, columns
 from folds import SEED, folds, recordings
 from networks import is_network
@@ -256,9 +256,9 @@ def watch(recipe: Recipe, frame: pd.DataFrame, fold: tuple, sounds: Sounds = Non
     learn, test = fold
     artists = np.unique(frame["artist"].iloc[learn].to_numpy(dtype=object))
     one_hot = (frame["artist"].iloc[test].to_numpy(dtype=object)[:, None] == artists).astype(np.float32)
-    unheard = look(recipe.columns, False, frame.iloc[test], part(sounds, test)), one_hot
+    unheard = inputs(recipe.columns, False, frame.iloc[test], some_of(sounds, test)), one_hot
     estimator = copy.deepcopy(recipe.estimator)
     estimator.fit_kwargs |= {"validation_data": unheard}
-    trained = train(recipe._replace(estimator=estimator), {}, frame.iloc[learn], part(sounds, learn))
+    trained = train(recipe._replace(estimator=estimator), {}, frame.iloc[learn], some_of(sounds, learn))
     history = pd.DataFrame(trained.estimator.history_.history)
     return history.set_index(history.index + 1)

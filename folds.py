@@ -24,17 +24,13 @@ def recordings(frame: pd.DataFrame) -> pd.Series:
     return frame["recording" if "recording" in frame else "song"]
 
 
-def comparable(
-    frame: pd.DataFrame, min_songs: int = MIN_SONGS, *, leave_out: bool = False
-) -> tuple[pd.DataFrame, dict[str, int]]:
+def comparable(frame: pd.DataFrame, *, leave_out: bool = False) -> tuple[pd.DataFrame, dict[str, int]]:
     """The clips that artists can be compared by.
 
     Parameters
     ----------
     frame : pd.DataFrame
         As written by ``dataframe_creation.py``.
-    min_songs : int
-        How many songs an artist needs, at least 2; the same recording twice counts once.
     leave_out : bool
         Whether artists with fewer may be left out.
 
@@ -52,14 +48,14 @@ def comparable(
     """
     loud = frame[~frame["silent"]]
     songs = recordings(loud).groupby(loud["artist"]).nunique()
-    too_few = songs[songs < min_songs].to_dict()
+    too_few = songs[songs < MIN_SONGS].to_dict()
     if len(songs) - len(too_few) < 2:
         raise UserError(
-            f"Comparing takes at least two artists with {min_songs} songs each. Songs per artist here: {_told(songs)}."
+            f"Comparing takes at least two artists with {MIN_SONGS} songs each. Songs per artist here: {_told(songs)}."
         )
     if too_few and not leave_out:
         raise UserError(
-            f"These artists have fewer than {min_songs} songs: {_told(songs[songs < min_songs])}. "
+            f"These artists have fewer than {MIN_SONGS} songs: {_told(songs[songs < MIN_SONGS])}. "
             "Add songs, or leave these artists out with leave_out=True."
         )
     return loud[~loud["artist"].isin(too_few)].reset_index(drop=True), too_few
@@ -95,7 +91,7 @@ def folds(
     frame : pd.DataFrame
         Clips, with ``artist``, ``album`` and ``song``.
     n_folds : int
-        At most this many, and no more than the recordings of the artist who has fewest but one.
+        At most this many, and no more than an artist has recordings, if that is more than one.
     by : {"song", "album", "album heard", "clip"}
         Whether whole songs are dealt, or whole albums, or, to hold that against, whole songs of the
         artists with several albums into as many folds; or, as in 2018, clips one by one.

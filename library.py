@@ -42,6 +42,7 @@ OTHER_AUDIO = {
     *(".wma", ".aif", ".aiff", ".aifc", ".ape", ".wv", ".mpc", ".mp2", ".mka", ".m4b", ".m4p", ".mid"),
     *(".amr", ".ra", ".dsf", ".dff", ".tta", ".caf", ".ac3", ".dts"),
 }
+AUDIO = {*DEMUXERS, *OTHER_AUDIO}
 
 # What systems and programs leave in folders of music. Other names may start with a dot: an album is
 # called ".5: The Gray Chapter".
@@ -183,10 +184,10 @@ def find_songs(folder: Path) -> tuple[list[str], dict[str, str]]:
                 folders.remove(name)
         for name in files:
             suffix = Path(name).suffix.lower()
-            if _is_no_music(name) or suffix not in DEMUXERS.keys() | OTHER_AUDIO:
+            if _is_no_music(name) or suffix not in AUDIO:
                 continue
             song = (here / name).relative_to(folder).as_posix()
-            problem = _name_problem(song) or _file_problem(here / name, suffix)
+            problem = _problem(here / name, suffix)
             if problem:
                 refuse(here / name, problem)
             else:
@@ -207,17 +208,13 @@ def _folded(song: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", song).casefold())
 
 
-def _name_problem(song: str) -> str:
+def _problem(path: Path, suffix: str) -> str:
+    """Why a file cannot become a song, as far as can be seen from outside; empty if it may."""
     try:
-        song.encode()
+        str(path).encode()
+        mode = path.lstat().st_mode
     except UnicodeEncodeError:
         return "its name is not valid Unicode; rename it"
-    return ""
-
-
-def _file_problem(path: Path, suffix: str) -> str:
-    try:
-        mode = path.lstat().st_mode
     except OSError as error:
         return f"cannot be read: {error.strerror}"
     if stat.S_ISLNK(mode):

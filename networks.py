@@ -9,10 +9,12 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from feature_extraction import read_clip
+from folds import SEED
 from library import SongError, UserError, clip_folder, printable
 from mp3_split import CLIP_SAMPLES, FULL_SCALE, SAMPLE_RATE
 from quiet_keras import import_keras
 
+EPOCHS = 15
 N_MELS = 64
 MEL_N_FFT = 1024  # samples in a frame: 46 ms
 MEL_HOP = 512  # samples from one frame to the next: 23 ms
@@ -27,33 +29,32 @@ def is_network(model: Any) -> bool:
     return type(model).__module__.startswith("keras.")
 
 
-def dense_net(epochs: int = 15, seed: int = 0) -> BaseEstimator:
+def dense_net() -> BaseEstimator:
     """A small network on features, by Keras's own scikit-learn wrapper."""
-    return _wrapped(_build_dense_net, epochs, 64, seed)
+    return _wrapped(_build_dense_net, batch_size=64)
 
 
-def listening_net(epochs: int = 15, seed: int = 0) -> BaseEstimator:
+def listening_net(epochs: int = EPOCHS) -> BaseEstimator:
     """A small short-chunk CNN on the log-mel spectrograms of clips; train it on `log_mels`.
 
     The design follows Won et al., "Evaluation of CNN-based automatic music tagging models", 2020:
     blocks of convolution, normalisation and pooling, then one vector for the clip.
     """
-    return _wrapped(_build_listening_net, epochs, 32, seed)
+    return _wrapped(_build_listening_net, batch_size=32, epochs=epochs)
 
 
-def _wrapped(build: Callable, epochs: int, batch_size: int, seed: int) -> BaseEstimator:
+def _wrapped(build: Callable, *, batch_size: int, epochs: int = EPOCHS) -> BaseEstimator:
     keras = import_keras()
     return keras.wrappers.SKLearnClassifier(
         build,
-        model_kwargs={"seed": seed},
         fit_kwargs={"epochs": epochs, "batch_size": batch_size, "verbose": 0},
     )
 
 
-def _build_dense_net(X: np.ndarray, y: np.ndarray, seed: int) -> Any:
+def _build_dense_net(X: np.ndarray, y: np.ndarray) -> Any:
     """The network for these features and one-hot artists; it scales by what it is trained on."""
     keras = import_keras()
-    keras.utils.set_random_seed(seed)
+    keras.utils.set_random_seed(SEED)
     scale = keras.layers.Normalization()
     scale.adapt(X)
     layers = [keras.Input(X.shape[1:]), scale]
@@ -62,10 +63,10 @@ def _build_dense_net(X: np.ndarray, y: np.ndarray, seed: int) -> Any:
     return _compiled([*layers, keras.layers.Dense(y.shape[1], activation="softmax")])
 
 
-def _build_listening_net(X: np.ndarray, y: np.ndarray, seed: int) -> Any:
+def _build_listening_net(X: np.ndarray, y: np.ndarray) -> Any:
     """The network for these spectrograms and one-hot artists; it scales each band by what it is trained on."""
     keras = import_keras()
-    keras.utils.set_random_seed(seed)
+    keras.utils.set_random_seed(SEED)
     scale = keras.layers.Normalization(axis=1)
     spectrograms = X.reshape(len(X), N_MELS, -1)
     scale.adapt(spectrograms)

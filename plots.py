@@ -27,7 +27,7 @@ from library import clip_paths, printable
 from mp3_split import CLIP_SECONDS, FULL_SCALE, SAMPLE_RATE
 from spectra import HOP_LENGTH, N_FFT, N_MELS
 
-OTHERS, SILENCE = (0.6, 0.6, 0.6), (0.85, 0.85, 0.85)  # greys
+OTHERS, SILENCE = (0.3, 0.3, 0.3), (0.85, 0.85, 0.85)  # no artist has these greys
 # For names that DejaVu Sans cannot write, where one of them is installed.
 OTHER_SCRIPTS = (
     "Noto Sans CJK JP",
@@ -59,9 +59,9 @@ def plain(name: str) -> str:
     return "".join(c if c.isalnum() or c == " " else f"&#{ord(c)};" for c in printable(name))
 
 
-def _label(name: str, limit: int = 40) -> str:
+def _label(name: str) -> str:
     """A name for a legend: one that starts with an underscore would be hidden by matplotlib."""
-    return f"{' ' if name.startswith('_') else ''}{printable(name, limit)}"
+    return f"{' ' if name.startswith('_') else ''}{printable(name, 40)}"
 
 
 def artist_colours(artists: Iterable[str]) -> dict[str, tuple]:

@@ -21,7 +21,7 @@ from tqdm import tqdm
 import embeddings
 import terminal
 import workers
-from classifiers import part
+from classifiers import some_of
 from feature_extraction import describe_file
 from library import (
     DEMUXERS,
@@ -167,7 +167,7 @@ def judge(heard: Heard, saved: Saved) -> Verdict:
         The model, from `model_files.load`.
     """
     loud = heard.table[~heard.table["silent"]]
-    sounds = part(heard.sounds, loud.index) if saved.listens else None
+    sounds = some_of(heard.sounds, loud.index) if saved.listens else None
     clips, songs = saved.answer(loud.assign(song="song"), sounds)
     song = np.exp(songs.iloc[0]).sort_values(ascending=False)
     known = heard.record["hash"] in saved.info["songs"].values()

@@ -37,7 +37,7 @@ from library import UserError, alone, find_songs, printable, read_songs, whole_f
 HERE = Path(__file__).resolve().parent
 # A page for reading: without code, which the notebook beside it holds, and without calls to the network.
 WITHOUT_CODE = {"exclude_input": True, "exclude_input_prompt": True, "exclude_output_prompt": True}
-REPORT = HTMLExporter(**WITHOUT_CODE, mathjax_url="", require_js_url="", jquery_url="")
+PAGES = HTMLExporter(**WITHOUT_CODE, mathjax_url="", require_js_url="", jquery_url="")
 NOTEBOOKS = {"visualizations": "", "modeling": " (for a hundred songs, a quarter of an hour)"}
 
 
@@ -115,7 +115,7 @@ def write_page(name: str, root: Path) -> None:
     executed = root / "report" / f"{name}.ipynb"
     if not executed.exists():
         raise UserError(f"There is no {printable(executed)} yet. Run make run first.")
-    page, _ = REPORT.from_notebook_node(nbformat.read(executed, as_version=4), {"metadata": {"name": name}})
+    page, _ = PAGES.from_notebook_node(nbformat.read(executed, as_version=4), {"metadata": {"name": name}})
     with alone(root, wait=True), whole_file(executed.with_suffix(".html")) as path:
         path.write_text(page, encoding="utf-8")
 
@@ -168,7 +168,7 @@ def summarise(root: Path, model: dict, seconds: float) -> None:
     print(f"\n--- done in {seconds / 60:.1f} minutes")
     terminal.print_note(root)
     print(f"{terminal.counted(found, 'song')}, {found - used} left out (see {printable(root / 'songs.csv')})")
-    print(f"{terminal.counted(len(frame), 'clip')}, {len(model['features'])} features each")
+    print(terminal.counted(len(frame), "clip"))
     print(
         f"Best of the models on songs never heard: {model['name']}. Balanced accuracy by song "
         f"{song['balanced accuracy']:.2f} (95 % interval {song['balanced accuracy low']:.2f} to "

@@ -14,7 +14,7 @@ from scipy.stats import binomtest
 
 from classifiers import (
     JOINS,
-    SURE,
+    LEAST,
     Model,
     Recipe,
     Sounds,
@@ -24,7 +24,7 @@ from classifiers import (
     cooled,
     fit,
     join,
-    part,
+    some_of,
 )
 from folds import SEED, folds, recordings
 from networks import is_network
@@ -63,8 +63,8 @@ def judge(recipe: Recipe, frame: pd.DataFrame, fold: tuple, by: str, sounds: Sou
     learn, test = fold
     started = time.monotonic()
     inner_by = "clip" if by == "clip" else "song"
-    model = fit(recipe, frame.iloc[learn], by=inner_by, sounds=part(sounds, learn), seed=seed)
-    tested = frame.iloc[test], part(sounds, test)
+    model = fit(recipe, frame.iloc[learn], by=inner_by, sounds=some_of(sounds, learn), seed=seed)
+    tested = frame.iloc[test], some_of(sounds, test)
     if by == "clip":
         clips = cooled(model.logits(*tested), model.clip_temperature)
         songs = pd.DataFrame(columns=clips.columns)
@@ -174,7 +174,7 @@ def average(best: list[Judged], frame: pd.DataFrame) -> Judged:
 # --- scores ----------------------------------------------------------------------------------
 
 
-def resampled(artists: np.ndarray, resamples: int = RESAMPLES, seed: int = SEED) -> np.ndarray:
+def resampled(artists: np.ndarray, resamples: int = RESAMPLES) -> np.ndarray:
     """How often each group is drawn in each resample of the bootstrap, artist by artist.
 
     Parameters
@@ -187,7 +187,7 @@ def resampled(artists: np.ndarray, resamples: int = RESAMPLES, seed: int = SEED)
     np.ndarray [shape=(1 + resamples, groups)]
         The first row is the sample itself: ones.
     """
-    draw, weights = np.random.default_rng(seed), np.ones((1 + resamples, len(artists)))
+    draw, weights = np.random.default_rng(SEED), np.ones((1 + resamples, len(artists)))
     for artist in np.unique(artists):
         own = np.flatnonzero(artists == artist)
         weights[1:, own] = draw.multinomial(len(own), np.full(len(own), 1 / len(own)), resamples)
@@ -296,7 +296,7 @@ def items(
         album = (about["artist"] + "/" + about["album"]).reset_index(drop=True)
         turn = np.repeat(np.arange(len(repeats)), [len(judged.songs) for judged in repeats])[there]
         keys = [album.to_numpy(), turn]
-        logs = cooled(logs.reset_index(drop=True).clip(lower=np.log(SURE)).groupby(keys).mean())
+        logs = cooled(logs.reset_index(drop=True).clip(lower=np.log(LEAST)).groupby(keys).mean())
         artists = about["artist"].reset_index(drop=True).groupby(keys).first()
         return artists, logs, pd.Series(logs.index.get_level_values(0))
     return about["artist"], logs, groups
@@ -399,7 +399,7 @@ def mcnemar(results: Results, frame: pd.DataFrame, best: str, others: list[str])
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
 
 
-def corrected(results: Results, frame: pd.DataFrame, resamples: int = RESAMPLES) -> tuple[float, float, float]:
+def corrected(results: Results, frame: pd.DataFrame) -> tuple[float, float, float]:
     """The balanced accuracy to expect of the best model, having been chosen among so many.
 
     The best of a resample of songs is scored on the songs that were not drawn: Tsamardinos et al.,
@@ -411,7 +411,7 @@ def corrected(results: Results, frame: pd.DataFrame, resamples: int = RESAMPLES)
         The mean over resamples, and the ends of the interval that holds 95 % of them.
     """
     hits, artists = right(results, frame), frame.groupby(recordings(frame))["artist"].first()
-    drawn = resampled(artists.to_numpy(dtype=object), resamples)[1:]
+    drawn = resampled(artists.to_numpy(dtype=object))[1:]
     belongs = pd.get_dummies(artists).to_numpy(float).T  # artists x songs
 
     def balanced(weights: np.ndarray) -> np.ndarray:

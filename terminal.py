@@ -9,7 +9,8 @@ from pathlib import Path
 
 from library import UserError, default_root, note, printable, resolved
 
-ALL_GOOD, NOTHING_USABLE, USAGE, LEFT_OUT = 0, 1, 2, 3  # exit statuses
+ALL_GOOD, NOTHING_USABLE, LEFT_OUT = 0, 1, 3  # exit statuses; 2 is argparse's: wrong usage
+SHOWN = 20  # songs that are left out are named on the screen, at most
 STOPPED = 130  # what shells report for Ctrl-C
 
 USERS_TO_MEND = {  # no room, no permission, unplugged, not a folder, gone
@@ -131,15 +132,15 @@ def print_note(root: Path) -> None:
         print(printable(note(root)))
 
 
-def print_left_out(left_out: dict[str, str], title: str = "Left out", shown: int = 20, rest: str = "") -> None:
+def print_left_out(left_out: dict[str, str], title: str = "Left out", rest: str = "") -> None:
     """Name the songs that were left out, each with its reason; ``rest`` says where the others are."""
     if not left_out:
         return
     print(f"{title} ({counted(len(left_out), 'song')}):")
-    for song in sorted(left_out)[:shown]:
+    for song in sorted(left_out)[:SHOWN]:
         print(f"  {printable(song)}: {printable(left_out[song])}")
-    if len(left_out) > shown:
-        print(f"  … and {len(left_out) - shown:,} more{rest}")
+    if len(left_out) > SHOWN:
+        print(f"  … and {len(left_out) - SHOWN:,} more{rest}")
 
 
 def run(work: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:

@@ -42,9 +42,9 @@ from library import SongError, UserError, printable, versions
 SONG_LIMIT = 3600  # s one song may take before its worker process is stopped
 CLUSTER_LIMIT = 10  # s in which a cluster must answer
 LOOK_AGAIN = 2  # s after which workers are counted anew
-REPORT = 30  # s between two lines of progress where no terminal shows the bar
+REPORT_EVERY = 30  # s between two lines of progress where no terminal shows the bar
 
-NAMES = (errno.ENAMETOOLONG, errno.EILSEQ)  # what file systems say to a name that they cannot hold
+NAME_ERRORS = (errno.ENAMETOOLONG, errno.EILSEQ)  # what file systems say to a name that they cannot hold
 
 # One thread for each process: the songs are what runs in parallel.
 ONE_THREAD = dict.fromkeys(
@@ -140,7 +140,7 @@ def run(
 
 def _bar(total: int, label: str, unit: str) -> tqdm:
     """A bar with rate and time left; in the log of a run of days, a line now and then."""
-    every = 0.1 if sys.stderr.isatty() else REPORT
+    every = 0.1 if sys.stderr.isatty() else REPORT_EVERY
     return tqdm(
         total=total,
         desc=label,
@@ -158,29 +158,37 @@ def _client(jobs: int, scheduler: str | None) -> Iterator[Client]:
     """A client of the cluster at an address, or of fresh local processes."""
     for name in ("distributed", "distributed.nanny", "distributed.scheduler", "distributed.worker"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # failures come back as outcomes
-    if scheduler:
-        try:
-            certified = Security().get_connection_args("client").get("ssl_context")
-        except OSError as error:
-            raise UserError(f"The certificate for {printable(scheduler)} cannot be read: {error}") from None
-        if scheduler.startswith("tls://") and not certified:
-            raise UserError(f"{printable(scheduler)} needs the certificate of its cluster: SECURITY.md says how.")
-        try:
-            get_address_host_port(scheduler, strict=True)
-            with warnings.catch_warnings(action="ignore"):  # of versions, which are checked below
-                client = Client(scheduler, timeout=CLUSTER_LIMIT, set_as_default=False)
-        except (OSError, ValueError) as error:
-            raise UserError(f"No Dask scheduler answers at {printable(scheduler)}: {printable(error)}") from None
-        with client:
-            if not client.nthreads():
-                raise UserError(f"The Dask scheduler at {printable(scheduler)} has no workers yet; start some.")
-            _check_cluster(client.get_versions())
-            # They see the same paths, so they can import what lies here; those that join later, too.
-            here = str(Path(__file__).parent)
-            client.run_on_scheduler(exec, f"import sys; sys.path.insert(0, {here!r})")
-            client.register_plugin(_finder(here))
-            yield client
-        return
+    with _of_cluster(scheduler) if scheduler else _of_this_machine(jobs) as client:
+        yield client
+
+
+@contextlib.contextmanager
+def _of_cluster(scheduler: str) -> Iterator[Client]:
+    try:
+        certified = Security().get_connection_args("client").get("ssl_context")
+    except OSError as error:
+        raise UserError(f"The certificate for {printable(scheduler)} cannot be read: {error}") from None
+    if scheduler.startswith("tls://") and not certified:
+        raise UserError(f"{printable(scheduler)} needs the certificate of its cluster: SECURITY.md says how.")
+    try:
+        get_address_host_port(scheduler, strict=True)
+        with warnings.catch_warnings(action="ignore"):  # of versions, which are checked below
+            client = Client(scheduler, timeout=CLUSTER_LIMIT, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise UserError(f"No Dask scheduler answers at {printable(scheduler)}: {printable(error)}") from None
+    with client:
+        if not client.nthreads():
+            raise UserError(f"The Dask scheduler at {printable(scheduler)} has no workers yet; start some.")
+        _check_cluster(client.get_versions())
+        # They see the same paths, so they can import what lies here; those that join later, too.
+        here = str(Path(__file__).parent)
+        client.run_on_scheduler(exec, f"import sys; sys.path.insert(0, {here!r})")
+        client.register_plugin(_finder(here))
+        yield client
+
+
+@contextlib.contextmanager
+def _of_this_machine(jobs: int) -> Iterator[Client]:
     settings = {
         "distributed.scheduler.allowed-failures": 1,  # a song that stops its worker gets one more try
         "distributed.nanny.pre-spawn-environ": ONE_THREAD,
@@ -288,7 +296,7 @@ def _watched(function: Callable[[Any], Any], song: Any, limit: float, wanted: di
     try:
         return function(song)
     except OSError as error:
-        if error.errno not in NAMES:
+        if error.errno not in NAME_ERRORS:
             raise
         raise SongError(f"its name cannot be stored here: {error.strerror}; shorten or rename it") from None
     finally:

@@ -12,12 +12,12 @@ RECIPES = classifiers.models()
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_model_learns_what_is_there(name):
     frame = made_up(artist_cue=1.0)
-    model = classifiers.fit(RECIPES[name], frame)
-    clips, songs = model.answer(made_up(artist_cue=1.0))
+    unheard = frame[frame["song"].str[3].isin(["6", "7"])]
+    model = classifiers.fit(RECIPES[name], frame.drop(unheard.index))
+    clips, songs = model.answer(unheard)
     assert list(songs.columns) == ["A0", "A1", "A2"]
-    assert clips.index.equals(frame.index)
-    np.testing.assert_allclose(np.exp(songs).sum(axis=1), 1, atol=1e-5)
-    right = (songs.idxmax(axis=1) == classifiers.artists_of(frame)).mean()
+    assert clips.index.equals(unheard.index)
+    right = (songs.idxmax(axis=1) == classifiers.artists_of(unheard)).mean()
     if name == "majority":
         assert right == pytest.approx(1 / 3)
     else:
@@ -112,7 +112,7 @@ def test_a_few_right_answers_are_no_reason_to_be_certain():
 def test_a_song_is_summed_up_by_mean_and_covariance_of_its_mfccs():
     frame = made_up(artists=1, songs=1, clips=50)
     half = len(classifiers.MFCC) // 2
-    (vector,) = classifiers.summarise(frame[classifiers.MFCC], frame["song"])
+    (vector,) = classifiers.describe_songs(frame[classifiers.MFCC], frame["song"])
     values = frame[classifiers.MFCC].to_numpy(np.float64)
     assert len(vector) == half + half * (half + 1) // 2
     np.testing.assert_allclose(vector[:half], values[:, :half].mean(axis=0))
@@ -127,7 +127,7 @@ def test_the_mean_of_a_songs_rows_is_its_summary(columns):
     frame = made_up(artists=2, songs=3).sample(frac=1, random_state=0)
     rows = classifiers.with_variation(frame[columns], frame["song"])
     means = pd.DataFrame(rows).groupby(frame["song"].to_numpy()).mean()
-    np.testing.assert_allclose(means, classifiers.summarise(frame[columns], frame["song"]))
+    np.testing.assert_allclose(means, classifiers.describe_songs(frame[columns], frame["song"]))
 
 
 @pytest.mark.parametrize("name", [name for name in RECIPES if RECIPES[name].whole_songs])
@@ -136,7 +136,7 @@ def test_of_a_song_a_linear_model_says_the_mean_of_what_it_says_of_its_clips(nam
     frame = made_up(artists=artists, artist_cue=0.2)
     model = classifiers.fit(RECIPES[name], frame)
     assert len(model.estimator[-1].coef_[0]) > len(RECIPES[name].columns)  # it knows how songs vary
-    direct = model.estimator.predict_log_proba(classifiers.summarise(frame[model.columns], frame["song"]))
+    direct = model.estimator.predict_log_proba(classifiers.describe_songs(frame[model.columns], frame["song"]))
     logits = model.logits(frame).groupby(frame["song"]).mean()
     np.testing.assert_allclose(classifiers.cooled(logits), direct, atol=1e-8)
 
@@ -170,4 +170,12 @@ def test_one_artist_with_one_song_does_not_stop_the_others_from_being_tuned():
 def test_a_library_with_fewer_clips_than_neighbours_is_answered_for():
     frame = made_up(artists=2, songs=4, clips=1, artist_cue=1.0)
     model = classifiers.fit(RECIPES["k nearest neighbours"], frame)
-    assert set(np.exp(model.answer(frame)[1]).sum(axis=1).round(6)) == {1.0}
+    assert model.answer(frame)[1].shape == (8, 2)
+
+
+def test_songs_are_cooled_by_a_temperature_of_their_own():
+    frame = made_up(artist_cue=0.5)
+    model = classifiers.fit(RECIPES["naive Bayes"], frame)._replace(clip_temperature=8.0, song_temperature=4.0)
+    clips, songs = model.answer(frame)
+    pd.testing.assert_frame_equal(clips, classifiers.cooled(model.logits(frame), 8))
+    pd.testing.assert_frame_equal(songs, classifiers.cooled(classifiers.join(clips, frame["song"]), 4))

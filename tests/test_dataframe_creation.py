@@ -77,6 +77,14 @@ def test_songs_removed_and_moved_leave_and_follow(own):
     assert not frame["song"].str.contains("Artist A/Album 1").any()
 
 
+def test_a_song_that_sounds_otherwise_is_in_the_frame_as_it_is_now(own):
+    before, song = pd.read_pickle(own / "df_music.pkl"), "Artist A/Album 1/Song 1.mp3"
+    write_song(own / "songs" / song, tune(0, 7, 8))
+    assert run_scripts(own) == [0, 0, 0]
+    changed = (before[COLUMNS] != pd.read_pickle(own / "df_music.pkl")[COLUMNS]).any(axis=1)
+    assert set(before["song"][changed]) == {song}
+
+
 def test_a_new_label_is_taken_without_new_features(own, capsys):
     for path in (own / "songs").rglob("*.mp3"):
         tags = mutagen.mp3.EasyMP3(path)
@@ -256,8 +264,8 @@ def test_a_frame_of_2018_is_read(tmp_path, kind):
 
 
 def test_todays_frame_is_read_too(small):
-    for kind in ("pkl", "parquet"):
-        assert "song" in dataframe_creation.read_frame(small / f"df_music.{kind}")
+    frames = [dataframe_creation.read_frame(small / f"df_music.{kind}") for kind in ("pkl", "parquet")]
+    pd.testing.assert_frame_equal(*frames)
 
 
 def test_an_artist_may_be_called_na_in_a_csv(small, tmp_path):

@@ -1,4 +1,6 @@
+import ast
 import importlib.util
+from pathlib import Path
 
 import librosa
 import numpy as np
@@ -207,3 +209,12 @@ def test_what_a_frame_lacks_is_not_asked_for(small):
     assert set(known) - set(classifiers.models()) == {name for name in known if "musicnn" in name}
     recipes = {name: known[name] for name in ("majority", "songs: musicnn")}
     assert set(scoring.compare(recipes, frame)["song"]) == {"majority"}
+
+
+@with_weights
+def test_tags_stand_in_the_order_of_the_package():
+    folder = importlib.util.find_spec("musicnn").submodule_search_locations[0]
+    text = Path(folder, "configuration.py").read_text()  # it is read, not run
+    lists = {node.targets[0].id: node.value for node in ast.parse(text).body if isinstance(node, ast.Assign)}
+    for net, tags in embeddings.TAGS.items():
+        assert list(tags) == ast.literal_eval(lists[f"{net.upper()}_LABELS"])

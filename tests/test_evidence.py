@@ -109,3 +109,9 @@ def test_the_network_is_watched_on_songs_it_does_not_learn_from():
     assert len(watched) == 15
     assert watched["accuracy"].iloc[-1] > 0.75
     assert watched["val_accuracy"].iloc[-1] < 0.7
+
+
+def test_no_feature_drowns_the_others_among_neighbours():
+    frame = made_up(songs=10, song_cue=2.0)
+    frame["tempo"] = 1000 * np.random.default_rng(0).standard_normal(len(frame)).astype(np.float32)
+    assert evidence.nearest(frame)["same song"] == 1

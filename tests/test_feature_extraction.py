@@ -169,7 +169,7 @@ def test_neighbours_in_a_stack_change_nothing():
 
 
 def test_columns_are_unique_and_known():
-    assert len(set(COLUMNS)) == len(COLUMNS) >= 450
+    assert len(set(COLUMNS)) == len(COLUMNS) == 561  # as README says
     assert COLUMNS[: stacked().shape[1]] == CLIP_COLUMNS
     assert set(feature_extraction.ORIGINAL) | set(LOUDNESS) < set(COLUMNS)
     assert set(feature_extraction.UNITS) == set(COLUMNS)
@@ -335,3 +335,11 @@ def test_list_shows_every_column(capsys):
         in told["centroid_step4"]
     )
     assert "depends on gain" in told["rms_mean"]
+
+
+@pytest.mark.parametrize(("name", "frames"), [("step1", 1), ("step4", 4), ("step16", 16)])
+def test_a_step_is_over_as_many_frames_as_it_is_called(name, frames):
+    t = np.arange(87.0)
+    found = STATISTICS[name].compute(t[None, None] ** 2).item()  # (t + n)² - t² = 2nt + n²
+    assert found == pytest.approx(2 * frames * np.std(np.arange(87 - frames)))
+    assert STATISTICS["bend"].compute(t[None, None] ** 2).item() == 0

@@ -101,6 +101,26 @@ def test_unfair_folds_are_noticed():
         folds.check(frame, [(rest, first)], by="album")
 
 
+def test_an_album_on_both_sides_is_noticed():
+    frame = made_up(artists=2, songs=4, albums=2)
+    test = np.flatnonzero(frame["song"].isin(["A0/0.mp3", "A1/0.mp3"]))
+    with pytest.raises(library.UserError, match="tested on: A0/Album 0"):
+        folds.check(frame, [(np.setdiff1d(np.arange(len(frame)), test), test)], by="album")
+
+
+@pytest.mark.parametrize("by", ["song", "album", "album heard", "clip"])
+def test_another_seed_deals_anew(by):
+    frame = made_up(artists=3, songs=12, albums=4)
+    tested = [{frozenset(test) for _, test in folds.folds(frame, by=by, seed=seed)} for seed in (0, 0, 1)]
+    assert tested[0] == tested[1] != tested[2]
+
+
+def test_albums_of_one_name_by_two_artists_are_two():
+    frame = made_up(artists=6, songs=4, albums=2)  # all call them Album 0 and Album 1
+    dealt = [test for seed in range(5) for _, test in folds.folds(frame, by="album", seed=seed)]
+    assert max(frame["album"].iloc[test].nunique() for test in dealt) == 2
+
+
 def test_artists_with_too_few_songs_are_left_out_on_request_only():
     frame = made_up()
     frame.loc[frame["artist"].eq("A2") & frame["song"].ne("A2/0.mp3"), "artist"] = "A1"

@@ -247,3 +247,20 @@ def test_a_command_can_be_pasted_where_names_have_spaces(tmp_path):
     _, script, *named = shlex.split(terminal.command("predict.py", tmp_path / "My Music"))
     assert Path(script).resolve() == Path(terminal.__file__).with_name("predict.py").resolve()
     assert named == ["--data", str(tmp_path / "My Music")]
+
+
+def test_damaged_songs_are_used_and_what_is_worse_is_not(tmp_path):
+    statuses = ("ok", "damaged", "duplicate", "silent", "too short", "rejected")
+    library.write_songs(tmp_path, [{"song": f"A/{status}.mp3", "status": status} for status in statuses])
+    assert library.good_songs(tmp_path)["status"].tolist() == ["damaged", "ok"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be replaced there")
+def test_whoever_reads_a_file_while_it_is_replaced_reads_the_old_one(tmp_path):
+    target = tmp_path / "table"
+    target.write_text("old")
+    with target.open() as reader:
+        with library.whole_file(target) as path:
+            path.write_text("new")
+        assert reader.read() == "old"
+    assert target.read_text() == "new"

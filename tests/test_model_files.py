@@ -2,6 +2,7 @@ import functools
 import io
 import json
 import pickle
+import re
 import shutil
 import zipfile
 
@@ -59,7 +60,7 @@ def test_what_is_told_beside_the_model(tmp_path):
     info = json.loads((tmp_path / "model/model.json").read_text())
     assert info["none_below"] == 0.4
     assert info["scores"] == SCORES
-    assert len(info["commit"]) >= 7
+    assert re.fullmatch("[0-9a-f]{40}(-dirty)?|unknown", info["commit"])
     card = (tmp_path / "model/model.md").read_text()
     assert "*naive Bayes*" in card
     assert "A0, A1, A2" in card
@@ -130,3 +131,18 @@ def test_a_description_names_no_file_outside_its_folder(tmp_path):
 def test_no_model_says_how_to_make_one(tmp_path):
     with pytest.raises(library.UserError, match="There is no model in"):
         model_files.load(tmp_path)
+
+
+def test_the_page_names_the_ends_of_an_interval_in_their_order():
+    row = {"balanced accuracy": 0.7, "balanced accuracy low": 0.6, "balanced accuracy high": 0.8}
+    told = model_files._scores({"songs never heard": row, "guessing": 0.25, "their clips": None})
+    assert told == ["- songs never heard: 0.70 (0.60 to 0.80)", "- guessing: 0.25"]
+
+
+def test_artists_are_saved_in_the_order_of_the_answers(tmp_path):
+    frame = made_up(artist_cue=0.5).iloc[::-1].reset_index(drop=True)  # as of a flat folder, labelled by tags
+    library.write_songs(tmp_path, [{"song": song} for song in frame["song"].unique()])
+    model = classifiers.fit(classifiers.models()["naive Bayes"], frame)
+    model_files.save(tmp_path, "x", [model], trained_on=frame, held_out="", scores={}, none_below=None)
+    songs = model_files.load(tmp_path).answer(frame)[1]
+    assert (songs.idxmax(axis=1) == classifiers.artists_of(frame)).all()

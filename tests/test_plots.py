@@ -31,6 +31,20 @@ def test_a_name_with_an_underscore_is_in_the_legend():
     assert "knowing the song" in figure.axes[1].get_ylabel()
 
 
+def test_probabilities_are_stacked_and_the_rest_are_others():
+    clips = pd.DataFrame(dict.fromkeys("ABCDE", 0.0) | {"A": [0.7, 0.2], "B": [0.1, 0.8], "E": [0.2, 0.0]}, [0.0, 2.0])
+    said = predict.Verdict(pd.Series([0.5, 0.3, 0.1, 0.06, 0.04], [*"ABCDE"]), clips, known=False, none_below=None)
+    figure = plots.verdict("t", said, None, plots.artist_colours("ABCDE"))
+    drawn = {
+        bars.get_label(): [(bar.get_x(), bar.get_y(), bar.get_height()) for bar in bars]
+        for bars in figure.axes[1].containers
+    }
+    assert list(drawn) == ["A", "B", "C", "D", "others"]
+    np.testing.assert_allclose(drawn["A"], [(0, 0, 0.7), (2, 0, 0.2)])
+    np.testing.assert_allclose(drawn["B"], [(0, 0.7, 0.1), (2, 0.2, 0.8)])
+    np.testing.assert_allclose(drawn["others"], [(0, 0.8, 0.2), (2, 1, 0)], atol=1e-12)
+
+
 def test_a_song_without_clips_has_a_sentence_for_a_player(tmp_path, monkeypatch):
     shown = []
     monkeypatch.setattr(plots, "display", shown.append)

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import jsonschema
 import numpy as np
@@ -417,3 +418,26 @@ def test_the_picture_shows_each_clip_in_the_colour_of_its_artist():
     assert heights["A"][:2] == [0.9, 0.2]
     assert list(heights) == ["A", "B"]
     assert figure.get_suptitle() == "title"
+
+
+def test_a_model_that_listens_is_given_the_clips_that_are_not_silent():
+    given = []
+
+    def answer(clips, sounds):
+        given.append(sounds)
+        logs = np.log(pd.DataFrame({"A": 0.9, "B": 0.1}, index=clips.index))
+        return logs, logs.iloc[:1]
+
+    info = {"songs": {}, "none_below": None}
+    saved = SimpleNamespace(listens=True, embeds=False, whole_songs=False, answer=answer, info=info)
+    table = pd.DataFrame({"start": [0.0, 2, 4, 6], "silent": [True, False, True, False]})
+    verdict = predict.judge(predict.Heard(table, {"hash": ""}, np.arange(4)[:, None]), saved)
+    assert given[0].ravel().tolist() == [1, 3]
+    assert verdict.clips.index[verdict.clips["A"].notna()].tolist() == [2, 6]
+
+
+def test_a_stretch_of_a_long_song_is_given_to_whom_its_clips_are_on_average():
+    clips = pd.DataFrame({"A": [0.6, 0.1] * 60, "B": [0.4, 0.9] * 60}, index=2.0 * np.arange(120))
+    clips.iloc[:2] = np.nan
+    bar = predict.Verdict(pd.Series({"A": 0.6, "B": 0.4}), clips, False, None).timeline("#=.")
+    assert bar == f"0:00  {59 * '='} 4:00   = B"

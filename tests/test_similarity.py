@@ -201,3 +201,13 @@ def test_the_plane_puts_alike_songs_side_by_side_always_the_same(root):
     assert len(similarity.plane(index, most=12)) == 12
     few = index._replace(songs=index.songs[:4], points=index.points[:4])
     assert similarity.plane(few).empty
+
+
+def test_the_interval_is_wilsons(tmp_path):
+    write_library(tmp_path, made_up(artists=3, songs=8, albums=2, artist_cue=0.1))
+    found = similarity.load(tmp_path).quality
+    n, p, z = found["songs"], found["right"], 1.959964
+    middle, half = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    assert 0 < p < 1
+    expected = [(middle - half) / (1 + z**2 / n), (middle + half) / (1 + z**2 / n)]
+    assert [found["low"], found["high"]] == pytest.approx(expected, abs=1e-5)

@@ -108,3 +108,11 @@ def test_how_loudness_moves():
 def test_numbers_are_finite_on_anything(y):
     song = hear(y)
     assert np.isfinite([*song.beat, *song.key, song.harmonic, *song.loudness]).all()
+
+
+def test_loudness_that_falls_step_by_step():
+    y = np.concatenate([sine(440, 2, SAMPLE_RATE, 0.5 * 10 ** (-step / 20)) for step in range(21)])  # a dB each
+    deviation, extent, step = hear(y).loudness
+    assert deviation == pytest.approx(np.sqrt((21**2 - 1) / 12), abs=0.01)  # of 21 numbers, one apart
+    assert extent == pytest.approx(18, abs=0.01)  # without a twentieth at each end
+    assert step == pytest.approx(1, abs=0.01)
