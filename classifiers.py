@@ -264,23 +264,25 @@ class Model(NamedTuple):
         if isinstance(sounds, OnDisk):
             return pd.concat(self.logits(some).astype(np.float32) for some in sounds.batches(clips, self.columns))
         X = inputs(self.columns, self.whole_songs, clips, sounds)
-        if hasattr(self.estimator, "decision_function"):
+        if is_network(self.estimator):
+            net = getattr(self.estimator, "model_", self.estimator)
+            values = _logs(net.predict(X, batch_size=256, verbose=0))
+        elif hasattr(self.estimator, "decision_function"):
             values = self.estimator.decision_function(X)
             if values.ndim == 1:  # of two artists: how far on the side of the second
                 values = np.stack([-values / 2, values / 2], axis=1)
         else:
-            values = np.log(np.maximum(self._probabilities(X), LEAST))
+            values = _logs(self.estimator.predict_proba(X))
         return pd.DataFrame(values, index=clips.index, columns=self.classes)
-
-    def _probabilities(self, X: np.ndarray) -> np.ndarray:
-        if is_network(self.estimator):
-            return getattr(self.estimator, "model_", self.estimator).predict(X, batch_size=256, verbose=0)
-        return self.estimator.predict_proba(X)
 
     def answer(self, clips: pd.DataFrame, sounds: Sounds = None) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Calibrated log-probabilities of each clip, and of each song."""
         logs = cooled(self.logits(clips, sounds), self.clip_temperature)
         return logs, cooled(join(logs, clips["song"]), self.song_temperature)
+
+
+def _logs(probabilities: np.ndarray) -> np.ndarray:
+    return np.log(np.maximum(probabilities, LEAST))
 
 
 def inputs(columns: list[str], whole_songs: bool, clips: pd.DataFrame, sounds: Sounds) -> Any:
