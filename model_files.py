@@ -20,7 +20,7 @@ from quiet_keras import import_keras
 # The only types, beyond skops' own list, that a model file may hold.
 TRUSTED = ["sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor", "sklearn.tree._tree.Tree"]
 
-REMAKE = "modeling.ipynb makes one; make run runs it."
+REMAKE = "modeling.ipynb makes one, or modeling_large.py; make run runs what fits."
 
 
 class Saved(NamedTuple):
@@ -187,7 +187,7 @@ def load(root: Path) -> Saved:
     ------
     UserError
         If there is none, it was made for other features, settings or versions, or it holds
-        types that no model of `models` needs.
+        types that none of `classifiers.models` needs.
     """
     folder = root / "model"
     try:

@@ -21,7 +21,7 @@ from dataframe_creation import LABELS, some_songs
 
 @dataclasses.dataclass(frozen=True)
 class OnDisk:
-    """The features of a library's frame. Which clips are meant says the frame of labels beside it."""
+    """The features of a library's frame; which of its clips are meant, the frame of labels beside it says."""
 
     root: Path
 

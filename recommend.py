@@ -100,11 +100,11 @@ def told(quality: dict) -> str:
     """How good such recommendations are, in a sentence."""
     which = "on another album is" if quality["albums"] else "is (on albums of its own too, for nobody has two)"
     asked = f"{terminal.counted(quality['songs'], 'song')} by {terminal.counted(quality['artists'], 'artist')}"
+    part = {name: f"{100 * quality[name]:.0f}" for name in ("right", "low", "high", "by lot", "plain", "scaled")}
     return (
-        f"In this library the song that sounds most alike {which} by the same artist for {quality['right']:.0%} of "
-        f"{asked} (95 % interval {quality['low']:.0%} to {quality['high']:.0%}). By lot it would be "
-        f"{quality['by lot']:.0%}, by the cosine between plain features {quality['plain']:.0%}, between scaled ones "
-        f"{quality['scaled']:.0%}."
+        f"In this library the song that sounds most alike {which} by the same artist for {part['right']} % of {asked} "
+        f"(95 % interval {part['low']} to {part['high']} %). By lot it would be {part['by lot']} %, by the cosine "
+        f"between plain features {part['plain']} %, between scaled ones {part['scaled']} %."
     )
 
 

@@ -1,4 +1,4 @@
-"""Play the whole path: songs, clips, features, frame, both notebooks, and a verdict.
+"""Play the whole path: songs, clips, features, frame, both notebooks (or modeling_large.py), and a verdict.
 
     python run.py                              # music in data/songs/; a demo if there is none
     python run.py --songs ~/Music              # music that lies elsewhere; nothing is written there

@@ -276,7 +276,7 @@ def items(
         Of one model.
     level : {"clip", "song", "album"}
         What is answered for. An album's answer is the mean of its songs' log-probabilities.
-    by : {"clip", "song", "album"}
+    by : {"clip", "song", "album", "album heard"}
         How the folds were dealt: by album, albums are what the bootstrap draws; else songs.
     """
     if "song" not in frame:  # nothing is known of what belongs together

@@ -35,7 +35,7 @@ def test_a_song_of_the_library_is_found_by_path_and_part_of_its_title(root, caps
         assert all(song.startswith("Artist B - ") for song in named(out))
         assert "Song 4" not in " ".join(named(out))
         assert "alike in timbre" in out
-        assert "by the same artist for 100% of 12 songs by 3 artists (95 % interval" in out
+        assert "by the same artist for 100 % of 12 songs by 3 artists (95 % interval" in out
 
 
 def test_songs_of_the_same_album_are_left_out_on_request(root, capsys):
