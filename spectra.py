@@ -173,7 +173,7 @@ def mfcc_correlation(s: Spectra) -> np.ndarray:
 
 def tonnetz(s: Spectra) -> np.ndarray:
     """Tonal centroid: fifths, minor and major thirds, two dimensions each [shape=(clips, 6, frames)]."""
-    return librosa.feature.tonnetz(chroma=s.chroma)
+    return librosa.feature.tonnetz(chroma=s.chroma, sr=SAMPLE_RATE)
 
 
 def bands(s: Spectra) -> np.ndarray:

@@ -49,22 +49,10 @@ def encode(row: pd.Series, source: Path, song: Path) -> None:
     """Write a song as the MP3 that people have: 44.1 kHz, stereo, about 190 kbit/s, tagged."""
     tags = [part for key in ("artist", "album", "title") for part in ("-metadata", f"{key}={row[key]}")]
     sound = ["-map", "0:a:0", "-map_metadata", "-1", "-t", str(SECONDS), "-ac", "2", "-ar", "44100"]
+    sound += ["-c:a", "libmp3lame", "-q:a", "2"]
     with whole_file(song) as path:
-        told = [
-            ffmpeg(),
-            "-v",
-            "error",
-            "-nostdin",
-            "-i",
-            str(source),
-            *sound,
-            "-c:a",
-            "libmp3lame",
-            "-q:a",
-            "2",
-            *tags,
-        ]
-        subprocess.run([*told, str(path)], check=True)
+        told = [ffmpeg(), "-v", "error", "-nostdin", "-i", str(source), *sound, *tags, str(path)]
+        subprocess.run(told, check=True)
 
 
 def work(args: argparse.Namespace) -> int:
