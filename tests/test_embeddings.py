@@ -1,5 +1,6 @@
 import ast
 import importlib.util
+import shutil
 from pathlib import Path
 
 import librosa
@@ -7,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from conftest import noise, run_scripts, sine, tune, write_artists
+from conftest import noise, sine, tune
 
 import classifiers
 import dataframe_creation
@@ -136,10 +137,10 @@ def test_other_weights_are_refused(package, damage):
 
 
 @pytest.fixture(scope="module")
-def heard(tmp_path_factory):
-    """A library of which musicnn has heard all songs."""
+def heard(small, tmp_path_factory):
+    """The small library, of which musicnn has heard all songs."""
     root = tmp_path_factory.mktemp("heard")
-    write_artists(root / "songs", seconds=5)
+    shutil.copytree(small / "songs", root / "songs")
     listen = ["--data", str(root), "--songs", str(root / "songs"), "--jobs", "1", "--from-songs"]
     assert feature_extraction.main([*listen, "--embeddings", "musicnn"]) == 0
     assert dataframe_creation.main(["--data", str(root), "--jobs", "1"]) == 0
@@ -161,26 +162,25 @@ def test_tables_and_frame_hold_what_it_heard(heard):
 
 @with_weights
 def test_it_listens_only_to_what_it_has_not_heard(heard, tmp_path, capsys):
-    songs = ["--data", str(tmp_path), "--songs", str(heard / "songs"), "--jobs", "1", "--from-songs"]
+    shutil.copytree(heard / "songs/Artist A/Album 1", tmp_path / "songs/Artist A")
+    songs = ["--data", str(tmp_path), "--songs", str(tmp_path / "songs"), "--jobs", "1", "--from-songs"]
     again = [feature_extraction.main([*songs, *more]) for more in ([], ["--embeddings", "musicnn"], [])]
     assert again == [0, 0, 0]
     told = [line for line in capsys.readouterr().out.splitlines() if "listened to now" in line]
-    assert [line.rsplit(" ", 1)[-1] for line in told] == ["8.", "8.", "0."]
+    assert [line.rsplit(" ", 1)[-1] for line in told] == ["2.", "2.", "0."]
 
 
 @with_weights
-def test_a_frame_of_which_not_all_was_heard_does_without(heard, tmp_path, capsys):
-    write_artists(tmp_path / "songs", seconds=5)
-    assert run_scripts(tmp_path) == [0, 0, 0]
+def test_a_frame_of_which_not_all_was_heard_does_without(small, heard, tmp_path, capsys):
+    root = shutil.copytree(small, tmp_path / "own")
+    shutil.rmtree(root / "df_music.parquet")
     song = "Artist A/Album 1/Song 1.mp3"
-    path = library.table_path(tmp_path, song)
-    path.write_bytes(library.table_path(heard, song).read_bytes())
-    capsys.readouterr()
-    assert dataframe_creation.main(["--data", str(tmp_path), "--jobs", "1"]) == 0
+    shutil.copy(library.table_path(heard, song), library.table_path(root, song))
+    assert dataframe_creation.main(["--data", str(root), "--jobs", "1"]) == 0
     out = capsys.readouterr().out
     assert "Of 8 songs, 1 have musicnn's numbers, so the frame does without" in out
     assert "--embeddings musicnn, then this again" in out
-    assert not set(embeddings.COLUMNS) & set(pq.read_schema(tmp_path / "df_music.parquet/part-00000.parquet").names)
+    assert not set(embeddings.COLUMNS) & set(pq.read_schema(root / "df_music.parquet/part-00000.parquet").names)
 
 
 @with_weights
