@@ -9,7 +9,7 @@ DATA := $(if $(MUSIC_DATA),$(MUSIC_DATA),data)
 PY := .venv/bin/python
 export SONGS DATA FULL EMBEDDINGS
 
-.PHONY: help run demo-notebooks report pictures lab check test stress clean
+.PHONY: help run songs-are-there demo-notebooks report pictures lab check test stress clean
 .DEFAULT_GOAL := help
 
 help:
@@ -27,15 +27,22 @@ help:
 	@echo "make clean                remove everything made, .venv too; never songs"
 	@echo "DATA=dir keeps a library elsewhere than in data/; PYTHON=python3.12 sets up another Python"
 
-run: .venv/ready $(if $(filter musicnn,$(EMBEDDINGS)),.venv/musicnn)
+# A wrong folder is said before anything is installed.
+run: songs-are-there .venv/ready $(if $(filter musicnn,$(EMBEDDINGS)),.venv/musicnn)
 	@$(PY) run.py --data "$$DATA" $${SONGS:+--songs "$$SONGS"} $${FULL:+--full} $${EMBEDDINGS:+--embeddings "$$EMBEDDINGS"}
+
+songs-are-there:
+	@test -z "$(songs)$(data)$(full)$(embeddings)" || { echo "Write it in capitals, as in: make run SONGS=~/Music"; exit 1; }
+	@case "$$SONGS" in ""|"~"*) ;; *) test -d "$$SONGS" || { echo "There is no folder $$SONGS."; exit 1; };; esac
 
 demo-notebooks: .venv/ready
 	@$(PY) demo_songs.py --data data
 	@$(PY) run.py --data data/demo --keep-notebooks
 
 report: .venv/ready
-	@root="$$DATA"; test -d "$$root/report" || root="$$root/demo"; $(PY) run.py --report --data "$$root"
+	@root="$$DATA"; test -d "$$root/report" || root="$$root/demo"; \
+	test -d "$$root/report" || { echo "There are no results yet. Run: make run"; exit 1; }; \
+	$(PY) run.py --report --data "$$root"
 
 pictures: .venv/ready
 	@$(PY) run.py --report --keep-pictures --data "$$DATA"
@@ -75,8 +82,8 @@ clean:
 	echo "If you have one under another name: make PYTHON=python3.12"; exit 1; }
 	@"$(PYTHON)" -m venv --clear .venv || \
 	{ echo "Python's venv module is missing. On Debian or Ubuntu: sudo apt install python3-venv"; exit 1; }
-	@echo "Installing what requirements.txt asks for: about 3 GB, some minutes, once."
-	@$(PY) -m pip install --disable-pip-version-check --require-hashes -r requirements.lock || \
+	@echo "Installing what requirements.txt asks for: about 3 GB, two to ten minutes without a word, once."
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock || \
 	{ echo "Installing failed; the reason is above. Is there a network, and 4 GB of room? Then run make again."; exit 1; }
 	@touch $@
 

@@ -386,9 +386,13 @@ def labelled(song: str, record: dict, by: str) -> dict:
 
 
 def mark_duplicates(table: pd.DataFrame) -> None:
-    """Keep one of the songs whose decoded samples are the same; none, if artists differ. ``table`` is changed."""
+    """Keep one of the songs whose decoded samples are the same; none, if artists differ. ``table`` is changed.
+
+    The shortest name stays: what copies are called is longer.
+    """
     hashes = table["hash"].where(table["status"].isin(GOOD))
     again = table[hashes.duplicated(keep=False) & hashes.notna()].sort_values("song")
+    again = again.sort_values("song", key=lambda names: names.str.len(), kind="stable")
     for _, same in again.groupby("hash"):
         first = same.iloc[0]
         strangers = same[same["artist"] != first["artist"]]

@@ -84,7 +84,7 @@ class Verdict(NamedTuple):
         agree = f"{self.agreeing} of {terminal.counted(self.judged, 'clip')} agree" + (
             "" if self.alone else ", knowing the song"
         )
-        known = ". The model learned from this very song, so it should know" if self.known else ""
+        known = ". The model learned from this very song, so this proves nothing" if self.known else ""
         return f"{first}  ({agree}; next {', '.join(others[:2])}){known}"
 
     def timeline(self, marks: str) -> str:

@@ -32,7 +32,7 @@ import demo_songs
 import embeddings
 import terminal
 from folds import MIN_SONGS
-from library import UserError, alone, find_songs, printable, read_songs, whole_file
+from library import UserError, alone, default_root, find_songs, printable, read_songs, songs_folder, whole_file
 
 HERE = Path(__file__).resolve().parent
 # A page for reading: without code, which the notebook beside it holds, and without calls to the network.
@@ -42,12 +42,16 @@ NOTEBOOKS = {"visualizations": "", "modeling": " (for a hundred songs, a quarter
 
 
 def choose(songs: Path | None, root: Path) -> tuple[Path, Path]:
-    """The root and the folder of songs to take: what was named, what is there, or else the demo."""
+    """The root and the folder of songs to take: what was named, what is there, what was taken last, or the demo."""
     if songs:
         return root, songs
     own = root / "songs"
     if own.is_dir() and any(find_songs(own)):
         return root, own
+    before = songs_folder(root)
+    if before != own:
+        print(f"Your music as last time: {printable(before)}")
+        return root, before
     print(f"There is no music in {printable(own)} yet, so here is the demo.")
     demo_songs.make(root / "demo")
     terminal.print_note(root / "demo")
@@ -182,7 +186,8 @@ def summarise(root: Path, model: dict, seconds: float) -> None:
     if not_compared:
         print(f"Not compared, having fewer than {MIN_SONGS} songs: {printable(', '.join(not_compared))}")
     if (root / "df_music.pkl").exists():
-        print(f"Look at {printable(root / 'report' / 'visualizations.html')} and modeling.html beside it, or: make lab")
+        lab = "make lab" + ("" if root == default_root() else f" DATA={printable(root)}")
+        print(f"Look at {printable(root / 'report' / 'visualizations.html')} and modeling.html beside it, or: {lab}")
     print(f'Ask about a song: {terminal.command("predict.py", root)} "SONG.mp3"')
     print(f'What sounds like it: {terminal.command("recommend.py", root)} "SONG.mp3"')
 

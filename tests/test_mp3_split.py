@@ -219,16 +219,16 @@ def test_a_file_that_names_another_is_not_followed(tmp_path):
 
 def test_duplicates_are_kept_once(tmp_path):
     first = write_song(tmp_path / "songs/A/one.mp3", tune(0, 1))
-    shutil.copy(first, tmp_path / "songs/A/two.mp3")
+    shutil.copy(first, tmp_path / "songs/A/one (1).mp3")
     write_song(tmp_path / "songs/A/three.mp3", tune(0, 3))
     assert split(tmp_path) == 3
     found = rows(tmp_path)
     assert {song: row["status"] for song, row in found.items()} == {
         "A/one.mp3": "ok",
-        "A/two.mp3": "duplicate",
+        "A/one (1).mp3": "duplicate",
         "A/three.mp3": "ok",
     }
-    assert found["A/two.mp3"]["reason"] == "the same recording as A/one.mp3"
+    assert found["A/one (1).mp3"]["reason"] == "the same recording as A/one.mp3"
 
 
 def test_a_recording_under_two_artists_is_left_out_of_both(tmp_path):

@@ -210,6 +210,12 @@ def test_without_music_it_is_the_demo_and_says_so(tmp_path, capsys, monkeypatch)
     assert run.choose(Path("elsewhere"), tmp_path) == (tmp_path, Path("elsewhere"))
 
 
+def test_without_a_word_it_is_the_music_of_last_time(tmp_path, capsys):
+    library.keep_songs_folder(tmp_path, tmp_path / "my music")
+    assert run.choose(None, tmp_path) == (tmp_path, tmp_path / "my music")
+    assert "as last time" in capsys.readouterr().out
+
+
 def test_demo_songs_are_two_styles(tmp_path, monkeypatch):
     made = []
     monkeypatch.setattr(demo_songs, "encode", lambda track, song: made.append((track, song)))
