@@ -32,7 +32,7 @@ import demo_songs
 import embeddings
 import terminal
 from folds import MIN_SONGS
-from library import UserError, alone, default_root, find_songs, printable, read_songs, songs_folder, whole_file
+from library import UserError, alone, find_songs, printable, read_songs, songs_folder, whole_file
 
 HERE = Path(__file__).resolve().parent
 # A page for reading: without code, which the notebook beside it holds, and without calls to the network.
@@ -186,7 +186,7 @@ def summarise(root: Path, model: dict, seconds: float) -> None:
     if not_compared:
         print(f"Not compared, having fewer than {MIN_SONGS} songs: {printable(', '.join(not_compared))}")
     if (root / "df_music.pkl").exists():
-        lab = "make lab" + ("" if root == default_root() else f" DATA={printable(root)}")
+        lab = "make lab" + ("" if root == HERE / "data" else f" DATA={printable(root)}")
         print(f"Look at {printable(root / 'report' / 'visualizations.html')} and modeling.html beside it, or: {lab}")
     print(f'Ask about a song: {terminal.command("predict.py", root)} "SONG.mp3"')
     print(f'What sounds like it: {terminal.command("recommend.py", root)} "SONG.mp3"')

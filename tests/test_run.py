@@ -66,6 +66,9 @@ def test_the_summary_tells_the_scores_apart(tmp_path, capsys):
     info = {"classes": ["A0", "A1"], "scores": scores | {"guessing": 0.25}, "name": "x"}
     run.summarise(tmp_path, info, 60)
     out = capsys.readouterr().out
+    (tmp_path / "df_music.pkl").touch()
+    run.summarise(tmp_path, info, 60)
+    assert f"or: make lab DATA={tmp_path}" in capsys.readouterr().out
     assert "by song 0.50 (95 % interval 0.40 to 0.60), where guessing gets 0.25" in out
     assert "For single clips it is 0.40; clips drawn at random, the leaky way of 2018, would claim 0.97" in out
 
