@@ -8,6 +8,9 @@ EMBEDDINGS :=
 DATA := $(if $(MUSIC_DATA),$(MUSIC_DATA),data)
 PY := .venv/bin/python
 export SONGS DATA FULL EMBEDDINGS
+# The root that has results: the one that is named, or its demo.
+RESULTS = root="$$DATA"; test -d "$$root/report" || root="$$root/demo"; \
+	test -d "$$root/report" || { echo "There are no results yet. Run: make run"; exit 1; };
 
 .PHONY: help run songs-are-there demo-notebooks report pictures lab check test stress clean
 .DEFAULT_GOAL := help
@@ -32,7 +35,8 @@ run: songs-are-there .venv/ready $(if $(filter musicnn,$(EMBEDDINGS)),.venv/musi
 	@$(PY) run.py --data "$$DATA" $${SONGS:+--songs "$$SONGS"} $${FULL:+--full} $${EMBEDDINGS:+--embeddings "$$EMBEDDINGS"}
 
 songs-are-there:
-	@test -z "$(songs)$(data)$(full)$(embeddings)" || { echo "Write it in capitals, as in: make run SONGS=~/Music"; exit 1; }
+	@test -z "$(filter command,$(foreach name,songs data full embeddings,$(origin $(name))))" || \
+	{ echo "Write it in capitals, as in: make run SONGS=~/Music"; exit 1; }
 	@case "$$SONGS" in ""|"~"*) ;; *) test -d "$$SONGS" || { echo "There is no folder $$SONGS."; exit 1; };; esac
 
 demo-notebooks: .venv/ready
@@ -40,17 +44,13 @@ demo-notebooks: .venv/ready
 	@$(PY) run.py --data data/demo --keep-notebooks
 
 report: .venv/ready
-	@root="$$DATA"; test -d "$$root/report" || root="$$root/demo"; \
-	test -d "$$root/report" || { echo "There are no results yet. Run: make run"; exit 1; }; \
-	$(PY) run.py --report --data "$$root"
+	@$(RESULTS) $(PY) run.py --report --data "$$root"
 
 pictures: .venv/ready
 	@$(PY) run.py --report --keep-pictures --data "$$DATA"
 
 lab: .venv/ready
-	@root="$$DATA"; test -d "$$root/report" || root="$$root/demo"; \
-	test -d "$$root/report" || { echo "There are no results yet. Run: make run"; exit 1; }; \
-	MUSIC_DATA="$$(cd "$$root" && pwd)" PYTHONPATH="$(CURDIR)" $(PY) -m jupyter lab "$$root/report"
+	@$(RESULTS) MUSIC_DATA="$$(cd "$$root" && pwd)" PYTHONPATH="$(CURDIR)" $(PY) -m jupyter lab "$$root/report"
 
 # What can be said of the code without running it: its form, its docstrings, its types.
 check: .venv/ready

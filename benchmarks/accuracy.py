@@ -33,12 +33,7 @@ from mp3_split import SAMPLE_RATE
 from spectra import HOP_LENGTH, N_FFT
 
 LINEAR = ["linear discriminant", "songs: all features"]
-CLASSIFIERS = [
-    "logistic regression",
-    "RBF-SVM",
-    "random forest",
-    *LINEAR,
-]  # with musicnn's columns the first take hours
+CLASSIFIERS = ["logistic regression", "RBF-SVM", "random forest", *LINEAR]  # with musicnn's columns, hours
 ENDS = {scoring.AVERAGE: "average", "songs: all features": "whole songs"}  # what sets are held against each other by
 
 
