@@ -16,8 +16,8 @@ import librosa
 import numpy as np
 import pandas as pd
 
+from decoding import SAMPLE_RATE
 from library import UserError
-from mp3_split import SAMPLE_RATE
 from quiet_keras import import_keras
 
 RATE = 16_000  # Hz; this and the next three are as the networks were trained
@@ -83,7 +83,7 @@ def spectrograms(y: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     y : np.ndarray [shape=(clips, samples), dtype=float32]
-        Samples between -1 and 1, at `mp3_split.SAMPLE_RATE`.
+        Samples between -1 and 1, at `decoding.SAMPLE_RATE`.
 
     Returns
     -------

@@ -32,6 +32,7 @@ import mp3_split
 import spectra
 import terminal
 import workers
+from decoding import CLIP_SAMPLES, CLIP_SECONDS, FULL_SCALE, MAX_HOURS, SAMPLE_RATE, SILENCE_DBFS, Listening, is_silent
 from library import (
     GOOD,
     SongError,
@@ -43,7 +44,6 @@ from library import (
     table_path,
     whole_file,
 )
-from mp3_split import CLIP_SAMPLES, CLIP_SECONDS, FULL_SCALE, MAX_HOURS, SAMPLE_RATE, SILENCE_DBFS, Listening, is_silent
 from spectra import DYNAMIC_RANGE, HOP_LENGTH, N_FFT, N_MELS, ROLLOFF, Spectra
 from whole_song import WholeSong
 
@@ -277,7 +277,7 @@ def describe_file(path: Path, max_hours: float = MAX_HOURS, *, embed: bool = Fal
     table : pd.DataFrame or None
         As `describe` gives it; None where the song is not good.
     record : dict
-        See `mp3_split.Listening`.
+        See `decoding.Listening`.
 
     Raises
     ------

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
+from decoding import CLIP_SAMPLES, FULL_SCALE, SAMPLE_RATE
 from feature_extraction import read_clip
 from folds import SEED
 from library import SongError, UserError, clip_folder, printable
-from mp3_split import CLIP_SAMPLES, FULL_SCALE, SAMPLE_RATE
 from quiet_keras import import_keras
 
 EPOCHS = 15

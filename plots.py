@@ -23,8 +23,8 @@ from matplotlib.font_manager import get_font_names
 from plotly.offline import get_plotlyjs
 
 import terminal
+from decoding import CLIP_SECONDS, FULL_SCALE, SAMPLE_RATE
 from library import clip_paths, printable
-from mp3_split import CLIP_SECONDS, FULL_SCALE, SAMPLE_RATE
 from spectra import HOP_LENGTH, N_FFT, N_MELS
 
 OTHERS, SILENCE = (0.3, 0.3, 0.3), (0.85, 0.85, 0.85)  # no artist has these greys

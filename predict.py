@@ -22,6 +22,7 @@ import embeddings
 import terminal
 import workers
 from classifiers import some_of
+from decoding import CLIP_SECONDS, Listening
 from feature_extraction import describe_file
 from library import (
     DEMUXERS,
@@ -35,7 +36,6 @@ from library import (
     whole_file,
 )
 from model_files import Saved, load
-from mp3_split import CLIP_SECONDS, Listening
 
 BAR = 60  # cells of a song's timeline, at most
 CSV_COLUMNS = [
@@ -49,7 +49,7 @@ class Heard(NamedTuple):
     """A song that is in no library, as a model needs it."""
 
     table: pd.DataFrame  # see `feature_extraction.describe`
-    record: dict  # see `mp3_split.Listening`
+    record: dict  # see `decoding.Listening`
     sounds: np.ndarray | None  # its clips [shape=(clips, CLIP_SAMPLES), dtype=int16], if they were asked for
 
 

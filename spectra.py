@@ -10,7 +10,7 @@ import numpy as np
 import scipy.fft
 
 import kernels
-from mp3_split import SAMPLE_RATE
+from decoding import SAMPLE_RATE
 
 N_FFT = 2048  # samples in a frame: 93 ms
 HOP_LENGTH = 512  # samples from one frame to the next: 23 ms

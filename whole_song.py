@@ -9,7 +9,7 @@ import librosa
 import numpy as np
 
 import kernels
-from mp3_split import CLIP_SAMPLES, CLIP_SECONDS
+from decoding import CLIP_SAMPLES, CLIP_SECONDS
 from spectra import DYNAMIC_RANGE, HOP_LENGTH, MEL_REACH, MEL_WEIGHTS, N_FFT, Spectra, decibels
 
 FRAMES = CLIP_SAMPLES // HOP_LENGTH  # of a clip

@@ -27,9 +27,9 @@ import embeddings
 import folds
 import scoring
 import terminal
+from decoding import SAMPLE_RATE
 from feature_extraction import CLIP_COLUMNS, ORIGINAL, read_clip
 from library import clip_folder, good_songs, whole_file
-from mp3_split import SAMPLE_RATE
 from spectra import HOP_LENGTH, N_FFT
 
 LINEAR = ["linear discriminant", "songs: all features"]

@@ -22,8 +22,8 @@ from tqdm import tqdm
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import terminal
+from decoding import ffmpeg
 from library import UserError, whole_file
-from mp3_split import ffmpeg
 
 SECONDS = 120  # of each song
 SONGS = Path(__file__).with_suffix(".csv")

@@ -30,9 +30,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import terminal
 from dataframe_creation import PART, ROW_GROUP, fingerprint, finish, schema
+from decoding import SAMPLE_RATE
 from feature_extraction import COLUMNS, SETTINGS
 from library import keep_songs_folder, whole_file, write_songs
-from mp3_split import SAMPLE_RATE
 
 HERE = Path(__file__).resolve().parent
 SECONDS = 4.4  # of each song: two clips

@@ -36,9 +36,10 @@ import dataframe_creation
 import embeddings
 import feature_extraction
 import terminal
+from decoding import CLIP_SECONDS, SAMPLE_RATE, ffmpeg
 from feature_extraction import COLUMNS, describe, extract, read_clip, stacks
 from library import UserError, clip_folder, good_songs, printable, versions, write_songs
-from mp3_split import CLIP_SECONDS, SAMPLE_RATE, ffmpeg, labelled, split_song
+from mp3_split import labelled, split_song
 
 CLIPS = 48  # of each song, from its beginning: three stacks
 

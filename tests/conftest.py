@@ -15,6 +15,7 @@ import pytest
 import soundfile
 
 import dataframe_creation
+import decoding
 import feature_extraction
 import library
 import mp3_split
@@ -63,7 +64,19 @@ def noise(seconds: float = 4, rate: int = RATE, amplitude: float = 0.2, seed: in
     return amplitude * np.random.default_rng(seed).uniform(-1, 1, round(seconds * rate))
 
 
-def clicks(bpm: float, seconds: float = 2, rate: int = mp3_split.SAMPLE_RATE) -> np.ndarray:
+def listen(path: Path, **options) -> tuple[np.ndarray, dict]:
+    """All whole clips of a file on end, between -1 and 1, and its record."""
+    listening = decoding.Listening(path, **options)
+    heard = [clip / 32768 for clip in listening]
+    return np.concatenate(heard) if heard else np.zeros(0), listening.record
+
+
+def peak_frequency(y: np.ndarray) -> float:
+    """In Hz."""
+    return float(np.argmax(np.abs(np.fft.rfft(y))) * decoding.SAMPLE_RATE / len(y))
+
+
+def clicks(bpm: float, seconds: float = 2, rate: int = decoding.SAMPLE_RATE) -> np.ndarray:
     """Short bursts of a tone, one each beat."""
     y = np.zeros(round(seconds * rate))
     burst = sine(1000, 0.02, rate) * np.hanning(round(0.02 * rate))

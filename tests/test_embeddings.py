@@ -19,8 +19,8 @@ import library
 import model_files
 import predict
 import scoring
+from decoding import SAMPLE_RATE
 from feature_extraction import COLUMNS
-from mp3_split import SAMPLE_RATE
 
 with_weights = pytest.mark.skipif(
     importlib.util.find_spec("musicnn") is None, reason=f"musicnn's weights are not here: {embeddings.INSTALL}"

@@ -9,16 +9,17 @@ import pytest
 import soundfile
 from conftest import clicks, noise, sine, tune, write_artists, write_song
 
+import decoding
 import feature_extraction
 import library
 import mp3_split
 import spectra
+from decoding import SAMPLE_RATE
 from feature_extraction import CLIP_COLUMNS, COLUMNS, FEATURES, LOUDNESS, STATISTICS, extract
-from mp3_split import SAMPLE_RATE
 from spectra import HOP_LENGTH, N_FFT
 
 AT_CLIP_RATE = {"seconds": 2, "rate": SAMPLE_RATE}
-N = mp3_split.CLIP_SAMPLES
+N = decoding.CLIP_SAMPLES
 
 
 def spike() -> np.ndarray:

@@ -3,8 +3,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-import tracemalloc
 import wave
 from pathlib import Path
 
@@ -13,8 +11,9 @@ import mutagen.mp3
 import numpy as np
 import pytest
 import soundfile
-from conftest import RATE, noise, sine, tune, wait_until, write_artists, write_song
+from conftest import RATE, listen, noise, peak_frequency, sine, tune, wait_until, write_artists, write_song
 
+import decoding
 import library
 import mp3_split
 
@@ -32,77 +31,6 @@ def rows(root: Path) -> dict[str, dict]:
 
 def clips(root: Path, song: str) -> list[Path]:
     return sorted(library.clip_folder(root, song).glob("*.wav"))
-
-
-def listen(path: Path, **options) -> tuple[np.ndarray, dict]:
-    """All whole clips of a file on end, between -1 and 1, and its record."""
-    listening = mp3_split.Listening(path, **options)
-    heard = [clip / 32768 for clip in listening]
-    return np.concatenate(heard) if heard else np.zeros(0), listening.record
-
-
-def peak_frequency(y: np.ndarray) -> float:
-    return float(np.argmax(np.abs(np.fft.rfft(y))) * mp3_split.SAMPLE_RATE / len(y))
-
-
-# --- decoding --------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("rate", [8_000, 22_050, 44_100, 48_000])
-@pytest.mark.parametrize("channels", [1, 2])
-def test_any_rate_and_channels_become_mono_at_one_rate(tmp_path, rate, channels):
-    y = np.column_stack([sine(1000, 5, rate)] * channels)
-    heard, record = listen(write_song(tmp_path / "x.wav", y, rate))
-    assert len(heard) == 2 * mp3_split.CLIP_SAMPLES
-    assert peak_frequency(heard) == pytest.approx(1000, abs=1)
-    assert np.sqrt(np.mean(heard**2)) == pytest.approx(0.5 / np.sqrt(2), rel=0.02)  # two equal channels: no louder
-    assert (record["sample_rate"], record["channels"]) == (rate, channels)
-    assert record["dropped"] == pytest.approx(1, abs=0.01)
-
-
-@pytest.mark.parametrize("suffix", [".mp3", ".flac", ".ogg", ".opus", ".wav", ".MP3"])
-def test_formats(tmp_path, suffix):
-    rate = 48_000
-    heard, record = listen(write_song(tmp_path / f"x{suffix}", sine(440, 4.5, rate), rate))
-    assert record["status"] == "ok"
-    assert record["clips"] == 2
-    assert peak_frequency(heard) == pytest.approx(440, abs=1)
-    assert record["sample_rate"] == rate
-
-
-def test_m4a(tmp_path):
-    write_song(tmp_path / "x.wav", sine(440, 4.5))
-    subprocess.run([mp3_split.ffmpeg(), "-v", "error", "-i", tmp_path / "x.wav", tmp_path / "x.m4a"], check=True)
-    heard, record = listen(tmp_path / "x.m4a")
-    assert (record["status"], record["clips"]) == ("ok", 2)
-    assert peak_frequency(heard) == pytest.approx(440, abs=1)
-
-
-def test_resampling_does_not_alias(tmp_path):
-    heard, _ = listen(write_song(tmp_path / "x.wav", sine(15_000, 4)))  # would fold to 7,050 Hz
-    assert np.abs(heard[1000:-1000]).max() < 0.001
-
-
-def test_without_ffmpeg_on_the_path(tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    mp3_split.ffmpeg.cache_clear()
-    try:
-        assert "imageio_ffmpeg" in mp3_split.ffmpeg()
-        assert listen(write_song(tmp_path / "x.mp3", sine()))[1]["status"] == "ok"
-    finally:
-        mp3_split.ffmpeg.cache_clear()
-
-
-def test_memory_does_not_grow_with_the_song(tmp_path):
-    peaks = []
-    for seconds in (10, 300):
-        path = write_song(tmp_path / f"{seconds}.flac", sine(440, seconds))
-        tracemalloc.start()
-        for _ in mp3_split.Listening(path):
-            pass
-        peaks.append(tracemalloc.get_traced_memory()[1])
-        tracemalloc.stop()
-    assert peaks[1] < peaks[0] + 500_000  # bytes; 300 s of samples are 13 million
 
 
 # --- clips -----------------------------------------------------------------------------------
@@ -159,6 +87,24 @@ def test_odd_names(tmp_path, name):
 # --- what is left out ------------------------------------------------------------------------
 
 
+def test_a_file_that_names_another_is_not_followed(tmp_path):
+    secret = write_song(tmp_path / "outside/secret.wav", sine(440, 6))
+    songs = tmp_path / "songs/A"
+    songs.mkdir(parents=True)
+    (songs / "concat.mp3").write_text(f"ffconcat version 1.0\nfile '{secret}'\n")
+    (songs / "list.m4a").write_text(f"#EXTM3U\n#EXTINF:6,\n{secret}\n")
+    assert split(tmp_path) == 1
+    assert {row["status"] for row in rows(tmp_path).values()} == {"rejected"}
+
+
+def test_too_long_a_file_is_refused_before_it_is_decoded(tmp_path):
+    write_song(tmp_path / "songs/A/long.flac", sine(440, 40))
+    assert split(tmp_path, "--max-hours", "0.01") == 1
+    assert "longer than 0.01 hours" in rows(tmp_path)["A/long.flac"]["reason"]
+    assert not library.clip_folder(tmp_path, "A/long.flac").exists()
+    assert split(tmp_path) == 0  # the refusal is not for ever
+
+
 def test_everything_is_accounted_for(tmp_path, capsys):
     songs = tmp_path / "songs"
     write_song(songs / "A/good.mp3", tune(0, 1, 6))
@@ -201,22 +147,6 @@ def test_a_silent_clip_is_counted_but_kept(tmp_path):
     assert (rows(tmp_path)["A/x.wav"]["clips"], rows(tmp_path)["A/x.wav"]["silent_clips"]) == (2, 1)
 
 
-@pytest.mark.parametrize(("level", "silent"), [(-70, True), (-50, False)])
-def test_silence_is_a_matter_of_rms(level, silent):
-    clip = sine(440, 2, mp3_split.SAMPLE_RATE, amplitude=np.sqrt(2) * 10 ** (level / 20))
-    assert mp3_split.is_silent(clip) == silent
-
-
-def test_a_file_that_names_another_is_not_followed(tmp_path):
-    secret = write_song(tmp_path / "outside/secret.wav", sine(440, 6))
-    songs = tmp_path / "songs/A"
-    songs.mkdir(parents=True)
-    (songs / "concat.mp3").write_text(f"ffconcat version 1.0\nfile '{secret}'\n")
-    (songs / "list.m4a").write_text(f"#EXTM3U\n#EXTINF:6,\n{secret}\n")
-    assert split(tmp_path) == 1
-    assert {row["status"] for row in rows(tmp_path).values()} == {"rejected"}
-
-
 def test_duplicates_are_kept_once(tmp_path):
     first = write_song(tmp_path / "songs/A/one.mp3", tune(0, 1))
     shutil.copy(first, tmp_path / "songs/A/one (1).mp3")
@@ -245,46 +175,6 @@ def test_a_recording_under_two_artists_is_left_out_of_both(tmp_path):
     }
     assert "B/two.mp3" in found["A/one.mp3"]["reason"]
     assert "A/one.mp3" in found["B/two.mp3"]["reason"]
-
-
-def test_too_long_a_file_is_refused_before_it_is_decoded(tmp_path):
-    write_song(tmp_path / "songs/A/long.flac", sine(440, 40))
-    assert split(tmp_path, "--max-hours", "0.01") == 1
-    assert "longer than 0.01 hours" in rows(tmp_path)["A/long.flac"]["reason"]
-    assert not library.clip_folder(tmp_path, "A/long.flac").exists()
-    assert split(tmp_path) == 0  # the refusal is not for ever
-
-
-def test_too_long_a_file_without_a_length_is_refused_too(tmp_path):
-    write_song(tmp_path / "x.wav", sine(440, 40))
-    options = ["-v", "error", "-i", tmp_path / "x.wav", "-write_xing", "0"]
-    subprocess.run([mp3_split.ffmpeg(), *options, tmp_path / "x.mp3"], check=True)
-    assert mp3_split.read_header(tmp_path / "x.mp3")["announced"] is None
-    with pytest.raises(library.SongError, match="longer than"):
-        listen(tmp_path / "x.mp3", max_hours=0.01)
-
-
-def test_a_dummy_length_is_not_believed(tmp_path):
-    write_song(tmp_path / "x.flac", sine(440, 5))
-    ffmpeg = [mp3_split.ffmpeg(), "-v", "error", "-i", str(tmp_path / "x.flac"), "-f", "wav", "-"]
-    (tmp_path / "x.wav").write_bytes(subprocess.run(ffmpeg, check=True, capture_output=True).stdout)
-    heard, record = listen(tmp_path / "x.wav")
-    assert (record["status"], record["announced"], len(heard) // mp3_split.CLIP_SAMPLES) == ("ok", None, 2)
-
-
-def test_aac_does_not_announce_a_length(tmp_path):
-    write_song(tmp_path / "x.wav", np.concatenate([0.0001 * noise(20), noise(20)]))
-    subprocess.run([mp3_split.ffmpeg(), "-v", "error", "-i", tmp_path / "x.wav", tmp_path / "x.aac"], check=True)
-    record = listen(tmp_path / "x.aac")[1]
-    assert (record["status"], record["announced"]) == ("ok", None)
-
-
-@pytest.mark.parametrize(("part", "status"), [(0.85, "rejected"), (0.93, "damaged")])
-def test_ninety_per_cent_must_decode(tmp_path, part, status):
-    path = write_song(tmp_path / "x.flac", noise(20))
-    data = path.read_bytes()
-    path.write_bytes(data[: int(part * len(data))])
-    assert listen(path)[1]["status"] == status
 
 
 @pytest.mark.parametrize("hours", ["0", "-1", "nan", "inf", "many"])
@@ -389,53 +279,6 @@ def test_a_song_in_no_folder_takes_its_tag_or_is_left_out(tmp_path):
     assert rows(tmp_path)["y.mp3"]["reason"] == "in no artist folder and without an artist tag"
 
 
-def test_a_tag_without_a_value_is_no_tag(tmp_path, monkeypatch):
-    class File(dict):
-        info = None
-
-    monkeypatch.setattr(mutagen, "File", lambda path: File({"\xa9ART": [], "artist": ["Pitbull"]}))
-    assert mp3_split.read_header(tmp_path)["artist"] == "Pitbull"
-    monkeypatch.setattr(mutagen, "File", lambda path: File({"\xa9ART": []}))
-    assert mp3_split.read_header(tmp_path)["artist"] == ""
-
-
-def test_only_ffmpegs_own_time_is_limited(tmp_path, monkeypatch):
-    path = write_song(tmp_path / "x.wav", sine(seconds=6))
-    monkeypatch.setattr(mp3_split, "DECODE_LIMIT", 1.0)  # s
-    listening = mp3_split.Listening(path)
-    for _ in listening:
-        time.sleep(0.5)
-    assert listening.record["status"] == "ok"
-    monkeypatch.setattr(mp3_split, "_command", lambda path, seconds: ["sleep", "60"])
-    with pytest.raises(library.SongError, match="longer than 1"):
-        list(mp3_split.Listening(path))
-
-
-def record_of(path: Path) -> dict:
-    listening = mp3_split.Listening(path)
-    assert len(list(listening)) == listening.record["clips"]
-    return listening.record
-
-
-def test_loudness_and_reach_of_known_sounds(tmp_path):
-    record = record_of(write_song(tmp_path / "x.wav", sine(1000, amplitude=0.5)))
-    assert record["loudness"] == -9.0  # dBFS: half of full scale is -6, and a sine's RMS 3 below its peak
-    spectrum, hertz = np.fft.rfft(noise(8)), np.fft.rfftfreq(8 * RATE, 1 / RATE)
-    y = np.fft.irfft(spectrum * np.select([hertz < 2000, hertz < 6000], [1, 10 ** (-45 / 20)], 0))  # 45 dB less
-    assert record_of(write_song(tmp_path / "y.wav", y))["reach"] == pytest.approx(6000, abs=100)
-
-
-def test_hiss_below_the_limit_is_silence(tmp_path):
-    y = np.concatenate([noise(2, amplitude=1e-4), sine(seconds=2)])  # -85 dBFS: last bits, not zeros
-    assert record_of(write_song(tmp_path / "x.wav", y))["silent_clips"] == 1
-    assert record_of(write_song(tmp_path / "y.wav", y[: 2 * RATE]))["status"] == "silent"
-
-
-def test_silence_does_not_hide_how_high_a_recording_reaches(tmp_path):
-    path = write_song(tmp_path / "x.wav", np.concatenate([np.zeros(2 * RATE), sine(seconds=4)]))  # of 440 Hz
-    assert record_of(path)["reach"] == 500  # Hz: 440 lies in the band of 100 that ends there
-
-
 # --- running again ---------------------------------------------------------------------------
 
 
@@ -470,22 +313,12 @@ def test_what_was_rejected_is_tried_again(tmp_path, monkeypatch):
     broken.write_text("#!/bin/sh\necho no such library >&2\nexit 127\n")
     broken.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    mp3_split.ffmpeg.cache_clear()
+    decoding.ffmpeg.cache_clear()
     assert split(tmp_path) == 1
     assert "ffmpeg ended with status 127: no such library" in rows(tmp_path)["A/x.mp3"]["reason"]
     broken.unlink()
-    mp3_split.ffmpeg.cache_clear()
+    decoding.ffmpeg.cache_clear()
     assert split(tmp_path) == 0
-
-
-def test_an_ffmpeg_that_is_killed_does_not_make_a_short_song(tmp_path, monkeypatch):
-    path = write_song(tmp_path / "x.flac", noise(120))
-    command = mp3_split._command(path, 1000)
-    # a stand-in that stops half-way as the kernel's out-of-memory killer would stop it
-    script = f"{' '.join(map(repr, command))} | head -c 900000; kill -9 $$"
-    monkeypatch.setattr(mp3_split, "_command", lambda *_: ["sh", "-c", script])
-    with pytest.raises(library.SongError, match="ffmpeg ended with status -9"):
-        listen(path)
 
 
 def test_other_settings_make_clips_out_of_date(tmp_path, monkeypatch):

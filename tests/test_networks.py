@@ -9,7 +9,7 @@ import library
 import model_files
 import networks
 import scoring
-from mp3_split import CLIP_SAMPLES, SAMPLE_RATE
+from decoding import CLIP_SAMPLES, SAMPLE_RATE
 
 
 def test_the_ear_hears_a_tone_in_its_band():

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import dataframe_creation
-import mp3_split
+import decoding
+from decoding import CLIP_SAMPLES, SAMPLE_RATE
 from feature_extraction import CLIP_COLUMNS, COLUMNS, LOUDNESS, describe, extract
-from mp3_split import CLIP_SAMPLES, SAMPLE_RATE
 
 pytestmark = pytest.mark.stress
 
@@ -79,12 +79,12 @@ def test_how_a_song_comes_in_stacks_changes_nothing(seed, size):
 def test_lengths_add_up(seed, rate, channels, seconds):
     y = np.random.default_rng(seed).uniform(-0.3, 0.3, (round(seconds * rate), channels))
     with tempfile.TemporaryDirectory() as folder:
-        listening = mp3_split.Listening(write_song(Path(folder) / "x.wav", y, rate))
+        listening = decoding.Listening(write_song(Path(folder) / "x.wav", y, rate))
         clips = sum(1 for _ in listening)
     record = listening.record
     assert record["clips"] == clips
-    assert 0 <= record["dropped"] < mp3_split.CLIP_SECONDS
-    assert clips * mp3_split.CLIP_SECONDS + record["dropped"] == pytest.approx(record["seconds"], abs=2e-3)
+    assert 0 <= record["dropped"] < decoding.CLIP_SECONDS
+    assert clips * decoding.CLIP_SECONDS + record["dropped"] == pytest.approx(record["seconds"], abs=2e-3)
     assert record["seconds"] == pytest.approx(seconds, abs=0.01)
 
 
@@ -96,7 +96,7 @@ def test_two_equal_channels_and_polarity_change_no_sample(seed, rate):
         heard = []
         for name, samples in (("mono", y), ("stereo", np.column_stack([y, y])), ("upside down", -y)):
             path = write_song(Path(folder) / f"{name}.wav", samples, rate)
-            heard.append(np.concatenate(list(mp3_split.Listening(path))).astype(int))
+            heard.append(np.concatenate(list(decoding.Listening(path))).astype(int))
     mono, stereo, turned = heard
     assert np.abs(mono - stereo).max() <= 1  # the last of 16 bits
     assert np.abs(mono + turned).max() <= 2

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from conftest import RATE, run_scripts, sine, tune, write_artists, write_song
 
-import mp3_split
+import decoding
 import recommend
 
 
@@ -58,7 +58,7 @@ def test_several_songs_of_one_name_are_named(root, capsys):
 def test_a_song_encoded_anew_and_shifted_finds_itself_first(root, tmp_path, capsys, rate):
     song = root.parent / "music/Artist C/Album 1/Song 3.mp3"
     copy = tmp_path / "copy.mp3"
-    asked = [mp3_split.ffmpeg(), "-v", "error", "-ss", "0.5", "-i", song, "-b:a", rate, copy]
+    asked = [decoding.ffmpeg(), "-v", "error", "-ss", "0.5", "-i", song, "-b:a", rate, copy]
     subprocess.run(asked, check=True)
     assert recommend.main(["--data", str(root), str(copy)]) == 0
     assert named(capsys.readouterr().out)[0] == "Artist C - Song 3 (Album 1)"

@@ -234,7 +234,7 @@ def test_a_demo_song_is_an_mp3_with_tags(tmp_path, monkeypatch):
     monkeypatch.setattr(demo_songs, "tqdm", lambda tracks, **_: tracks[:1])
     demo_songs.make(tmp_path)
     song = tmp_path / "songs/Acoustic/calm/calm_acoustic_1.mp3"
-    from mp3_split import read_header
+    from decoding import read_header
 
     header = read_header(song)
     assert (header["artist"], header["album"], header["codec"]) == ("Acoustic", "calm", "MP3")

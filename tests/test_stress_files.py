@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from conftest import many, noise, sine, tune, write_song
 
+import decoding
 import feature_extraction
 import library
 import mp3_split
@@ -71,7 +72,7 @@ def test_damaged_files_are_used_or_named_with_a_reason(tmp_path, figure):
     whole = {}
     for suffix in (".mp3", ".flac", ".ogg", ".opus", ".wav", ".m4a"):
         made = tmp_path / f"whole{suffix}"
-        subprocess.run([mp3_split.ffmpeg(), "-v", "error", "-i", sound, made], check=True)
+        subprocess.run([decoding.ffmpeg(), "-v", "error", "-i", sound, made], check=True)
         whole[suffix] = made.read_bytes()
     (tmp_path / "songs/A").mkdir(parents=True)
     for number in range(count):
@@ -173,7 +174,7 @@ def test_hostile_files_are_refused_or_bounded(tmp_path, capsys, figure):
 def test_ten_hours_of_silence_are_bounded(tmp_path, figure):
     frames = subprocess.run(
         [
-            *(mp3_split.ffmpeg(), "-v", "error", "-f", "lavfi", "-i", "anullsrc=r=8000:cl=mono", "-t", "60"),
+            *(decoding.ffmpeg(), "-v", "error", "-f", "lavfi", "-i", "anullsrc=r=8000:cl=mono", "-t", "60"),
             *("-c:a", "libmp3lame", "-b:a", "8k", "-write_xing", "0", "-id3v2_version", "0", "-f", "mp3", "-"),
         ],
         check=True,

@@ -20,6 +20,7 @@ import pytest
 from conftest import many, noise, run_scripts, wait_until, write_song
 
 import dataframe_creation
+import decoding
 import feature_extraction
 import library
 import mp3_split
@@ -33,8 +34,8 @@ SCRIPTS = [mp3_split, feature_extraction, dataframe_creation]
 def write_songs(songs: Path, numbers: range, seconds: float = 10) -> None:
     """Songs by two artists that are quickly made. Their files do not say how long they are."""
     for number in numbers:
-        y = noise(seconds, mp3_split.SAMPLE_RATE, seed=number)
-        write_song(songs / f"{'AB'[number % 2]}/{number}.mp3", y, mp3_split.SAMPLE_RATE)
+        y = noise(seconds, decoding.SAMPLE_RATE, seed=number)
+        write_song(songs / f"{'AB'[number % 2]}/{number}.mp3", y, decoding.SAMPLE_RATE)
 
 
 def arguments(root: Path, script, jobs: int = 2) -> list[str]:
@@ -319,8 +320,8 @@ def test_memory_stays_flat_over_many_songs(tmp_path, figure):
     if not count:
         pytest.skip("five thousand songs: only in make stress")
     for number in range(count):
-        y = noise(2.2, mp3_split.SAMPLE_RATE, seed=number)
-        write_song(tmp_path / f"songs/Artist {number % 50}/{number}.mp3", y, mp3_split.SAMPLE_RATE)
+        y = noise(2.2, decoding.SAMPLE_RATE, seed=number)
+        write_song(tmp_path / f"songs/Artist {number % 50}/{number}.mp3", y, decoding.SAMPLE_RATE)
     for script in SCRIPTS:
         started = time.monotonic()
         process = start(script, root)

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from conftest import clicks, noise, sine
 
-from mp3_split import CLIP_SAMPLES, SAMPLE_RATE
+from decoding import CLIP_SAMPLES, SAMPLE_RATE
 from spectra import HOP_LENGTH, N_FFT, Spectra
 from whole_song import FRAMES, WholeSong, harmonic_part
 

@@ -1,0 +1,167 @@
+"""One song as it sounds: formats, lengths, headers, damage."""
+
+import subprocess
+import time
+import tracemalloc
+from pathlib import Path
+
+import mutagen
+import mutagen.mp3
+import numpy as np
+import pytest
+from conftest import RATE, listen, noise, peak_frequency, sine, write_song
+
+import decoding
+import library
+
+
+@pytest.mark.parametrize("rate", [8_000, 22_050, 44_100, 48_000])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_any_rate_and_channels_become_mono_at_one_rate(tmp_path, rate, channels):
+    y = np.column_stack([sine(1000, 5, rate)] * channels)
+    heard, record = listen(write_song(tmp_path / "x.wav", y, rate))
+    assert len(heard) == 2 * decoding.CLIP_SAMPLES
+    assert peak_frequency(heard) == pytest.approx(1000, abs=1)
+    assert np.sqrt(np.mean(heard**2)) == pytest.approx(0.5 / np.sqrt(2), rel=0.02)  # two equal channels: no louder
+    assert (record["sample_rate"], record["channels"]) == (rate, channels)
+    assert record["dropped"] == pytest.approx(1, abs=0.01)
+
+
+@pytest.mark.parametrize("suffix", [".mp3", ".flac", ".ogg", ".opus", ".wav", ".MP3"])
+def test_formats(tmp_path, suffix):
+    rate = 48_000
+    heard, record = listen(write_song(tmp_path / f"x{suffix}", sine(440, 4.5, rate), rate))
+    assert record["status"] == "ok"
+    assert record["clips"] == 2
+    assert peak_frequency(heard) == pytest.approx(440, abs=1)
+    assert record["sample_rate"] == rate
+
+
+def test_m4a(tmp_path):
+    write_song(tmp_path / "x.wav", sine(440, 4.5))
+    subprocess.run([decoding.ffmpeg(), "-v", "error", "-i", tmp_path / "x.wav", tmp_path / "x.m4a"], check=True)
+    heard, record = listen(tmp_path / "x.m4a")
+    assert (record["status"], record["clips"]) == ("ok", 2)
+    assert peak_frequency(heard) == pytest.approx(440, abs=1)
+
+
+def test_resampling_does_not_alias(tmp_path):
+    heard, _ = listen(write_song(tmp_path / "x.wav", sine(15_000, 4)))  # would fold to 7,050 Hz
+    assert np.abs(heard[1000:-1000]).max() < 0.001
+
+
+def test_without_ffmpeg_on_the_path(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    decoding.ffmpeg.cache_clear()
+    try:
+        assert "imageio_ffmpeg" in decoding.ffmpeg()
+        assert listen(write_song(tmp_path / "x.mp3", sine()))[1]["status"] == "ok"
+    finally:
+        decoding.ffmpeg.cache_clear()
+
+
+def test_memory_does_not_grow_with_the_song(tmp_path):
+    peaks = []
+    for seconds in (10, 300):
+        path = write_song(tmp_path / f"{seconds}.flac", sine(440, seconds))
+        tracemalloc.start()
+        for _ in decoding.Listening(path):
+            pass
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < peaks[0] + 500_000  # bytes; 300 s of samples are 13 million
+
+
+@pytest.mark.parametrize(("level", "silent"), [(-70, True), (-50, False)])
+def test_silence_is_a_matter_of_rms(level, silent):
+    clip = sine(440, 2, decoding.SAMPLE_RATE, amplitude=np.sqrt(2) * 10 ** (level / 20))
+    assert decoding.is_silent(clip) == silent
+
+
+def test_too_long_a_file_without_a_length_is_refused_too(tmp_path):
+    write_song(tmp_path / "x.wav", sine(440, 40))
+    options = ["-v", "error", "-i", tmp_path / "x.wav", "-write_xing", "0"]
+    subprocess.run([decoding.ffmpeg(), *options, tmp_path / "x.mp3"], check=True)
+    assert decoding.read_header(tmp_path / "x.mp3")["announced"] is None
+    with pytest.raises(library.SongError, match="longer than"):
+        listen(tmp_path / "x.mp3", max_hours=0.01)
+
+
+def test_a_dummy_length_is_not_believed(tmp_path):
+    write_song(tmp_path / "x.flac", sine(440, 5))
+    ffmpeg = [decoding.ffmpeg(), "-v", "error", "-i", str(tmp_path / "x.flac"), "-f", "wav", "-"]
+    (tmp_path / "x.wav").write_bytes(subprocess.run(ffmpeg, check=True, capture_output=True).stdout)
+    heard, record = listen(tmp_path / "x.wav")
+    assert (record["status"], record["announced"], len(heard) // decoding.CLIP_SAMPLES) == ("ok", None, 2)
+
+
+def test_aac_does_not_announce_a_length(tmp_path):
+    write_song(tmp_path / "x.wav", np.concatenate([0.0001 * noise(20), noise(20)]))
+    subprocess.run([decoding.ffmpeg(), "-v", "error", "-i", tmp_path / "x.wav", tmp_path / "x.aac"], check=True)
+    record = listen(tmp_path / "x.aac")[1]
+    assert (record["status"], record["announced"]) == ("ok", None)
+
+
+@pytest.mark.parametrize(("part", "status"), [(0.85, "rejected"), (0.93, "damaged")])
+def test_ninety_per_cent_must_decode(tmp_path, part, status):
+    path = write_song(tmp_path / "x.flac", noise(20))
+    data = path.read_bytes()
+    path.write_bytes(data[: int(part * len(data))])
+    assert listen(path)[1]["status"] == status
+
+
+def test_a_tag_without_a_value_is_no_tag(tmp_path, monkeypatch):
+    class File(dict):
+        info = None
+
+    monkeypatch.setattr(mutagen, "File", lambda path: File({"\xa9ART": [], "artist": ["Pitbull"]}))
+    assert decoding.read_header(tmp_path)["artist"] == "Pitbull"
+    monkeypatch.setattr(mutagen, "File", lambda path: File({"\xa9ART": []}))
+    assert decoding.read_header(tmp_path)["artist"] == ""
+
+
+def test_only_ffmpegs_own_time_is_limited(tmp_path, monkeypatch):
+    path = write_song(tmp_path / "x.wav", sine(seconds=6))
+    monkeypatch.setattr(decoding, "DECODE_LIMIT", 1.0)  # s
+    listening = decoding.Listening(path)
+    for _ in listening:
+        time.sleep(0.5)
+    assert listening.record["status"] == "ok"
+    monkeypatch.setattr(decoding, "_command", lambda path, seconds: ["sleep", "60"])
+    with pytest.raises(library.SongError, match="longer than 1"):
+        list(decoding.Listening(path))
+
+
+def record_of(path: Path) -> dict:
+    listening = decoding.Listening(path)
+    assert len(list(listening)) == listening.record["clips"]
+    return listening.record
+
+
+def test_loudness_and_reach_of_known_sounds(tmp_path):
+    record = record_of(write_song(tmp_path / "x.wav", sine(1000, amplitude=0.5)))
+    assert record["loudness"] == -9.0  # dBFS: half of full scale is -6, and a sine's RMS 3 below its peak
+    spectrum, hertz = np.fft.rfft(noise(8)), np.fft.rfftfreq(8 * RATE, 1 / RATE)
+    y = np.fft.irfft(spectrum * np.select([hertz < 2000, hertz < 6000], [1, 10 ** (-45 / 20)], 0))  # 45 dB less
+    assert record_of(write_song(tmp_path / "y.wav", y))["reach"] == pytest.approx(6000, abs=100)
+
+
+def test_hiss_below_the_limit_is_silence(tmp_path):
+    y = np.concatenate([noise(2, amplitude=1e-4), sine(seconds=2)])  # -85 dBFS: last bits, not zeros
+    assert record_of(write_song(tmp_path / "x.wav", y))["silent_clips"] == 1
+    assert record_of(write_song(tmp_path / "y.wav", y[: 2 * RATE]))["status"] == "silent"
+
+
+def test_silence_does_not_hide_how_high_a_recording_reaches(tmp_path):
+    path = write_song(tmp_path / "x.wav", np.concatenate([np.zeros(2 * RATE), sine(seconds=4)]))  # of 440 Hz
+    assert record_of(path)["reach"] == 500  # Hz: 440 lies in the band of 100 that ends there
+
+
+def test_an_ffmpeg_that_is_killed_does_not_make_a_short_song(tmp_path, monkeypatch):
+    path = write_song(tmp_path / "x.flac", noise(120))
+    command = decoding._command(path, 1000)
+    # a stand-in that stops half-way as the kernel's out-of-memory killer would stop it
+    script = f"{' '.join(map(repr, command))} | head -c 900000; kill -9 $$"
+    monkeypatch.setattr(decoding, "_command", lambda *_: ["sh", "-c", script])
+    with pytest.raises(library.SongError, match="ffmpeg ended with status -9"):
+        listen(path)
