@@ -48,11 +48,8 @@ def comparable(frame: pd.DataFrame, *, leave_out: bool = False) -> tuple[pd.Data
     """
     loud = frame[~frame["silent"]]
     songs = recordings(loud).groupby(loud["artist"]).nunique()
+    check_enough(songs)
     too_few = songs[songs < MIN_SONGS].to_dict()
-    if len(songs) - len(too_few) < 2:
-        raise UserError(
-            f"Comparing takes at least two artists with {MIN_SONGS} songs each. Songs per artist here: {_told(songs)}."
-        )
     if too_few and not leave_out:
         raise UserError(
             f"These artists have fewer than {MIN_SONGS} songs: {_told(songs[songs < MIN_SONGS])}. "
@@ -61,8 +58,30 @@ def comparable(frame: pd.DataFrame, *, leave_out: bool = False) -> tuple[pd.Data
     return loud[~loud["artist"].isin(too_few)].reset_index(drop=True), too_few
 
 
+def check_enough(songs: pd.Series) -> None:
+    """Refuse a library in which nobody can be told from anybody else.
+
+    Parameters
+    ----------
+    songs : pd.Series
+        How many songs there are by each artist.
+
+    Raises
+    ------
+    UserError
+        If fewer than two artists have enough songs.
+    """
+    if (songs >= MIN_SONGS).sum() < 2:
+        raise UserError(
+            f"Comparing takes at least two artists with {MIN_SONGS} songs each. Songs per artist here: {_told(songs)}. "
+            "Is there a folder for each artist, and in it that artist's songs? Add some, or name the right folder with "
+            "--songs, and run this again."
+        )
+
+
 def _told(songs: pd.Series) -> str:
-    return ", ".join(f"{printable(artist)} {n}" for artist, n in songs.head(10).items())
+    most = songs.sort_values(ascending=False, kind="stable").head(10)
+    return ", ".join(f"{printable(artist)} {n}" for artist, n in most.items()) + (" …" if len(songs) > 10 else "")
 
 
 def hold_out(frame: pd.DataFrame, seed: int = SEED) -> str:

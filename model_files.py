@@ -16,6 +16,7 @@ from feature_extraction import COLUMNS, SETTINGS
 from library import UserError, alone, printable, read_songs, versions, whole_file
 from networks import is_network, with_ear
 from quiet_keras import import_keras
+from scoring import with_interval
 
 # The only types, beyond skops' own list, that a model file may hold.
 TRUSTED = ["sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor", "sklearn.tree._tree.Tree"]
@@ -75,8 +76,7 @@ def save(
     held_out : str
         The song it has never seen.
     scores : dict
-        What it scored, by name: numbers, three numbers (value, low, high), rows of `scoring.table`,
-        or None for what it does not judge.
+        What it scored, as `scoring.summary` gives it.
     none_below : float or None
         The confidence below which a song is by none of the artists, if that is known.
 
@@ -166,18 +166,10 @@ def card(info: dict) -> str:
 
 
 def _scores(scores: dict) -> list[str]:
-    lines = []
-    for name, worth in scores.items():
-        if worth is None:  # it does not judge that
-            continue
-        values = (
-            [worth[f"balanced accuracy{end}"] for end in ("", " low", " high")] if isinstance(worth, dict) else worth
-        )
-        lines.append(
-            f"- {name}: "
-            + ("{:.2f} ({:.2f} to {:.2f})".format(*values) if isinstance(values, list) else f"{values:.2f}")
-        )
-    return lines
+    return [
+        f"- {name}: {with_interval(worth) if isinstance(worth, dict) else f'{worth:.2f}'}"
+        for name, worth in scores.items()
+    ]
 
 
 def load(root: Path) -> Saved:

@@ -40,15 +40,14 @@ def work(args: argparse.Namespace) -> int:
     print(scoring.readable(scores).fillna("").to_string())
     best = scoring.ranking(scores)[0]
     members = scoring.train_best(best, recipes, frame, features)
-    rows = {"songs never heard": ("song", "song"), "songs of albums never heard": ("album", "song")}
-    told = {name: scores.loc[(best, *row)].to_dict() for name, row in rows.items() if (best, *row) in scores.index}
+    told = scoring.summary(best, results, scores, frame)
     model_files.save(
         root,
         best,
         list(members.values()),
         trained_on=frame,
         held_out=held_out,
-        scores={"guessing": scoring.chance(frame)} | told,
+        scores=told,
         none_below=None,
     )
     print(

@@ -31,14 +31,18 @@ from PIL import Image
 import demo_songs
 import embeddings
 import terminal
-from folds import MIN_SONGS
-from library import UserError, alone, find_songs, printable, read_songs, songs_folder, whole_file
+from folds import MIN_SONGS, check_enough
+from library import UserError, alone, find_songs, good_songs, printable, read_songs, songs_folder, whole_file
+from scoring import CHOSEN, with_interval
 
 HERE = Path(__file__).resolve().parent
 # A page for reading: without code, which the notebook beside it holds, and without calls to the network.
 WITHOUT_CODE = {"exclude_input": True, "exclude_input_prompt": True, "exclude_output_prompt": True}
 PAGES = HTMLExporter(**WITHOUT_CODE, mathjax_url="", require_js_url="", jquery_url="")
-NOTEBOOKS = {"visualizations": "", "modeling": " (for a hundred songs, a quarter of an hour)"}
+NOTEBOOKS = {
+    "visualizations": "",
+    "modeling": " (for a hundred songs a quarter of an hour)",
+}
 
 
 def choose(songs: Path | None, root: Path) -> tuple[Path, Path]:
@@ -91,6 +95,7 @@ def run_notebook(name: str, root: Path, *, full: bool = False) -> None:
         record_timing=False,
         resources=place,
         extra_arguments=["--log-level=ERROR"],  # else each start warns that loopback is not encrypted
+        on_cell_start=tell_heading,
     )
     with ThreadPoolExecutor(1) as thread:  # in the main thread nbclient would answer Ctrl-C with a traceback
         running = thread.submit(client.execute)
@@ -114,12 +119,20 @@ def run_notebook(name: str, root: Path, *, full: bool = False) -> None:
     write_page(name, root)
 
 
+def tell_heading(cell: nbformat.NotebookNode, cell_index: int) -> None:
+    """Say which question a notebook has come to: some take minutes."""
+    if cell.cell_type == "markdown" and cell.source.startswith("## "):
+        print(f"  {cell.source.splitlines()[0].removeprefix('## ')}", flush=True)
+
+
 def write_page(name: str, root: Path) -> None:
     """Make a web page of an executed notebook, as it stands in the root's report folder."""
     executed = root / "report" / f"{name}.ipynb"
     if not executed.exists():
         raise UserError(f"There is no {printable(executed)} yet. Run make run first.")
-    page, _ = PAGES.from_notebook_node(nbformat.read(executed, as_version=4), {"metadata": {"name": name}})
+    book = nbformat.read(executed, as_version=4)
+    title = book.cells[0].source.strip().splitlines()[0].lstrip("# ")  # what a browser calls the page
+    page, _ = PAGES.from_notebook_node(book, {"metadata": {"name": title}})
     with alone(root, wait=True), whole_file(executed.with_suffix(".html")) as path:
         path.write_text(page, encoding="utf-8")
 
@@ -168,17 +181,17 @@ def summarise(root: Path, model: dict, seconds: float) -> None:
     frame = pd.read_parquet(root / "df_music.parquet", columns=["artist", "song"])
     not_compared = sorted(set(frame["artist"]) - set(model["classes"]))
     found, used, scores = len(read_songs(root)), frame["song"].nunique(), model["scores"]
-    song, clip, leaky = (scores.get(key) for key in ("songs never heard", "their clips", "leaky: random clips"))
+    clip, leaky = (scores.get(key) for key in ("their clips", "leaky: random clips"))
     print(f"\n--- done in {seconds / 60:.1f} minutes")
     terminal.print_note(root)
     print(f"{terminal.counted(found, 'song')}, {found - used} left out (see {printable(root / 'songs.csv')})")
     print(terminal.counted(len(frame), "clip"))
     print(
         f"Best of the models on songs never heard: {model['name']}. Balanced accuracy by song "
-        f"{song['balanced accuracy']:.2f} (95 % interval {song['balanced accuracy low']:.2f} to "
-        f"{song['balanced accuracy high']:.2f}), where guessing gets {scores['guessing']:.2f}."
+        f"{with_interval(scores['songs never heard'])}, where guessing gets {scores['guessing']:.2f}; in brackets the "
+        f"95 % interval. For {CHOSEN}, it is {with_interval(scores[CHOSEN])}."
     )
-    if clip:
+    if clip and leaky:
         print(
             f"For single clips it is {clip['balanced accuracy']:.2f}; clips drawn at random, the leaky way of 2018, "
             f"would claim {leaky['balanced accuracy']:.2f}."
@@ -204,6 +217,7 @@ def work(args: argparse.Namespace) -> int:
     started = time.monotonic()
     root, songs = choose(args.songs, args.data)
     run_script("mp3_split.py", "--data", root, "--songs", songs)
+    check_enough(good_songs(root).groupby("artist")["song"].nunique())  # before an hour's work, not after it
     embed = ["--embeddings", args.embeddings] if args.embeddings else []
     run_script("feature_extraction.py", "--data", root, *embed)
     run_script("dataframe_creation.py", "--data", root)

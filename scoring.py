@@ -34,7 +34,7 @@ BEST_FEW = 3  # models in the average
 AVERAGE = f"average of the best {BEST_FEW}"
 RESAMPLES = 1000  # of the bootstrap
 WORTH = ("balanced accuracy", "macro-F1", "log-loss")
-
+CHOSEN = "the best of so many, chosen on some songs and scored on others"
 
 LEAKY_ONLY = (
     "This frame does not say which clips are of one song. All that can be had of it is the LEAKY score of 2018: "
@@ -399,7 +399,34 @@ def mcnemar(results: Results, frame: pd.DataFrame, best: str, others: list[str])
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
 
 
-def corrected(results: Results, frame: pd.DataFrame) -> tuple[float, float, float]:
+def summary(best: str, results: Results, scores: pd.DataFrame, frame: pd.DataFrame) -> dict:
+    """What is to be known of the model that is kept: by what was judged, a row of `table`; and what guessing scores.
+
+    Parameters
+    ----------
+    best : str
+        The model.
+    results : dict
+        From `compare`.
+    scores : pd.DataFrame
+        From `table`.
+    frame : pd.DataFrame
+        Clips.
+
+    Returns
+    -------
+    dict
+        ``guessing``, a number; ``songs never heard``; ``the best of so many, chosen on some songs and
+        scored on others`` (see `corrected`); and what else there is of ``their clips``, ``leaky: random
+        clips``, ``songs of albums never heard``.
+    """
+    rows = {"songs never heard": ("song", "song"), "their clips": ("song", "clip")}
+    rows |= {"leaky: random clips": ("clip", "clip"), "songs of albums never heard": ("album", "song")}
+    told = {title: scores.loc[(best, *row)].to_dict() for title, row in rows.items() if (best, *row) in scores.index}
+    return {"guessing": chance(frame), CHOSEN: corrected(results, frame)} | told
+
+
+def corrected(results: Results, frame: pd.DataFrame) -> dict[str, float]:
     """The balanced accuracy to expect of the best model, having been chosen among so many.
 
     The best of a resample of songs is scored on the songs that were not drawn: Tsamardinos et al.,
@@ -407,8 +434,9 @@ def corrected(results: Results, frame: pd.DataFrame) -> tuple[float, float, floa
 
     Returns
     -------
-    tuple of float
-        The mean over resamples, and the ends of the interval that holds 95 % of them.
+    dict
+        ``balanced accuracy``, the mean over resamples; and with `` low`` and `` high`` behind it, the
+        ends of the interval that holds 95 % of them.
     """
     hits, artists = right(results, frame), frame.groupby(recordings(frame))["artist"].first()
     drawn = resampled(artists.to_numpy(dtype=object))[1:]
@@ -424,7 +452,8 @@ def corrected(results: Results, frame: pd.DataFrame) -> tuple[float, float, floa
         if (weights == 0).any()  # of very few songs, all may be drawn
     ]
     low, high = np.quantile(found, [0.025, 0.975])
-    return float(np.mean(found)), float(low), float(high)
+    name = WORTH[0]
+    return {name: float(np.mean(found)), f"{name} low": float(low), f"{name} high": float(high)}
 
 
 def joins(results: Results, frame: pd.DataFrame) -> pd.DataFrame:

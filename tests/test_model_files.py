@@ -135,7 +135,7 @@ def test_no_model_says_how_to_make_one(tmp_path):
 
 def test_the_page_names_the_ends_of_an_interval_in_their_order():
     row = {"balanced accuracy": 0.7, "balanced accuracy low": 0.6, "balanced accuracy high": 0.8}
-    told = model_files._scores({"songs never heard": row, "guessing": 0.25, "their clips": None})
+    told = model_files._scores({"songs never heard": row, "guessing": 0.25})
     assert told == ["- songs never heard: 0.70 (0.60 to 0.80)", "- guessing: 0.25"]
 
 

@@ -15,6 +15,7 @@ import model_files
 import plots
 import predict
 import run
+import scoring
 
 HERE = Path(run.__file__).parent
 
@@ -60,7 +61,7 @@ def test_the_whole_path(finished, capfd):
 
 def test_the_summary_tells_the_scores_apart(tmp_path, capsys):
     write_library(tmp_path, made_up(artists=2, songs=4))
-    worth = {"songs never heard": 0.5, "their clips": 0.4, "leaky: random clips": 0.97}
+    worth = {"songs never heard": 0.5, scoring.CHOSEN: 0.45, "their clips": 0.4, "leaky: random clips": 0.97}
     ends = ((" low", -0.1), ("", 0), (" high", 0.1))
     scores = {name: {f"balanced accuracy{end}": middle + by for end, by in ends} for name, middle in worth.items()}
     info = {"classes": ["A0", "A1"], "scores": scores | {"guessing": 0.25}, "name": "x"}
@@ -69,14 +70,16 @@ def test_the_summary_tells_the_scores_apart(tmp_path, capsys):
     (tmp_path / "df_music.pkl").touch()
     run.summarise(tmp_path, info, 60)
     assert f"or: make lab DATA={tmp_path}" in capsys.readouterr().out
-    assert "by song 0.50 (95 % interval 0.40 to 0.60), where guessing gets 0.25" in out
+    assert "by song 0.50 (0.40 to 0.60), where guessing gets 0.25" in out
+    assert "chosen on some songs and scored on others, it is 0.45 (0.35 to 0.55)" in out
     assert "For single clips it is 0.40; clips drawn at random, the leaky way of 2018, would claim 0.97" in out
 
 
 def test_the_summary_knows_models_that_judge_no_clips(finished, capsys):
     root = finished[0] / "root"
     info = json.loads((root / "model/model.json").read_text())
-    run.summarise(root, info | {"scores": info["scores"] | {"their clips": None, "leaky: random clips": None}}, 60)
+    told = {name: worth for name, worth in info["scores"].items() if "clips" not in name}
+    run.summarise(root, info | {"scores": told}, 60)
     out = capsys.readouterr().out
     assert "Balanced accuracy by song" in out
     assert "For single clips" not in out
@@ -130,7 +133,7 @@ def test_web_pages_are_made_again_of_notebooks_as_they_stand(finished, tmp_path,
     assert run.main(["--data", str(tmp_path), "--report"]) == 0
     for name in run.NOTEBOOKS:
         page = report / f"{name}.html"
-        assert "My own words" in page.read_text(encoding="utf-8")
+        assert "<title>My own words</title>" in page.read_text(encoding="utf-8")
         assert page.stat().st_size < 15_000_000
     assert run.main(["--data", str(tmp_path / "nowhere"), "--report"]) == 1
     assert "Run make run first" in capsys.readouterr().err
@@ -148,9 +151,10 @@ def test_what_is_kept_has_stills_for_live_figures(finished, tmp_path):
     assert pictures[0] == pictures[1]
 
 
-def test_one_artist_gets_pictures_and_a_sentence(tmp_path):
+def test_one_artist_gets_pictures_and_a_sentence(tmp_path, capsys):
     write_library(tmp_path, made_up(artists=1, songs=4, clips=4))
     run.run_notebook("visualizations", tmp_path)
+    assert capsys.readouterr().out.startswith("  What is in the library?\n  What does the machine hear?\n")
     assert (tmp_path / "report/visualizations.html").exists()
     with pytest.raises(library.UserError, match=r"modeling\.ipynb could not go on.*at least two artists"):
         run.run_notebook("modeling", tmp_path)
@@ -179,6 +183,16 @@ def test_models_of_a_tiny_library_without_clips(tmp_path):
     write_library(tmp_path, made_up(artists=3, songs=4, clips=3, artist_cue=1.0))
     run.run_notebook("modeling", tmp_path)
     assert "It is really by A" in sentences(tmp_path, "modeling")
+
+
+def test_too_few_artists_are_told_before_the_long_work(tmp_path, capfd):
+    for number in range(4):
+        write_song(tmp_path / f"songs/A/{number}.wav", tune(number, 1, 4))
+    write_song(tmp_path / "songs/B/0.wav", tune(9, 1, 4))
+    assert run.main(["--data", str(tmp_path)]) == 1
+    assert "at least two artists with 4 songs each. Songs per artist here: A 4, B 1." in capfd.readouterr().err
+    assert not (tmp_path / "features").exists()
+    assert library.clip_paths(tmp_path, "A/0.wav")  # what was done is kept
 
 
 def test_a_script_that_fails_ends_the_run(tmp_path, capfd):

@@ -107,7 +107,7 @@ def test_the_best_of_many_that_know_nothing_is_corrected():
         songs = pd.DataFrame(draw.random((len(truth), 3)), index=truth.index, columns=["A0", "A1", "A2"])
         results["song"][f"lot {name}"] = [scoring.Judged(songs.iloc[:0], np.log(songs))]
     best = scoring.right(results, frame).mean().max()
-    expected, low, high = scoring.corrected(results, frame)
+    expected, low, high = scoring.corrected(results, frame).values()
     assert best > 0.42
     assert low < 1 / 3 < high
     assert expected < best - 0.05
