@@ -228,9 +228,10 @@ def _problem(path: Path, suffix: str) -> str:
 
 def unsupported(suffix: str) -> str:
     """What is to be said of a file with this suffix."""
-    return (
-        f"{suffix or 'a file without a suffix'} is not supported; convert it to MP3, FLAC, OGG, Opus, M4A, AAC or WAV"
-    )
+    kinds = "MP3, FLAC, OGG, Opus, M4A, AAC or WAV"
+    if suffix.lower() in OTHER_AUDIO:
+        return f"{suffix} is not supported; convert it to {kinds}"
+    return f"{suffix or 'a file without a suffix'} is no sound that is known here; a song is {kinds}"
 
 
 def folder_labels(song: str) -> tuple[str, str]:

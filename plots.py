@@ -151,16 +151,20 @@ def song_map(songs: pd.DataFrame, colours: dict[str, tuple]) -> None:
     songs : pd.DataFrame
         From `similarity.plane`.
     colours : dict of str to tuple
-        From `artist_colours`.
+        From `artist_colours`; songs of artists who are not in it are grey.
     """
     still = Figure(figsize=(9, 7), layout="constrained")
     ax = still.subplots()
     live = go.Figure(layout={"width": 900, "height": 600, "template": "plotly_white"})
     live.update_layout(margin=dict.fromkeys("lrtb", 40))
-    markers = artist_markers(colours)
-    for artist, own in songs.groupby("artist"):
-        label, marker = _label(artist), markers[artist]
-        ax.scatter(own["x"], own["y"], s=30, color=colours[artist], marker=marker, label=label)
+    parts = [(_label(artist), songs["artist"] == artist, colours[artist]) for artist in colours]
+    parts.append(("others", ~songs["artist"].isin(list(colours)), OTHERS))
+    markers = [*artist_markers(colours).values(), "o"]
+    for (label, which, colour), marker in zip(parts, markers, strict=True):
+        own = songs[which]
+        if own.empty:
+            continue
+        ax.scatter(own["x"], own["y"], s=30, color=colour, marker=marker, label=label)
         names = own["title"] + own["album"].map(lambda album: f" ({album})" if album else "")
         live.add_scatter(
             x=own["x"],
@@ -168,8 +172,9 @@ def song_map(songs: pd.DataFrame, colours: dict[str, tuple]) -> None:
             mode="markers",
             name=html.escape(label),
             text=[html.escape(printable(name)) for name in names],
-            hovertemplate="%{text}<br>%{fullData.name}<extra></extra>",
-            marker={"size": 9, "color": _rgb(colours[artist]), "symbol": PLOTLY[marker]},
+            customdata=[html.escape(printable(artist, 40)) for artist in own["artist"]],
+            hovertemplate="%{text}<br>%{customdata}<extra></extra>",
+            marker={"size": 9, "color": _rgb(colour), "symbol": PLOTLY[marker]},
         )
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_ticks([])

@@ -151,8 +151,8 @@ def hear(path: str | Path, *, keep_sound: bool = False, embed: bool = False) -> 
         raise SongError(unsupported(path.suffix))
     table, record = describe_file(path, embed=embed)
     if table is None:
-        silent = "none of these: " if record["status"] == "silent" else ""
-        raise SongError(f"{silent}{record['status']}: {record['reason']}")
+        by_none = ", so by none of these" if record["status"] == "silent" else ""
+        raise SongError(f"{record['status']}{by_none}: {record['reason']}")
     return Heard(table, record, np.stack(list(Listening(path))) if keep_sound else None)
 
 
@@ -187,9 +187,10 @@ def work(args: argparse.Namespace) -> int:
     terminal.check_writable(*files.values())
     songs, problems = find(args.songs)
     rows = {path: {"problem": reason} for path, reason in problems.items()}
-    draw = _painter(args.plot, args.data, saved) if args.plot else None
+    draw = _painter(args.plot, saved) if args.plot else None
     if not quiet:
         terminal.print_note(args.data)
+    not_learned = strangers_here(args.data, saved)
     try:
         sound = saved.listens or bool(args.plot)
         for path, outcome in listen(list(songs), args, keep_sound=sound, embed=saved.embeds):
@@ -202,6 +203,9 @@ def work(args: argparse.Namespace) -> int:
                 draw(songs[path], outcome, verdict)
             if not quiet:
                 tqdm.write(f"{printable(path)}\n{verdict.in_words()}")
+                artist = not_learned.get(outcome.record["hash"])
+                if artist:
+                    tqdm.write(f"  In your library it is by {printable(artist)}, whom the model has not learned.")
     except KeyboardInterrupt:
         kept = {kind: path for kind, path in files.items() if path != terminal.STDOUT}
         return _stop(rows, len(songs) + len(problems), kept, saved)
@@ -211,9 +215,21 @@ def work(args: argparse.Namespace) -> int:
     if not quiet:
         where = f": see {printable(next(iter(files.values())))}" if files else ""
         terminal.print_left_out(failed, "No verdict", rest=where)
+        if saved.info["none_below"] is None and len(failed) < len(rows):
+            print(f"This model always names one of its {len(saved.info['classes'])} artists, whoever a song is by.")
     if len(failed) == len(rows):
         return terminal.NOTHING_USABLE
     return terminal.LEFT_OUT if failed else terminal.ALL_GOOD
+
+
+def strangers_here(root: Path, saved: Saved) -> dict[str, str]:
+    """The songs of the library (by the hash of their sound) whose artists a model does not know, and these artists."""
+    try:
+        songs = good_songs(root)
+    except UserError:  # a model may be used without the library it was made from
+        return {}
+    strangers = songs[~songs["artist"].isin(saved.info["classes"])]
+    return dict(zip(strangers["hash"], strangers["artist"], strict=True))
 
 
 def _stop(rows: dict[Path, dict], count: int, files: dict[str, Path], saved: Saved) -> int:
@@ -264,16 +280,12 @@ def listen(songs: list[Path], args: argparse.Namespace, **needed: Any) -> Iterat
         yield songs[0], error
 
 
-def _painter(folder: Path, root: Path, saved: Saved) -> Callable[[str, Heard, Verdict], None]:
+def _painter(folder: Path, saved: Saved) -> Callable[[str, Heard, Verdict], None]:
     """A function that draws a song's verdict into a folder."""
     import plots  # matplotlib takes a second, and few ask for pictures
 
-    try:
-        artists = {*saved.info["classes"], *good_songs(root)["artist"]}  # the colours of the notebooks
-    except UserError:
-        artists = saved.info["classes"]
     plots.use_style()
-    colours = plots.artist_colours(artists)
+    colours = plots.artist_colours(saved.info["classes"])
 
     def draw(name: str, heard: Heard, verdict: Verdict) -> None:
         figure = plots.verdict(name, verdict, heard.sounds, colours)

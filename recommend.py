@@ -14,13 +14,14 @@ import pandas as pd
 import similarity
 import terminal
 from feature_extraction import ASPECTS, describe_file
-from library import DEMUXERS, SongError, UserError, printable, songs_folder, unsupported, whole_file
+from library import DEMUXERS, SongError, UserError, printable, read_songs, songs_folder, unsupported, whole_file
 
 FEW = 10  # songs: with fewer, what songs have in common cannot be told from chance
 WORTH_NAMING = 0.03  # what an aspect adds to the cosine to be named
+FAR = 0.9  # distance
 
 
-def choose(asked: str, index: similarity.Index) -> tuple[str, np.ndarray, np.ndarray]:
+def choose(asked: str, index: similarity.Index, root: Path) -> tuple[str, np.ndarray, np.ndarray]:
     """The song that is meant: what to call it, its description, and which songs of the library it is.
 
     Raises
@@ -35,18 +36,35 @@ def choose(asked: str, index: similarity.Index) -> tuple[str, np.ndarray, np.nda
     if not meant.any():
         meant = (songs["title"].str.casefold() == sought).to_numpy()
     if not meant.any():
-        text = songs["song"].str.casefold() + "\n" + songs["title"].str.casefold()
-        meant = text.str.contains(sought, regex=False).to_numpy()
+        meant = _holding(songs["title"], sought)
     if not meant.any():
-        raise UserError(
-            f"{printable(asked)} is neither a file nor a part of the title or path of a song among the "
-            f"{terminal.counted(len(songs), 'song')} of this library."
-        )
+        meant = _holding(songs["song"], sought)
+    if not meant.any():
+        raise UserError(_not_found(asked, index, root))
     if meant.sum() > 1:
         several = "; ".join(songs["song"][meant][:5]) + (" …" if meant.sum() > 5 else "")
         raise UserError(f"{meant.sum()} songs are called so. Say more of the path of the one you mean: {several}")
     (place,) = np.flatnonzero(meant)
     return songs["song"][place], np.asarray(index.described[place]), meant
+
+
+def _holding(texts: pd.Series, sought: str) -> np.ndarray:
+    return texts.str.casefold().str.contains(sought, regex=False).to_numpy()
+
+
+def _not_found(asked: str, index: similarity.Index, root: Path) -> str:
+    """Why nothing is called so: it is a folder, it was left out, or it is not there."""
+    if Path(asked).is_dir():
+        return f"{printable(asked)} is a folder. Name one song: a file, or a part of a title of this library."
+    songs = read_songs(root)
+    out = songs[~songs["song"].isin(index.songs["song"]) & _holding(songs["song"], asked.casefold())]
+    if len(out):
+        song, status, reason = out.iloc[0][["song", "status", "reason"]]
+        return f"{printable(song)} was left out of this library: {status}{': ' if reason else ''}{printable(reason)}"
+    return (
+        f"{printable(asked)} is neither a file nor a part of the title or path of a song among the "
+        f"{terminal.counted(len(index.songs), 'song')} of this library."
+    )
 
 
 def from_file(path: Path, index: similarity.Index) -> tuple[str, np.ndarray, np.ndarray]:
@@ -68,7 +86,7 @@ def work(args: argparse.Namespace) -> int:
     """Print the songs that sound most alike, and write the playlist if one is asked for."""
     terminal.print_note(args.data)
     index = similarity.load(args.data)
-    name, described, itself = choose(args.song, index)
+    name, described, itself = choose(args.song, index, args.data)
     barred = itself
     if args.other_albums and not itself.any():
         print("That file is of no album in this library, so --other-albums leaves nothing out.")
@@ -83,7 +101,9 @@ def work(args: argparse.Namespace) -> int:
         who, album = printable(song["artist"], 60), f" ({printable(song['album'], 60)})" if song["album"] else ""
         print(f"{number:3}. {song['distance']:.2f}  {who} - {printable(song['title'], 80)}{album}")
         print(f"           {because(song)}")
-    print("The numbers are distances: 0 the same, 1 as far as songs drawn by lot, up to 2.")
+    print("The numbers are distances: 0 the same, about 1 nothing in common, 2 the opposite.")
+    if alike["distance"].iloc[0] > FAR:
+        print("Nothing here sounds much like it.")
     print(told(index.quality))
     if len(index.songs) < FEW:
         print(f"With {terminal.counted(len(index.songs), 'song')} to compare with, none of this says much.")
@@ -93,18 +113,18 @@ def work(args: argparse.Namespace) -> int:
 def because(song: pd.Series) -> str:
     """What two songs have in common, in words: the aspects that add most to the cosine between them."""
     added = song[list(ASPECTS)].astype(float).sort_values(ascending=False)
-    return f"alike in {', '.join(added.index[added >= WORTH_NAMING]) or 'nothing much'}"
+    named = ", ".join(added.index[added >= WORTH_NAMING])
+    return f"alike in {named}" if named else "not much alike"
 
 
 def told(quality: dict) -> str:
     """How good such recommendations are, in a sentence."""
-    which = "on another album is" if quality["albums"] else "is (on albums of its own too, for nobody has two)"
-    asked = f"{terminal.counted(quality['songs'], 'song')} by {terminal.counted(quality['artists'], 'artist')}"
-    part = {name: f"{100 * quality[name]:.0f}" for name in ("right", "low", "high", "by lot", "plain", "scaled")}
+    which = "on another album is" if quality["albums"] else "(of any album, for nobody has two) is"
+    part = {name: f"{100 * quality[name]:.0f}" for name in ("right", "low", "high", "by lot")}
     return (
-        f"In this library the song that sounds most alike {which} by the same artist for {part['right']} % of {asked} "
-        f"(95 % interval {part['low']} to {part['high']} %). By lot it would be {part['by lot']} %, by the cosine "
-        f"between plain features {part['plain']} %, between scaled ones {part['scaled']} %."
+        f"In this library the most alike song {which} by the same artist for {part['right']} % of "
+        f"{terminal.counted(quality['songs'], 'song')} (95 % interval {part['low']} to {part['high']} %; by lot "
+        f"{part['by lot']} %)."
     )
 
 

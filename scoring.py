@@ -483,6 +483,15 @@ def confusion(judged: Judged, frame: pd.DataFrame) -> pd.DataFrame:
 def reliability(repeats: list[Judged], frame: pd.DataFrame, bins: int = 6) -> pd.DataFrame:
     """How sure a model is of songs, and how often it is then right.
 
+    Parameters
+    ----------
+    repeats : list of Judged
+        Of one model.
+    frame : pd.DataFrame
+        Clips.
+    bins : int
+        At most; and no more than leave eight songs to each.
+
     Returns
     -------
     pd.DataFrame
@@ -493,5 +502,7 @@ def reliability(repeats: list[Judged], frame: pd.DataFrame, bins: int = 6) -> pd
     songs = pd.DataFrame(
         {"confidence": np.exp(logs.max(axis=1)).to_numpy(), "right": (logs.idxmax(axis=1) == truth).to_numpy()}
     )
-    grouped = songs.groupby(pd.qcut(songs["confidence"].rank(method="first"), min(bins, len(songs)), labels=False))
+    grouped = songs.groupby(
+        pd.qcut(songs["confidence"].rank(method="first"), np.clip(len(songs) // 8, 1, bins), labels=False)
+    )
     return grouped.agg(confidence=("confidence", "mean"), right=("right", "mean"), songs=("right", "size"))

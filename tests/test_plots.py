@@ -14,13 +14,17 @@ def test_the_map_names_songs_without_letting_their_names_be_markup(monkeypatch):
         "artist": ["A<script>", "A<script>", "B"], "album": ["", "X", "<b>"], "title": ["one", "two", "<i>three"],
         "x": [0.0, 1, 2], "y": [0.0, 1, 2],
     })  # fmt: skip
-    plots.song_map(songs, plots.artist_colours(songs["artist"]))
-    (bundle,) = shown
-    assert bundle["image/png"]
-    drawn = bundle["text/html"].split("Plotly.newPlot(")[-1]
-    traces = json.JSONDecoder().raw_decode(drawn[drawn.index("[") :])[0]
-    assert [trace["name"] for trace in traces] == ["A&lt;script&gt;", "B"]
-    assert [trace["text"] for trace in traces] == [["one", "two (X)"], ["&lt;i&gt;three (&lt;b&gt;)"]]
+    for coloured, names in ((songs["artist"], ["A&lt;script&gt;", "B"]), (["B"], ["B", "others"])):
+        plots.song_map(songs, plots.artist_colours(coloured))
+        bundle = shown.pop()
+        assert bundle["image/png"]
+        drawn = bundle["text/html"].split("Plotly.newPlot(")[-1]
+        traces = json.JSONDecoder().raw_decode(drawn[drawn.index("[") :])[0]
+        assert [trace["name"] for trace in traces] == names
+        told = {
+            text: artist for trace in traces for text, artist in zip(trace["text"], trace["customdata"], strict=True)
+        }
+        assert told == {"one": "A&lt;script&gt;", "two (X)": "A&lt;script&gt;", "&lt;i&gt;three (&lt;b&gt;)": "B"}
 
 
 def test_a_name_with_an_underscore_is_in_the_legend():

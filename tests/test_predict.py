@@ -14,6 +14,7 @@ import pytest
 from conftest import RATE, sine, tune, write_song
 
 import classifiers
+import library
 import model_files
 import networks
 import plots
@@ -73,9 +74,9 @@ def test_what_is_no_song_is_named_and_the_others_are_judged(root, tmp_path, caps
         (
             "not MP3 sound",
             "a folder without music",
-            "is not supported; convert it",
+            ".txt is no sound that is known here; a song is MP3",
             "too short",
-            "none of these: silent",
+            "silent, so by none of these: every clip",
             "there is no such file",
         ),
         strict=True,
@@ -126,7 +127,20 @@ def test_less_sure_than_the_threshold_is_none_of_these(root, tmp_path, capsys):
     for threshold, says in ((1.01, "  none of these; nearest Artist A "), (0.01, "  Artist A "), (None, "  Artist A ")):
         (own / "model/model.json").write_text(json.dumps(info | {"none_below": threshold}))
         assert predict.main(["--data", str(own), str(song)]) == 0
-        assert capsys.readouterr().out.splitlines()[1].startswith(says)
+        out = capsys.readouterr().out
+        assert out.splitlines()[1].startswith(says)
+        assert ("always names one of its 2 artists" in out) == (threshold is None)
+
+
+def test_a_song_of_the_library_whose_artist_was_not_learned_is_known_for_what_it_is(root, tmp_path, capsys):
+    own = shutil.copytree(root, tmp_path / "own")
+    songs = library.read_songs(own)
+    songs.loc[songs["song"] == "Artist A/Album 2/Song 4.mp3", "artist"] = "Somebody Else"
+    library.write_songs(own, songs)
+    for artist, says in (("A", True), ("B", False)):
+        assert predict.main(["--data", str(own), str(root / f"songs/Artist {artist}/Album 2/Song 4.mp3")]) == 0
+        told = "In your library it is by Somebody Else, whom the model has not learned."
+        assert (told in capsys.readouterr().out) == says
 
 
 def test_a_model_of_whole_songs_speaks_of_clips_too(root, tmp_path, capsys):
@@ -296,7 +310,7 @@ def test_a_folder_is_judged_in_a_table_and_left_as_it_is(root, messy, tmp_path, 
     assert (rows["one.wav"]["artist"], rows["two.mp3"]["artist"]) == ("Artist A", "Artist B")
     assert (rows["one.wav"]["clips"], rows["one.wav"]["silent_clips"]) == ("2", "1")
     assert (rows["one.wav"]["problem"], rows["one.wav"]["learned_from"]) == ("", "False")
-    assert rows["quiet.wav"]["problem"].startswith("none of these: silent")
+    assert rows["quiet.wav"]["problem"].startswith("silent, so by none of these")
     assert rows["broken.mp3"]["artist"] == rows["broken.mp3"]["clips"] == ""
     out = capsys.readouterr().out
     assert "two.mp3\n  Artist B " in out

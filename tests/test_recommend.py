@@ -8,6 +8,7 @@ import pytest
 from conftest import RATE, run_scripts, sine, tune, write_artists, write_song
 
 import decoding
+import library
 import recommend
 
 
@@ -35,7 +36,8 @@ def test_a_song_of_the_library_is_found_by_path_and_part_of_its_title(root, caps
         assert all(song.startswith("Artist B - ") for song in named(out))
         assert "Song 4" not in " ".join(named(out))
         assert "alike in timbre" in out
-        assert "by the same artist for 100 % of 12 songs by 3 artists (95 % interval" in out
+        assert "by the same artist for 100 % of 12 songs (95 % interval" in out
+        assert "sounds much like it" not in out
 
 
 def test_songs_of_the_same_album_are_left_out_on_request(root, capsys):
@@ -44,6 +46,30 @@ def test_songs_of_the_same_album_are_left_out_on_request(root, capsys):
     assert len(songs) == 10  # of twelve, but for the two of this album
     assert not [song for song in songs if song.startswith("Artist B") and song.endswith("(Album 2)")]
     assert songs[0].startswith("Artist B")
+
+
+def test_a_part_of_a_title_goes_before_a_part_of_a_path(root, tmp_path, capsys):
+    own = Path(shutil.copytree(root, tmp_path / "root"))
+    songs = pd.read_parquet(own / "similar/songs.parquet")
+    songs.loc[3, "title"] = "About Artist B"  # which is also the folder of four songs
+    songs.to_parquet(own / "similar/songs.parquet", index=False)
+    assert recommend.main(["--data", str(own), "artist b"]) == 0
+    assert capsys.readouterr().out.startswith(f"{songs['song'][3]} sounds most like")
+
+
+def test_a_song_that_was_left_out_is_said_to_be(root, tmp_path, capsys):
+    own = Path(shutil.copytree(root, tmp_path / "root"))
+    songs = library.read_songs(own)
+    broken = songs.iloc[:1].assign(song="Artist A/Broken.mp3", status="rejected", reason="not MP3 sound")
+    library.write_songs(own, pd.concat([songs, broken]))
+    assert recommend.main(["--data", str(own), "broken"]) == 1
+    assert "Artist A/Broken.mp3 was left out of this library: rejected: not MP3 sound" in capsys.readouterr().err
+
+
+def test_what_sounds_like_nothing_here_is_said(root, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(recommend, "FAR", 0.0)
+    assert recommend.main(["--data", str(root), "Artist A/Album 1/Song 1.mp3"]) == 0
+    assert "Nothing here sounds much like it." in capsys.readouterr().out
 
 
 def test_several_songs_of_one_name_are_named(root, capsys):
@@ -89,7 +115,9 @@ def test_a_playlist_names_files_that_are_there(root, tmp_path, capsys):
     [
         ("nothing.mp3", "neither a file nor a part of the title or path of a song among the 12 songs"),
         ("text.mp3", "not MP3 sound"),
-        ("note.txt", "is not supported"),
+        ("note.txt", ".txt is no sound that is known here"),
+        ("video.wma", "is not supported; convert it"),
+        (".", "is a folder. Name one song"),
         ("silent.wav", "silent"),
         ("short.wav", "too short"),
     ],
@@ -97,6 +125,7 @@ def test_a_playlist_names_files_that_are_there(root, tmp_path, capsys):
 def test_what_is_no_song_is_said_in_one_line(root, tmp_path, capsys, name, reason):
     (tmp_path / "text.mp3").write_text("no music")
     (tmp_path / "note.txt").write_text("x")
+    (tmp_path / "video.wma").write_text("x")
     write_song(tmp_path / "silent.wav", 0 * sine(440, 4))
     write_song(tmp_path / "short.wav", sine(440, 1))
     assert recommend.main(["--data", str(root), str(tmp_path / name)]) == 1
