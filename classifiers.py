@@ -61,6 +61,9 @@ class Recipe(NamedTuple):
     clips_per_song: int | None = None  # it learns from at most so many
 
 
+CONTROLS = ("majority", "loudness alone")  # what any model should beat; compared, but never kept
+
+
 def models(*, listening: bool = False, embedded: bool = False) -> dict[str, Recipe]:
     """The models to compare, by name.
 
@@ -73,8 +76,8 @@ def models(*, listening: bool = False, embedded: bool = False) -> dict[str, Reci
     """
     classics = _classics()
     table = {
-        "majority": Recipe(DummyClassifier(strategy="prior"), columns=RMS, inner=0),
-        "loudness alone": classics["logistic regression"]._replace(columns=RMS),
+        CONTROLS[0]: Recipe(DummyClassifier(strategy="prior"), columns=RMS, inner=0),
+        CONTROLS[1]: classics["logistic regression"]._replace(columns=RMS),
     }
     for name, recipe in (classics | {"Keras dense net": Recipe(dense_net(), inner=1)}).items():
         # The network of 2018 was not calibrated either, and to train one takes seconds however small it is.
@@ -118,7 +121,7 @@ def linear_models(*, embedded: bool = False) -> dict[str, Recipe]:
     Logistic regression of all features of clips is not among them: it takes hundreds of passes over what is on
     disk where the linear discriminant takes one, and is no better.
     """
-    names = ("majority", "loudness alone", "2018 nine: logistic regression", "linear discriminant")
+    names = (*CONTROLS, "2018 nine: logistic regression", "linear discriminant")
     known = models(embedded=embedded).items()
     thrifty = {
         name: recipe._replace(inner=min(recipe.inner, 1))

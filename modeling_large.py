@@ -38,7 +38,7 @@ def work(args: argparse.Namespace) -> int:
     scores = scoring.table(results, frame)
     print(f"\nBalanced accuracy, but for two columns; guessing scores {scoring.chance(frame):.2f} by song.")
     print(scoring.readable(scores).fillna("").to_string())
-    best = scoring.ranking(scores)[0]
+    best = scoring.best_of(scores)
     members = scoring.train_best(best, recipes, frame, features)
     told = scoring.summary(best, results, scores, frame)
     model_files.save(

@@ -187,10 +187,11 @@ def summarise(root: Path, model: dict, seconds: float) -> None:
     print(f"{terminal.counted(found, 'song')}, {found - used} left out (see {printable(root / 'songs.csv')})")
     print(terminal.counted(len(frame), "clip"))
     print(
-        f"Best of the models on songs never heard: {model['name']}. Balanced accuracy by song "
-        f"{with_interval(scores['songs never heard'])}, where guessing gets {scores['guessing']:.2f}; in brackets the "
-        f"95 % interval. For {CHOSEN}, it is {with_interval(scores[CHOSEN])}."
+        f"Best of the models on songs never heard: {model['name']}. Balanced accuracy by song, with 95 % intervals: "
+        f"{with_interval(scores['songs never heard'])}, where guessing gets {scores['guessing']:.2f} "
+        f"and loudness alone {with_interval(scores['loudness alone'])}."
     )
+    print(f"To be the best of so many flatters: {CHOSEN}, it gets {with_interval(scores[CHOSEN])}.")
     if clip and leaky:
         print(
             f"For single clips it is {clip['balanced accuracy']:.2f}; clips drawn at random, the leaky way of 2018, "

@@ -13,6 +13,7 @@ from joblib import Parallel, delayed
 from scipy.stats import binomtest
 
 from classifiers import (
+    CONTROLS,
     JOINS,
     LEAST,
     Model,
@@ -34,7 +35,7 @@ BEST_FEW = 3  # models in the average
 AVERAGE = f"average of the best {BEST_FEW}"
 RESAMPLES = 1000  # of the bootstrap
 WORTH = ("balanced accuracy", "macro-F1", "log-loss")
-CHOSEN = "the best of so many, chosen on some songs and scored on others"
+CHOSEN = "chosen on some songs and scored on others"
 
 LEAKY_ONLY = (
     "This frame does not say which clips are of one song. All that can be had of it is the LEAKY score of 2018: "
@@ -309,6 +310,11 @@ def ranking(scores: pd.DataFrame) -> list[str]:
     return list(rows.sort_values(["balanced accuracy", "log-loss"], ascending=[False, True]).index)
 
 
+def best_of(scores: pd.DataFrame) -> str:
+    """The model to keep: the first in `ranking` that is not there as a control."""
+    return next(name for name in ranking(scores) if name not in CONTROLS)
+
+
 def readable(scores: pd.DataFrame) -> pd.DataFrame:
     """The table for reading: one row for each model, intervals in brackets, the best first."""
     columns = {
@@ -416,14 +422,15 @@ def summary(best: str, results: Results, scores: pd.DataFrame, frame: pd.DataFra
     Returns
     -------
     dict
-        ``guessing``, a number; ``songs never heard``; ``the best of so many, chosen on some songs and
-        scored on others`` (see `corrected`); and what else there is of ``their clips``, ``leaky: random
-        clips``, ``songs of albums never heard``.
+        ``guessing``, a number; ``loudness alone``, of songs never heard; ``songs never heard``; `CHOSEN`
+        (see `corrected`); and what else there is of ``their clips``, ``leaky: random clips``, ``songs of
+        albums never heard``.
     """
     rows = {"songs never heard": ("song", "song"), "their clips": ("song", "clip")}
     rows |= {"leaky: random clips": ("clip", "clip"), "songs of albums never heard": ("album", "song")}
     told = {title: scores.loc[(best, *row)].to_dict() for title, row in rows.items() if (best, *row) in scores.index}
-    return {"guessing": chance(frame), CHOSEN: corrected(results, frame)} | told
+    loudness = scores.loc[("loudness alone", "song", "song")].to_dict()
+    return {"guessing": chance(frame), "loudness alone": loudness, CHOSEN: corrected(results, frame)} | told
 
 
 def corrected(results: Results, frame: pd.DataFrame) -> dict[str, float]:
@@ -438,7 +445,8 @@ def corrected(results: Results, frame: pd.DataFrame) -> dict[str, float]:
         ``balanced accuracy``, the mean over resamples; and with `` low`` and `` high`` behind it, the
         ends of the interval that holds 95 % of them.
     """
-    hits, artists = right(results, frame), frame.groupby(recordings(frame))["artist"].first()
+    hits = right(results, frame).drop(columns=[*CONTROLS], errors="ignore")
+    artists = frame.groupby(recordings(frame))["artist"].first()
     drawn = resampled(artists.to_numpy(dtype=object))[1:]
     belongs = pd.get_dummies(artists).to_numpy(float).T  # artists x songs
 

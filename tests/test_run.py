@@ -61,7 +61,13 @@ def test_the_whole_path(finished, capfd):
 
 def test_the_summary_tells_the_scores_apart(tmp_path, capsys):
     write_library(tmp_path, made_up(artists=2, songs=4))
-    worth = {"songs never heard": 0.5, scoring.CHOSEN: 0.45, "their clips": 0.4, "leaky: random clips": 0.97}
+    worth = {
+        "songs never heard": 0.5,
+        "loudness alone": 0.3,
+        scoring.CHOSEN: 0.45,
+        "their clips": 0.4,
+        "leaky: random clips": 0.97,
+    }
     ends = ((" low", -0.1), ("", 0), (" high", 0.1))
     scores = {name: {f"balanced accuracy{end}": middle + by for end, by in ends} for name, middle in worth.items()}
     info = {"classes": ["A0", "A1"], "scores": scores | {"guessing": 0.25}, "name": "x"}
@@ -70,8 +76,8 @@ def test_the_summary_tells_the_scores_apart(tmp_path, capsys):
     (tmp_path / "df_music.pkl").touch()
     run.summarise(tmp_path, info, 60)
     assert f"or: make lab DATA={tmp_path}" in capsys.readouterr().out
-    assert "by song 0.50 (0.40 to 0.60), where guessing gets 0.25" in out
-    assert "chosen on some songs and scored on others, it is 0.45 (0.35 to 0.55)" in out
+    assert "intervals: 0.50 (0.40 to 0.60), where guessing gets 0.25 and loudness alone 0.30 (0.20 to 0.40)" in out
+    assert "chosen on some songs and scored on others, it gets 0.45 (0.35 to 0.55)" in out
     assert "For single clips it is 0.40; clips drawn at random, the leaky way of 2018, would claim 0.97" in out
 
 

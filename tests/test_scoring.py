@@ -74,6 +74,7 @@ def test_a_real_cue_is_found():
     results = scoring.compare({"majority": RECIPES["majority"], **LOGISTIC}, frame)
     scores = scoring.table(results, frame)
     assert scoring.ranking(scores) == ["logistic", "majority"]
+    assert scoring.best_of(scores.rename(index={"majority": "m", "logistic": "majority"})) == "m"  # no control is kept
     assert scores.loc[("logistic", "song", "song"), "balanced accuracy"] == 1
     assert scores.loc[("majority", "song", "song"), "balanced accuracy"] <= scoring.chance(frame)
     assert (scoring.confusion(results["song"]["logistic"][0], frame).to_numpy() == 8 * np.eye(3)).all()
