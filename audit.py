@@ -37,6 +37,32 @@ COURSE = [name for name in COLUMNS if re.fullmatch(r"(mfcc_(?!01)\d\d|chroma_\d\
 # --- the same again --------------------------------------------------------------------------
 
 
+def settle(frame: pd.DataFrame, songs: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+    """Say which songs are one recording, and leave out those that nobody can tell whose they are.
+
+    Parameters
+    ----------
+    frame : pd.DataFrame
+        Clips, as written by ``dataframe_creation.py``.
+    songs : pd.DataFrame
+        The rows of songs.csv.
+
+    Returns
+    -------
+    settled : pd.DataFrame
+        The clips that are left, with a column ``recording``, which `folds` keeps on one side; under a
+        fresh index.
+    pairs : pd.DataFrame
+        See `alike`.
+    left_out : list of str
+        See `conflicts`.
+    """
+    pairs = alike(frame, songs)
+    left_out = conflicts(pairs, songs)
+    settled = frame.assign(recording=same_recordings(frame, pairs))
+    return settled[~settled["song"].isin(left_out)].reset_index(drop=True), pairs, left_out
+
+
 def alike(frame: pd.DataFrame, songs: pd.DataFrame) -> pd.DataFrame:
     """Find songs that are the same recording again, or by their titles the same song.
 

@@ -379,7 +379,25 @@ def some_of(sounds: Sounds, places: np.ndarray) -> Sounds:
 
 
 def calibrated(logits: pd.DataFrame, frame: pd.DataFrame, *, by: str) -> dict:
-    """Temperatures for clips and songs, the log-loss of what is to be answered for, and the answers for songs."""
+    """Calibrate what a model says: one temperature for clips, one for songs.
+
+    See `fit_temperature`.
+
+    Parameters
+    ----------
+    logits : pd.DataFrame
+        Of clips that the model did not learn from.
+    frame : pd.DataFrame
+        These clips.
+    by : {"song", "clip"}
+        What is to be answered for.
+
+    Returns
+    -------
+    dict
+        What `Model` calls ``clip_temperature``, ``song_temperature``, ``loss`` and ``inner``; by clip the
+        first and third alone.
+    """
     clip_temperature, loss = fit_temperature(logits, frame["artist"])
     if by == "clip":
         return {"clip_temperature": clip_temperature, "loss": loss}
@@ -390,7 +408,24 @@ def calibrated(logits: pd.DataFrame, frame: pd.DataFrame, *, by: str) -> dict:
 
 
 def train(recipe: Recipe, setting: dict, frame: pd.DataFrame, sounds: Sounds = None) -> Model:
-    """Train with one setting, on these clips."""
+    """Train with one setting, on these clips.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Of the model.
+    setting : dict
+        One of those that the recipe offers.
+    frame : pd.DataFrame
+        Clips; of each song at most ``recipe.clips_per_song``, evenly spaced, are learned from.
+    sounds : np.ndarray or OnDisk, optional
+        For a recipe that listens, one item for each clip; or where the features of a ``frame`` of labels are.
+
+    Returns
+    -------
+    Model
+        Not calibrated.
+    """
     if recipe.clips_per_song:
         songs = frame.groupby("song").indices.values()
         some = [

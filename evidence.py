@@ -165,6 +165,15 @@ def _without(recipe: Recipe, frame: pd.DataFrame, fold: tuple, repeats: int) -> 
 def learning_curve(recipe: Recipe, frame: pd.DataFrame, sizes: list[int]) -> pd.DataFrame:
     """Scores by song when at most so many songs of each artist are learned from.
 
+    Parameters
+    ----------
+    recipe : Recipe
+        Of the model.
+    frame : pd.DataFrame
+        Clips.
+    sizes : list of int
+        How many songs.
+
     Returns
     -------
     pd.DataFrame

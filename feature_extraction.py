@@ -272,6 +272,15 @@ def stacks(clips: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
 def describe_file(path: Path, max_hours: float = MAX_HOURS, *, embed: bool = False) -> tuple[pd.DataFrame | None, dict]:
     """The table of a song without clips on disk, by the same numbers as through them.
 
+    Parameters
+    ----------
+    path : Path
+        An audio file with a suffix that `library.DEMUXERS` knows.
+    max_hours : float
+        Longer songs are refused.
+    embed : bool
+        Whether musicnn listens, too.
+
     Returns
     -------
     table : pd.DataFrame or None

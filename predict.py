@@ -137,7 +137,16 @@ def _rounded(p: float) -> float | None:
 
 
 def hear(path: str | Path, *, keep_sound: bool = False, embed: bool = False) -> Heard:
-    """Listen to a file, for a model that needs its sound or what musicnn hears.
+    """Listen to a file.
+
+    Parameters
+    ----------
+    path : str or Path
+        The song.
+    keep_sound : bool
+        Whether its clips are kept: for a model that listens, or for a picture.
+    embed : bool
+        Whether musicnn listens, too: for a model that goes by that.
 
     Raises
     ------

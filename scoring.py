@@ -60,7 +60,23 @@ Results = dict[str, dict[str, list[Judged]]]  # how the folds were dealt -> mode
 
 
 def judge(recipe: Recipe, frame: pd.DataFrame, fold: tuple, by: str, sounds: Sounds = None, seed: int = SEED) -> Judged:
-    """Train on one side of a fold, and let it answer for the other."""
+    """Train on one side of a fold, and let it answer for the other.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Of the model.
+    frame : pd.DataFrame
+        Clips.
+    fold : tuple of np.ndarray
+        Positions of clips to learn from and of clips to be judged by, from `folds.folds`.
+    by : {"song", "album", "album heard", "clip"}
+        How the fold was dealt. By clip, songs are not answered for, and inner folds are of clips, too.
+    sounds : np.ndarray or OnDisk, optional
+        See `compare`.
+    seed : int
+        Of the inner folds.
+    """
     learn, test = fold
     started = time.monotonic()
     inner_by = "clip" if by == "clip" else "song"
@@ -364,7 +380,24 @@ def album_effect(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def train_best(best: str, recipes: dict[str, Recipe], frame: pd.DataFrame, sounds: Sounds = None) -> dict[str, Model]:
-    """Train the best model on all songs: the one, or those that the average is of."""
+    """Train the best model on all songs: the one, or those that the average is of.
+
+    Parameters
+    ----------
+    best : str
+        The model, or `AVERAGE`.
+    recipes : dict of str to Recipe
+        All that were compared.
+    frame : pd.DataFrame
+        Clips.
+    sounds : np.ndarray or OnDisk, optional
+        See `compare`.
+
+    Returns
+    -------
+    dict of str to Model
+        One; or, of the average, the few that did best on inner folds.
+    """
     names = list(recipes) if best == AVERAGE else [best]
     fast = [name for name in names if not is_network(recipes[name].estimator)]
     heard = {name: _beside(recipes[name], sounds) for name in names}
@@ -389,6 +422,17 @@ def right(results: Results, frame: pd.DataFrame) -> pd.DataFrame:
 
 def mcnemar(results: Results, frame: pd.DataFrame, best: str, others: list[str]) -> pd.DataFrame:
     """Compare the best model with others, song by song, on the same deal: exact McNemar test.
+
+    Parameters
+    ----------
+    results : dict
+        From `compare`.
+    frame : pd.DataFrame
+        Clips.
+    best : str
+        A model.
+    others : list of str
+        Models to hold it against.
 
     Returns
     -------

@@ -121,8 +121,8 @@ def difference(ours: pd.Series, theirs: pd.Series, artists: pd.Series) -> tuple[
 def work(args: argparse.Namespace) -> int:
     """Compare the sets and print the table."""
     whole, songs = pd.read_parquet(args.data / "df_music.parquet"), good_songs(args.data)
-    whole["recording"] = audit.same_recordings(whole, audit.alike(whole, songs))
-    frame, _ = folds.comparable(whole, leave_out=True)
+    settled, _, _ = audit.settle(whole, songs)
+    frame, _ = folds.comparable(settled, leave_out=True)
     frame = pd.concat([frame, other_sets(frame, args.data)], axis=1)
     sets = {
         "2018 nine": ORIGINAL,

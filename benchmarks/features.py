@@ -26,8 +26,6 @@ from classifiers import OF_SONGS
 from feature_extraction import CLIP_COLUMNS, FAMILIES, LOUDNESS, ORIGINAL, STATISTICS, columns
 from library import good_songs
 
-MODELS = classifiers.models()  # once: it imports TensorFlow
-
 
 def groups() -> dict[str, list[str]]:
     """The columns of each family and of each statistic, and some sets that have a name."""
@@ -38,12 +36,14 @@ def groups() -> dict[str, list[str]]:
     return named | families | whole | statistics
 
 
-def score(used: list[str], frame: pd.DataFrame, repeats: int) -> dict[str, float]:
+def score(
+    models: dict[str, classifiers.Recipe], used: list[str], frame: pd.DataFrame, repeats: int
+) -> dict[str, float]:
     """Scores by song of the average of both models, looking at these columns."""
     of_clips = [column for column in used if column in CLIP_COLUMNS]
-    recipes = [MODELS["songs: all features"]._replace(columns=used)]
+    recipes = [models["songs: all features"]._replace(columns=used)]
     if of_clips:
-        recipes.append(MODELS["linear discriminant"]._replace(columns=of_clips))
+        recipes.append(models["linear discriminant"]._replace(columns=of_clips))
     judged = []
     for seed in range(repeats):
         dealt = folds.folds(frame, seed=seed)
@@ -58,9 +58,10 @@ def score(used: list[str], frame: pd.DataFrame, repeats: int) -> dict[str, float
 def work(args: argparse.Namespace) -> int:
     """Print the table."""
     whole, songs = pd.read_parquet(args.data / "df_music.parquet"), good_songs(args.data)
-    whole["recording"] = audit.same_recordings(whole, audit.alike(whole, songs))
-    frame, _ = folds.comparable(whole, leave_out=True)
-    everything = score(OF_SONGS, frame, args.repeats)
+    settled, _, _ = audit.settle(whole, songs)
+    frame, _ = folds.comparable(settled, leave_out=True)
+    models = classifiers.models()
+    everything = score(models, OF_SONGS, frame, args.repeats)
     print(f"{frame['song'].nunique()} songs, {frame['artist'].nunique()} artists, {args.repeats} deals of the songs.")
     print(
         f"All {len(OF_SONGS)} columns that models look at: balanced accuracy {scoring.with_interval(everything)}, "
@@ -68,9 +69,9 @@ def work(args: argparse.Namespace) -> int:
     )
     print("| | columns | alone | log-loss | gained by having it | log-loss |\n|---|---|---|---|---|---|")
     for name, used in tqdm(groups().items(), unit=" sets", file=sys.stderr):
-        alone = score(used, frame, args.repeats)
+        alone = score(models, used, frame, args.repeats)
         rest = [column for column in OF_SONGS if column not in used]
-        left_out = score(rest, frame, args.repeats) if len(rest) < len(OF_SONGS) else everything
+        left_out = score(models, rest, frame, args.repeats) if len(rest) < len(OF_SONGS) else everything
         gain, less = (everything[worth] - left_out[worth] for worth in ("balanced accuracy", "log-loss"))
         print(
             f"| {name} | {len(used)} | {alone['balanced accuracy']:.2f} | {alone['log-loss']:.2f} | {gain:+.2f} | "

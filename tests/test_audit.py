@@ -117,6 +117,21 @@ def test_one_recording_under_two_artists_is_a_conflict():
     assert audit.conflicts(pairs.iloc[:0], songs) == []
 
 
+def test_what_is_settled_has_recordings_and_no_conflicts(monkeypatch):
+    frame = made_up(artists=2, songs=4)
+    pairs = pd.DataFrame({"song": ["A0/0.mp3", "A0/1.mp3"], "other": ["A1/0.mp3", "A0/2.mp3"]})
+    monkeypatch.setattr(audit, "alike", lambda *_: pairs)
+    settled, shown, left_out = audit.settle(frame, songs_of(frame))
+    assert shown is pairs
+    assert left_out == ["A0/0.mp3", "A1/0.mp3"]
+    assert set(settled["song"]) == set(frame["song"]) - set(left_out)
+    assert settled.groupby("song")["recording"].first()[["A0/1.mp3", "A0/2.mp3", "A0/3.mp3"]].tolist() == [
+        *("A0/1.mp3", "A0/1.mp3", "A0/3.mp3"),
+    ]
+    assert settled.index.equals(pd.RangeIndex(len(settled)))
+    assert "recording" not in frame
+
+
 def test_the_table_shows_the_usual_value_and_the_range():
     songs = songs_of(made_up(artists=1, songs=4)).assign(
         loudness=[-20, -20, -14, -8], codec=["MP3", "MP3", "FLAC", "MP3"]
