@@ -195,6 +195,7 @@ def technical(songs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _usual(values: pd.Series) -> str:
+    """The median and the range of numbers; of words, the commonest."""
     if not pd.api.types.is_numeric_dtype(values):
         counts = values.value_counts()
         return f"{counts.index[0]} ({counts.iloc[0]} of {len(values)})" if len(counts) > 1 else str(counts.index[0])
@@ -228,6 +229,7 @@ def give_away(songs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _judged(songs: pd.DataFrame, used: list[str]) -> dict[str, float]:
+    """How well these properties alone tell artists apart, on songs never seen."""
     words = [name for name in used if not pd.api.types.is_numeric_dtype(songs[name])]
     values = songs[used].copy()
     numbers = [name for name in used if name not in words]
@@ -246,6 +248,7 @@ def _judged(songs: pd.DataFrame, used: list[str]) -> dict[str, float]:
 
 
 def _differs(songs: pd.DataFrame, name: str) -> float:
+    """The p of a Kruskal-Wallis test; missing for words, and for what never changes."""
     if name not in songs or not pd.api.types.is_numeric_dtype(songs[name]) or songs[name].nunique() < 2:
         return np.nan
     stated = [part for _, part in songs.dropna(subset=name).groupby("artist")[name]]

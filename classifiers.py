@@ -158,6 +158,7 @@ def _classics() -> dict[str, Recipe]:
 
 
 def _scaled(model: BaseEstimator) -> BaseEstimator:
+    """A model that is given features of mean 0 and deviation 1."""
     return make_pipeline(StandardScaler(), model)
 
 
@@ -285,6 +286,7 @@ class Model(NamedTuple):
 
 
 def _logs(probabilities: np.ndarray) -> np.ndarray:
+    """Their logarithms, none of them infinite."""
     return np.log(np.maximum(probabilities, LEAST))
 
 

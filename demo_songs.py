@@ -48,6 +48,7 @@ def make(root: Path) -> int:
 
 
 def _encode_all(root: Path) -> int:
+    """Render every track of the demo and write it as MP3."""
     with resources.as_file(resources.files(PACKAGE) / "tracks") as tracks:
         found = sorted(tracks.glob("*/*.opus"))
         for track in tqdm(found, desc="Making demo songs", unit=" songs", file=sys.stderr, dynamic_ncols=True):

@@ -243,6 +243,7 @@ def check() -> None:
 
 
 def _find(net: str) -> Path:
+    """The folder of the weights of a net, if they are those that are meant."""
     package = importlib.util.find_spec("musicnn")  # looks for it, and runs nothing of it
     if package is None or not package.submodule_search_locations:
         raise UserError(

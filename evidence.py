@@ -188,6 +188,7 @@ def learning_curve(recipe: Recipe, frame: pd.DataFrame, sizes: list[int]) -> pd.
 
 
 def _fewer(frame: pd.DataFrame, learn: np.ndarray, size: int) -> np.ndarray:
+    """Of the clips to learn from, those of so many songs of each artist, drawn by lot."""
     songs = frame[["artist", "song"]].iloc[learn].drop_duplicates().sample(frac=1, random_state=SEED)
     kept = songs[songs.groupby("artist").cumcount() < size]["song"]
     return learn[frame["song"].iloc[learn].isin(kept)]

@@ -80,6 +80,7 @@ def check_enough(songs: pd.Series) -> None:
 
 
 def _told(songs: pd.Series) -> str:
+    """How many songs each artist has, in words; those with most, if there are many."""
     most = songs.sort_values(ascending=False, kind="stable").head(10)
     return ", ".join(f"{printable(artist)} {n}" for artist, n in most.items()) + (" …" if len(songs) > 10 else "")
 

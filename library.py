@@ -402,6 +402,7 @@ def check_own(root: Path) -> None:
 
 
 def _is_our_table(path: Path) -> bool:
+    """Whether a file starts as songs.csv does."""
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
             return file.readline().startswith("song,artist,album,title,status,")

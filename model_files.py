@@ -123,6 +123,7 @@ def _used(members: list[Model]) -> set[str]:
 
 
 def _settings_of(member: Model) -> dict:
+    """What model.json says of one model."""
     known = member._asdict()
     return {key: known[key] for key in known if key not in ("estimator", "classes", "loss", "inner")}
 
@@ -166,6 +167,7 @@ def card(info: dict) -> str:
 
 
 def _scores(scores: dict) -> list[str]:
+    """A line for each score."""
     return [
         f"- {name}: {with_interval(worth) if isinstance(worth, dict) else f'{worth:.2f}'}"
         for name, worth in scores.items()
@@ -208,6 +210,7 @@ def load(root: Path) -> Saved:
 
 
 def _load_estimator(path: Path) -> Any:
+    """One estimator from its file, if it holds nothing but known types."""
     if path.suffix == ".keras":
         return import_keras().models.load_model(path, safe_mode=True)
     unknown = set(skops.io.get_untrusted_types(file=path)) - set(TRUSTED)

@@ -44,6 +44,7 @@ def listening_net(epochs: int = EPOCHS) -> BaseEstimator:
 
 
 def _wrapped(build: Callable, *, batch_size: int, epochs: int = EPOCHS) -> BaseEstimator:
+    """A network as scikit-learn knows estimators."""
     keras = import_keras()
     return keras.wrappers.SKLearnClassifier(
         build,
@@ -84,6 +85,7 @@ def _build_listening_net(X: np.ndarray, y: np.ndarray) -> Any:
 
 
 def _compiled(layers: list) -> Any:
+    """A network that is ready to be trained."""
     keras = import_keras()
     net = keras.Sequential(layers)
     adam = keras.optimizers.Adam(1e-3)

@@ -49,6 +49,7 @@ def choose(asked: str, index: similarity.Index, root: Path) -> tuple[str, np.nda
 
 
 def _holding(texts: pd.Series, sought: str) -> np.ndarray:
+    """Which texts hold another, in whatever capitals."""
     return texts.str.casefold().str.contains(sought, regex=False).to_numpy()
 
 

@@ -51,6 +51,7 @@ class Space(NamedTuple):
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:
+    """Rows scaled to length 1."""
     return (rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)).astype(np.float32)
 
 
@@ -106,6 +107,7 @@ def fit(described: np.ndarray) -> Space:
 
 
 def _parts(rows: np.ndarray) -> Iterator[np.ndarray]:
+    """Some rows at a time."""
     for start in range(0, len(rows), ROW_GROUP):
         yield rows[start : start + ROW_GROUP]
 
@@ -289,6 +291,7 @@ def load(root: Path) -> Index:
 
 
 def _about(folder: Path) -> dict:
+    """What index.json says; nothing if there is none, or it is damaged."""
     try:
         about = json.loads((folder / "index.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -164,6 +164,7 @@ def _client(jobs: int, scheduler: str | None) -> Iterator[Client]:
 
 @contextlib.contextmanager
 def _of_cluster(scheduler: str) -> Iterator[Client]:
+    """A client of a running cluster, whose workers have been checked."""
     try:
         certified = Security().get_connection_args("client").get("ssl_context")
     except OSError as error:
@@ -189,6 +190,7 @@ def _of_cluster(scheduler: str) -> Iterator[Client]:
 
 @contextlib.contextmanager
 def _of_this_machine(jobs: int) -> Iterator[Client]:
+    """A client of processes started here."""
     settings = {
         "distributed.scheduler.allowed-failures": 1,  # a song that stops its worker gets one more try
         "distributed.nanny.pre-spawn-environ": ONE_THREAD,
@@ -223,6 +225,7 @@ def _check_cluster(known: Any) -> None:
 
 
 def _differs(place: str, name: str, there: str | None, here: str | None) -> str:
+    """What is to be said of a worker with another version."""
     return (
         f"On {place}, {name} is {there}; here it is {here}. Other versions give other numbers. Install what "
         "requirements.lock names on all machines of the cluster, with the same Python."
@@ -304,6 +307,7 @@ def _watched(function: Callable[[Any], Any], song: Any, limit: float, wanted: di
 
 
 def _outcome(future: Future, limit: float) -> Any:
+    """What a worker made of a song, or what is wrong with the song."""
     try:
         return future.result()
     except SongError as error:
