@@ -13,8 +13,9 @@ from sklearn.preprocessing import StandardScaler
 from classifiers import Recipe, Sounds, artists_of, fit, inputs, some_of, train
 from feature_extraction import CLIP_COLUMNS, FEATURES, columns
 from folds import SEED, folds, recordings
+from judging import Judged, average, judge, together
 from networks import is_network
-from scoring import Judged, average, items, judge, measure, together
+from scoring import items, measure
 
 MOST_LEFT_OUT = 12  # groups in which artists are left out in turn
 

@@ -12,6 +12,7 @@ import time
 
 import classifiers
 import folds
+import judging
 import model_files
 import scoring
 import terminal
@@ -34,12 +35,12 @@ def work(args: argparse.Namespace) -> int:
     if too_few:
         print(f"Not compared, having fewer than {folds.MIN_SONGS} songs: {printable(', '.join(too_few))}")
     recipes = classifiers.linear_models(embedded=bool(noted.get("embedded")))
-    results = scoring.compare(recipes, frame, sounds=features)
+    results = judging.compare(recipes, frame, sounds=features)
     scores = scoring.table(results, frame)
     print(f"\nBalanced accuracy, but for two columns; guessing scores {scoring.chance(frame):.2f} by song.")
     print(scoring.readable(scores).fillna("").to_string())
     best = scoring.best_of(scores)
-    members = scoring.train_best(best, recipes, frame, features)
+    members = judging.train_best(best, recipes, frame, features)
     told = scoring.summary(best, results, scores, frame)
     model_files.save(
         root,

@@ -25,6 +25,7 @@ import audit
 import classifiers
 import embeddings
 import folds
+import judging
 import scoring
 import terminal
 from decoding import SAMPLE_RATE
@@ -34,7 +35,7 @@ from spectra import HOP_LENGTH, N_FFT
 
 LINEAR = ["linear discriminant", "songs: all features"]
 CLASSIFIERS = ["logistic regression", "RBF-SVM", "random forest", *LINEAR]  # with musicnn's columns, hours
-ENDS = {scoring.AVERAGE: "average", "songs: all features": "whole songs"}  # what sets are held against each other by
+ENDS = {judging.AVERAGE: "average", "songs: all features": "whole songs"}  # what sets are held against each other by
 
 
 def describe(clip: np.ndarray) -> dict[str, np.ndarray]:
@@ -143,7 +144,7 @@ def work(args: argparse.Namespace) -> int:
         }
         if name in whole_songs:
             recipes["songs: all features"] = recipes["songs: all features"]._replace(columns=whole_songs[name])
-        results = scoring.compare(recipes, frame, repeats=args.repeats)
+        results = judging.compare(recipes, frame, repeats=args.repeats)
         scores = scoring.table(results, frame)
         hits[name] = scoring.right({"song": results["song"]}, frame)
         told: dict[str, object] = {"features": len(columns)}
@@ -152,8 +153,8 @@ def work(args: argparse.Namespace) -> int:
         for model, title in ENDS.items():
             if "album" in results and model in results["album"]:
                 told[f"{title}, albums never heard"] = scoring.with_interval(scores.loc[(model, "album", "song")])
-        if scoring.AVERAGE in results["clip"]:
-            told["LEAKY: random clips"] = scoring.with_interval(scores.loc[(scoring.AVERAGE, "clip", "clip")])
+        if judging.AVERAGE in results["clip"]:
+            told["LEAKY: random clips"] = scoring.with_interval(scores.loc[(judging.AVERAGE, "clip", "clip")])
         lines[name] = told
         print(f"{name}: {told}", file=sys.stderr, flush=True)
     artists = frame.groupby("recording")["artist"].first()

@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import audit
 import classifiers
 import folds
+import judging
 import scoring
 import terminal
 from classifiers import OF_SONGS
@@ -48,10 +49,10 @@ def score(
     for seed in range(repeats):
         dealt = folds.folds(frame, seed=seed)
         answers = Parallel(n_jobs=-1)(
-            delayed(scoring.judge)(recipe, frame, fold, "song", seed=seed) for fold in dealt for recipe in recipes
+            delayed(judging.judge)(recipe, frame, fold, "song", seed=seed) for fold in dealt for recipe in recipes
         )
         pairs = [answers[k : k + len(recipes)] for k in range(0, len(answers), len(recipes))]
-        judged.append(scoring.together([scoring.average(pair, frame) for pair in pairs]))
+        judged.append(judging.together([judging.average(pair, frame) for pair in pairs]))
     return scoring.measure(*scoring.items(judged, frame))
 
 

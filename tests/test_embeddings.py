@@ -15,6 +15,7 @@ import dataframe_creation
 import embeddings
 import feature_extraction
 import folds
+import judging
 import library
 import model_files
 import predict
@@ -188,9 +189,9 @@ def test_a_model_that_goes_by_it_hears_new_songs_so(heard, capsys, monkeypatch):
     frame, _ = folds.comparable(dataframe_creation.read_frame(heard / "df_music.pkl"))
     name = "songs: musicnn"
     recipes = {name: classifiers.models(embedded=True)[name]}
-    results = scoring.compare(recipes, frame)
+    results = judging.compare(recipes, frame)
     assert scoring.table(results, frame).loc[(name, "song", "song"), "balanced accuracy"] > 0.7
-    members = scoring.train_best(name, recipes, frame)
+    members = judging.train_best(name, recipes, frame)
     about = {"trained_on": frame, "held_out": "", "scores": {}, "none_below": None}
     model_files.save(heard, name, list(members.values()), **about)
     song = str(heard / "songs/Artist B/Album 2/Song 2.mp3")
@@ -208,7 +209,7 @@ def test_what_a_frame_lacks_is_not_asked_for(small):
     known = classifiers.models(embedded=True)
     assert set(known) - set(classifiers.models()) == {name for name in known if "musicnn" in name}
     recipes = {name: known[name] for name in ("majority", "songs: musicnn")}
-    assert set(scoring.compare(recipes, frame)["song"]) == {"majority"}
+    assert set(judging.compare(recipes, frame)["song"]) == {"majority"}
 
 
 @with_weights

@@ -5,15 +5,15 @@ from conftest import made_up
 
 import classifiers
 import evidence
-import scoring
+import judging
 from feature_extraction import columns
 from folds import folds
 
 LOGISTIC = classifiers.models()["logistic regression"]
 
 
-def judged(frame: pd.DataFrame) -> scoring.Judged:
-    return scoring.compare({"logistic": LOGISTIC}, frame)["song"]["logistic"][0]
+def judged(frame: pd.DataFrame) -> judging.Judged:
+    return judging.compare({"logistic": LOGISTIC}, frame)["song"]["logistic"][0]
 
 
 # --- none of these ---------------------------------------------------------------------------
@@ -89,7 +89,7 @@ def test_the_hardest_songs_come_first():
     frame = made_up(artists=2, songs=4)
     p = pd.DataFrame({"A0": [0.9] * 4 + [0.2] * 4, "A1": [0.1] * 4 + [0.8] * 4}, index=frame["song"].unique())
     p.loc["A0/2.mp3"] = [0.3, 0.7]
-    worst = evidence.hardest(scoring.Judged(frame.iloc[:0], np.log(p)), frame, n=2)
+    worst = evidence.hardest(judging.Judged(frame.iloc[:0], np.log(p)), frame, n=2)
     assert worst.index[0] == "A0/2.mp3"
     assert worst["given"].iloc[0] == "A1"
     assert worst["how sure of the artist"].iloc[0] == pytest.approx(0.3)

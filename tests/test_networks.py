@@ -5,10 +5,10 @@ from conftest import sine
 
 import classifiers
 import feature_extraction
+import judging
 import library
 import model_files
 import networks
-import scoring
 from decoding import CLIP_SAMPLES, SAMPLE_RATE
 
 
@@ -65,8 +65,8 @@ def test_a_network_is_judged_like_any_other_model(heard):
     frame = frame.reset_index(drop=True)
     recipe = classifiers.models(listening=True)["Keras listening net"]
     few = {"ear": recipe._replace(estimator=networks.listening_net(epochs=1))}
-    results = scoring.compare(few, frame, repeats=2, sounds=mels)
+    results = judging.compare(few, frame, repeats=2, sounds=mels)
     assert set(results) == {"song"}  # more would take too long
     assert len(results["song"]["ear"]) == 1  # one repeat
     assert results["song"]["ear"][0].seconds > 0
-    assert not scoring.compare(few, frame)  # without sounds it is left out
+    assert not judging.compare(few, frame)  # without sounds it is left out

@@ -6,6 +6,7 @@ from sklearn.base import clone
 
 import classifiers
 import dataframe_creation
+import judging
 import model_files
 import modeling_large
 import predict
@@ -49,13 +50,13 @@ def test_scores_from_disk_are_those_from_memory(library_of_noise):
     recipes = {name: recipes[name] for name in ("loudness alone", "linear discriminant", "songs: all features")}
     labels = OnDisk(root).labels()
     labels = labels[~labels["silent"]].reset_index(drop=True)
-    in_memory = scoring.compare(recipes, frame)
+    in_memory = judging.compare(recipes, frame)
     in_memory.pop("clip")
     for judged in in_memory.values():
         judged.update(
             {name: [each._replace(clips=each.clips.iloc[:0]) for each in those] for name, those in judged.items()}
         )
-    on_disk = scoring.compare(recipes, labels, sounds=OnDisk(root))
+    on_disk = judging.compare(recipes, labels, sounds=OnDisk(root))
     assert set(on_disk) == {"song", "album", "album heard"}
     tables = (scoring.table(results, about) for results, about in ((in_memory, frame), (on_disk, labels)))
     pd.testing.assert_frame_equal(*tables, rtol=1e-6)

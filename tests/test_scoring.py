@@ -5,98 +5,11 @@ from conftest import made_up
 from sklearn.metrics import balanced_accuracy_score, f1_score, log_loss
 
 import classifiers
+import judging
 import scoring
-from feature_extraction import COLUMNS, ORIGINAL
 
 RECIPES = classifiers.models()
 LOGISTIC = {"logistic": RECIPES["logistic regression"]}
-NEIGHBOURS = {"neighbours": RECIPES["k nearest neighbours"]}
-
-
-def score_table(recipes: dict, frame: pd.DataFrame) -> pd.DataFrame:
-    return scoring.table(scoring.compare(recipes, frame), frame)
-
-
-def score(recipes: dict, frame: pd.DataFrame) -> pd.Series:
-    return score_table(recipes, frame)["balanced accuracy"]
-
-
-# --- what must come out ----------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", ["logistic regression", "k nearest neighbours", "RBF-SVM", "songs: all features"])
-def test_shuffled_labels_score_chance(name):
-    frame = made_up(songs=20, song_cue=1.0)
-    songs = frame["song"].unique()
-    shuffled = dict(zip(songs, np.random.default_rng(3).permutation([s[:2] for s in songs]), strict=True))
-    frame["artist"] = frame["song"].map(shuffled)
-    found = scoring.table(scoring.compare({name: RECIPES[name]}, frame), frame).loc[(name, "song", "song")]
-    assert found["balanced accuracy low"] - 0.08 < 1 / 3 < found["balanced accuracy high"] + 0.08
-    assert found["log-loss"] < 1.25  # knowing nothing is log 3 = 1.10: it does not feel certain
-
-
-def test_the_leaky_score_flatters_and_the_honest_one_does_not():
-    frame = made_up(songs=20, song_cue=1.0)  # clips of a song are alike, songs of an artist are not
-    found = score(NEIGHBOURS, frame)
-    assert found["neighbours", "clip", "clip"] > 0.95
-    assert found["neighbours", "song", "clip"] < 0.55
-
-
-def test_an_albums_sound_is_not_taken_for_the_artist():
-    frame = made_up(artists=3, songs=12, albums=2, album_cue=1.0, artist_cue=0.05)
-    results = scoring.compare(LOGISTIC, frame)
-    found = scoring.table(results, frame)["balanced accuracy"]
-    assert found["logistic", "clip", "clip"] > 0.95
-    assert found["logistic", "song", "song"] > 0.95
-    assert found["logistic", "album", "song"] < 0.65
-    effect = scoring.album_effect(scoring.table(results, frame)).loc["logistic"]
-    assert effect["album heard"] > 0.95
-    assert effect["album not heard"] == pytest.approx(found["logistic", "album", "song"])
-    assert "songs of albums never heard" in scoring.readable(scoring.table(results, frame))
-
-
-def test_without_albums_there_is_no_score_by_album():
-    frame = made_up(artist_cue=1.0)
-    results = scoring.compare(LOGISTIC, frame)
-    assert "album" not in results
-    assert scoring.album_effect(scoring.table(results, frame)).empty
-
-
-def test_fewer_songs_to_learn_from_are_not_taken_for_the_albums_sound():
-    frame = made_up(artists=4, songs=12, albums=2, artist_cue=0.15, song_cue=0.5)
-    effect = scoring.album_effect(score_table(LOGISTIC, frame)).loc["logistic"]
-    assert 0.4 < effect["album heard"] < 0.95  # room to fall
-    assert effect["album not heard"] == pytest.approx(effect["album heard"], abs=0.12)
-
-
-def test_a_real_cue_is_found():
-    frame = made_up(artist_cue=1.0)
-    results = scoring.compare({"majority": RECIPES["majority"], **LOGISTIC}, frame)
-    scores = scoring.table(results, frame)
-    assert scoring.ranking(scores) == ["logistic", "majority"]
-    assert scoring.best_of(scores.rename(index={"majority": "m", "logistic": "majority"})) == "m"  # no control is kept
-    assert scores.loc[("logistic", "song", "song"), "balanced accuracy"] == 1
-    assert scores.loc[("majority", "song", "song"), "balanced accuracy"] <= scoring.chance(frame)
-    assert (scoring.confusion(results["song"]["logistic"][0], frame).to_numpy() == 8 * np.eye(3)).all()
-    tested = scoring.mcnemar(results, frame, "logistic", ["majority"]).loc["majority"]
-    assert tested["only the other right"] == 0
-    assert tested["p"] == pytest.approx(2 * 0.5 ** tested["only the best right"])
-
-
-def test_the_same_seed_gives_the_same_table():
-    frame = made_up(artist_cue=0.2, songs=4, clips=4)
-    few = {name: RECIPES[name] for name in ("majority", "naive Bayes", "logistic regression", "random forest")}
-    one, two = (scoring.table(scoring.compare(few, frame, repeats=2), frame) for _ in range(2))
-    pd.testing.assert_frame_equal(one, two)
-    assert scoring.AVERAGE in one.index.get_level_values("model")
-
-
-def test_the_average_is_of_the_models_that_did_best_on_inner_folds():
-    frame = made_up(artist_cue=0.25, songs=6)
-    useless = {f"majority {n}": RECIPES["majority"] for n in range(3)}
-    names = ("naive Bayes", "logistic regression", "linear discriminant")
-    found = score(useless | {name: RECIPES[name] for name in names}, frame).xs(("song", "song"), level=[1, 2])
-    assert found[scoring.AVERAGE] > found["majority 0"] + 0.2
 
 
 def test_the_best_of_many_that_know_nothing_is_corrected():
@@ -106,7 +19,7 @@ def test_the_best_of_many_that_know_nothing_is_corrected():
     results = {"song": {}}
     for name in range(20):
         songs = pd.DataFrame(draw.random((len(truth), 3)), index=truth.index, columns=["A0", "A1", "A2"])
-        results["song"][f"lot {name}"] = [scoring.Judged(songs.iloc[:0], np.log(songs))]
+        results["song"][f"lot {name}"] = [judging.Judged(songs.iloc[:0], np.log(songs))]
     best = scoring.right(results, frame).mean().max()
     expected, low, high = scoring.corrected(results, frame).values()
     assert best > 0.42
@@ -118,14 +31,11 @@ def test_copies_of_a_song_count_once():
     frame = made_up(artists=2, songs=4)
     frame["recording"] = frame["song"].replace({"A0/0.mp3": "A0/1.mp3"})
     p = pd.DataFrame({"A0": [0.9, 0.1, 0.9, 0.9] + 4 * [0.1]}, index=frame["song"].unique())
-    judged = scoring.Judged(frame.iloc[:0], np.log(p.assign(A1=1 - p["A0"])))
+    judged = judging.Judged(frame.iloc[:0], np.log(p.assign(A1=1 - p["A0"])))
     hits = scoring.right({"song": {"x": [judged]}}, frame)["x"]
     assert hits.loc["A0/1.mp3"] == 0.5  # one copy is right, the other wrong
     assert len(hits) == 7
     assert hits.drop("A0/1.mp3").eq(1).all()
-
-
-# --- measures --------------------------------------------------------------------------------
 
 
 def test_measures_are_those_of_scikit_learn():
@@ -168,7 +78,7 @@ def test_clips_of_a_song_are_drawn_together():
 
 def test_joins_are_compared():
     frame = made_up(artist_cue=0.3)
-    found = scoring.joins(scoring.compare(LOGISTIC, frame), frame)
+    found = scoring.joins(judging.compare(LOGISTIC, frame), frame)
     assert list(found.columns) == ["log", "mean", "vote"]
     assert (found > 0.6).all(axis=None)
 
@@ -180,25 +90,10 @@ def test_reliability_of_answers_that_are_as_sure_as_right():
     sure = draw.uniform(0.5, 1, len(truth))
     right = draw.random(len(truth)) < sure
     p = np.where((truth == "A0") == right, sure, 1 - sure)
-    judged = scoring.Judged(frame.iloc[:0], np.log(pd.DataFrame({"A0": p, "A1": 1 - p}, index=truth.index)))
+    judged = judging.Judged(frame.iloc[:0], np.log(pd.DataFrame({"A0": p, "A1": 1 - p}, index=truth.index)))
     bins = scoring.reliability([judged], frame)
     assert bins["songs"].sum() == 1000
     assert (abs(bins["confidence"] - bins["right"]) < 0.1).all()
-
-
-# --- frames that do not know songs -----------------------------------------------------------
-
-
-def test_a_frame_of_2018_is_scored_by_random_clips_only_and_loudly():
-    frame = made_up(songs=20, song_cue=1.0)[["artist", "silent", *ORIGINAL]]
-    with pytest.warns(UserWarning, match="LEAKY score of 2018"):
-        results = scoring.compare({n: r for n, r in RECIPES.items() if "Keras" not in n}, frame)
-    assert set(results) == {"clip"}
-    assert "2018 nine: random forest" in results["clip"]
-    assert "random forest" not in results["clip"]  # it needs what the frame lacks
-    told = scoring.readable(scoring.table(results, frame))
-    assert list(told.columns) == ["LEAKY: random clips"]
-    assert set(COLUMNS) > set(ORIGINAL)
 
 
 def test_each_column_shows_its_own_score():
@@ -221,7 +116,7 @@ def test_each_column_shows_its_own_score():
 def test_an_album_says_the_mean_of_what_its_songs_say():
     frame = made_up(artists=2, songs=4, albums=2, clips=1)
     p = pd.DataFrame({"A0": [0.9, 0.2, 0.4, 0.3] + [0.1] * 4}, index=frame["song"].unique())
-    judged = scoring.Judged(frame.iloc[:0], np.log(p.assign(A1=1 - p["A0"])))
+    judged = judging.Judged(frame.iloc[:0], np.log(p.assign(A1=1 - p["A0"])))
     truth, logs, groups = scoring.items([judged], frame, "album")
     odds = [np.sqrt(p / (1 - p) * q / (1 - q)) for p, q in ((0.9, 0.4), (0.2, 0.3))]  # every other song is of the album
     np.testing.assert_allclose(np.exp(logs["A0"]).iloc[:2], [odd / (1 + odd) for odd in odds])
@@ -229,19 +124,10 @@ def test_an_album_says_the_mean_of_what_its_songs_say():
     assert truth.tolist() == ["A0", "A0", "A1", "A1"]
 
 
-def test_the_average_is_trained_of_those_that_did_best_on_inner_folds():
-    frame = made_up(artist_cue=0.5, songs=6)
-    names = ("naive Bayes", "logistic regression", "linear discriminant")
-    recipes = {f"majority {n}": RECIPES["majority"]._replace(inner=1) for n in range(3)}
-    members = scoring.train_best(scoring.AVERAGE, recipes | {name: RECIPES[name] for name in names}, frame)
-    assert set(members) == set(names)
-    assert list(members) == sorted(members, key=lambda name: members[name].loss)
-
-
 def test_each_way_of_joining_is_its_own():
     frame = made_up(artists=2, songs=1, clips=3)[["artist", "album", "song", "silent"]]
     clips = pd.DataFrame({"A0": [0.9, 0.4, 0.4, 0.8, 0.8, 0.01]}).assign(A1=lambda table: 1 - table["A0"])
-    judged = scoring.Judged(np.log(clips), classifiers.join(np.log(clips), frame["song"]))
+    judged = judging.Judged(np.log(clips), classifiers.join(np.log(clips), frame["song"]))
     found = scoring.joins({"song": {"x": [judged]}}, frame).loc["x"]
     assert found.to_dict() == {"log": 1, "mean": 0.5, "vote": 0}
 
@@ -249,5 +135,5 @@ def test_each_way_of_joining_is_its_own():
 def test_rows_are_the_artists_and_columns_whom_songs_were_given_to():
     frame = made_up(artists=2, songs=3)
     p = pd.DataFrame({"A0": [0.9, 0.2, 0.3, 0.1, 0.1, 0.1]}, index=frame["song"].unique())
-    judged = scoring.Judged(frame.iloc[:0], np.log(p.assign(A1=1 - p["A0"])))
+    judged = judging.Judged(frame.iloc[:0], np.log(p.assign(A1=1 - p["A0"])))
     assert scoring.confusion(judged, frame).to_numpy().tolist() == [[1, 2], [0, 3]]
