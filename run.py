@@ -231,7 +231,8 @@ def work(args: argparse.Namespace) -> int:
         run_script("modeling_large.py", "--data", root)
     model = json.loads((root / "model" / "model.json").read_text(encoding="utf-8"))
     run_script("predict.py", "--data", root, "--", songs / model["held_out"])
-    print("That song was put aside: the model has not heard it.")
+    artist = read_songs(root).set_index("song")["artist"][model["held_out"]]
+    print(f"That song was put aside: the model has not heard it. It is really by {printable(artist)}.")
     summarise(root, model, time.monotonic() - started)
     if args.keep_notebooks:
         for name in NOTEBOOKS:
