@@ -25,6 +25,9 @@ def test_the_best_of_many_that_know_nothing_is_corrected():
     assert best > 0.42
     assert low < 1 / 3 < high
     assert expected < best - 0.05
+    sure = 1e-6 + pd.get_dummies(truth).astype(float)
+    results["song"]["loudness alone"] = [judging.Judged(songs.iloc[:0], np.log(sure))]
+    assert scoring.corrected(results, frame)["balanced accuracy"] == expected  # a control is never chosen
 
 
 def test_copies_of_a_song_count_once():
@@ -94,6 +97,10 @@ def test_reliability_of_answers_that_are_as_sure_as_right():
     bins = scoring.reliability([judged], frame)
     assert bins["songs"].sum() == 1000
     assert (abs(bins["confidence"] - bins["right"]) < 0.1).all()
+    assert len(bins) == 6
+    few = frame[frame["song"].str.contains(r"/\d\.mp3")]  # ten songs of each
+    judged = judged._replace(songs=judged.songs.loc[few["song"].unique()])
+    assert scoring.reliability([judged], few)["songs"].tolist() == [10, 10]  # bins of three would say nothing
 
 
 def test_each_column_shows_its_own_score():
