@@ -224,10 +224,10 @@ def work(args: argparse.Namespace) -> int:
     if not quiet:
         where = f": see {printable(next(iter(files.values())))}" if files else ""
         terminal.print_left_out(failed, "No verdict", rest=where)
-        if saved.info["none_below"] is None and len(failed) < len(rows):
-            print(f"This model always names one of its {len(saved.info['classes'])} artists, whoever a song is by.")
     if len(failed) == len(rows):
         return terminal.NOTHING_USABLE
+    if not quiet and saved.info["none_below"] is None:
+        print(f"This model always names one of its {len(saved.info['classes'])} artists, whoever a song is by.")
     return terminal.LEFT_OUT if failed else terminal.ALL_GOOD
 
 

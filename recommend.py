@@ -32,14 +32,14 @@ def choose(asked: str, index: similarity.Index, root: Path) -> tuple[str, np.nda
     if Path(asked).is_file():
         return from_file(Path(asked), index)
     songs, sought = index.songs, asked.casefold()
-    meant = (songs["song"] == asked).to_numpy()
-    if not meant.any():
-        meant = (songs["title"].str.casefold() == sought).to_numpy()
-    if not meant.any():
-        meant = _holding(songs["title"], sought)
-    if not meant.any():
-        meant = _holding(songs["song"], sought)
-    if not meant.any():
+    ways = (
+        songs["song"] == asked,
+        songs["title"].str.casefold() == sought,
+        _holding(songs["title"], sought),
+        _holding(songs["song"], sought),
+    )
+    meant = next((way.to_numpy() for way in ways if way.any()), None)
+    if meant is None:
         raise UserError(_not_found(asked, index, root))
     if meant.sum() > 1:
         several = "; ".join(songs["song"][meant][:5]) + (" …" if meant.sum() > 5 else "")
@@ -48,9 +48,9 @@ def choose(asked: str, index: similarity.Index, root: Path) -> tuple[str, np.nda
     return songs["song"][place], np.asarray(index.described[place]), meant
 
 
-def _holding(texts: pd.Series, sought: str) -> np.ndarray:
+def _holding(texts: pd.Series, sought: str) -> pd.Series:
     """Which texts hold another, in whatever capitals."""
-    return texts.str.casefold().str.contains(sought, regex=False).to_numpy()
+    return texts.str.casefold().str.contains(sought, regex=False)
 
 
 def _not_found(asked: str, index: similarity.Index, root: Path) -> str:
