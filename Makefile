@@ -5,9 +5,10 @@ PYTHON := python3
 SONGS :=
 FULL :=
 EMBEDDINGS :=
+LABEL_BY :=
 DATA := $(if $(MUSIC_DATA),$(MUSIC_DATA),data)
 PY := .venv/bin/python
-export SONGS DATA FULL EMBEDDINGS
+export SONGS DATA FULL EMBEDDINGS LABEL_BY
 # The root that has results: the one that is named, or its demo.
 RESULTS = root="$$DATA"; test -d "$$root/report" || root="$$root/demo"; \
 	test -d "$$root/report" || { echo "There are no results yet. Run: make run"; exit 1; };
@@ -21,6 +22,7 @@ help:
 	@echo "make run SONGS=~/Music    the same for music that lies elsewhere; nothing is written there"
 	@echo "make run FULL=1           the same, comparing models at length (networks that listen; hours on many songs)"
 	@echo "make run EMBEDDINGS=musicnn  the same, and a published network listens too (30 MB more; twice the time)"
+	@echo "make run LABEL_BY=tag     the same; artists by the songs' tags, not by folders"
 	@echo "make lab                  open Jupyter on the results"
 	@echo "make report               make web pages of the notebooks in report/ again, after work in make lab"
 	@echo "make test                 check the code and run the tests (a quarter of an hour)"
@@ -32,10 +34,11 @@ help:
 
 # A wrong folder is said before anything is installed.
 run: songs-are-there .venv/ready $(if $(filter musicnn,$(EMBEDDINGS)),.venv/musicnn)
-	@$(PY) run.py --data "$$DATA" $${SONGS:+--songs "$$SONGS"} $${FULL:+--full} $${EMBEDDINGS:+--embeddings "$$EMBEDDINGS"}
+	@$(PY) run.py --data "$$DATA" $${SONGS:+--songs "$$SONGS"} $${FULL:+--full} $${EMBEDDINGS:+--embeddings "$$EMBEDDINGS"} \
+	$${LABEL_BY:+--label-by "$$LABEL_BY"}
 
 songs-are-there:
-	@test -z "$(filter command,$(foreach name,songs data full embeddings,$(origin $(name))))" || \
+	@test -z "$(filter command,$(foreach name,songs data full embeddings label_by,$(origin $(name))))" || \
 	{ echo "Write it in capitals, as in: make run SONGS=~/Music"; exit 1; }
 	@case "$$SONGS" in ""|"~"*) ;; *) test -d "$$SONGS" || { echo "There is no folder $$SONGS."; exit 1; };; esac
 

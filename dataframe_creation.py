@@ -280,7 +280,10 @@ def read_frame(path: Path) -> pd.DataFrame:
         frame = frame[list(OF_2018)].rename(columns=OF_2018).assign(silent=False).reset_index(drop=True)
     missing = {"artist", "silent", *ORIGINAL} - set(frame.columns)
     if missing:
-        raise UserError(f"{printable(path)} is no frame of music: it lacks {', '.join(sorted(missing)[:5])}.")
+        raise UserError(
+            f"{printable(path)} is no frame of music: it lacks {', '.join(sorted(missing)[:5])}. One of 2018 "
+            f"would have {', '.join(OF_2018)}."
+        )
     return frame
 
 

@@ -74,8 +74,8 @@ def check_enough(songs: pd.Series) -> None:
     if (songs >= MIN_SONGS).sum() < 2:
         raise UserError(
             f"Comparing takes at least two artists with {MIN_SONGS} songs each. Songs per artist here: {_told(songs)}. "
-            "Is there a folder for each artist, and in it that artist's songs? Add some, or name the right folder with "
-            "--songs, and run this again."
+            "Is there a folder for each artist, and in it that artist's songs? Add some, or name the right folder "
+            "(--songs, or SONGS= of make), and run this again."
         )
 
 

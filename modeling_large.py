@@ -2,8 +2,9 @@
 
     python modeling_large.py                   # the frame that dataframe_creation.py made
 
-Compares models on songs and albums never heard, saves the best in data/model/, and judges by it a
-song that was put aside. It takes some forty minutes for a million clips, which modeling.ipynb would not hold in memory.
+Compares models on songs and albums never heard and saves the best in data/model/. One song is put
+aside, to ask predict.py about. It takes some forty minutes for a million clips, which
+modeling.ipynb would not hold in memory.
 """
 
 import argparse

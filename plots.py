@@ -282,7 +282,7 @@ def heard(root: Path, song: str, title: str, clips: int = 5) -> None:
         axes[3].vlines(beats, 0, onset.max(), color="C1", linestyle=":", label="beats")
         figure.colorbar(of_mel, ax=axes[1], label="dB")
         figure.colorbar(of_chroma, ax=axes[2], label="strength")
-        for ax, label in zip(axes, ("full scale = 1", "Hz (mel)", "pitch class", "onset strength"), strict=True):
+        for ax, label in zip(axes, ("full scale = 1", "Hz (mel)", "pitch class", "onsets (dB)"), strict=True):
             ax.set(xlabel="", ylabel=label)
         axes[3].set(xlim=(0, len(y) / SAMPLE_RATE))
         axes[3].set_xlabel(f"seconds (from {terminal.clock(start)} in the song)")

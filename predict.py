@@ -199,7 +199,7 @@ def work(args: argparse.Namespace) -> int:
     draw = _painter(args.plot, saved) if args.plot else None
     if not quiet:
         terminal.print_note(args.data)
-    not_learned = strangers_here(args.data, saved)
+    filed = artists_here(args.data)
     try:
         sound = saved.listens or bool(args.plot)
         for path, outcome in listen(list(songs), args, keep_sound=sound, embed=saved.embeds):
@@ -212,9 +212,10 @@ def work(args: argparse.Namespace) -> int:
                 draw(songs[path], outcome, verdict)
             if not quiet:
                 tqdm.write(f"{printable(path)}\n{verdict.in_words()}")
-                artist = not_learned.get(outcome.record["hash"])
-                if artist:
-                    tqdm.write(f"  In your library it is by {printable(artist)}, whom the model has not learned.")
+                artist = filed.get(outcome.record["hash"])
+                if artist and not verdict.known:
+                    unknown = "" if artist in saved.info["classes"] else ", whom the model has not learned"
+                    tqdm.write(f"  In your library it is by {printable(artist)}{unknown}.")
     except KeyboardInterrupt:
         kept = {kind: path for kind, path in files.items() if path != terminal.STDOUT}
         return _stop(rows, len(songs) + len(problems), kept, saved)
@@ -226,19 +227,22 @@ def work(args: argparse.Namespace) -> int:
         terminal.print_left_out(failed, "No verdict", rest=where)
     if len(failed) == len(rows):
         return terminal.NOTHING_USABLE
+    if not quiet and files:
+        print(f"Written: {', '.join(printable(path) for path in files.values())}")
+    if not quiet and args.plot:
+        print(f"Pictures in {printable(args.plot)}")
     if not quiet and saved.info["none_below"] is None:
         print(f"This model always names one of its {len(saved.info['classes'])} artists, whoever a song is by.")
     return terminal.LEFT_OUT if failed else terminal.ALL_GOOD
 
 
-def strangers_here(root: Path, saved: Saved) -> dict[str, str]:
-    """The songs of the library (by the hash of their sound) whose artists a model does not know, and these artists."""
+def artists_here(root: Path) -> dict[str, str]:
+    """The artist of each song of the library, by the hash of its sound."""
     try:
         songs = good_songs(root)
     except UserError:  # a model may be used without the library it was made from
         return {}
-    strangers = songs[~songs["artist"].isin(saved.info["classes"])]
-    return dict(zip(strangers["hash"], strangers["artist"], strict=True))
+    return dict(zip(songs["hash"], songs["artist"], strict=True))
 
 
 def _stop(rows: dict[Path, dict], count: int, files: dict[str, Path], saved: Saved) -> int:

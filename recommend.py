@@ -16,7 +16,7 @@ import terminal
 from feature_extraction import ASPECTS, describe_file
 from library import DEMUXERS, SongError, UserError, printable, read_songs, songs_folder, unsupported, whole_file
 
-FEW = 10  # songs: with fewer, what songs have in common cannot be told from chance
+FEW = 30  # songs: with fewer, what songs have in common cannot be told from chance
 WORTH_NAMING = 0.03  # what an aspect adds to the cosine to be named
 FAR = 0.9  # distance
 
@@ -80,7 +80,8 @@ def from_file(path: Path, index: similarity.Index) -> tuple[str, np.ndarray, np.
         raise UserError(f"{printable(path)}: {error}") from None
     described = similarity.describe(table[~table["silent"]].assign(song=""))
     itself = (index.songs["hash"] == record["hash"]).to_numpy()
-    return str(path), described.to_numpy()[0], itself
+    name = f"{path}, which is {index.songs['song'][itself].iloc[0]} of this library," if itself.any() else str(path)
+    return name, described.to_numpy()[0], itself
 
 
 def work(args: argparse.Namespace) -> int:
@@ -107,7 +108,7 @@ def work(args: argparse.Namespace) -> int:
         print("Nothing here sounds much like it.")
     print(told(index.quality))
     if len(index.songs) < FEW:
-        print(f"With {terminal.counted(len(index.songs), 'song')} to compare with, none of this says much.")
+        print(f"With {terminal.counted(len(index.songs), 'song')} to compare, none of this says much.")
     return write_playlist(alike, songs_folder(args.data), args.playlist) if args.playlist else terminal.ALL_GOOD
 
 

@@ -57,7 +57,8 @@ def measure(truth: pd.Series, logs: pd.DataFrame, groups: pd.Series, resamples: 
     Returns
     -------
     dict
-        Each of `WORTH`; and with `` low`` and `` high`` behind it, the ends of its interval.
+        Each of `WORTH`; and with `` low`` and `` high`` behind it, the ends of its interval; where all is
+        right, or all wrong, no resample differs, and Wilson's is taken, as if groups were alike.
         Artists count alike in the first two, whatever they have; log-loss is in nats.
     """
     artists = logs.columns
@@ -85,9 +86,17 @@ def measure(truth: pd.Series, logs: pd.DataFrame, groups: pd.Series, resamples: 
         )
     scores: dict[str, float] = {}
     for name, values in zip(WORTH, found, strict=True):
-        low, high = np.quantile(values[1:], [0.025, 0.975])
+        ends = np.quantile(values[1:], [0.025, 0.975])
+        low, high = ends if name == "log-loss" else _never_certain(ends, len(names))
         scores |= {name: float(values[0]), f"{name} low": float(low), f"{name} high": float(high)}
     return scores
+
+
+def _never_certain(ends: np.ndarray, groups: int) -> np.ndarray:
+    """Where no resample knows a mistake, or none a right answer, the end of Wilson's interval for so many groups."""
+    if ends[0] == ends[1] and ends[0] in (0, 1):
+        return np.array(binomtest(int(ends[0]) * groups, groups).proportion_ci(method="wilson"))
+    return ends
 
 
 def table(results: Results, frame: pd.DataFrame) -> pd.DataFrame:
@@ -301,7 +310,7 @@ def corrected(results: Results, frame: pd.DataFrame) -> dict[str, float]:
         for weights in drawn
         if (weights == 0).any()  # of very few songs, all may be drawn
     ]
-    low, high = np.quantile(found, [0.025, 0.975])
+    low, high = _never_certain(np.quantile(found, [0.025, 0.975]), len(artists))
     name = WORTH[0]
     return {name: float(np.mean(found)), f"{name} low": float(low), f"{name} high": float(high)}
 

@@ -104,7 +104,8 @@ def test_a_library_too_large_for_the_notebooks_gets_its_verdict_too(finished, tm
     out = capfd.readouterr().out
     assert "In their place:" in out
     assert "Balanced accuracy by song" in out
-    assert "That song was put aside: the model has not heard it. It is really by Artist " in out
+    assert "In your library it is by Artist " in out
+    assert "That song was put aside" in out
     assert "Look at" not in out
     assert not (root / "report").exists()
 
@@ -197,8 +198,13 @@ def test_too_few_artists_are_told_before_the_long_work(tmp_path, capfd):
     write_song(tmp_path / "songs/B/0.wav", tune(9, 1, 4))
     assert run.main(["--data", str(tmp_path)]) == 1
     assert "at least two artists with 4 songs each. Songs per artist here: A 4, B 1." in capfd.readouterr().err
-    assert not (tmp_path / "features").exists()
+    assert not (tmp_path / "clips").exists()
+    for number in range(1, 4):
+        (tmp_path / f"songs/B/{number}.wav").write_text("no music")  # which is known when they are cut
+    assert run.main(["--data", str(tmp_path)]) == 1
+    assert "Songs per artist here: A 4, B 1." in capfd.readouterr().err
     assert library.clip_paths(tmp_path, "A/0.wav")  # what was done is kept
+    assert not (tmp_path / "features").exists()
 
 
 def test_a_script_that_fails_ends_the_run(tmp_path, capfd):

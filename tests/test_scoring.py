@@ -65,6 +65,15 @@ def test_the_interval_is_as_wide_as_the_binomial_says():
     assert found["balanced accuracy high"] == pytest.approx(0.7 + half, abs=0.004)
 
 
+@pytest.mark.parametrize(("right", "ends"), [(1.0, (0.722, 1.0)), (0.0, (0.0, 0.278))])
+def test_ten_songs_prove_nothing_for_certain(right, ends):
+    truth = pd.Series(["A", "B"] * 5)
+    p = np.where((truth == "A") == bool(right), 0.9, 0.1)
+    found = scoring.measure(truth, np.log(pd.DataFrame({"A": p, "B": 1 - p})), pd.Series(range(10)))
+    assert found["balanced accuracy"] == right
+    assert (found["balanced accuracy low"], found["balanced accuracy high"]) == pytest.approx(ends, abs=1e-3)
+
+
 def test_clips_of_a_song_are_drawn_together():
     truth = pd.Series(["a", "b"] * 200)
     songs = pd.Series(np.arange(400) // 20 * 2 + np.arange(400) % 2)  # twenty songs of each
