@@ -92,7 +92,7 @@ def test_what_a_machine_hears_is_drawn_with_a_player(small, tmp_path, monkeypatc
         "full scale = 1",
         "Hz (mel)",
         "pitch class",
-        "onset strength",
+        "onsets (dB)",
     ]
     assert "from 0:02 in the song" in onset.get_xlabel()
     assert "<audio" in player._repr_html_()

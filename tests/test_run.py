@@ -208,8 +208,9 @@ def test_too_few_artists_are_told_before_the_long_work(tmp_path, capfd):
 
 
 def test_a_script_that_fails_ends_the_run(tmp_path, capfd):
-    (tmp_path / "songs/A").mkdir(parents=True)
-    (tmp_path / "songs/A/x.mp3").write_text("no music")
+    for song in ("A/x", "A/1", "A/2", "A/3", "B/1", "B/2", "B/3", "B/4"):
+        (tmp_path / f"songs/{song}.mp3").parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"songs/{song}.mp3").write_text("no music")
     with pytest.raises(SystemExit) as ended:
         run.main(["--data", str(tmp_path)])
     assert ended.value.code == 1
