@@ -1,5 +1,6 @@
 """The whole path, both notebooks with it, and the notebooks as they are committed."""
 
+import contextlib
 import json
 import shutil
 from pathlib import Path
@@ -205,6 +206,22 @@ def test_too_few_artists_are_told_before_the_long_work(tmp_path, capfd):
     assert "Songs per artist here: A 4, B 1." in capfd.readouterr().err
     assert library.clip_paths(tmp_path, "A/0.wav")  # what was done is kept
     assert not (tmp_path / "features").exists()
+
+
+def test_labels_by_tag_are_asked_of_the_first_script(tmp_path, monkeypatch):
+    asked = []
+
+    def run_script(name: str, *arguments: object) -> None:
+        asked.append((name, *arguments[-2:]))
+        raise SystemExit(1)
+
+    monkeypatch.setattr(run, "run_script", run_script)
+    (tmp_path / "songs/Party").mkdir(parents=True)
+    (tmp_path / "songs/Party/x.mp3").touch()  # by its folder there is one artist, and it would be refused
+    for arguments in (["--label-by", "tag"], []):
+        with contextlib.suppress(SystemExit):
+            run.main(["--data", str(tmp_path), *arguments])
+    assert asked == [("mp3_split.py", "--label-by", "tag")]
 
 
 def test_a_script_that_fails_ends_the_run(tmp_path, capfd):
