@@ -148,8 +148,9 @@ def write_page(name: str, root: Path) -> None:
     if not executed.exists():
         raise UserError(f"There is no {printable(executed)} yet. Run make run first.")
     book = nbformat.read(executed, as_version=4)
-    title = book.cells[0].source.strip().splitlines()[0].lstrip("# ")  # what a browser calls the page
-    page, _ = PAGES.from_notebook_node(book, {"metadata": {"name": title}})
+    lines = [line for cell in book.cells if cell.cell_type == "markdown" for line in cell.source.splitlines()]
+    title = next((line.removeprefix("# ") for line in lines if line.startswith("# ")), name)
+    page, _ = PAGES.from_notebook_node(book, {"metadata": {"name": title}})  # what a browser calls the page
     with alone(root, wait=True), whole_file(executed.with_suffix(".html")) as path:
         path.write_text(page, encoding="utf-8")
 

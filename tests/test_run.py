@@ -142,6 +142,10 @@ def test_web_pages_are_made_again_of_notebooks_as_they_stand(finished, tmp_path,
     for name in run.NOTEBOOKS:
         page = report / f"{name}.html"
         assert "<title>My own words</title>" in page.read_text(encoding="utf-8")
+        book.cells = book.cells[1:]
+        nbformat.write(book, report / f"{name}.ipynb")
+        run.write_page(name, tmp_path)
+        assert f"<title>{name}</title>" in page.read_text(encoding="utf-8")
         assert page.stat().st_size < 15_000_000
     assert run.main(["--data", str(tmp_path / "nowhere"), "--report"]) == 1
     assert "Run make run first" in capsys.readouterr().err
