@@ -211,11 +211,9 @@ def work(args: argparse.Namespace) -> int:
             if draw:
                 draw(songs[path], outcome, verdict)
             if not quiet:
-                tqdm.write(f"{printable(path)}\n{verdict.in_words()}")
-                artist = filed.get(outcome.record["hash"])
-                if artist and not verdict.known:
-                    unknown = "" if artist in saved.info["classes"] else ", whom the model has not learned"
-                    tqdm.write(f"  In your library it is by {printable(artist)}{unknown}.")
+                tqdm.write(
+                    f"{printable(path)}\n{verdict.in_words()}{_beside(verdict, filed.get(outcome.record['hash']))}"
+                )
     except KeyboardInterrupt:
         kept = {kind: path for kind, path in files.items() if path != terminal.STDOUT}
         return _stop(rows, len(songs) + len(problems), kept, saved)
@@ -227,13 +225,20 @@ def work(args: argparse.Namespace) -> int:
         terminal.print_left_out(failed, "No verdict", rest=where)
     if len(failed) == len(rows):
         return terminal.NOTHING_USABLE
-    if not quiet and files:
-        print(f"Written: {', '.join(printable(path) for path in files.values())}")
-    if not quiet and args.plot:
-        print(f"Pictures in {printable(args.plot)}")
+    if not quiet:
+        written = [*files.values(), *([args.plot] if args.plot else [])]
+        print(*(f"Written: {printable(path)}\n" for path in written), sep="", end="")
     if not quiet and saved.info["none_below"] is None:
         print(f"This model always names one of its {len(saved.info['classes'])} artists, whoever a song is by.")
     return terminal.LEFT_OUT if failed else terminal.ALL_GOOD
+
+
+def _beside(verdict: Verdict, artist: str | None) -> str:
+    """A line for a song that the library knows and the model does not."""
+    if not artist or verdict.known:
+        return ""
+    unknown = "" if artist in verdict.song.index else ", whom the model has not learned"
+    return f"\n  In your library it is by {printable(artist)}{unknown}."
 
 
 def artists_here(root: Path) -> dict[str, str]:
