@@ -320,6 +320,7 @@ def test_a_folder_is_judged_in_a_table_and_left_as_it_is(root, messy, tmp_path, 
     out = capsys.readouterr().out
     assert "two.mp3\n  Artist B " in out
     assert "No verdict (2 songs):" in out
+    assert f"Written: {table}\n" in out
 
 
 def test_json_keeps_to_its_schema(root, messy, capsys):
