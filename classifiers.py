@@ -61,7 +61,7 @@ class Recipe(NamedTuple):
     clips_per_song: int | None = None  # it learns from at most so many
 
 
-CONTROLS = ("majority", "loudness alone")  # what any model should beat; compared, but never kept
+CONTROLS = MAJORITY, LOUDNESS_ALONE = "majority", "loudness alone"  # what any model should beat; never kept
 
 
 def models(*, listening: bool = False, embedded: bool = False) -> dict[str, Recipe]:
@@ -76,8 +76,8 @@ def models(*, listening: bool = False, embedded: bool = False) -> dict[str, Reci
     """
     classics = _classics()
     table = {
-        CONTROLS[0]: Recipe(DummyClassifier(strategy="prior"), columns=RMS, inner=0),
-        CONTROLS[1]: classics["logistic regression"]._replace(columns=RMS),
+        MAJORITY: Recipe(DummyClassifier(strategy="prior"), columns=RMS, inner=0),
+        LOUDNESS_ALONE: classics["logistic regression"]._replace(columns=RMS),
     }
     for name, recipe in (classics | {"Keras dense net": Recipe(dense_net(), inner=1)}).items():
         # The network of 2018 was not calibrated either, and to train one takes seconds however small it is.

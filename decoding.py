@@ -18,7 +18,7 @@ import imageio_ffmpeg
 import mutagen
 import numpy as np
 
-from library import DEMUXERS, SongError, printable
+from library import DEMUXERS, SongError, printable, unsupported
 
 SAMPLE_RATE = 22_050  # Hz
 FULL_SCALE = 32_768  # what the samples of a clip are divided by, to lie between -1 and 1
@@ -112,7 +112,7 @@ class Listening:
     Parameters
     ----------
     path : Path
-        An audio file with a suffix that `library.DEMUXERS` knows.
+        An audio file.
     max_hours : float
         Longer songs are refused; positive.
 
@@ -140,8 +140,11 @@ class Listening:
         Raises
         ------
         SongError
-            If the file cannot be read, is too long, or takes too long.
+            If its suffix is none that `library.DEMUXERS` knows, or it cannot be read, is too long, or
+            takes too long.
         """
+        if self.path.suffix.lower() not in DEMUXERS:
+            raise SongError(unsupported(self.path.suffix))
         header = read_header(self.path)
         self._check(header["announced"] or 0)
         digest, samples, clips, silent = hashlib.blake2b(digest_size=16), 0, 0, 0

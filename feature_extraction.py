@@ -275,7 +275,7 @@ def describe_file(path: Path, max_hours: float = MAX_HOURS, *, embed: bool = Fal
     Parameters
     ----------
     path : Path
-        An audio file with a suffix that `library.DEMUXERS` knows.
+        An audio file.
     max_hours : float
         Longer songs are refused.
     embed : bool
@@ -291,7 +291,7 @@ def describe_file(path: Path, max_hours: float = MAX_HOURS, *, embed: bool = Fal
     Raises
     ------
     SongError
-        If the file cannot be read or is too long.
+        See `decoding.Listening`.
     """
     listening = Listening(path, max_hours)
     heard = stacks(clip / np.float32(FULL_SCALE) for clip in listening)

@@ -25,14 +25,12 @@ from classifiers import some_of
 from decoding import CLIP_SECONDS, Listening
 from feature_extraction import describe_file
 from library import (
-    DEMUXERS,
     SongError,
     UserError,
     find_songs,
     good_songs,
     printable,
     suffixed,
-    unsupported,
     whole_file,
 )
 from model_files import Saved, load
@@ -156,8 +154,6 @@ def hear(path: str | Path, *, keep_sound: bool = False, embed: bool = False) -> 
     path = Path(path)
     if not path.exists():
         raise SongError("there is no such file")
-    if path.suffix.lower() not in DEMUXERS:
-        raise SongError(unsupported(path.suffix))
     table, record = describe_file(path, embed=embed)
     if table is None:
         by_none = ", so by none of these" if record["status"] == "silent" else ""
@@ -199,7 +195,7 @@ def work(args: argparse.Namespace) -> int:
     draw = _painter(args.plot, saved) if args.plot else None
     if not quiet:
         terminal.print_note(args.data)
-    filed = artists_here(args.data)
+    filed = {} if quiet else artists_here(args.data)
     try:
         sound = saved.listens or bool(args.plot)
         for path, outcome in listen(list(songs), args, keep_sound=sound, embed=saved.embeds):
@@ -226,10 +222,10 @@ def work(args: argparse.Namespace) -> int:
     if len(failed) == len(rows):
         return terminal.NOTHING_USABLE
     if not quiet:
-        written = [*files.values(), *([args.plot] if args.plot else [])]
-        print(*(f"Written: {printable(path)}\n" for path in written), sep="", end="")
-    if not quiet and saved.info["none_below"] is None:
-        print(f"This model always names one of its {len(saved.info['classes'])} artists, whoever a song is by.")
+        for path in filter(None, (*files.values(), args.plot)):
+            print(f"Written: {printable(path)}")
+        if saved.info["none_below"] is None:
+            print(f"This model always names one of its {len(saved.info['classes'])} artists, whoever a song is by.")
     return terminal.LEFT_OUT if failed else terminal.ALL_GOOD
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 import similarity
 import terminal
 from feature_extraction import ASPECTS, describe_file
-from library import DEMUXERS, SongError, UserError, printable, read_songs, songs_folder, unsupported, whole_file
+from library import SongError, UserError, printable, read_songs, songs_folder, whole_file
 
 FEW = 30  # songs: with fewer, what songs have in common cannot be told from chance
 WORTH_NAMING = 0.03  # what an aspect adds to the cosine to be named
@@ -71,8 +71,6 @@ def _not_found(asked: str, index: similarity.Index, root: Path) -> str:
 def from_file(path: Path, index: similarity.Index) -> tuple[str, np.ndarray, np.ndarray]:
     """As `choose`, for a file. Where the library holds this very recording, that is it."""
     try:
-        if path.suffix.lower() not in DEMUXERS:
-            raise SongError(unsupported(path.suffix))
         table, record = describe_file(path)
         if table is None:
             raise SongError(f"{record['status']}: {record['reason']}")

@@ -31,6 +31,7 @@ from PIL import Image
 import demo_songs
 import embeddings
 import terminal
+from classifiers import LOUDNESS_ALONE
 from folds import MIN_SONGS, check_enough
 from library import (
     UserError,
@@ -207,9 +208,9 @@ def summarise(root: Path, model: dict, seconds: float) -> None:
     print(
         f"Best of the models on songs never heard: {model['name']}. Balanced accuracy by song, with 95 % intervals: "
         f"{with_interval(scores['songs never heard'])}, where guessing gets {scores['guessing']:.2f} "
-        f"and loudness alone {with_interval(scores['loudness alone'])}."
+        f"and {LOUDNESS_ALONE} {with_interval(scores[LOUDNESS_ALONE])}."
     )
-    if scores["loudness alone"]["balanced accuracy"] >= scores["songs never heard"]["balanced accuracy"]:
+    if scores[LOUDNESS_ALONE]["balanced accuracy"] >= scores["songs never heard"]["balanced accuracy"]:
         print("Loudness alone does as well, so this need not be the music.")
     print(f"To be the best of so many flatters: {CHOSEN}, it gets {with_interval(scores[CHOSEN])}.")
     if clip and leaky:

@@ -8,6 +8,7 @@ from classifiers import (
     CONTROLS,
     JOINS,
     LEAST,
+    LOUDNESS_ALONE,
     artists_of,
     cooled,
     join,
@@ -280,8 +281,8 @@ def summary(best: str, results: Results, scores: pd.DataFrame, frame: pd.DataFra
     rows = {"songs never heard": ("song", "song"), "their clips": ("song", "clip")}
     rows |= {"leaky: random clips": ("clip", "clip"), "songs of albums never heard": ("album", "song")}
     told = {title: scores.loc[(best, *row)].to_dict() for title, row in rows.items() if (best, *row) in scores.index}
-    loudness = scores.loc[("loudness alone", "song", "song")].to_dict()
-    return {"guessing": chance(frame), "loudness alone": loudness, CHOSEN: corrected(results, frame)} | told
+    loudness = scores.loc[(LOUDNESS_ALONE, "song", "song")].to_dict()
+    return {"guessing": chance(frame), LOUDNESS_ALONE: loudness, CHOSEN: corrected(results, frame)} | told
 
 
 def corrected(results: Results, frame: pd.DataFrame) -> dict[str, float]:
