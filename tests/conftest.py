@@ -113,11 +113,11 @@ def write_song(path: Path, y: np.ndarray, rate: int = RATE) -> Path:
     return path
 
 
-def write_artists(songs: Path, artists: int = 2, each: int = 4, seconds: float = 8) -> None:
+def write_artists(songs: Path, artists: int = 2, each: int = 4, seconds: float = 8, albums: int = 2) -> None:
     """Write songs/<Artist A>/Album <1 or 2>/Song <n>.mp3 and so on."""
     for artist in range(artists):
         for song in range(each):
-            name = f"Artist {'ABCDEFGH'[artist]}/Album {1 + song % 2}/Song {song + 1}.mp3"
+            name = f"Artist {'ABCDEFGH'[artist]}/Album {1 + song % albums}/Song {song + 1}.mp3"
             write_song(songs / name, tune(artist, song, seconds))
 
 

@@ -6,8 +6,9 @@ import shutil
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
-from conftest import made_up, tune, write_artists, write_library, write_song
+from conftest import RATE, made_up, tune, write_artists, write_library, write_song
 from nbclient.exceptions import DeadKernelError
 
 import demo_songs
@@ -27,11 +28,17 @@ def outputs(path: Path) -> list[dict]:
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A library through which `run` went, from songs that lie elsewhere."""
+    """A library through which `run` went, from songs that lie elsewhere, and as nasty as real ones are."""
     folder = tmp_path_factory.mktemp("run")
-    write_artists(folder / "my music")
-    write_song(folder / "my music/Joey <b>Bada$$ & $_$/One.mp3", tune(2, 1, 4))  # and a name with everything in it
-    (folder / "my music/Artist A/broken.mp3").write_text("no music")  # a reject stops nothing
+    songs = folder / "my music"
+    write_artists(songs, albums=1)  # two artists of four songs, and one album by all
+    # The longest song is by an artist with no other, whose name has everything in it.
+    write_song(songs / "Joey <b>Bada$$ & $_$/Album 1/One.mp3", tune(2, 1, 30))
+    write_song(songs / "Hush/Album 1/One.mp3", np.concatenate([np.zeros(6 * RATE), tune(3, 1, 2)]))  # silent but for a clip
+    for artist, count in (("Two", 2), ("Three", 3)):
+        for song in range(count):
+            write_song(songs / f"{artist}/Album 1/{song}.mp3", tune(3 + count, song, 4))
+    (songs / "Artist A/broken.mp3").write_text("no music")  # a reject stops nothing
     before = [(HERE / f"{name}.ipynb").read_bytes() for name in run.NOTEBOOKS]
     status = run.main(["--data", str(folder / "root"), "--songs", str(folder / "my music")])
     after = [(HERE / f"{name}.ipynb").read_bytes() for name in run.NOTEBOOKS]
@@ -54,9 +61,9 @@ def test_the_whole_path(finished, capfd):
     assert not list((folder / "my music").rglob("*.wav"))
     run.summarise(root, info, 60)
     out = capfd.readouterr().out
-    assert "10 songs, 1 left out" in out
-    assert "34 clips" in out
-    assert "Not compared, having fewer than 4 songs: Joey" in out
+    assert "16 songs, 1 left out" in out
+    assert "61 clips" in out
+    assert "Not compared, having fewer than 4 songs: Hush, Joey <b>Bada$$ & $_$, Three, Two" in out
     assert "Balanced accuracy by song" in out
 
 
@@ -192,7 +199,7 @@ def test_thirty_artists_whose_clips_are_gone(tmp_path):
 
 
 def test_models_of_a_tiny_library_without_clips(tmp_path):
-    write_library(tmp_path, made_up(artists=3, songs=4, clips=3, artist_cue=1.0))
+    write_library(tmp_path, made_up(artists=3, songs=4, clips=3, artist_cue=1.0, albums=2))
     run.run_notebook("modeling", tmp_path)
     assert "It is really by A" in sentences(tmp_path, "modeling")
 
