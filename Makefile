@@ -34,7 +34,7 @@ help:
 
 # A wrong folder is said before anything is installed.
 run: songs-are-there .venv/ready $(if $(filter musicnn,$(EMBEDDINGS)),.venv/musicnn)
-	@$(PY) run.py --data "$$DATA" $${SONGS:+--songs "$$SONGS"} $${FULL:+--full} $${EMBEDDINGS:+--embeddings "$$EMBEDDINGS"} \
+	@$(PY) -m soundalike --data "$$DATA" $${SONGS:+--songs "$$SONGS"} $${FULL:+--full} $${EMBEDDINGS:+--embeddings "$$EMBEDDINGS"} \
 	$${LABEL_BY:+--label-by "$$LABEL_BY"}
 
 songs-are-there:
@@ -43,14 +43,14 @@ songs-are-there:
 	@case "$$SONGS" in ""|"~"*) ;; *) test -d "$$SONGS" || { echo "There is no folder $$SONGS."; exit 1; };; esac
 
 demo-notebooks: .venv/ready
-	@$(PY) demo_songs.py --data data
-	@$(PY) run.py --data data/demo --keep-notebooks
+	@$(PY) -m soundalike.audio.demo --data data
+	@$(PY) -m soundalike --data data/demo --keep-notebooks
 
 report: .venv/ready
-	@$(RESULTS) $(PY) run.py --report --data "$$root"
+	@$(RESULTS) $(PY) -m soundalike --report --data "$$root"
 
 pictures: .venv/ready
-	@$(PY) run.py --report --keep-pictures --data "$$DATA"
+	@$(PY) -m soundalike --report --keep-pictures --data "$$DATA"
 
 lab: .venv/ready
 	@$(RESULTS) MUSIC_DATA="$$(cd "$$root" && pwd)" PYTHONPATH="$(CURDIR)" $(PY) -m jupyter lab "$$root/report"

@@ -23,11 +23,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-import embeddings
-import terminal
-import workers
 from feature_extraction import COLUMNS, ORIGINAL, SETTINGS, fits, noted_in
-from library import (
+from soundalike import cli, parallel
+from soundalike.features import musicnn
+from soundalike.library.paths import (
     GOOD,
     RECORD,
     SongError,
@@ -51,7 +50,7 @@ PICKLE_LIMIT = 1.0  # GB; the notebooks hold several copies of what is in it
 
 LABELS = ["artist", "album", "song"]
 KEYS = ["clip", "start", "silent"]
-EMBEDDED = COLUMNS + embeddings.COLUMNS  # what tables hold if they were asked to
+EMBEDDED = COLUMNS + musicnn.COLUMNS  # what tables hold if they were asked to
 NOTED = "_common_metadata"  # in the frame's folder: what it was made from; readers of Parquet do not take it for data
 
 # The columns of a frame of 2018, and what they are called now. Its RMS was on another scale.
@@ -179,7 +178,7 @@ def attributes(root: Path) -> dict:
     Returns
     -------
     dict
-        ``made_from`` (see `fingerprint`), ``settings``, ``embedded`` (`embeddings.STAMP` or nothing),
+        ``made_from`` (see `fingerprint`), ``settings``, ``embedded`` (`musicnn.STAMP` or nothing),
         ``versions``, ``songs``, ``clips``, and ``pickled``: what `_end_of` says of its pickle. Empty where
         there is no frame.
     """
@@ -206,7 +205,7 @@ def noted_of(root: Path) -> dict:
 
 def _check_made_by(noted: dict, path: Path) -> None:
     """Let no model learn from numbers that today's code would not make, and be known by today's settings."""
-    if noted.get("settings", SETTINGS) != SETTINGS or noted.get("embedded", "") not in ("", embeddings.STAMP):
+    if noted.get("settings", SETTINGS) != SETTINGS or noted.get("embedded", "") not in ("", musicnn.STAMP):
         raise UserError(
             f"{printable(path)} was made by other features than those of today. Run feature_extraction.py and "
             "dataframe_creation.py again."
@@ -272,8 +271,8 @@ def read_frame(path: Path) -> pd.DataFrame:
         raise UserError(f"{printable(path)} is none of {', '.join(readers)}.")
     if not path.exists():
         beside = path.with_suffix(".parquet")
-        large = f" {printable(beside)} is too large for one; modeling_large.py reads that." if beside.is_dir() else ""
-        raise UserError(f"There is no {printable(path)}.{large}")
+        large = f" {printable(beside)} is too large for one; python -m soundalike.evaluation.large reads that."
+        raise UserError(f"There is no {printable(path)}.{large if beside.is_dir() else ''}")
     frame = readers[path.suffix](path)
     _check_made_by(frame.attrs, path)
     if set(OF_2018) <= set(frame.columns):
@@ -298,15 +297,15 @@ def work(args: argparse.Namespace) -> int:
     root = args.data
     if args.status:
         print("\n".join(status(root)))
-        return terminal.ALL_GOOD
+        return cli.ALL_GOOD
     good = good_songs(root)
-    terminal.print_note(root)
+    cli.print_note(root)
     with alone(root):
         left_out = renew(good, args)
-    terminal.print_left_out(left_out)
+    cli.print_left_out(left_out)
     if left_out:
-        print(f"To make missing tables: {terminal.command('feature_extraction.py', root)}, then this again.")
-    return terminal.LEFT_OUT if left_out else terminal.ALL_GOOD
+        print(f"To make missing tables: {cli.command('feature_extraction.py', root)}, then this again.")
+    return cli.LEFT_OUT if left_out else cli.ALL_GOOD
 
 
 def described(good: pd.DataFrame, root: Path) -> tuple[pd.DataFrame, list[str], dict[str, str]]:
@@ -324,7 +323,7 @@ def described(good: pd.DataFrame, root: Path) -> tuple[pd.DataFrame, list[str], 
     if heard.any() and not heard[ready].all():
         print(
             f"Of {len(songs):,} songs, {int(heard.sum()):,} have musicnn's numbers, so the frame does without. For the "
-            f"others: {terminal.command('feature_extraction.py', root)} --embeddings musicnn, then this again."
+            f"others: {cli.command('feature_extraction.py', root)} --embeddings musicnn, then this again."
         )
     return songs, EMBEDDED if heard[ready].all() else COLUMNS, left_out
 
@@ -344,11 +343,11 @@ def renew(good: pd.DataFrame, args: argparse.Namespace) -> dict[str, str]:
     """Gather the tables of good songs and write the frame, if it is out of date; returns what is not in it, and why."""
     root = args.data
     songs, columns, left_out = described(good, root)
-    embedded = embeddings.STAMP if columns == EMBEDDED else ""
+    embedded = musicnn.STAMP if columns == EMBEDDED else ""
     size = 4e-9 * len(columns) * int(songs["clips"].sum())  # GB, labels left out
     small = size <= args.pickle_limit
     if is_up_to_date(root, fingerprint(songs, embedded), small):
-        print(f"{printable(root / 'df_music.parquet')} is up to date: {terminal.counted(len(songs), 'song')}.")
+        print(f"{printable(root / 'df_music.parquet')} is up to date: {cli.counted(len(songs), 'song')}.")
         return left_out
     with whole_file(root / "df_music.parquet") as folder:
         folder.mkdir()
@@ -360,8 +359,8 @@ def renew(good: pd.DataFrame, args: argparse.Namespace) -> dict[str, str]:
         noted = {"made_from": fingerprint(songs, embedded), "settings": SETTINGS, "embedded": embedded}
         finish(folder, root, noted | {"versions": versions(), "songs": len(songs), "clips": clips}, small)
     print(
-        f"{terminal.counted(clips, 'clip')} of {terminal.counted(len(songs), 'song')} by "
-        f"{terminal.counted(songs['artist'].nunique(), 'artist')}, {len(columns):,} features each, "
+        f"{cli.counted(clips, 'clip')} of {cli.counted(len(songs), 'song')} by "
+        f"{cli.counted(songs['artist'].nunique(), 'artist')}, {len(columns):,} features each, "
         f"in {printable(root / 'df_music.parquet')}{' and df_music.pkl' if small else ''}."
     )
     if not small:
@@ -377,7 +376,7 @@ def gather(songs: pd.DataFrame, columns: list[str], folder: Path, args: argparse
     writing = functools.partial(write_part, root=args.data, folder=folder, columns=columns)
     clips = 0
     left_out: dict[str, str] = {}
-    for _, outcome in workers.run(
+    for _, outcome in parallel.run(
         writing, parts(songs, columns), label="Gathering", unit="files", jobs=args.jobs, scheduler=args.scheduler
     ):
         if isinstance(outcome, SongError):
@@ -431,12 +430,12 @@ def status(root: Path) -> list[str]:
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = terminal.parser(__doc__)
-    workers.add_arguments(parser)
+    parser = cli.parser(__doc__)
+    parallel.add_arguments(parser)
     parser.add_argument("--status", action="store_true", help="say how far the three steps are, and stop")
     parser.add_argument(
         "--pickle-limit",
-        type=terminal.number("a size in gigabytes", below=1e6, zero=True),
+        type=cli.number("a size in gigabytes", below=1e6, zero=True),
         default=PICKLE_LIMIT,
         metavar="GB",
         help="write no larger pickle",
@@ -446,7 +445,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the script; returns its exit status."""
-    return terminal.run(work, parse_args(argv))
+    return cli.run(work, parse_args(argv))
 
 
 if __name__ == "__main__":

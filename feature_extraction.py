@@ -27,13 +27,22 @@ import pyarrow.parquet as pq
 import soundfile
 from threadpoolctl import threadpool_limits
 
-import embeddings
 import mp3_split
-import spectra
-import terminal
-import workers
-from decoding import CLIP_SAMPLES, CLIP_SECONDS, FULL_SCALE, MAX_HOURS, SAMPLE_RATE, SILENCE_DBFS, Listening, is_silent
-from library import (
+from soundalike import cli, parallel
+from soundalike.audio.decoding import (
+    CLIP_SAMPLES,
+    CLIP_SECONDS,
+    FULL_SCALE,
+    MAX_HOURS,
+    SAMPLE_RATE,
+    SILENCE_DBFS,
+    Listening,
+    is_silent,
+)
+from soundalike.features import musicnn, spectra
+from soundalike.features.song_level import WholeSong
+from soundalike.features.spectra import DYNAMIC_RANGE, HOP_LENGTH, N_FFT, N_MELS, ROLLOFF, Spectra
+from soundalike.library.paths import (
     GOOD,
     SongError,
     alone,
@@ -44,8 +53,6 @@ from library import (
     table_path,
     whole_file,
 )
-from spectra import DYNAMIC_RANGE, HOP_LENGTH, N_FFT, N_MELS, ROLLOFF, Spectra
-from whole_song import WholeSong
 
 STACK = 16  # clips analysed at once; more do not fit a processor's cache
 
@@ -209,7 +216,7 @@ def describe(song: Iterable[np.ndarray], *, embed: bool = False) -> pd.DataFrame
     Returns
     -------
     pd.DataFrame
-        Columns ``clip``, ``start`` (s), ``silent``, then `COLUMNS`, and `embeddings.COLUMNS` if asked for.
+        Columns ``clip``, ``start`` (s), ``silent``, then `COLUMNS`, and `musicnn.COLUMNS` if asked for.
     """
     whole, values, silent, heard = WholeSong(), [], [], []
     # On one thread, as in the workers: how sums are shared out among threads changes their last digits.
@@ -220,13 +227,13 @@ def describe(song: Iterable[np.ndarray], *, embed: bool = False) -> pd.DataFrame
             silent.append(is_silent(stack))
             whole.hear(shared)
             if embed:
-                heard.append(embeddings.embed(stack))
+                heard.append(musicnn.embed(stack))
         of_song = np.concatenate([np.atleast_1d(feature.compute(whole)) for feature in SONG_FEATURES.values()])
     of_clips = np.concatenate(values)
     of_song = np.tile(of_song.astype(np.float32), (len(of_clips), 1))
     values, names = [of_clips, of_song], COLUMNS
     if embed:
-        values, names = [*values, np.concatenate(heard)], COLUMNS + embeddings.COLUMNS
+        values, names = [*values, np.concatenate(heard)], COLUMNS + musicnn.COLUMNS
     table = pd.DataFrame(np.concatenate(values, axis=1), columns=names)
     table.insert(0, "clip", np.arange(len(table)))
     table.insert(1, "start", table["clip"] * float(CLIP_SECONDS))
@@ -304,7 +311,7 @@ def describe_song(song: str, *, root: Path, embed: bool = False) -> int:
     """Write the table of one song; returns its number of clips."""
     record, paths = read_record(root, song), clip_paths(root, song)
     if record is None or len(paths) != record.get("clips"):
-        raise SongError(f"only {terminal.counted(len(paths), 'clip')} of it left; run mp3_split.py again")
+        raise SongError(f"only {cli.counted(len(paths), 'clip')} of it left; run mp3_split.py again")
     write_table(describe(stacks(map(read_clip, paths)), embed=embed), record, song, root)
     return len(paths)
 
@@ -333,8 +340,8 @@ def write_table(table: pd.DataFrame, record: dict, song: str, root: Path) -> Non
     ):
         writer.write_table(made)
         noted = {"made_by": stamp(record["hash"]), "record": json.dumps(record)}
-        if embeddings.COLUMNS[0] in table:
-            noted["embeddings"] = embeddings.STAMP
+        if musicnn.COLUMNS[0] in table:
+            noted["embeddings"] = musicnn.STAMP
         writer.add_key_value_metadata(noted)
 
 
@@ -357,7 +364,7 @@ def fits(noted: dict[str, str], digest: str, embed: bool) -> bool:
 
     That it also holds what musicnn heard, though nobody asked for it, does no harm.
     """
-    return noted.get("made_by") == stamp(digest) and (not embed or noted.get("embeddings") == embeddings.STAMP)
+    return noted.get("made_by") == stamp(digest) and (not embed or noted.get("embeddings") == musicnn.STAMP)
 
 
 def heard_before(song: str, *, songs: Path, root: Path, embed: bool = False) -> dict | None:
@@ -376,10 +383,10 @@ def work(args: argparse.Namespace) -> int:
     """Describe all good songs."""
     if args.list:
         print_columns()
-        return terminal.ALL_GOOD
+        return cli.ALL_GOOD
     root, embed = args.data, bool(args.embeddings)
     if embed:
-        embeddings.check()
+        musicnn.check()
     if args.from_songs:
         hear, heard = (functools.partial(function, embed=embed) for function in (hear_song, heard_before))
         table, listened = mp3_split.survey(args, hear, heard, label="Describing")
@@ -390,7 +397,7 @@ def work(args: argparse.Namespace) -> int:
     with alone(root):
         pending = [song for song, digest in songs.items() if not fits(noted_in(song, root), digest, embed)]
         known = sum(table_path(root, song).exists() for song in pending)
-        for song, outcome in workers.run(
+        for song, outcome in parallel.run(
             describing, pending, label="Describing", jobs=args.jobs, scheduler=args.scheduler
         ):
             if isinstance(outcome, SongError):
@@ -398,16 +405,16 @@ def work(args: argparse.Namespace) -> int:
             else:
                 done += outcome
     described = len(songs) - len(failed)
-    terminal.print_note(root)
+    cli.print_note(root)
     where = printable(root / "features")
-    also = f" and {len(embeddings.COLUMNS):,} numbers of musicnn" if embed else ""
-    print(f"{terminal.counted(described, 'song')} described by {len(COLUMNS)} features{also} in {where}.")
+    also = f" and {len(musicnn.COLUMNS):,} numbers of musicnn" if embed else ""
+    print(f"{cli.counted(described, 'song')} described by {len(COLUMNS)} features{also} in {where}.")
     again = f", of them {known:,} that were out of date" if known else ""
-    print(f"Songs described now: {len(pending) - len(failed):,} ({terminal.counted(done, 'clip')}){again}.")
-    terminal.print_left_out(failed)
+    print(f"Songs described now: {len(pending) - len(failed):,} ({cli.counted(done, 'clip')}){again}.")
+    cli.print_left_out(failed)
     if not described:
-        return terminal.NOTHING_USABLE
-    return terminal.LEFT_OUT if failed else terminal.ALL_GOOD
+        return cli.NOTHING_USABLE
+    return cli.LEFT_OUT if failed else cli.ALL_GOOD
 
 
 def print_columns() -> None:
@@ -422,18 +429,18 @@ def print_columns() -> None:
     print(
         "With --embeddings musicnn also, of the networks that learned from MagnaTagATune (mtt) and Million Song (msd):"
     )
-    for name, meaning in embeddings.MEANINGS.items():
+    for name, meaning in musicnn.MEANINGS.items():
         print(f"{name:20}  {meaning}")
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = terminal.parser(__doc__)
+    parser = cli.parser(__doc__)
     parser.add_argument("--list", action="store_true", help="print every column and its meaning, and stop")
     parser.add_argument(
-        "--embeddings", choices=embeddings.NAMES, help="also have a published network listen; twice as slow or slower"
+        "--embeddings", choices=musicnn.NAMES, help="also have a published network listen; twice as slow or slower"
     )
-    workers.add_arguments(parser)
+    parallel.add_arguments(parser)
     parser.add_argument("--from-songs", action="store_true", help="listen to the songs instead of their clips")
     mp3_split.add_arguments(parser.add_argument_group("with --from-songs, as in mp3_split.py"))
     args = parser.parse_args(argv)
@@ -445,7 +452,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the script; returns its exit status."""
-    return terminal.run(work, parse_args(argv))
+    return cli.run(work, parse_args(argv))
 
 
 if __name__ == "__main__":

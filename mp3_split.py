@@ -20,10 +20,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-import terminal
-import workers
-from decoding import CLIP_SECONDS, MAX_HOURS, SAMPLE_RATE, SILENCE_DBFS, Listening
-from library import (
+from soundalike import cli, parallel
+from soundalike.audio.decoding import CLIP_SECONDS, MAX_HOURS, SAMPLE_RATE, SILENCE_DBFS, Listening
+from soundalike.library.paths import (
     GOOD,
     RECORD,
     SONG_COLUMNS,
@@ -232,7 +231,7 @@ def survey(
             keep(song, record) if record else pending.append(song)
         if check:
             check(pending, songs, root)
-        for song, outcome in workers.run(
+        for song, outcome in parallel.run(
             functools.partial(listen, songs=songs, root=root, max_hours=args.max_hours),
             pending,
             label=label,
@@ -272,46 +271,44 @@ def summarise(table: pd.DataFrame, listened: int, place: Path) -> int:
     """Print what became of every song, whose clips or descriptions are in a place; return the exit status."""
     counts = table["status"].value_counts()
     good, bad = table[table["status"].isin(GOOD)], table[~table["status"].isin(GOOD)]
-    terminal.print_note(place.parent)
-    print(f"{terminal.counted(len(table), 'song')}: {', '.join(f'{n:,} {status}' for status, n in counts.items())}")
+    cli.print_note(place.parent)
+    print(f"{cli.counted(len(table), 'song')}: {', '.join(f'{n:,} {status}' for status, n in counts.items())}")
     print(
-        f"{terminal.counted(int(good['clips'].sum()), 'clip')} in {printable(place)} "
+        f"{cli.counted(int(good['clips'].sum()), 'clip')} in {printable(place)} "
         f"({int(good['silent_clips'].sum()):,} silent; {good['dropped'].sum():,.1f} s at songs' ends filled no clip). "
         f"Songs listened to now: {listened:,}."
     )
     by_tag = int((~good["song"].str.contains("/")).sum())
     if by_tag:
-        print(f"{terminal.counted(by_tag, 'song')} in no artist's folder: labelled by the artist tag.")
+        print(f"{cli.counted(by_tag, 'song')} in no artist's folder: labelled by the artist tag.")
     where = f": see {printable(place.parent / 'songs.csv')}"
-    terminal.print_left_out(dict(zip(bad["song"], bad["status"] + ": " + bad["reason"], strict=True)), rest=where)
+    cli.print_left_out(dict(zip(bad["song"], bad["status"] + ": " + bad["reason"], strict=True)), rest=where)
     if "rejected" in counts:
         print("What was rejected is tried again the next time: mend or replace it, and run this again.")
     if good.empty:
-        return terminal.NOTHING_USABLE
-    return terminal.ALL_GOOD if bad.empty else terminal.LEFT_OUT
+        return cli.NOTHING_USABLE
+    return cli.ALL_GOOD if bad.empty else cli.LEFT_OUT
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = terminal.parser(__doc__)
+    parser = cli.parser(__doc__)
     add_arguments(parser)
-    workers.add_arguments(parser)
+    parallel.add_arguments(parser)
     return parser.parse_args(argv)
 
 
 def add_arguments(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
     """Add ``--songs``, ``--label-by`` and ``--max-hours``."""
-    parser.add_argument(
-        "--songs", type=terminal.folder, metavar="DIR", help="folder of music (default: songs/ in the root)"
-    )
+    parser.add_argument("--songs", type=cli.folder, metavar="DIR", help="folder of music (default: songs/ in the root)")
     parser.add_argument("--label-by", choices=("folder", "tag"), default="folder", help="what names the artist")
-    hours = terminal.number("a number of hours above zero", below=1000)
+    hours = cli.number("a number of hours above zero", below=1000)
     parser.add_argument("--max-hours", type=hours, default=MAX_HOURS, metavar="H", help="refuse longer songs")
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the script; returns its exit status."""
-    return terminal.run(work, parse_args(argv))
+    return cli.run(work, parse_args(argv))
 
 
 if __name__ == "__main__":

@@ -18,22 +18,14 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-import embeddings
-import terminal
-import workers
-from classifiers import some_of
-from decoding import CLIP_SECONDS, Listening
 from feature_extraction import describe_file
-from library import (
-    SongError,
-    UserError,
-    find_songs,
-    good_songs,
-    printable,
-    suffixed,
-    whole_file,
-)
-from model_files import Saved, load
+from soundalike import cli, parallel
+from soundalike.audio.decoding import CLIP_SECONDS, Listening
+from soundalike.features import musicnn
+from soundalike.library.paths import SongError, UserError, find_songs, good_songs, printable, suffixed, whole_file
+from soundalike.models.classifiers import some_of
+from soundalike.models.saving import Saved, load
+from soundalike.report import plots
 
 BAR = 60  # cells of a song's timeline, at most
 CSV_COLUMNS = [
@@ -79,7 +71,7 @@ class Verdict(NamedTuple):
     def __str__(self) -> str:
         first, *others = [f"{printable(artist)} {p:.2f}" for artist, p in self.song.items()]
         first = f"none of these; nearest {first}" if self.none else first
-        agree = f"{self.agreeing} of {terminal.counted(self.judged, 'clip')} agree" + (
+        agree = f"{self.agreeing} of {cli.counted(self.judged, 'clip')} agree" + (
             "" if self.alone else ", knowing the song"
         )
         known = ". The model learned from this very song, so this proves nothing" if self.known else ""
@@ -93,12 +85,12 @@ class Verdict(NamedTuple):
         line = "".join(" " if row.isna().any() else marks[rank[row.idxmax()]] for _, row in stretches.iterrows())
         names = [*map(printable, self.song.index[: len(marks) - 1]), "others"]
         legend = "  ".join(f"{mark} {name}" for mark, name in zip(marks, names, strict=False) if mark in line)
-        return f"0:00 {line} {terminal.clock(CLIP_SECONDS * len(self.clips))}   {legend}"
+        return f"0:00 {line} {cli.clock(CLIP_SECONDS * len(self.clips))}   {legend}"
 
     def in_words(self) -> str:
         """All of it, as it is printed below the song's name."""
         tags = f"\n  musicnn calls it: {', '.join(self.tags)}" if self.tags else ""
-        return f"  {self}\n  {self.timeline(terminal.drawable(*MARKS))}{tags}"
+        return f"  {self}\n  {self.timeline(cli.drawable(*MARKS))}{tags}"
 
     def as_dict(self) -> dict:
         """For programs: ``artist`` is None if it is by none of these; ``probability`` is that of ``nearest``."""
@@ -169,7 +161,7 @@ def judge(heard: Heard, saved: Saved) -> Verdict:
     heard : Heard
         The song, with sounds if the model listens.
     saved : Saved
-        The model, from `model_files.load`.
+        The model, from `saving.load`.
     """
     loud = heard.table[~heard.table["silent"]]
     sounds = some_of(heard.sounds, loud.index) if saved.listens else None
@@ -177,7 +169,7 @@ def judge(heard: Heard, saved: Saved) -> Verdict:
     song = np.exp(songs.iloc[0]).sort_values(ascending=False)
     known = heard.record["hash"] in saved.info["songs"].values()
     by_start = np.exp(clips).reindex(heard.table.index).set_axis(heard.table["start"])
-    tags = embeddings.top_tags(loud) if saved.embeds else []
+    tags = musicnn.top_tags(loud) if saved.embeds else []
     return Verdict(song, by_start, known, saved.info["none_below"], not saved.whole_songs, tags)
 
 
@@ -188,13 +180,13 @@ def work(args: argparse.Namespace) -> int:
     """Print a verdict for each song, and write what was asked for."""
     saved = load(args.data)
     files = {kind: path for kind, path in (("csv", args.csv), ("json", args.json)) if path}
-    quiet = terminal.STDOUT in files.values()
-    terminal.check_writable(*files.values())
+    quiet = cli.STDOUT in files.values()
+    cli.check_writable(*files.values())
     songs, problems = find(args.songs)
     rows = {path: {"problem": reason} for path, reason in problems.items()}
     draw = _painter(args.plot, saved) if args.plot else None
     if not quiet:
-        terminal.print_note(args.data)
+        cli.print_note(args.data)
     filed = {} if quiet else artists_here(args.data)
     try:
         sound = saved.listens or bool(args.plot)
@@ -211,22 +203,22 @@ def work(args: argparse.Namespace) -> int:
                     f"{printable(path)}\n{verdict.in_words()}{_beside(verdict, filed.get(outcome.record['hash']))}"
                 )
     except KeyboardInterrupt:
-        kept = {kind: path for kind, path in files.items() if path != terminal.STDOUT}
+        kept = {kind: path for kind, path in files.items() if path != cli.STDOUT}
         return _stop(rows, len(songs) + len(problems), kept, saved)
     for kind, path in files.items():
         write(kind, rows, saved, path)
     failed = {str(path): row["problem"] for path, row in rows.items() if row["problem"]}
     if not quiet:
         where = f": see {printable(next(iter(files.values())))}" if files else ""
-        terminal.print_left_out(failed, "No verdict", rest=where)
+        cli.print_left_out(failed, "No verdict", rest=where)
     if len(failed) == len(rows):
-        return terminal.NOTHING_USABLE
+        return cli.NOTHING_USABLE
     if not quiet:
         for path in filter(None, (*files.values(), args.plot)):
             print(f"Written: {printable(path)}")
         if saved.info["none_below"] is None:
             print(f"This model always names one of its {len(saved.info['classes'])} artists, whoever a song is by.")
-    return terminal.LEFT_OUT if failed else terminal.ALL_GOOD
+    return cli.LEFT_OUT if failed else cli.ALL_GOOD
 
 
 def _beside(verdict: Verdict, artist: str | None) -> str:
@@ -252,8 +244,8 @@ def _stop(rows: dict[Path, dict], count: int, files: dict[str, Path], saved: Sav
     for kind, path in parts.items():
         write(kind, rows, saved, path)
     where = f"; they are in {', '.join(map(printable, parts.values()))}" if parts else ""
-    print(f"\nStopped after {len(rows)} of {terminal.counted(count, 'song')}{where}.", file=sys.stderr)
-    return terminal.STOPPED
+    print(f"\nStopped after {len(rows)} of {cli.counted(count, 'song')}{where}.", file=sys.stderr)
+    return cli.STOPPED
 
 
 def _name(path: Path) -> str:
@@ -285,7 +277,7 @@ def listen(songs: list[Path], args: argparse.Namespace, **needed: Any) -> Iterat
     """Listen to songs, as `hear` does: one alone here, at once; several in worker processes."""
     if len(songs) != 1 or args.scheduler:
         function, names = functools.partial(hear, **needed), list(map(str, songs))
-        for name, outcome in workers.run(function, names, label="Listening", jobs=args.jobs, scheduler=args.scheduler):
+        for name, outcome in parallel.run(function, names, label="Listening", jobs=args.jobs, scheduler=args.scheduler):
             yield Path(name), outcome
         return
     try:
@@ -296,7 +288,7 @@ def listen(songs: list[Path], args: argparse.Namespace, **needed: Any) -> Iterat
 
 def _painter(folder: Path, saved: Saved) -> Callable[[str, Heard, Verdict], None]:
     """A function that draws a song's verdict into a folder."""
-    import plots  # matplotlib takes a second, and few ask for pictures
+    pass  # matplotlib takes a second, and few ask for pictures
 
     plots.use_style()
     colours = plots.artist_colours(saved.info["classes"])
@@ -320,7 +312,7 @@ def write(kind: str, songs: dict[Path, dict], saved: Saved, path: Path) -> None:
         whole = [name for name in CSV_COLUMNS if name.endswith("clips")]
         table[whole] = table[whole].astype("Int64")  # missing where there is a problem
         text = table.to_csv(index=False, lineterminator="\n")
-    if path == terminal.STDOUT:
+    if path == cli.STDOUT:
         lines = text.splitlines()
         print("\n".join(printable(line, limit=10_000) for line in lines) if sys.stdout.isatty() else text[:-1])
         return
@@ -330,26 +322,26 @@ def write(kind: str, songs: dict[Path, dict], saved: Saved, path: Path) -> None:
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = terminal.parser(__doc__)
+    parser = cli.parser(__doc__)
     parser.add_argument("songs", type=Path, nargs="+", metavar="SONG_OR_FOLDER", help="audio file, or folder of them")
-    parser.add_argument("--plot", type=terminal.folder, metavar="DIR", help="draw a picture of each song there")
+    parser.add_argument("--plot", type=cli.folder, metavar="DIR", help="draw a picture of each song there")
     for kind in ("csv", "json"):
         parser.add_argument(
             f"--{kind}",
-            type=terminal.output(f".{kind}", or_stdout=True),
+            type=cli.output(f".{kind}", or_stdout=True),
             metavar="FILE",
             help=f"write the verdicts to a file that ends in .{kind}; - prints them instead of words",
         )
-    workers.add_arguments(parser)
+    parallel.add_arguments(parser)
     args = parser.parse_args(argv)
-    if args.csv == args.json == terminal.STDOUT:
+    if args.csv == args.json == cli.STDOUT:
         parser.error("--csv and --json cannot both be printed; name a file for one of them")
     return args
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the script; returns its exit status."""
-    return terminal.run(work, parse_args(argv))
+    return cli.run(work, parse_args(argv))
 
 
 if __name__ == "__main__":

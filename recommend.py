@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-import similarity
-import terminal
 from feature_extraction import ASPECTS, describe_file
-from library import SongError, UserError, printable, read_songs, songs_folder, whole_file
+from soundalike import cli
+from soundalike.library.paths import SongError, UserError, printable, read_songs, songs_folder, whole_file
+from soundalike.similarity import index as similarity
 
 FEW = 30  # songs: with fewer, what songs have in common cannot be told from chance
 WORTH_NAMING = 0.03  # what an aspect adds to the cosine to be named
@@ -64,7 +64,7 @@ def _not_found(asked: str, index: similarity.Index, root: Path) -> str:
         return f"{printable(song)} was left out of this library: {status}{': ' if reason else ''}{printable(reason)}"
     return (
         f"{printable(asked)} is neither a file nor a part of the title or path of a song among the "
-        f"{terminal.counted(len(index.songs), 'song')} of this library."
+        f"{cli.counted(len(index.songs), 'song')} of this library."
     )
 
 
@@ -84,7 +84,7 @@ def from_file(path: Path, index: similarity.Index) -> tuple[str, np.ndarray, np.
 
 def work(args: argparse.Namespace) -> int:
     """Print the songs that sound most alike, and write the playlist if one is asked for."""
-    terminal.print_note(args.data)
+    cli.print_note(args.data)
     index = similarity.load(args.data)
     name, described, itself = choose(args.song, index, args.data)
     barred = itself
@@ -106,8 +106,8 @@ def work(args: argparse.Namespace) -> int:
         print("Nothing here sounds much like it.")
     print(told(index.quality))
     if len(index.songs) < FEW:
-        print(f"With {terminal.counted(len(index.songs), 'song')} to compare, none of this says much.")
-    return write_playlist(alike, songs_folder(args.data), args.playlist) if args.playlist else terminal.ALL_GOOD
+        print(f"With {cli.counted(len(index.songs), 'song')} to compare, none of this says much.")
+    return write_playlist(alike, songs_folder(args.data), args.playlist) if args.playlist else cli.ALL_GOOD
 
 
 def because(song: pd.Series) -> str:
@@ -123,7 +123,7 @@ def told(quality: dict) -> str:
     part = {name: f"{100 * quality[name]:.0f}" for name in ("right", "low", "high", "by lot")}
     return (
         f"In this library the most alike song {which} by the same artist for {part['right']} % of "
-        f"{terminal.counted(quality['songs'], 'song')} (95 % interval {part['low']} to {part['high']} %; by lot "
+        f"{cli.counted(quality['songs'], 'song')} (95 % interval {part['low']} to {part['high']} %; by lot "
         f"{part['by lot']} %)."
     )
 
@@ -142,26 +142,26 @@ def write_playlist(songs: pd.DataFrame, folder: Path, path: Path) -> int:
             lines += [f"#EXTINF:{round(song['seconds'])},{artist} - {title}", str(place)]
     with whole_file(path) as target:
         target.write_bytes("\n".join([*lines, ""]).encode(errors="surrogateescape"))
-    print(f"{terminal.counted(len(lines) // 2, 'song')} in {printable(path)}.")
-    terminal.print_left_out(left_out, title="Not in the playlist")
-    return terminal.LEFT_OUT if left_out else terminal.ALL_GOOD
+    print(f"{cli.counted(len(lines) // 2, 'song')} in {printable(path)}.")
+    cli.print_left_out(left_out, title="Not in the playlist")
+    return cli.LEFT_OUT if left_out else cli.ALL_GOOD
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = terminal.parser(__doc__)
+    parser = cli.parser(__doc__)
     parser.add_argument("song", metavar="SONG", help="audio file, or part of the title or path of a song you have")
-    parser.add_argument("--count", type=terminal.positive, default=10, metavar="N", help="how many to name")
+    parser.add_argument("--count", type=cli.positive, default=10, metavar="N", help="how many to name")
     parser.add_argument("--other-albums", action="store_true", help="name no songs of the same album")
     parser.add_argument(
-        "--playlist", type=terminal.output(".m3u8"), metavar="FILE", help="write them as a playlist, ending in .m3u8"
+        "--playlist", type=cli.output(".m3u8"), metavar="FILE", help="write them as a playlist, ending in .m3u8"
     )
     return parser.parse_args(argv)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the script; returns its exit status."""
-    return terminal.run(work, parse_args(argv))
+    return cli.run(work, parse_args(argv))
 
 
 if __name__ == "__main__":

@@ -19,23 +19,22 @@ from joblib import Parallel, delayed
 from scipy.stats import kurtosis, skew
 from tqdm import tqdm
 
+from soundalike import cli
+from soundalike.audio.decoding import SAMPLE_RATE
+from soundalike.dataset import splits
+from soundalike.evaluation import confounds, crossval, metrics
+from soundalike.features import musicnn
+from soundalike.features.spectra import HOP_LENGTH, N_FFT
+from soundalike.library.paths import clip_folder, good_songs, whole_file
+from soundalike.models import classifiers
+
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import audit
-import classifiers
-import embeddings
-import folds
-import judging
-import scoring
-import terminal
-from decoding import SAMPLE_RATE
 from feature_extraction import CLIP_COLUMNS, ORIGINAL, read_clip
-from library import clip_folder, good_songs, whole_file
-from spectra import HOP_LENGTH, N_FFT
 
 LINEAR = ["linear discriminant", "songs: all features"]
 CLASSIFIERS = ["logistic regression", "RBF-SVM", "random forest", *LINEAR]  # with musicnn's columns, hours
-ENDS = {judging.AVERAGE: "average", "songs: all features": "whole songs"}  # what sets are held against each other by
+ENDS = {crossval.AVERAGE: "average", "songs: all features": "whole songs"}  # what sets are held against each other by
 
 
 def describe(clip: np.ndarray) -> dict[str, np.ndarray]:
@@ -113,7 +112,7 @@ def other_sets(frame: pd.DataFrame, root: Path) -> pd.DataFrame:
 
 def difference(ours: pd.Series, theirs: pd.Series, artists: pd.Series) -> tuple[float, float, float]:
     """How much higher our balanced accuracy is, song by song, and the interval that holds 95 % of resamples."""
-    weights = scoring.resampled(artists.to_numpy(dtype=object))
+    weights = metrics.resampled(artists.to_numpy(dtype=object))
     belongs = pd.get_dummies(artists).to_numpy(float)
     found = np.mean((weights @ (belongs * (ours - theirs).to_numpy()[:, None])) / (weights @ belongs), axis=1)
     return found[0], *np.quantile(found[1:], [0.025, 0.975])
@@ -122,8 +121,8 @@ def difference(ours: pd.Series, theirs: pd.Series, artists: pd.Series) -> tuple[
 def work(args: argparse.Namespace) -> int:
     """Compare the sets and print the table."""
     whole, songs = pd.read_parquet(args.data / "df_music.parquet"), good_songs(args.data)
-    settled, _, _ = audit.settle(whole, songs)
-    frame, _ = folds.comparable(settled, leave_out=True)
+    settled, _, _ = confounds.settle(whole, songs)
+    frame, _ = splits.comparable(settled, leave_out=True)
     frame = pd.concat([frame, other_sets(frame, args.data)], axis=1)
     sets = {
         "2018 nine": ORIGINAL,
@@ -132,9 +131,9 @@ def work(args: argparse.Namespace) -> int:
         "ours": CLIP_COLUMNS,
     }
     whole_songs = {"ours": classifiers.OF_SONGS}  # what only whole songs tell, for the model of whole songs
-    if set(embeddings.COLUMNS) <= set(frame):
-        sets |= {"musicnn alone": embeddings.COLUMNS, "ours + musicnn": CLIP_COLUMNS + embeddings.COLUMNS}
-        whole_songs["ours + musicnn"] = classifiers.OF_SONGS + embeddings.COLUMNS
+    if set(musicnn.COLUMNS) <= set(frame):
+        sets |= {"musicnn alone": musicnn.COLUMNS, "ours + musicnn": CLIP_COLUMNS + musicnn.COLUMNS}
+        whole_songs["ours + musicnn"] = classifiers.OF_SONGS + musicnn.COLUMNS
     models = classifiers.models()
     hits: dict[str, pd.DataFrame] = {}
     lines: dict[str, dict] = {}
@@ -144,17 +143,17 @@ def work(args: argparse.Namespace) -> int:
         }
         if name in whole_songs:
             recipes["songs: all features"] = recipes["songs: all features"]._replace(columns=whole_songs[name])
-        results = judging.compare(recipes, frame, repeats=args.repeats)
-        scores = scoring.table(results, frame)
-        hits[name] = scoring.right({"song": results["song"]}, frame)
+        results = crossval.compare(recipes, frame, repeats=args.repeats)
+        scores = metrics.table(results, frame)
+        hits[name] = metrics.right({"song": results["song"]}, frame)
         told: dict[str, object] = {"features": len(columns)}
         for model in results["song"]:
-            told[model] = scoring.with_interval(scores.loc[(model, "song", "song")])
+            told[model] = metrics.with_interval(scores.loc[(model, "song", "song")])
         for model, title in ENDS.items():
             if "album" in results and model in results["album"]:
-                told[f"{title}, albums never heard"] = scoring.with_interval(scores.loc[(model, "album", "song")])
-        if judging.AVERAGE in results["clip"]:
-            told["LEAKY: random clips"] = scoring.with_interval(scores.loc[(judging.AVERAGE, "clip", "clip")])
+                told[f"{title}, albums never heard"] = metrics.with_interval(scores.loc[(model, "album", "song")])
+        if crossval.AVERAGE in results["clip"]:
+            told["LEAKY: random clips"] = metrics.with_interval(scores.loc[(crossval.AVERAGE, "clip", "clip")])
         lines[name] = told
         print(f"{name}: {told}", file=sys.stderr, flush=True)
     artists = frame.groupby("recording")["artist"].first()
@@ -169,15 +168,15 @@ def work(args: argparse.Namespace) -> int:
     print(f"| | {' | '.join(table)} |\n|---|{'---|' * table.shape[1]}")
     for name, row in table.iterrows():
         print(f"| {name} | {' | '.join(map(str, row))} |")
-    return terminal.ALL_GOOD
+    return cli.ALL_GOOD
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = terminal.parser(__doc__)
+    parser = cli.parser(__doc__)
     parser.add_argument("--repeats", type=int, default=1, metavar="N", help="how often songs are dealt anew")
     return parser.parse_args(argv)
 
 
 if __name__ == "__main__":
-    sys.exit(terminal.run(work, parse_args()))
+    sys.exit(cli.run(work, parse_args()))

@@ -15,17 +15,16 @@ import pandas as pd
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
+from soundalike import cli
+from soundalike.dataset import splits
+from soundalike.evaluation import confounds, crossval, metrics
+from soundalike.library.paths import good_songs
+from soundalike.models import classifiers
+from soundalike.models.classifiers import OF_SONGS
+
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import audit
-import classifiers
-import folds
-import judging
-import scoring
-import terminal
-from classifiers import OF_SONGS
 from feature_extraction import CLIP_COLUMNS, FAMILIES, LOUDNESS, ORIGINAL, STATISTICS, columns
-from library import good_songs
 
 
 def groups() -> dict[str, list[str]]:
@@ -47,25 +46,25 @@ def score(
         recipes.append(models["linear discriminant"]._replace(columns=of_clips))
     judged = []
     for seed in range(repeats):
-        dealt = folds.folds(frame, seed=seed)
+        dealt = splits.folds(frame, seed=seed)
         answers = Parallel(n_jobs=-1)(
-            delayed(judging.judge)(recipe, frame, fold, "song", seed=seed) for fold in dealt for recipe in recipes
+            delayed(crossval.judge)(recipe, frame, fold, "song", seed=seed) for fold in dealt for recipe in recipes
         )
         pairs = [answers[k : k + len(recipes)] for k in range(0, len(answers), len(recipes))]
-        judged.append(judging.together([judging.average(pair, frame) for pair in pairs]))
-    return scoring.measure(*scoring.items(judged, frame))
+        judged.append(crossval.together([crossval.average(pair, frame) for pair in pairs]))
+    return metrics.measure(*metrics.items(judged, frame))
 
 
 def work(args: argparse.Namespace) -> int:
     """Print the table."""
     whole, songs = pd.read_parquet(args.data / "df_music.parquet"), good_songs(args.data)
-    settled, _, _ = audit.settle(whole, songs)
-    frame, _ = folds.comparable(settled, leave_out=True)
+    settled, _, _ = confounds.settle(whole, songs)
+    frame, _ = splits.comparable(settled, leave_out=True)
     models = classifiers.models()
     everything = score(models, OF_SONGS, frame, args.repeats)
     print(f"{frame['song'].nunique()} songs, {frame['artist'].nunique()} artists, {args.repeats} deals of the songs.")
     print(
-        f"All {len(OF_SONGS)} columns that models look at: balanced accuracy {scoring.with_interval(everything)}, "
+        f"All {len(OF_SONGS)} columns that models look at: balanced accuracy {metrics.with_interval(everything)}, "
         f"log-loss {everything['log-loss']:.2f} nats.\n"
     )
     print("| | columns | alone | log-loss | gained by having it | log-loss |\n|---|---|---|---|---|---|")
@@ -79,15 +78,15 @@ def work(args: argparse.Namespace) -> int:
             f"{less:+.2f} |",
             flush=True,
         )
-    return terminal.ALL_GOOD
+    return cli.ALL_GOOD
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = terminal.parser(__doc__)
+    parser = cli.parser(__doc__)
     parser.add_argument("--repeats", type=int, default=2, metavar="N", help="how often songs are dealt (default: 2)")
     return parser.parse_args(argv)
 
 
 if __name__ == "__main__":
-    sys.exit(terminal.run(work, parse_args()))
+    sys.exit(cli.run(work, parse_args()))

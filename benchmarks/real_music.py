@@ -19,11 +19,12 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
+from soundalike import cli
+from soundalike.audio.decoding import ffmpeg
+from soundalike.library.paths import UserError, whole_file
+
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import terminal
-from decoding import ffmpeg
-from library import UserError, whole_file
 
 SECONDS = 120  # of each song
 SONGS = Path(__file__).with_suffix(".csv")
@@ -71,16 +72,16 @@ def work(args: argparse.Namespace) -> int:
             ]
             for job in jobs:
                 job.result()
-    print(f"{terminal.counted(len(songs), 'song')} in {args.folder}")
-    return terminal.ALL_GOOD
+    print(f"{cli.counted(len(songs), 'song')} in {args.folder}")
+    return cli.ALL_GOOD
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=terminal.folder, metavar="DIR", help="where the songs go")
+    parser.add_argument("folder", type=cli.folder, metavar="DIR", help="where the songs go")
     return parser.parse_args(argv)
 
 
 if __name__ == "__main__":
-    sys.exit(terminal.run(work, parse_args()))
+    sys.exit(cli.run(work, parse_args()))

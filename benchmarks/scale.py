@@ -26,13 +26,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import soundfile
 
+from soundalike import cli
+from soundalike.audio.decoding import SAMPLE_RATE
+from soundalike.library.paths import keep_songs_folder, whole_file, write_songs
+
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import terminal
 from dataframe_creation import PART, ROW_GROUP, fingerprint, finish, schema
-from decoding import SAMPLE_RATE
 from feature_extraction import COLUMNS, SETTINGS
-from library import keep_songs_folder, whole_file, write_songs
 
 HERE = Path(__file__).resolve().parent
 SECONDS = 4.4  # of each song: two clips
@@ -115,7 +116,7 @@ def draw(table: pd.DataFrame, path: Path) -> None:
     """Time and memory by the number of songs."""
     fig, axes = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
     for marker, (jobs, rows) in zip("os", table.groupby("workers"), strict=False):
-        label = terminal.counted(jobs, "worker")
+        label = cli.counted(jobs, "worker")
         axes[0].plot(rows["songs"], rows["ms per song"], f"{marker}-", label=label)
         axes[1].plot(rows["songs"], rows["driver (MB)"], f"{marker}-", label=label)
     axes[0].set(xlabel="songs", ylabel="time per song (ms)", xscale="log", ylim=(0, None))
@@ -161,15 +162,15 @@ def write_noise(root: Path, clips: int) -> None:
 def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--songs", type=terminal.positive, nargs="+", default=[100, 1000, 10_000], metavar="N")
-    parser.add_argument("--workers", type=terminal.positive, nargs="+", default=[1, 2], metavar="N")
-    parser.add_argument("--clips", type=terminal.positive, metavar="N", help="measure models, on so many clips")
+    parser.add_argument("--songs", type=cli.positive, nargs="+", default=[100, 1000, 10_000], metavar="N")
+    parser.add_argument("--workers", type=cli.positive, nargs="+", default=[1, 2], metavar="N")
+    parser.add_argument("--clips", type=cli.positive, metavar="N", help="measure models, on so many clips")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if args.clips:
             write_noise(Path(folder), args.clips)
             size = sum(path.stat().st_size for path in (Path(folder) / "df_music.parquet").iterdir())
-            ran = run("modeling_large.py", Path(folder))
+            ran = run("soundalike/evaluation/large.py", Path(folder))
             print(
                 f"{args.clips:,} clips in {size / 1e9:.1f} GB: {ran.seconds / 60:.0f} minutes, {ran.together:,.0f} MB"
             )
@@ -190,7 +191,7 @@ def main() -> None:
         growth = 1000 * (many["driver (MB)"] - few["driver (MB)"]) / (max(args.songs) - min(args.songs))
         slower = many["ms per song"] / few["ms per song"] - 1
         print(
-            f"{terminal.counted(jobs, 'worker')}: time per song {slower:+.1%} from {min(args.songs):,} to "
+            f"{cli.counted(jobs, 'worker')}: time per song {slower:+.1%} from {min(args.songs):,} to "
             f"{max(args.songs):,} songs; the driver grows by {growth:.2f} kB a song"
         )
     if args.workers == [1, 2]:

@@ -18,12 +18,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from soundalike import cli
+from soundalike.library.paths import write_songs
+from soundalike.similarity import index as similarity
+
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import dataframe_creation
-import library
-import similarity
-import terminal
 from feature_extraction import CLIP_COLUMNS, SETTINGS
 
 CLIPS, ALBUM, ARTIST = 2, 10, 50  # clips of a song, songs of an album, songs of an artist
@@ -35,7 +36,7 @@ def write_library(root: Path, songs: int) -> None:
     names = [f"{n // ARTIST:06d}/{n // ALBUM:06d}/{n:07d}.mp3" for n in range(songs)]
     table = pd.DataFrame({"song": names, "status": "ok", "title": names, "seconds": 180.0, "hash": names})
     table["artist"], table["album"] = table["song"].str[:6], table["song"].str[7:13]
-    library.write_songs(root, table.to_dict("records"))
+    write_songs(root, table.to_dict("records"))
     attributes = {"PANDAS_ATTRS": json.dumps({"made_from": "noise", "settings": SETTINGS})}
     kinds = {"song": pa.string(), "silent": pa.bool_()} | dict.fromkeys(CLIP_COLUMNS, pa.float32())
     schema = pa.schema(list(kinds.items()))
@@ -54,7 +55,7 @@ def write_library(root: Path, songs: int) -> None:
 def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--songs", type=terminal.positive, default=100_000, metavar="N", help="how many")
+    parser.add_argument("--songs", type=cli.positive, default=100_000, metavar="N", help="how many")
     parser.add_argument("--library", type=Path, help=argparse.SUPPRESS)  # the process that is measured
     args = parser.parse_args()
     if args.library is None:

@@ -30,15 +30,16 @@ import pydub
 import soundfile
 from threadpoolctl import threadpool_limits
 
+from soundalike import cli
+from soundalike.audio.decoding import CLIP_SECONDS, SAMPLE_RATE, ffmpeg
+from soundalike.features import musicnn
+from soundalike.library.paths import UserError, clip_folder, good_songs, printable, versions, write_songs
+
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import dataframe_creation
-import embeddings
 import feature_extraction
-import terminal
-from decoding import CLIP_SECONDS, SAMPLE_RATE, ffmpeg
 from feature_extraction import COLUMNS, describe, extract, read_clip, stacks
-from library import UserError, clip_folder, good_songs, printable, versions, write_songs
 from mp3_split import labelled, split_song
 
 CLIPS = 48  # of each song, from its beginning: three stacks
@@ -53,9 +54,9 @@ def ours(paths: list[Path]) -> int:
     return len(COLUMNS)
 
 
-def musicnn(paths: list[Path]) -> int:
+def network(paths: list[Path]) -> int:
     """What musicnn hears in the clips of one song, by our own model of it."""
-    return np.concatenate([embeddings.embed(stack) for stack in stacks(map(read_clip, paths))]).shape[1]
+    return np.concatenate([musicnn.embed(stack) for stack in stacks(map(read_clip, paths))]).shape[1]
 
 
 def ours_apart(path: Path) -> int:
@@ -233,7 +234,7 @@ def work(args: argparse.Namespace) -> int:
         "tutorial set": functools.partial(each, tutorial),
     }
     if importlib.util.find_spec("musicnn"):
-        contenders["musicnn (--embeddings musicnn)"] = musicnn
+        contenders["musicnn (--embeddings musicnn)"] = network
     for name, (module, make) in OTHERS.items():
         if importlib.util.find_spec(module):
             contenders[name] = functools.partial(each, make())
@@ -260,17 +261,17 @@ def work(args: argparse.Namespace) -> int:
             print(f"\nCutting {len(songs)} MP3s:\n\n{table(in_turn(cut, songs, args.rounds), sound, {})}", flush=True)
             whole = {"ours": functools.partial(path_ours, **where), "2018": functools.partial(path_2018, **where)}
             print(f"\nFrom MP3s to the frame:\n\n{table(in_turn(whole, [songs], 1), sound, {})}")
-    return terminal.ALL_GOOD
+    return cli.ALL_GOOD
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = terminal.parser(__doc__)
+    parser = cli.parser(__doc__)
     parser.add_argument("--songs", type=int, default=8, metavar="N", help="how many songs take part (default: 8)")
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="how often each is timed (default: 3)")
-    parser.add_argument("--source", type=terminal.folder, metavar="DIR", help="where its songs lie, to time cutting")
+    parser.add_argument("--source", type=cli.folder, metavar="DIR", help="where its songs lie, to time cutting")
     return parser.parse_args(argv)
 
 
 if __name__ == "__main__":
-    sys.exit(terminal.run(work, parse_args()))
+    sys.exit(cli.run(work, parse_args()))

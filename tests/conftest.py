@@ -15,11 +15,11 @@ import pytest
 import soundfile
 
 import dataframe_creation
-import decoding
 import feature_extraction
-import library
 import mp3_split
 from feature_extraction import COLUMNS, SETTINGS
+from soundalike.audio import decoding
+from soundalike.library.paths import whole_file, write_songs
 
 RATE = 44_100  # Hz, of the songs; clips have their own
 
@@ -45,7 +45,7 @@ def figure(record_property):
 
 def pytest_collection_modifyitems(items):
     # What takes longest begins first, so that with two workers neither waits for the other at the end.
-    items.sort(key=lambda item: item.path.name not in ("test_run.py", "test_stress_runs.py"))
+    items.sort(key=lambda item: item.path.name not in ("test_main.py", "test_stress_runs.py"))
 
 
 def pytest_terminal_summary(terminalreporter):
@@ -160,10 +160,10 @@ def write_library(root, frame):
     """A library of which only the frame and songs.csv are there."""
     songs = frame.drop_duplicates("song")[["song", "artist", "album"]]
     rows = songs.assign(status="ok", seconds=12.0, title=songs["song"], hash=songs["song"]).to_dict("records")
-    library.write_songs(root, rows)
+    write_songs(root, rows)
     frame = frame.sort_values("song", kind="stable", ignore_index=True)
     noted = {"made_from": dataframe_creation.fingerprint(pd.DataFrame(rows)), "settings": SETTINGS}
-    with library.whole_file(root / "df_music.parquet") as folder:
+    with whole_file(root / "df_music.parquet") as folder:
         folder.mkdir()
         table = pa.Table.from_pandas(frame, dataframe_creation.schema(COLUMNS), preserve_index=False)
         pq.write_table(table, folder / "part-00000.parquet")

@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 from conftest import made_up
 
-import classifiers
-from folds import MIN_SONGS, hold_out
+from soundalike.dataset.splits import MIN_SONGS, hold_out
+from soundalike.models import classifiers
 
 RECIPES = classifiers.models()
 

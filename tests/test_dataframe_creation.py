@@ -11,10 +11,10 @@ from conftest import run_scripts, sine, tune, write_song
 
 import dataframe_creation
 import feature_extraction
-import library
-import modeling_large
 import mp3_split
 from feature_extraction import COLUMNS, ORIGINAL
+from soundalike.evaluation import large
+from soundalike.library.paths import UserError, alone, keep_songs_folder, table_path
 
 
 def create(root) -> int:
@@ -105,7 +105,7 @@ def test_a_pickle_from_a_run_that_was_killed_is_not_called_up_to_date(own):
 
 
 def test_a_table_that_is_damaged_is_made_again(own):
-    path = library.table_path(own, "Artist A/Album 1/Song 1.mp3")
+    path = table_path(own, "Artist A/Album 1/Song 1.mp3")
     path.write_bytes(b"PAR1" + bytes(100) + b"PAR1")
     assert create(own) == 3
     assert feature_extraction.main(["--data", str(own)]) == 0
@@ -113,7 +113,7 @@ def test_a_table_that_is_damaged_is_made_again(own):
 
 
 def test_songs_without_a_table_are_named_with_what_makes_it(own, capsys):
-    library.table_path(own, "Artist A/Album 1/Song 1.mp3").unlink()
+    table_path(own, "Artist A/Album 1/Song 1.mp3").unlink()
     assert create(own) == 3
     out = capsys.readouterr().out
     assert "Artist A/Album 1/Song 1.mp3: has no table" in out
@@ -146,7 +146,7 @@ def spoil(path, change):
 )
 def test_a_spoilt_table_is_left_out_by_name(own, capsys, change, says):
     song = "Artist B/Album 2/Song 2.mp3"
-    spoil(library.table_path(own, song), change)
+    spoil(table_path(own, song), change)
     (own / "df_music.pkl").unlink()
     assert create(own) == 3
     assert f"{song}: its table {says}" in capsys.readouterr().out
@@ -188,7 +188,7 @@ def test_a_pickle_too_large_is_not_written_and_that_is_said(own, capsys):
     out = capsys.readouterr().out
     assert "No df_music.pkl: that would be 0.0 GB, more than 1e-05 GB" in out
     assert not (own / "df_music.pkl").exists()
-    with pytest.raises(library.UserError, match=r"too large for one; modeling_large\.py reads that"):
+    with pytest.raises(UserError, match=r"too large for one; soundalike\.evaluation\.large reads that"):
         dataframe_creation.read_frame(own / "df_music.pkl")
     assert len(pd.read_parquet(own / "df_music.parquet")) == 32
     assert dataframe_creation.main(["--data", str(own), "--pickle-limit", "0.00001"]) == 0
@@ -214,8 +214,8 @@ def test_status_says_how_far_it_is(own, tmp_path, capsys):
 
     (tmp_path / "empty").mkdir()
     assert "is not there" in said(tmp_path / "empty")
-    library.keep_songs_folder(own, own / "songs")
-    library.table_path(own, "Artist A/Album 1/Song 1.mp3").unlink()
+    keep_songs_folder(own, own / "songs")
+    table_path(own, "Artist A/Album 1/Song 1.mp3").unlink()
     (own / "songs/more.wma").touch()
     out = said(own)
     for line in (
@@ -227,7 +227,7 @@ def test_status_says_how_far_it_is(own, tmp_path, capsys):
         "Nothing is at work",
     ):
         assert line in out
-    with library.alone(own):
+    with alone(own):
         assert "A run is at work here now." in said(own)
 
 
@@ -279,9 +279,9 @@ def test_an_artist_may_be_called_na_in_a_csv(small, tmp_path):
 
 def test_no_model_learns_from_features_of_another_code(small, monkeypatch, capsys):
     monkeypatch.setattr(dataframe_creation, "SETTINGS", dataframe_creation.SETTINGS | {"version": -1})
-    with pytest.raises(library.UserError, match="other features than those of today"):
+    with pytest.raises(UserError, match="other features than those of today"):
         dataframe_creation.read_frame(small / "df_music.pkl")
-    assert modeling_large.main(["--data", str(small)]) == 1
+    assert large.main(["--data", str(small)]) == 1
     assert "other features than those of today" in capsys.readouterr().err
 
 
@@ -290,5 +290,5 @@ def test_no_model_learns_from_features_of_another_code(small, monkeypatch, capsy
 )
 def test_other_files_are_refused(tmp_path, name, says):
     pd.DataFrame({"x": [1]}).to_csv(tmp_path / "c.csv")
-    with pytest.raises(library.UserError, match=says):
+    with pytest.raises(UserError, match=says):
         dataframe_creation.read_frame(tmp_path / name)

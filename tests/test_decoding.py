@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from conftest import RATE, listen, noise, peak_frequency, sine, write_song
 
-import decoding
-import library
+from soundalike.audio import decoding
+from soundalike.library.paths import SongError
 
 
 @pytest.mark.parametrize("rate", [8_000, 22_050, 44_100, 48_000])
@@ -83,7 +83,7 @@ def test_too_long_a_file_without_a_length_is_refused_too(tmp_path):
     options = ["-v", "error", "-i", tmp_path / "x.wav", "-write_xing", "0"]
     subprocess.run([decoding.ffmpeg(), *options, tmp_path / "x.mp3"], check=True)
     assert decoding.read_header(tmp_path / "x.mp3")["announced"] is None
-    with pytest.raises(library.SongError, match="longer than"):
+    with pytest.raises(SongError, match="longer than"):
         listen(tmp_path / "x.mp3", max_hours=0.01)
 
 
@@ -128,7 +128,7 @@ def test_only_ffmpegs_own_time_is_limited(tmp_path, monkeypatch):
         time.sleep(0.5)
     assert listening.record["status"] == "ok"
     monkeypatch.setattr(decoding, "_command", lambda path, seconds: ["sleep", "60"])
-    with pytest.raises(library.SongError, match="longer than 1"):
+    with pytest.raises(SongError, match="longer than 1"):
         list(decoding.Listening(path))
 
 
@@ -163,5 +163,5 @@ def test_an_ffmpeg_that_is_killed_does_not_make_a_short_song(tmp_path, monkeypat
     # a stand-in that stops half-way as the kernel's out-of-memory killer would stop it
     script = f"{' '.join(map(repr, command))} | head -c 900000; kill -9 $$"
     monkeypatch.setattr(decoding, "_command", lambda *_: ["sh", "-c", script])
-    with pytest.raises(library.SongError, match="ffmpeg ended with status -9"):
+    with pytest.raises(SongError, match="ffmpeg ended with status -9"):
         listen(path)

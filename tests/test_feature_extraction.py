@@ -9,14 +9,14 @@ import pytest
 import soundfile
 from conftest import clicks, noise, sine, tune, write_artists, write_song
 
-import decoding
 import feature_extraction
-import library
 import mp3_split
-import spectra
-from decoding import SAMPLE_RATE
 from feature_extraction import CLIP_COLUMNS, COLUMNS, FEATURES, LOUDNESS, STATISTICS, extract
-from spectra import HOP_LENGTH, N_FFT
+from soundalike.audio import decoding
+from soundalike.audio.decoding import SAMPLE_RATE
+from soundalike.features import spectra
+from soundalike.features.spectra import HOP_LENGTH, N_FFT
+from soundalike.library.paths import clip_folder, clip_paths, good_songs, read_record, table_path
 
 AT_CLIP_RATE = {"seconds": 2, "rate": SAMPLE_RATE}
 N = decoding.CLIP_SAMPLES
@@ -203,7 +203,7 @@ SONG = "Artist A/Album 1/Song 1.mp3"
 def test_a_table_has_a_row_for_each_clip(two_songs, capsys):
     assert describe(two_songs) == 0
     assert "2 songs described by" in capsys.readouterr().out
-    table = pq.read_table(library.table_path(two_songs, SONG)).to_pandas()
+    table = pq.read_table(table_path(two_songs, SONG)).to_pandas()
     assert list(table.columns) == ["clip", "start", "silent", *COLUMNS]
     assert table["clip"].tolist() == [0, 1]
     assert table["start"].tolist() == [0.0, 2.0]
@@ -212,14 +212,14 @@ def test_a_table_has_a_row_for_each_clip(two_songs, capsys):
 
 def test_a_file_gives_the_same_numbers_as_its_clips(two_songs):
     assert describe(two_songs) == 0
-    table = pq.read_table(library.table_path(two_songs, SONG)).to_pandas()
+    table = pq.read_table(table_path(two_songs, SONG)).to_pandas()
     direct, record = feature_extraction.describe_file(two_songs / "songs" / SONG)
     assert record["status"] == "ok"
     pd.testing.assert_frame_equal(direct, table, check_exact=True)
 
 
 def test_however_many_work_the_numbers_are_the_same(two_songs):
-    path = library.table_path(two_songs, SONG)
+    path = table_path(two_songs, SONG)
     assert describe(two_songs) == 0
     alone = path.read_bytes()
     path.unlink()
@@ -232,7 +232,7 @@ def test_only_what_is_out_of_date_is_done_again(two_songs, capsys, monkeypatch):
     capsys.readouterr()
     assert describe(two_songs) == 0
     assert "described now: 0 (0 clips)" in capsys.readouterr().out
-    library.table_path(two_songs, SONG).unlink()
+    table_path(two_songs, SONG).unlink()
     assert describe(two_songs) == 0
     assert "described now: 1 (2 clips)." in capsys.readouterr().out
     write_song(two_songs / "songs" / SONG, tune(0, 7, 5))
@@ -240,7 +240,7 @@ def test_only_what_is_out_of_date_is_done_again(two_songs, capsys, monkeypatch):
     assert describe(two_songs) == 0
     assert "described now: 1 (2 clips), of them 1 that were out of date" in capsys.readouterr().out
     monkeypatch.setitem(feature_extraction.SETTINGS, "n_fft", 1)
-    digest = library.read_record(two_songs, SONG)["hash"]
+    digest = read_record(two_songs, SONG)["hash"]
     assert not feature_extraction.fits(feature_extraction.noted_in(SONG, two_songs), digest, embed=False)
 
 
@@ -248,7 +248,7 @@ def test_only_what_is_out_of_date_is_done_again(two_songs, capsys, monkeypatch):
     ("rate", "length", "says"), [(SAMPLE_RATE, 100, "shape"), (8000, N, "8000 Hz"), (None, 0, "cannot be read")]
 )
 def test_a_wrong_clip_is_refused_by_name(two_songs, capsys, rate, length, says):
-    clip = library.clip_folder(two_songs, SONG) / "0001.wav"
+    clip = clip_folder(two_songs, SONG) / "0001.wav"
     soundfile.write(clip, np.zeros(length), rate) if rate else clip.write_bytes(b"RIFF")
     assert describe(two_songs) == 3
     out = capsys.readouterr().out
@@ -258,14 +258,14 @@ def test_a_wrong_clip_is_refused_by_name(two_songs, capsys, rate, length, says):
 
 
 def test_what_is_no_clip_is_passed_over(two_songs):
-    folder = library.clip_folder(two_songs, SONG)
+    folder = clip_folder(two_songs, SONG)
     for name in ("._0000.wav", "copy of 0000.wav"):
         (folder / name).write_bytes(b"x")
-    assert len(library.clip_paths(two_songs, SONG)) == library.read_record(two_songs, SONG)["clips"]
+    assert len(clip_paths(two_songs, SONG)) == read_record(two_songs, SONG)["clips"]
 
 
 def test_a_lost_clip_is_named(two_songs, capsys):
-    (library.clip_folder(two_songs, SONG) / "0001.wav").unlink()
+    (clip_folder(two_songs, SONG) / "0001.wav").unlink()
     assert describe(two_songs) == 3
     assert f"{SONG}: only 1 clip of it left; run mp3_split.py again" in capsys.readouterr().out
 
@@ -278,8 +278,8 @@ def test_from_songs_come_the_same_numbers_as_through_clips(small, tmp_path):
     assert feature_extraction.main(arguments) == 0
     assert not (tmp_path / "clips").exists()
     assert (tmp_path / "songs.csv").read_bytes() == (small / "songs.csv").read_bytes()
-    for song in library.good_songs(small)["song"]:
-        through_clips, straight = (library.table_path(root, song).read_bytes() for root in (small, tmp_path))
+    for song in good_songs(small)["song"]:
+        through_clips, straight = (table_path(root, song).read_bytes() for root in (small, tmp_path))
         assert straight == through_clips
 
 
@@ -293,11 +293,11 @@ def test_from_songs_only_what_is_new_or_has_changed_is_heard(small, tmp_path, ca
         assert status == (3 if (songs / "A/broken.mp3").exists() else 0)
         return capsys.readouterr().out
 
-    for song in library.good_songs(small)["song"]:
+    for song in good_songs(small)["song"]:
         shutil.copystat(small / "songs" / song, songs / song)
     assert "Songs listened to now: 0." in hear()
     write_song(songs / "Artist A/Album 1/Song 1.mp3", tune(0, 7, 5))
-    library.table_path(own, "Artist B/Album 1/Song 1.mp3").write_bytes(b"PAR1")
+    table_path(own, "Artist B/Album 1/Song 1.mp3").write_bytes(b"PAR1")
     assert "30 clips in" in hear()
     assert "Songs listened to now: 0." in hear()
     (songs / "A").mkdir()

@@ -13,9 +13,9 @@ import pytest
 import soundfile
 from conftest import RATE, listen, noise, peak_frequency, sine, tune, wait_until, write_artists, write_song
 
-import decoding
-import library
 import mp3_split
+from soundalike.audio import decoding
+from soundalike.library.paths import LOCK, clip_folder, find_songs, read_record, read_songs
 
 HERE = Path(mp3_split.__file__).parent
 
@@ -26,11 +26,11 @@ def split(root: Path, *arguments: str) -> int:
 
 def rows(root: Path) -> dict[str, dict]:
     """songs.csv by song."""
-    return {row["song"]: row for row in library.read_songs(root).to_dict("records")}
+    return {row["song"]: row for row in read_songs(root).to_dict("records")}
 
 
 def clips(root: Path, song: str) -> list[Path]:
-    return sorted(library.clip_folder(root, song).glob("*.wav"))
+    return sorted(clip_folder(root, song).glob("*.wav"))
 
 
 # --- clips -----------------------------------------------------------------------------------
@@ -101,7 +101,7 @@ def test_too_long_a_file_is_refused_before_it_is_decoded(tmp_path):
     write_song(tmp_path / "songs/A/long.flac", sine(440, 40))
     assert split(tmp_path, "--max-hours", "0.01") == 1
     assert "longer than 0.01 hours" in rows(tmp_path)["A/long.flac"]["reason"]
-    assert not library.clip_folder(tmp_path, "A/long.flac").exists()
+    assert not clip_folder(tmp_path, "A/long.flac").exists()
     assert split(tmp_path) == 0  # the refusal is not for ever
 
 
@@ -202,7 +202,6 @@ def test_nothing_is_written_where_songs_lie(tmp_path, capsys, root):
 def test_a_song_that_vanishes_is_named(tmp_path, monkeypatch):
     for name in ("one", "two"):
         write_song(tmp_path / f"songs/A/{name}.wav", sine(440, 2))
-    find_songs = library.find_songs
 
     def find_and_lose(folder: Path) -> tuple:
         found = find_songs(folder)
@@ -268,7 +267,7 @@ def test_labels_from_tags(tmp_path):
     assert (found["Various/x.mp3"]["album"], found["Various/x.mp3"]["title"]) == ("../../Hits", "Go")
     assert found["Various/untagged.mp3"]["title"] == "untagged"
     made = {path.name for path in tmp_path.iterdir()}
-    assert made == {"songs", "clips", "songs.csv", "songs.txt", library.LOCK}  # tags made no path
+    assert made == {"songs", "clips", "songs.csv", "songs.txt", LOCK}  # tags made no path
 
 
 def test_a_song_in_no_folder_takes_its_tag_or_is_left_out(tmp_path):
@@ -362,6 +361,6 @@ def test_ctrl_c_ends_cleanly(tmp_path):
     assert process.returncode == 130
     assert "run the same command again" in err
     assert "Traceback" not in err
-    records = [library.read_record(tmp_path, p.parent.relative_to(tmp_path / "clips").as_posix())
+    records = [read_record(tmp_path, p.parent.relative_to(tmp_path / "clips").as_posix())
                for p in tmp_path.glob("clips/*/*/mp3_split.json")]  # fmt: skip
     assert {record["status"] for record in records} == {"ok"}  # none was cut short by the signal

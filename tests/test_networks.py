@@ -3,13 +3,11 @@ import pandas as pd
 import pytest
 from conftest import sine
 
-import classifiers
 import feature_extraction
-import judging
-import library
-import model_files
-import networks
-from decoding import CLIP_SAMPLES, SAMPLE_RATE
+from soundalike.audio.decoding import CLIP_SAMPLES, SAMPLE_RATE
+from soundalike.evaluation import crossval
+from soundalike.library.paths import UserError, clip_folder, write_songs
+from soundalike.models import classifiers, networks, saving
 
 
 def test_the_ear_hears_a_tone_in_its_band():
@@ -36,7 +34,7 @@ def test_spectrograms_stand_in_the_order_of_the_frame(small, heard):
 
 
 def test_a_missing_clip_is_named(small, heard):
-    with pytest.raises(library.UserError, match=r"Song 1\.mp3: clip 9999\.wav cannot be read"):
+    with pytest.raises(UserError, match=r"Song 1\.mp3: clip 9999\.wav cannot be read"):
         networks.log_mels(heard[0].head(1).assign(clip=9999), small)
 
 
@@ -48,13 +46,11 @@ def test_a_saved_network_that_listens_takes_samples_and_answers_the_same(small, 
     model = classifiers.fit(recipe, frame, sounds=mels)
     clips, songs = model.answer(frame, mels)
     assert songs.idxmax(axis=1).eq(classifiers.artists_of(frame)).mean() > 0.7
-    library.write_songs(tmp_path, [{"song": song} for song in frame["song"].unique()])
-    model_files.save(tmp_path, "ear", [model], trained_on=frame, held_out="", scores={}, none_below=None)
-    saved = model_files.load(tmp_path)
+    write_songs(tmp_path, [{"song": song} for song in frame["song"].unique()])
+    saving.save(tmp_path, "ear", [model], trained_on=frame, held_out="", scores={}, none_below=None)
+    saved = saving.load(tmp_path)
     assert saved.listens
-    paths = [
-        library.clip_folder(small, song) / f"{n:04d}.wav" for song, n in zip(frame["song"], frame["clip"], strict=True)
-    ]
+    paths = [clip_folder(small, song) / f"{n:04d}.wav" for song, n in zip(frame["song"], frame["clip"], strict=True)]
     samples = np.stack([32768 * feature_extraction.read_clip(path) for path in paths]).astype(np.int16)
     again, _ = saved.answer(frame, samples)
     np.testing.assert_allclose(np.exp(again), np.exp(clips), atol=1e-4)
@@ -65,8 +61,8 @@ def test_a_network_is_judged_like_any_other_model(heard):
     frame = frame.reset_index(drop=True)
     recipe = classifiers.models(listening=True)["Keras listening net"]
     few = {"ear": recipe._replace(estimator=networks.listening_net(epochs=1))}
-    results = judging.compare(few, frame, repeats=2, sounds=mels)
+    results = crossval.compare(few, frame, repeats=2, sounds=mels)
     assert set(results) == {"song"}  # more would take too long
     assert len(results["song"]["ear"]) == 1  # one repeat
     assert results["song"]["ear"][0].seconds > 0
-    assert not judging.compare(few, frame)  # without sounds it is left out
+    assert not crossval.compare(few, frame)  # without sounds it is left out

@@ -4,15 +4,12 @@ import pytest
 from conftest import made_up, write_library
 from sklearn.base import clone
 
-import classifiers
 import dataframe_creation
-import judging
-import model_files
-import modeling_large
 import predict
-import scoring
 from feature_extraction import CLIP_COLUMNS
-from on_disk import OnDisk, fit_discriminant
+from soundalike.evaluation import crossval, large, metrics
+from soundalike.models import classifiers, saving
+from soundalike.models.on_disk import OnDisk, fit_discriminant
 
 
 @pytest.mark.parametrize("artists", [2, 3])
@@ -50,29 +47,29 @@ def test_scores_from_disk_are_those_from_memory(library_of_noise):
     recipes = {name: recipes[name] for name in ("loudness alone", "linear discriminant", "songs: all features")}
     labels = OnDisk(root).labels()
     labels = labels[~labels["silent"]].reset_index(drop=True)
-    in_memory = judging.compare(recipes, frame)
+    in_memory = crossval.compare(recipes, frame)
     in_memory.pop("clip")
     for judged in in_memory.values():
         judged.update(
             {name: [each._replace(clips=each.clips.iloc[:0]) for each in those] for name, those in judged.items()}
         )
-    on_disk = judging.compare(recipes, labels, sounds=OnDisk(root))
+    on_disk = crossval.compare(recipes, labels, sounds=OnDisk(root))
     assert set(on_disk) == {"song", "album", "album heard"}
-    tables = (scoring.table(results, about) for results, about in ((in_memory, frame), (on_disk, labels)))
+    tables = (metrics.table(results, about) for results, about in ((in_memory, frame), (on_disk, labels)))
     pd.testing.assert_frame_equal(*tables, rtol=1e-6)
 
 
 def test_a_large_library_gets_its_model_and_its_verdict(library_of_noise, monkeypatch, capsys):
     root, frame = library_of_noise
-    tables, table = [], scoring.table
-    monkeypatch.setattr(scoring, "table", lambda *given: tables.append(table(*given)) or tables[-1])
+    tables, table = [], metrics.table
+    monkeypatch.setattr(metrics, "table", lambda *given: tables.append(table(*given)) or tables[-1])
     (root / "df_music.pkl").unlink()
-    assert modeling_large.main(["--data", str(root)]) == 0
+    assert large.main(["--data", str(root)]) == 0
     out = capsys.readouterr().out
     assert "3 artists, 17 songs, 51 clips" in out
     assert "songs never heard" in out
     assert "LEAKY" not in out
-    model = model_files.load(root)
+    model = saving.load(root)
     for title, dealt in (("songs never heard", "song"), ("songs of albums never heard", "album")):
         assert model.info["scores"][title] == tables[0].loc[(model.info["name"], dealt, "song")].to_dict()
     assert f"Put aside: {model.info['held_out']}." in out
@@ -82,5 +79,5 @@ def test_a_large_library_gets_its_model_and_its_verdict(library_of_noise, monkey
 
 
 def test_without_a_frame_it_says_what_to_run(tmp_path, capsys):
-    assert modeling_large.main(["--data", str(tmp_path)]) == 1
+    assert large.main(["--data", str(tmp_path)]) == 1
     assert "Run dataframe_creation.py first" in capsys.readouterr().err

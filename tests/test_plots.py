@@ -3,8 +3,8 @@ import json
 import numpy as np
 import pandas as pd
 
-import plots
 import predict
+from soundalike.report import plots
 
 
 def test_the_map_names_songs_without_letting_their_names_be_markup(monkeypatch):

@@ -13,12 +13,10 @@ import pandas as pd
 import pytest
 from conftest import RATE, sine, tune, write_song
 
-import classifiers
-import library
-import model_files
-import networks
-import plots
 import predict
+from soundalike.library.paths import read_songs, write_songs
+from soundalike.models import classifiers, networks, saving
+from soundalike.report import plots
 
 HERE = Path(predict.__file__).parent
 
@@ -30,7 +28,7 @@ def root(small, tmp_path_factory):
     frame = pd.read_pickle(root / "df_music.pkl")
     heard = frame[~frame["song"].str.endswith("Song 4.mp3")]
     model = classifiers.fit(classifiers.models()["logistic regression"], heard)
-    model_files.save(root, "logistic regression", [model], trained_on=heard, held_out="", scores={}, none_below=None)
+    saving.save(root, "logistic regression", [model], trained_on=heard, held_out="", scores={}, none_below=None)
     return root
 
 
@@ -47,7 +45,7 @@ def test_songs_never_heard_get_their_artists(root, capsys):
 
 
 def test_the_verdict_is_that_of_the_frame(root):
-    saved = model_files.load(root)
+    saved = saving.load(root)
     song = "Artist A/Album 2/Song 4.mp3"
     frame = pd.read_pickle(root / "df_music.pkl").query("song == @song")
     clips, songs = (np.exp(logs) for logs in saved.answer(frame))
@@ -87,7 +85,7 @@ def test_what_is_no_song_is_named_and_the_others_are_judged(root, tmp_path, caps
 
 def test_silent_clips_have_no_say(root, tmp_path):
     y = np.concatenate([np.zeros(4 * 44_100), tune(1, 9, 4)])
-    verdict = predict.judge(predict.hear(write_song(tmp_path / "x.wav", y)), model_files.load(root))
+    verdict = predict.judge(predict.hear(write_song(tmp_path / "x.wav", y)), saving.load(root))
     assert verdict.clips.isna().all(axis=1).tolist() == [True, True, False, False]
     assert verdict.judged == 2
     assert verdict.song.index[0] == "Artist B"
@@ -96,7 +94,7 @@ def test_silent_clips_have_no_say(root, tmp_path):
 
 def test_a_song_of_two_halves_turns_in_the_middle(root, tmp_path):
     y = np.concatenate([tune(0, 9, 20), tune(1, 9, 20)])
-    verdict = predict.judge(predict.hear(write_song(tmp_path / "x.wav", y)), model_files.load(root))
+    verdict = predict.judge(predict.hear(write_song(tmp_path / "x.wav", y)), saving.load(root))
     given = verdict.clips.idxmax(axis=1)
     assert (given[given.index < 20] == "Artist A").mean() >= 0.9
     assert (given[given.index >= 20] == "Artist B").mean() >= 0.9
@@ -114,7 +112,7 @@ def test_a_long_song_has_a_bar_that_fits():
 
 
 def test_a_song_it_learned_from_is_called_so(root):
-    saved = model_files.load(root)
+    saved = saving.load(root)
     songs = root / "songs/Artist A"
     assert "learned from this very song" in str(predict.judge(predict.hear(songs / "Album 1/Song 1.mp3"), saved))
     assert "learned from" not in str(predict.judge(predict.hear(songs / "Album 2/Song 4.mp3"), saved))
@@ -134,9 +132,9 @@ def test_less_sure_than_the_threshold_is_none_of_these(root, tmp_path, capsys):
 
 def test_a_song_of_the_library_whose_artist_was_not_learned_is_known_for_what_it_is(root, tmp_path, capsys):
     own = shutil.copytree(root, tmp_path / "own")
-    songs = library.read_songs(own)
+    songs = read_songs(own)
     songs.loc[songs["song"] == "Artist A/Album 2/Song 4.mp3", "artist"] = "Somebody Else"
-    library.write_songs(own, songs)
+    write_songs(own, songs)
     album = "Album 2/Song 4.mp3"
     for song, told in (
         (f"Artist A/{album}", "it is by Somebody Else, whom the model has not learned."),
@@ -152,7 +150,7 @@ def test_a_model_of_whole_songs_speaks_of_clips_too(root, tmp_path, capsys):
     own = shutil.copytree(root, tmp_path / "own")
     frame = pd.read_pickle(own / "df_music.pkl")
     model = classifiers.fit(classifiers.models()["songs: all features"], frame)
-    model_files.save(own, "songs", [model], trained_on=frame, held_out="", scores={}, none_below=None)
+    saving.save(own, "songs", [model], trained_on=frame, held_out="", scores={}, none_below=None)
     assert predict.main(["--data", str(own), str(own / "songs/Artist B/Album 2/Song 4.mp3")]) == 0
     line = capsys.readouterr().out.splitlines()[1]
     assert line.startswith("  Artist B ")
@@ -166,10 +164,10 @@ def test_a_network_that_listens_is_given_the_clips(root, tmp_path):
     recipe = recipe._replace(estimator=networks.listening_net(epochs=2))
     mels = networks.log_mels(frame, own)
     model = classifiers.fit(recipe, frame, sounds=mels)
-    model_files.save(own, "ear", [model], trained_on=frame, held_out="", scores={}, none_below=None)
+    saving.save(own, "ear", [model], trained_on=frame, held_out="", scores={}, none_below=None)
     song = "Artist A/Album 2/Song 4.mp3"
     expected = np.exp(model.answer(frame, mels)[1].loc[song])
-    verdict = predict.judge(predict.hear(own / "songs" / song, keep_sound=True), model_files.load(own))
+    verdict = predict.judge(predict.hear(own / "songs" / song, keep_sound=True), saving.load(own))
     np.testing.assert_allclose(verdict.song, expected.loc[verdict.song.index], atol=1e-3)
 
 

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import dataframe_creation
-import decoding
-from decoding import CLIP_SAMPLES, SAMPLE_RATE
 from feature_extraction import CLIP_COLUMNS, COLUMNS, LOUDNESS, describe, extract
+from soundalike.audio import decoding
+from soundalike.audio.decoding import CLIP_SAMPLES, SAMPLE_RATE
 
 pytestmark = pytest.mark.stress
 

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from conftest import RATE, run_scripts, sine, tune, write_artists, write_song
 
-import decoding
-import library
 import recommend
+from soundalike.audio import decoding
+from soundalike.library.paths import read_songs, write_songs
 
 
 @pytest.fixture(scope="module")
@@ -59,9 +59,9 @@ def test_a_part_of_a_title_goes_before_a_part_of_a_path(root, tmp_path, capsys):
 
 def test_a_song_that_was_left_out_is_said_to_be(root, tmp_path, capsys):
     own = Path(shutil.copytree(root, tmp_path / "root"))
-    songs = library.read_songs(own)
+    songs = read_songs(own)
     broken = songs.iloc[:1].assign(song="Artist A/Broken.mp3", status="rejected", reason="not MP3 sound")
-    library.write_songs(own, pd.concat([songs, broken]))
+    write_songs(own, pd.concat([songs, broken]))
     assert recommend.main(["--data", str(own), "broken"]) == 1
     assert "Artist A/Broken.mp3 was left out of this library: rejected: not MP3 sound" in capsys.readouterr().err
 

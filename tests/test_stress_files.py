@@ -13,10 +13,10 @@ import pandas as pd
 import pytest
 from conftest import many, noise, sine, tune, write_song
 
-import decoding
 import feature_extraction
-import library
 import mp3_split
+from soundalike.audio import decoding
+from soundalike.library.paths import GOOD, LOCK, clip_folder, read_songs, table_path
 
 pytestmark = pytest.mark.stress
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.stress
 def split(root: Path, *arguments: str) -> tuple[int, dict[str, dict]]:
     """The exit status, and the rows of songs.csv."""
     status = mp3_split.main(["--data", str(root), "--jobs", "2", *arguments])
-    return status, {row["song"]: row for row in library.read_songs(root).to_dict("records")}
+    return status, {row["song"]: row for row in read_songs(root).to_dict("records")}
 
 
 def check_accounted(root: Path, rows: dict[str, dict], count: int) -> int:
@@ -32,11 +32,11 @@ def check_accounted(root: Path, rows: dict[str, dict], count: int) -> int:
     assert len(rows) == count
     used = 0
     for song, row in rows.items():
-        there = len(list(library.clip_folder(root, song).glob("*.wav")))
-        used += row["status"] in library.GOOD
+        there = len(list(clip_folder(root, song).glob("*.wav")))
+        used += row["status"] in GOOD
         assert row["status"] == "ok" or row["reason"]
-        assert there == (row["clips"] if row["status"] in (*library.GOOD, "duplicate") else 0)
-        assert there or row["status"] not in library.GOOD
+        assert there == (row["clips"] if row["status"] in (*GOOD, "duplicate") else 0)
+        assert there or row["status"] not in GOOD
     assert not list(root.rglob(".unfinished-*"))
     return used
 
@@ -150,7 +150,7 @@ def test_hostile_files_are_refused_or_bounded(tmp_path, capsys, figure):
     seconds = time.monotonic() - started
     said = capsys.readouterr()
     assert status == 3
-    used = {song for song, row in rows.items() if row["status"] in library.GOOD}
+    used = {song for song, row in rows.items() if row["status"] in GOOD}
     # ffmpeg takes the first for what is there, as soundfile would; each within what the file really holds.
     assert {"A/good.wav", "A/tags.mp3", "A/frames.mp3"} <= used
     assert used <= {
@@ -161,12 +161,12 @@ def test_hostile_files_are_refused_or_bounded(tmp_path, capsys, figure):
     named = {"A/link.wav", "A/way out", "A/loop", "A/pipe.mp3", "A/empty.mp3", "A/sdp.mp3", "A/picture.mp3"}
     assert named <= {song for song, row in rows.items() if row["status"] == "rejected"}
     assert not any("secret" in song for song in rows)
-    assert all(row["seconds"] <= 6.1 for row in rows.values() if row["status"] in library.GOOD)
+    assert all(row["seconds"] <= 6.1 for row in rows.values() if row["status"] in GOOD)
     assert len(rows["A/tags.mp3"]["album"]) <= 200
     for text in (said.out, said.err.replace("\x1b[A", ""), (tmp_path / "songs.csv").read_text()):
         assert not {"\x1b", "\x07", "\u202e", "\0"} & set(text)
     made = {path.name for path in tmp_path.iterdir()}
-    assert made == {"songs", "outside", "clips", "songs.csv", "songs.txt", library.LOCK}
+    assert made == {"songs", "outside", "clips", "songs.csv", "songs.txt", LOCK}
     refused = len(rows) - len(used)
     figure(f"hostile files: {len(rows)}, of which {len(used)} used and {refused} refused; {seconds:.0f} s")
 
@@ -240,7 +240,7 @@ def test_names_change_no_feature(tmp_path, capsys, figure):
     assert not {"\x1b", "\u202e"} & set(capsys.readouterr().out)
     for name, y in zip(NAMES, sounds, strict=True):
         plain, _ = feature_extraction.describe_file(write_song(tmp_path / "plain.wav", y))
-        odd = pd.read_parquet(library.table_path(tmp_path, f"{name}/{name}/{name}.wav"))
+        odd = pd.read_parquet(table_path(tmp_path, f"{name}/{name}/{name}.wav"))
         pd.testing.assert_frame_equal(plain, odd)
     assert sum(path.is_file() for path in (tmp_path / "features").rglob("*")) == len(NAMES)
     # those that would meet elsewhere are named, and neither is taken for the other

@@ -20,10 +20,10 @@ import pytest
 from conftest import many, noise, run_scripts, wait_until, write_song
 
 import dataframe_creation
-import decoding
 import feature_extraction
-import library
 import mp3_split
+from soundalike.audio import decoding
+from soundalike.library.paths import RECORD, alone, read_songs
 
 pytestmark = [pytest.mark.stress, pytest.mark.skipif(sys.platform == "win32", reason="signals, mounts")]
 
@@ -62,7 +62,7 @@ def check_whole(root: Path) -> None:
     for path in (root / "features").glob("[AB]/*.parquet"):
         pq.read_table(path)
     if (root / "songs.csv").exists():
-        library.read_songs(root)
+        read_songs(root)
     noted = dataframe_creation.attributes(root)
     if noted and noted["pickled"] == dataframe_creation._end_of(root / "df_music.pkl"):  # not killed between the two
         pd.testing.assert_frame_equal(pd.read_pickle(root / "df_music.pkl"), pd.read_parquet(root / "df_music.parquet"))
@@ -210,7 +210,7 @@ def test_a_full_disk_loses_nothing(tmp_path, old, whole, capsys, figure):
 
 
 def test_a_second_run_is_refused(whole):
-    with library.alone(whole):
+    with alone(whole):
         for script in SCRIPTS:
             process = start(script, whole)
             assert "Another run is at work" in process.communicate(timeout=60)[1]
@@ -272,7 +272,7 @@ def test_music_unplugged_half_way(tmp_path, capsys):
     write_songs(songs, range(2, 24), seconds=60)
 
     def done() -> int:
-        return len(list(root.glob(f"clips/[AB]/*/{library.RECORD}")))
+        return len(list(root.glob(f"clips/[AB]/*/{RECORD}")))
 
     def unplug() -> None:
         wait_until(lambda: done() >= 4)
@@ -338,6 +338,6 @@ def test_memory_stays_flat_over_many_songs(tmp_path, figure):
             f"{late:.0f} MB late, {max(memory.driver):.0f} MB at most; the largest worker {workers_early:.0f} and "
             f"{workers_late:.0f} MB"
         )
-    assert set(library.read_songs(root)["status"]) == {"ok"}
-    assert len(library.read_songs(root)) == count
+    assert set(read_songs(root)["status"]) == {"ok"}
+    assert len(read_songs(root)) == count
     assert len(pd.read_parquet(root / "df_music.parquet", columns=["song"])) == count

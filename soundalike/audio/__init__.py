@@ -1,0 +1,1 @@
+"""Songs as sound: decoded, and cut into clips."""

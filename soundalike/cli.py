@@ -1,0 +1,168 @@
+"""How the scripts talk to the person at the terminal: options, summaries, errors, exit statuses."""
+
+import argparse
+import errno
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from soundalike.library.paths import UserError, default_root, note, printable, resolved
+
+ALL_GOOD, NOTHING_USABLE, LEFT_OUT = 0, 1, 3  # exit statuses; 2 is argparse's: wrong usage
+SHOWN = 20  # songs that are left out are named on the screen, at most
+STOPPED = 130  # what shells report for Ctrl-C
+
+USERS_TO_MEND = {  # no room, no permission, unplugged, not a folder, gone
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM),
+    *(errno.EIO, errno.ENODEV, errno.ENXIO, errno.ESTALE, errno.ENOTCONN),
+    *(errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOENT, errno.ENAMETOOLONG),
+}
+
+STDOUT = Path("-")  # as the name of a file
+
+STATUSES = "exit status: 0 all good, 1 nothing usable, 2 wrong usage, 3 finished but left songs out"
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
+    """Keeps the line breaks of a module's docstring and shows each default there is."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        return action.help if action.default is None else super()._get_help_string(action)
+
+
+def folder(text: str) -> Path:
+    """A folder as it was typed, from the root of the disk, ``~`` being the home folder."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("the name of a folder is missing")
+    return resolved(text)
+
+
+def output(suffix: str, *, or_stdout: bool = False) -> Callable[[str], Path]:
+    """The type of a file to write: it must end as it should, lest a song be overwritten by mistake."""
+
+    def named(text: str) -> Path:
+        if or_stdout and text == str(STDOUT):
+            return STDOUT
+        if Path(text).suffix.lower() != suffix:
+            raise argparse.ArgumentTypeError(f"{text!r} does not end in {suffix}")
+        if resolved(text).is_dir():
+            raise argparse.ArgumentTypeError(f"{text!r} is a folder")
+        return resolved(text)
+
+    return named
+
+
+def positive(text: str) -> int:
+    """A whole number above zero."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above zero")
+    return int(text)
+
+
+def number(what: str, *, below: float, zero: bool = False) -> Callable[[str], float]:
+    """A type for argparse: a number above zero, or from zero on, and below another, that is called so."""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = -1
+        if not 0 <= value < below or (value == 0 and not zero):
+            raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
+        return value
+
+    return read
+
+
+def command(script: str, root: Path) -> str:
+    """The command line that runs a script on a library."""
+    here = Path(__file__).resolve().parent.parent
+    return " ".join(
+        f'"{part}"' if " " in part else part
+        for part in map(printable, (Path(sys.executable), here / script, "--data", root))
+    )
+
+
+def parser(description: str) -> argparse.ArgumentParser:
+    """A parser that shows the docstring, the defaults and the exit statuses, and knows ``--data``."""
+    made = argparse.ArgumentParser(description=description, epilog=STATUSES, formatter_class=_Formatter)
+    made.add_argument(
+        "--data",
+        type=folder,
+        default=default_root(),
+        metavar="DIR",
+        help="root of the library; the variable MUSIC_DATA sets the default",
+    )
+    return made
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 song``, ``2 songs``, ``7,013 clips``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def clock(seconds: float) -> str:
+    """``3:07``, ``1:02:03``."""
+    minutes, seconds = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
+
+
+def drawable(nice: str, plain: str) -> str:
+    """The nice characters if standard output can show them, else the plain ones."""
+    try:
+        nice.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return plain
+    return nice
+
+
+def check_writable(*files: Path) -> None:
+    """Refuse now what could not be written at the end of a long run."""
+    for file in (file for file in files if file != STDOUT):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if not os.access(file.parent, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(file.parent))
+
+
+def print_note(root: Path) -> None:
+    """Say what is to be said of all that comes from this library, if anything."""
+    if note(root):
+        print(printable(note(root)))
+
+
+def print_left_out(left_out: dict[str, str], title: str = "Left out", rest: str = "") -> None:
+    """Name the songs that were left out, each with its reason; ``rest`` says where the others are."""
+    if not left_out:
+        return
+    print(f"{title} ({counted(len(left_out), 'song')}):")
+    for song in sorted(left_out)[:SHOWN]:
+        print(f"  {printable(song)}: {printable(left_out[song])}")
+    if len(left_out) > SHOWN:
+        print(f"  … and {len(left_out) - SHOWN:,} more{rest}")
+
+
+def run(work: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
+    """Run a script's work; what the user can mend ends in one line on stderr, not in a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a terminal without Unicode shows escapes
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        return work(args)
+    except UserError as error:
+        print(printable(error, limit=2000), file=sys.stderr)
+        return NOTHING_USABLE
+    except KeyboardInterrupt:
+        print("\nStopped. What was finished is kept; run the same command again to go on.", file=sys.stderr)
+        return STOPPED
+    except BrokenPipeError:  # the reader of a pipe has seen enough, as in "| head"
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ALL_GOOD
+    except OSError as error:
+        if error.errno not in USERS_TO_MEND:
+            raise
+        where = printable(error.filename or getattr(args, "data", "the disk"))
+        again = "Mend that and run again; what was finished is kept."
+        print(f"Cannot read or write {where}: {error.strerror}. {again}", file=sys.stderr)
+        return NOTHING_USABLE

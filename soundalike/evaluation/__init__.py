@@ -1,0 +1,1 @@
+"""How good models are on what they were not trained on, and why."""

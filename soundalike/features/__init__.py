@@ -1,0 +1,1 @@
+"""Clips and songs as numbers."""

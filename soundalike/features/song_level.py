@@ -1,0 +1,190 @@
+"""What two seconds cannot tell: tempo, beat, key, harmonic and percussive balance, course of loudness.
+
+A song is heard stack by stack, through the spectra that its clips' features are made of anyway.
+"""
+
+from functools import cached_property
+
+import librosa
+import numpy as np
+
+from soundalike.audio.decoding import CLIP_SAMPLES, CLIP_SECONDS
+from soundalike.features import kernels
+from soundalike.features.spectra import DYNAMIC_RANGE, HOP_LENGTH, MEL_REACH, MEL_WEIGHTS, N_FFT, Spectra, decibels
+
+FRAMES = CLIP_SAMPLES // HOP_LENGTH  # of a clip
+SEAM = CLIP_SAMPLES - (FRAMES - 1) * HOP_LENGTH  # samples from its last frame to the next clip's first
+FRAME_RATE = FRAMES / CLIP_SECONDS  # Hz, on average
+QUIETEST = 60  # dB below the loudest clip
+WINDOW = 12  # s, in which the beat is taken to be steady
+
+TEMPI = np.geomspace(40, 240, 361)  # BPM, in steps of half a per cent
+USUAL_TEMPO, OCTAVES = 120, 1.5  # BPM, and the deviation around it: what is an octave off counts 0.8 times as much
+BEATS = np.arange(1, 5)  # how many beats later the song should be like itself
+# How much it counts against a tempo that the song is like itself between its beats: a third of a beat off
+# it was a beat of some other tempo, 4/3 or 3/2 as fast; half a beat off it may well be a half beat.
+AGAINST = {1 / 2: 0.1, 1 / 3: 0.125, 2 / 3: 0.125}
+
+# How well each pitch class fits into C major and C minor: Krumhansl and Kessler, "Tracing the dynamic
+# changes in perceived tonal organization in a spatial representation of musical keys", 1982.
+MAJOR = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
+MINOR = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
+
+
+class WholeSong:
+    """A song of which one stack of clips after the other is heard."""
+
+    def __init__(self) -> None:
+        self._last: tuple[np.ndarray, np.ndarray] | None = None  # samples and mel levels of the last clip
+        self._flux: list[np.ndarray] = []
+        self._chroma: list[np.ndarray] = []
+        self._level: list[np.ndarray] = []
+        self._harmonic: list[np.ndarray] = []
+
+    def hear(self, s: Spectra) -> None:
+        """Hear the next clips."""
+        y, mel = s.y, s.mel[:, :, :FRAMES].copy()
+        if self._last:
+            y, mel = np.concatenate([self._last[0], y]), np.concatenate([self._last[1], mel])
+        steps = _steps(mel, _mend(y, mel)).ravel()
+        # Of the last clip, the last frame is mended only when the next clip is known.
+        self._flux.append(steps[FRAMES - 1 if self._last else 1 : -1])
+        self._last = y[-1:], mel[-1:]
+        self._chroma.append(s.chroma.mean(axis=-1))
+        self._level.append(decibels((s.y**2).mean(axis=1)))
+        self._harmonic.append(harmonic_part(s.mel))
+
+    @cached_property
+    def onset(self) -> np.ndarray:
+        """Onset strength over the whole song, at `FRAME_RATE` [shape=(frames,)]."""
+        return np.concatenate(self._flux)
+
+    @cached_property
+    def likeness(self) -> np.ndarray:
+        """Autocorrelation of the onset strength, by lag in frames; 1 at none [shape=(lags,)]."""
+        length = min(WINDOW * int(FRAME_RATE), len(self.onset))
+        windows = librosa.util.frame(self.onset, frame_length=length, hop_length=max(length // 2, 1))
+        windows = np.column_stack([windows, self.onset[-length:]])  # what filled no window
+        found = librosa.autocorrelate(windows - windows.mean(axis=0), axis=0).sum(axis=1)
+        lags = length * 3 // 4  # for longer ones there is little to compare
+        found = found[:lags] / np.arange(length, length - lags, -1)
+        return found / found[0] if found[0] > 0 else found
+
+    @cached_property
+    def beat(self) -> tuple[float, float]:
+        """Tempo in BPM, and how regular its beat is (0 to 1).
+
+        The tempo after whose beats the song is most like itself, and after whose parts of beats it is not.
+        """
+        if not self.likeness[0]:  # nothing ever begins
+            return float(USUAL_TEMPO), 0.0
+        on = self._after_beats(BEATS)
+        off = sum(weight * self._after_beats(BEATS - part) for part, weight in AGAINST.items())
+        usual = np.exp(-0.5 * (np.log2(TEMPI / USUAL_TEMPO) / OCTAVES) ** 2)
+        best = int(np.argmax(np.maximum(on - off, 0) * usual))
+        return float(TEMPI[best]), float(np.clip(on[best], 0, 1))
+
+    def _after_beats(self, beats: np.ndarray) -> np.ndarray:
+        """How like itself the song is after some beats, on average, at each of `TEMPI`; 0 where all is too long."""
+        lags = beats * 60 * FRAME_RATE / TEMPI[:, None]
+        found = np.interp(lags, np.arange(len(self.likeness)), self.likeness, right=np.nan)
+        return np.nan_to_num(found).sum(axis=1) / np.maximum((~np.isnan(found)).sum(axis=1), 1)
+
+    @cached_property
+    def keys(self) -> np.ndarray:
+        """How well the song's pitch classes fit each key, C to B: major, then minor [shape=(2, 12)]."""
+        chroma = np.concatenate(self._chroma).mean(axis=0)
+        if not np.ptp(chroma):
+            return np.zeros((2, 12))
+        return np.array([[np.corrcoef(chroma, np.roll(p, k))[0, 1] for k in range(12)] for p in (MAJOR, MINOR)])
+
+    @property
+    def key(self) -> np.ndarray:
+        """The key that fits best [shape=(4,)].
+
+        How well it fits; how much better than the best of the other mode (above 0: major); and
+        where its relative major stands on the circle of fifths, cosine and sine, C being 1 and 0.
+        """
+        mode, tonic = np.unravel_index(self.keys.argmax(), self.keys.shape)
+        fifths = 2 * np.pi * 7 * (tonic + 3 * mode) / 12
+        major, minor = self.keys.max(axis=1)
+        return np.array([self.keys.max(), major - minor, np.cos(fifths), np.sin(fifths)])
+
+    @property
+    def loudness(self) -> np.ndarray:
+        """How loudness moves along the song [shape=(3,)].
+
+        In dB: the deviation over clips, the range that nine tenths of them keep to, and the mean step
+        from a clip to the next. Clips count as no quieter than `QUIETEST` below the loudest. None depends on
+        how loud the song is as a whole.
+        """
+        level = np.concatenate(self._level)
+        level = np.maximum(level, level.max() - QUIETEST)
+        low, high = np.quantile(level, [0.05, 0.95])
+        return np.array([level.std(), high - low, np.abs(np.diff(level)).mean() if len(level) > 1 else 0])
+
+    @property
+    def harmonic(self) -> float:
+        """The part of the song's energy that is sustained rather than struck (0 to 1), mean over clips."""
+        return float(np.concatenate(self._harmonic).mean())
+
+
+def _mend(y: np.ndarray, mel: np.ndarray) -> np.ndarray:
+    """Give frames that reach over the end of a clip the samples of its neighbour, which they lacked.
+
+    Returns
+    -------
+    np.ndarray [shape=(clips, 1)]
+        The level at which each clip is cut off.
+    """
+    floor = mel.max(axis=(1, 2))[:, None] - DYNAMIC_RANGE
+    if len(y) > 1:
+        joined = np.concatenate([y[:-1, -N_FFT:], y[1:, :N_FFT]], axis=1)
+        starts = N_FFT // 2 + np.array([-SEAM, 0, HOP_LENGTH])
+        frames = np.stack([joined[:, start : start + N_FFT] for start in starts], axis=1)
+        magnitude = np.abs(np.fft.rfft(frames * librosa.filters.get_window("hann", N_FFT))).astype(np.float32)
+        magnitude = np.ascontiguousarray(magnitude.transpose(0, 2, 1))
+        level = decibels(kernels.band_power(magnitude, MEL_WEIGHTS, *MEL_REACH))
+        mel[:-1, :, -1] = np.maximum(level[:, :, 0], floor[:-1])
+        mel[1:, :, :2] = np.maximum(level[:, :, 1:], floor[1:, :, None])
+    return floor
+
+
+def _steps(mel: np.ndarray, floor: np.ndarray) -> np.ndarray:
+    """How much levels rise from each frame to the next, mean over bands [shape=(clips, FRAMES)]."""
+    steps = np.zeros((len(mel), FRAMES))
+    steps[:, 1:] = np.maximum(np.diff(mel), 0).mean(axis=1)
+    # Where clips meet, both are cut off at the same level, and the step is a little longer.
+    both = np.maximum(floor[:-1], floor[1:])
+    rise = np.maximum(mel[1:, :, 0], both) - np.maximum(mel[:-1, :, -1], both)
+    steps[1:, 0] = np.maximum(rise, 0).mean(axis=1) * HOP_LENGTH / SEAM
+    return steps
+
+
+def harmonic_part(mel: np.ndarray) -> np.ndarray:
+    """The part of each clip's energy that is rather sustained than struck.
+
+    Medians over time keep what is sustained, medians over frequency what is struck: Fitzgerald,
+    "Harmonic/percussive separation using median filtering", 2010.
+
+    Parameters
+    ----------
+    mel : np.ndarray [shape=(clips, bands, frames)]
+        Levels in dB.
+
+    Returns
+    -------
+    np.ndarray [shape=(clips,)]
+        From 0 to 1.
+    """
+    sustained, struck = _median_of_five(mel, 2)[:, 2:-2], _median_of_five(mel, 1)[:, :, 2:-2]
+    power = 10 ** ((mel[:, 2:-2, 2:-2] - mel.max(axis=(1, 2), keepdims=True)) / 10)
+    return (power * (sustained > struck)).sum(axis=(1, 2)) / power.sum(axis=(1, 2))
+
+
+def _median_of_five(values: np.ndarray, axis: int) -> np.ndarray:
+    """The median of each five neighbours along an axis, by comparisons of whole arrays."""
+    n = values.shape[axis] - 4
+    a, b, c, d, e = (np.take(values, range(k, k + n), axis) for k in range(5))
+    low, high = np.maximum(np.minimum(a, b), np.minimum(c, d)), np.minimum(np.maximum(a, b), np.maximum(c, d))
+    return np.maximum(np.minimum(low, high), np.minimum(e, np.maximum(low, high)))

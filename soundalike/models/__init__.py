@@ -1,0 +1,1 @@
+"""What learns to tell artists apart."""

@@ -1,0 +1,326 @@
+"""Run a function over songs in worker processes, here or on a Dask cluster.
+
+A song that fails is reported and the others go on, even if it takes its worker process with it. Of a
+cluster, workers may leave and others join while it runs.
+"""
+
+import argparse
+import contextlib
+import errno
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from itertools import islice
+from multiprocessing import resource_tracker
+from pathlib import Path
+from typing import Any
+
+import dask
+from dask.distributed import (
+    CancelledError,
+    Client,
+    Future,
+    KilledWorker,
+    LocalCluster,
+    Security,
+    WorkerPlugin,
+    as_completed,
+)
+from dask.system import CPU_COUNT
+from distributed.comm import get_address_host_port
+from tqdm import tqdm
+
+from soundalike import cli
+from soundalike.library.paths import SongError, UserError, printable, versions
+
+SONG_LIMIT = 3600  # s one song may take before its worker process is stopped
+CLUSTER_LIMIT = 10  # s in which a cluster must answer
+LOOK_AGAIN = 2  # s after which workers are counted anew
+REPORT_EVERY = 30  # s between two lines of progress where no terminal shows the bar
+
+NAME_ERRORS = (errno.ENAMETOOLONG, errno.EILSEQ)  # what file systems say to a name that they cannot hold
+
+# One thread for each process: the songs are what runs in parallel.
+ONE_THREAD = dict.fromkeys(
+    (
+        *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"),
+        *("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
+    ),
+    "1",
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add ``--jobs`` and ``--scheduler``."""
+    parser.add_argument("--jobs", type=cli.positive, default=CPU_COUNT, metavar="N", help="worker processes here")
+    parser.add_argument(
+        "--scheduler",
+        default=os.environ.get("DASK_SCHEDULER_ADDRESS"),
+        metavar="ADDRESS",
+        help="a Dask cluster to use instead, e.g. tls://host:8786 (SECURITY.md); its workers see the same paths",
+    )
+
+
+def run(
+    function: Callable[[Any], Any],
+    songs: list,
+    *,
+    label: str,
+    unit: str = "songs",
+    jobs: int = 1,
+    scheduler: str | None = None,
+    limit: float = SONG_LIMIT,
+    is_bad: Callable[[Any], bool] = lambda outcome: isinstance(outcome, SongError),
+) -> Iterator[tuple[Any, Any]]:
+    """Call a function for each song, in parallel, with a progress bar on stderr.
+
+    Parameters
+    ----------
+    function : callable
+        Takes a song. It raises `SongError` for what is wrong with that song; anything else it
+        raises ends the run.
+    songs : list
+        The songs to do, or what else the function takes; with none, no process is started.
+    label, unit : str
+        What the bar says, and what it counts.
+    jobs : int
+        Worker processes on this machine.
+    scheduler : str, optional
+        The address of a Dask cluster to use instead.
+    limit : float
+        Seconds one song may take, positive.
+    is_bad : callable
+        Whether an outcome is one of those that the bar counts as left out.
+
+    Yields
+    ------
+    song : object
+        In the order in which the songs finish.
+    outcome : object
+        What ``function`` returned, or the `SongError`.
+
+    Raises
+    ------
+    UserError
+        If the cluster cannot be reached, is lost, or has other versions than those here.
+    """
+    if not songs:
+        return
+    with _ctrl_c_remembered() as pressed, _client(min(jobs, len(songs)), scheduler) as client:
+        waiting, running = iter(songs), as_completed(loop=client.loop)
+        names: dict[Any, str] = {}
+        threads, looked, bad = 1, float("-inf"), 0
+        with _bar(len(songs), label, unit) as bar:
+            while True:
+                if time.monotonic() > looked + LOOK_AGAIN:
+                    threads, looked = max(1, sum(client.nthreads().values())), time.monotonic()
+                # As many songs under way as there are threads: what waits in a worker's own queue would be
+                # counted as guilty when another song takes that worker down.
+                for song in islice(waiting, max(0, threads - len(names))):
+                    future = client.submit(_watched, function, song, limit, versions(), pure=False)
+                    names[future.key] = song
+                    running.add(future)
+                if not names:
+                    return
+                future = next(running)
+                if pressed:
+                    raise KeyboardInterrupt
+                outcome = _outcome(future, limit)
+                bad += is_bad(outcome)
+                bar.set_postfix_str(f"{bad:,} left out" if bad else "", refresh=False)
+                bar.update()
+                yield names.pop(future.key), outcome
+
+
+def _bar(total: int, label: str, unit: str) -> tqdm:
+    """A bar with rate and time left; in the log of a run of days, a line now and then."""
+    every = 0.1 if sys.stderr.isatty() else REPORT_EVERY
+    return tqdm(
+        total=total,
+        desc=label,
+        unit=f" {unit}",
+        file=sys.stderr,
+        dynamic_ncols=True,
+        mininterval=every,
+        maxinterval=max(10, every),
+        smoothing=0.05,
+    )
+
+
+@contextlib.contextmanager
+def _client(jobs: int, scheduler: str | None) -> Iterator[Client]:
+    """A client of the cluster at an address, or of fresh local processes."""
+    for name in ("distributed", "distributed.nanny", "distributed.scheduler", "distributed.worker"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # failures come back as outcomes
+    with _of_cluster(scheduler) if scheduler else _of_this_machine(jobs) as client:
+        yield client
+
+
+@contextlib.contextmanager
+def _of_cluster(scheduler: str) -> Iterator[Client]:
+    """A client of a running cluster, whose workers have been checked."""
+    try:
+        certified = Security().get_connection_args("client").get("ssl_context")
+    except OSError as error:
+        raise UserError(f"The certificate for {printable(scheduler)} cannot be read: {error}") from None
+    if scheduler.startswith("tls://") and not certified:
+        raise UserError(f"{printable(scheduler)} needs the certificate of its cluster: SECURITY.md says how.")
+    try:
+        get_address_host_port(scheduler, strict=True)
+        with warnings.catch_warnings(action="ignore"):  # of versions, which are checked below
+            client = Client(scheduler, timeout=CLUSTER_LIMIT, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise UserError(f"No Dask scheduler answers at {printable(scheduler)}: {printable(error)}") from None
+    with client:
+        if not client.nthreads():
+            raise UserError(f"The Dask scheduler at {printable(scheduler)} has no workers yet; start some.")
+        _check_cluster(client.get_versions())
+        # They see the same paths, so they can import what lies here; those that join later, too.
+        here = str(Path(__file__).resolve().parent.parent)
+        client.run_on_scheduler(exec, f"import sys; sys.path.insert(0, {here!r})")
+        client.register_plugin(_finder(here))
+        yield client
+
+
+@contextlib.contextmanager
+def _of_this_machine(jobs: int) -> Iterator[Client]:
+    """A client of processes started here."""
+    settings = {
+        "distributed.scheduler.allowed-failures": 1,  # a song that stops its worker gets one more try
+        "distributed.nanny.pre-spawn-environ": ONE_THREAD,
+        "distributed.admin.low-level-log-length": 10,  # of thousands of messages it would keep a thousand
+        "distributed.scheduler.http.routes": [],
+        "distributed.worker.http.routes": [],
+    }
+    with dask.config.set(settings):
+        with _ctrl_c_held_back():
+            cluster = LocalCluster(
+                n_workers=jobs,
+                threads_per_worker=1,
+                host="127.0.0.1",  # not to be reached from other machines
+                dashboard_address="127.0.0.1:0",  # of its web server, which cannot be switched off
+                scheduler_kwargs={"dashboard": False},
+                security=True,  # nor by others with an account on this one: TLS, with a key of this run alone
+                silence_logs=logging.CRITICAL,
+            )
+        with cluster, Client(cluster, set_as_default=False) as client:
+            yield client
+
+
+def _check_cluster(known: Any) -> None:
+    """Refuse a cluster whose own packages are others than those here."""
+    machines = {"the scheduler": known["scheduler"]} | known["workers"]
+    for name in ("python", "distributed", "dask", "msgpack", "cloudpickle", "tornado", "numpy", "pandas"):
+        here = known["client"]["packages"][name]
+        for place, machine in machines.items():
+            there = machine["packages"][name]
+            if there != here:
+                raise UserError(_differs(printable(place), name, there, here))
+
+
+def _differs(place: str, name: str, there: str | None, here: str | None) -> str:
+    """What is to be said of a worker with another version."""
+    return (
+        f"On {place}, {name} is {there}; here it is {here}. Other versions give other numbers. Install what "
+        "requirements.lock names on all machines of the cluster, with the same Python."
+    )
+
+
+def _finder(folder: str) -> WorkerPlugin:
+    """Has workers import what lies in a folder. It travels as a whole: they could not import it before."""
+
+    class FindModules(WorkerPlugin):
+        name = "find modules"
+
+        def setup(self, worker: object) -> None:
+            import sys
+
+            if folder not in sys.path:
+                sys.path.insert(0, folder)
+
+    return FindModules()
+
+
+@contextlib.contextmanager
+def _ctrl_c_held_back() -> Iterator[None]:
+    """Processes started here never hear Ctrl-C, which is for the script alone: it ends them in order.
+
+    Pressed in the meantime, it is heard afterwards.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # started later, it would lift the block
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def _ctrl_c_remembered() -> Iterator[list]:
+    """A list that Ctrl-C fills: raised inside a library's clean-up, KeyboardInterrupt would be swallowed.
+
+    It is raised again at the end, if nothing else was.
+    """
+    pressed: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield pressed
+        return
+
+    def remember(number: int, frame: object) -> None:
+        pressed.append(number)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, remember)
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pressed:
+        raise KeyboardInterrupt
+
+
+def _watched(function: Callable[[Any], Any], song: Any, limit: float, wanted: dict[str, str]) -> Any:
+    """Call the function; when it takes too long, end the whole process, which nothing can hang."""
+    for name, there in versions().items():
+        if there != wanted[name]:
+            raise UserError(_differs(f"the worker on {socket.gethostname()}", name, there, wanted[name]))
+    watchdog = threading.Timer(limit, os._exit, (1,))
+    watchdog.daemon = True
+    watchdog.start()
+    try:
+        return function(song)
+    except OSError as error:
+        if error.errno not in NAME_ERRORS:
+            raise
+        raise SongError(f"its name cannot be stored here: {error.strerror}; shorten or rename it") from None
+    finally:
+        watchdog.cancel()
+
+
+def _outcome(future: Future, limit: float) -> Any:
+    """What a worker made of a song, or what is wrong with the song."""
+    try:
+        return future.result()
+    except SongError as error:
+        return error
+    except KilledWorker:
+        return SongError(
+            "it stopped its worker process, more than once: a crash, no memory left (try --jobs 1), "
+            f"or over {limit:,.0f} s"
+        )
+    except CancelledError:
+        raise UserError("The Dask scheduler is gone. What was finished is kept; start it and run this again.") from None
+    except ImportError as error:
+        raise UserError(
+            f"A worker cannot run this: {error}. Install what requirements.lock names there, with the same Python, and "
+            "let it see this folder under the same path."
+        ) from None

@@ -1,0 +1,299 @@
+"""Which songs sound alike: songs as points, an index of them on disk, and the nearest.
+
+The cosine between plain features is nearly blind: the few that are counted in large units drown the
+rest. So songs are centred, scaled and whitened first, and alike is what differs from the average song
+in the same direction.
+"""
+
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from scipy.stats import binomtest
+from sklearn.manifold import TSNE
+from threadpoolctl import threadpool_limits
+
+from dataframe_creation import ROW_GROUP, attributes, noted_of, some_songs
+from feature_extraction import ASPECTS, CLIP_COLUMNS, columns
+from soundalike.library.paths import UserError, alone, printable, read_songs, whole_file
+
+VERSION = 1  # of the index; raise it when the same songs would lie elsewhere
+# Of the largest variance, added to each: directions in which songs hardly differ are mostly chance. Chosen on
+# 126 real songs, where 0.03 to 0.3 do about as well.
+RIDGE = 0.1
+DIMENSIONS = 128  # kept at most
+ASKED, AT_ONCE = 1000, 50  # songs, at most, by which the quality is measured; how many at a time
+
+LABELS = ["song", "artist", "album", "title", "seconds", "hash"]
+
+# Which columns of a description belong to which aspect: means first, then deviations.
+OF_ASPECT = {
+    aspect: np.flatnonzero(np.isin(2 * CLIP_COLUMNS, [column for name in names for column in columns(name)]))
+    for aspect, names in ASPECTS.items()
+}
+
+
+class Space(NamedTuple):
+    """How the description of a song becomes a point."""
+
+    centre: np.ndarray  # [shape=(columns,)]
+    scale: np.ndarray  # standard deviations; infinite where songs do not differ [shape=(columns,)]
+    basis: np.ndarray  # [shape=(columns, dimensions)]
+
+    def points(self, described: np.ndarray) -> np.ndarray:
+        """Points on the unit sphere [shape=(songs, dimensions)] of descriptions [shape=(songs, columns)]."""
+        return _unit((described - self.centre) @ self.basis)
+
+
+def _unit(rows: np.ndarray) -> np.ndarray:
+    """Rows scaled to length 1."""
+    return (rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)).astype(np.float32)
+
+
+class Index(NamedTuple):
+    """The songs of a library; its arrays are read from disk as needed."""
+
+    songs: pd.DataFrame  # one row for each, with `LABELS`
+    described: np.ndarray  # see `describe`
+    points: np.ndarray  # see `Space.points`
+    space: Space
+    quality: dict  # see `quality`
+
+
+def describe(clips: pd.DataFrame) -> pd.DataFrame:
+    """Describe songs by the means of their clips' features, and by how these vary from clip to clip.
+
+    Parameters
+    ----------
+    clips : pd.DataFrame
+        Rows of a frame that are not silent.
+
+    Returns
+    -------
+    pd.DataFrame
+        One row for each song, in order of song; for each of `CLIP_COLUMNS` a mean, then for each a
+        standard deviation.
+    """
+    by_song = clips.groupby("song")[CLIP_COLUMNS]
+    return pd.concat([by_song.mean(), by_song.std(ddof=0).add_suffix(" varies")], axis=1).astype(np.float32)
+
+
+def fit(described: np.ndarray) -> Space:
+    """The space that these songs span: centred, scaled and whitened (with a ridge).
+
+    Parameters
+    ----------
+    described : np.ndarray [shape=(songs, columns)]
+        It may lie on disk: a part at a time is read.
+    """
+    count, width = described.shape
+    centre = sum(part.sum(axis=0, dtype=np.float64) for part in _parts(described)) / count
+    covariance = np.zeros((width, width))
+    for part in _parts(described):
+        moved = part - centre
+        covariance += moved.T @ moved / count
+    scale = np.sqrt(np.diag(covariance))
+    scale[scale < 1e-9 * np.abs(centre)] = np.inf  # a column that never changes says nothing
+    scale[scale == 0] = np.inf
+    variances, axes = np.linalg.eigh(covariance / np.outer(scale, scale))
+    largest = np.argsort(variances)[::-1][: min(DIMENSIONS, count)]
+    weights = 1 / np.sqrt(np.maximum(variances[largest], 0) + RIDGE * variances.max() + 1e-12)
+    return Space(centre, scale, axes[:, largest] / scale[:, None] * weights)
+
+
+def _parts(rows: np.ndarray) -> Iterator[np.ndarray]:
+    """Some rows at a time."""
+    for start in range(0, len(rows), ROW_GROUP):
+        yield rows[start : start + ROW_GROUP]
+
+
+def nearest(index: Index, described: np.ndarray, barred: np.ndarray, count: int) -> pd.DataFrame:
+    """The songs that sound most like a song.
+
+    Parameters
+    ----------
+    index : Index
+        The library.
+    described : np.ndarray [shape=(columns,)]
+        The song.
+    barred : np.ndarray of bool [shape=(songs,)]
+        Songs not to be named.
+    count : int
+        How many to name, at most.
+
+    Returns
+    -------
+    pd.DataFrame
+        The nearest song first: `LABELS`; ``distance``, one minus the cosine (0 the same, 1 what songs
+        drawn by lot have on average, 2 the opposite); and what each of `ASPECTS` adds to the cosine.
+    """
+    (point,) = index.space.points(described[None])
+    distance = np.where(barred, np.inf, 1 - index.points @ point)
+    first = np.argsort(distance, kind="stable")[: min(count, int((~barred).sum()))]
+    found = index.songs.iloc[first].assign(distance=distance[first])
+    return found.assign(**_shares(index.space, described, np.asarray(index.described[first])))
+
+
+def _shares(space: Space, song: np.ndarray, others: np.ndarray) -> dict[str, np.ndarray]:
+    """What each aspect adds to the cosine between a song and others: exact, for the cosine is a sum over columns."""
+    rows = np.concatenate([song[None], others]) - space.centre
+    points = rows @ space.basis
+    length = np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-12)
+    rows, back = rows / length, points / length @ space.basis.T
+    added = (rows[0] * back[1:] + rows[1:] * back[0]) / 2
+    return {aspect: added[:, own].sum(axis=1) for aspect, own in OF_ASPECT.items()}
+
+
+def quality(points: np.ndarray, described: np.ndarray, songs: pd.DataFrame, space: Space) -> dict:
+    """How often the song that sounds most alike, on another album, is by the same artist.
+
+    Parameters
+    ----------
+    points, described : np.ndarray
+        The songs.
+    songs : pd.DataFrame
+        Their `LABELS`. An artist's songs without an album count as one album.
+    space : Space
+        Of the points.
+
+    Returns
+    -------
+    dict
+        ``right``, the part of songs for which it is, and the ends ``low`` and ``high`` of its 95 %
+        interval (Wilson, as if songs were independent); the same by the cosine between descriptions
+        that are only ``scaled``, and that are ``plain``; ``by lot``, for a song drawn by lot; ``songs``,
+        how many were asked (drawn by lot among those whose artist has another album), and of how many
+        ``artists``. If nobody has another album, ``albums`` is False, all songs are asked, and their
+        own albums count.
+    """
+    albums = songs.groupby("artist")["album"].transform("nunique").to_numpy() > 1
+    artist, album = (pd.factorize(keys)[0] for keys in (songs["artist"], songs["artist"] + "\n" + songs["album"]))
+    own = album if albums.any() else np.arange(len(songs))
+    asked = np.random.default_rng(0).permutation(np.flatnonzero(albums | ~albums.any()))[:ASKED]
+    ways = {
+        "right": (points, lambda rows: rows),
+        "scaled": (described, lambda rows: _unit((rows - space.centre) / space.scale)),
+        "plain": (described, _unit),
+    }
+    hits: dict[str, list] = {name: [] for name in (*ways, "by lot")}
+    for some in np.array_split(asked, -(-len(asked) // AT_ONCE)):
+        same, others = artist[some, None] == artist, own[some, None] != own
+        same &= others  # of a song that is alone, nothing is right
+        for name, (rows, view) in ways.items():
+            ours = view(rows[some])
+            cosine = np.concatenate([ours @ view(part).T for part in _parts(rows)], axis=1)
+            first = np.where(others, cosine, -np.inf).argmax(axis=1)
+            hits[name].extend(same[np.arange(len(some)), first])
+        hits["by lot"].extend(same.sum(axis=1) / np.maximum(others.sum(axis=1), 1))
+    found = {name: float(np.mean(values)) for name, values in hits.items()}
+    ends = binomtest(int(sum(hits["right"])), len(asked)).proportion_ci(method="wilson")
+    found |= {"low": float(ends.low), "high": float(ends.high), "songs": len(asked)}
+    return found | {"artists": len(set(artist[asked])), "albums": bool(albums.any())}
+
+
+def plane(index: Index, most: int = 3000) -> pd.DataFrame:
+    """Lay songs out in a plane, those that sound alike side by side: t-SNE of the cosine, always the same.
+
+    Van der Maaten and Hinton, "Visualizing data using t-SNE", 2008. How far apart groups lie, and how
+    large they are, means nothing there.
+
+    Parameters
+    ----------
+    index : Index
+        The library.
+    most : int
+        Of larger libraries, so many songs are drawn by lot.
+
+    Returns
+    -------
+    pd.DataFrame
+        `LABELS`, ``x`` and ``y``, without a unit; empty for fewer than five songs.
+    """
+    shown = np.sort(np.random.default_rng(0).permutation(len(index.songs))[:most])
+    songs, points = index.songs.iloc[shown], np.asarray(index.points[shown])
+    if len(shown) < 5:
+        return songs.iloc[:0].assign(x=0.0, y=0.0)
+    start = points[:, :2] / points[:, :1].std() * 1e-4  # the directions in which songs differ most
+    near = min(30, (len(shown) - 1) / 3)
+    with threadpool_limits(1):  # how sums are shared out among threads changes where songs lie
+        x, y = TSNE(perplexity=near, metric="cosine", init=start, random_state=0).fit_transform(points).T
+    return songs.assign(x=x, y=y)
+
+
+# --- on disk ---------------------------------------------------------------------------------
+
+
+def build(root: Path) -> None:
+    """Make the index of a library: its frame is read once, some songs at a time."""
+    with (
+        alone(root, wait=True),
+        whole_file(root / "similar") as folder,
+        threadpool_limits(1),  # its threads only get in each other's way
+    ):
+        folder.mkdir()
+        names = []
+        with (folder / "described.f32").open("wb") as file:
+            for clips in some_songs(root, ["song", "silent", *CLIP_COLUMNS], ROW_GROUP):
+                described = describe(clips[~clips["silent"]])
+                names.extend(described.index)
+                file.write(described.to_numpy().tobytes())
+        described = _read_described(folder)
+        space = fit(described)
+        with (folder / "points.f32").open("wb") as file:
+            for part in _parts(described):
+                file.write(space.points(part).tobytes())
+        np.savez(folder / "space.npz", **space._asdict())
+        songs = read_songs(root).set_index("song").reindex(names).reset_index()[LABELS]
+        if songs["artist"].isna().any():
+            raise UserError(f"The frame in {printable(root)} is older than songs.csv. Run dataframe_creation.py.")
+        songs.to_parquet(folder / "songs.parquet", index=False)
+        found = quality(_read_points(folder, space), described, songs, space)
+        about = {"version": VERSION, "made_from": attributes(root)["made_from"], "quality": found}
+        (folder / "index.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
+
+
+def _read_described(folder: Path) -> np.ndarray:
+    return np.memmap(folder / "described.f32", np.float32, "r").reshape(-1, 2 * len(CLIP_COLUMNS))
+
+
+def _read_points(folder: Path, space: Space) -> np.ndarray:
+    return np.memmap(folder / "points.f32", np.float32, "r").reshape(-1, space.basis.shape[1])
+
+
+def load(root: Path) -> Index:
+    """The index of a library. It is made first where there is none, or the frame has changed.
+
+    Raises
+    ------
+    UserError
+        If there is no frame, one of other features, or one that is older than songs.csv.
+    """
+    noted, folder = noted_of(root), root / "similar"
+    about = _about(folder)
+    if (about.get("version"), about.get("made_from")) != (VERSION, noted["made_from"]):
+        build(root)
+        about = _about(folder)
+    try:
+        with np.load(folder / "space.npz", allow_pickle=False) as arrays:
+            space = Space(**arrays)
+        songs = pd.read_parquet(folder / "songs.parquet")
+        described, points = _read_described(folder), _read_points(folder, space)
+        if not len(songs) == len(described) == len(points):
+            raise ValueError
+        return Index(songs, described, points, space, about["quality"])
+    except (OSError, KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile, pa.ArrowException):
+        raise UserError(f"{printable(folder)} is damaged. Delete that folder; it is made again.") from None
+
+
+def _about(folder: Path) -> dict:
+    """What index.json says; nothing if there is none, or it is damaged."""
+    try:
+        about = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return about if isinstance(about, dict) else {}

@@ -1,0 +1,146 @@
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import made_up, run_scripts, tune, write_song
+
+from feature_extraction import COLUMNS
+from soundalike.evaluation import confounds
+from soundalike.library.paths import good_songs
+
+
+def songs_of(frame: pd.DataFrame, **columns) -> pd.DataFrame:
+    songs = frame[["artist", "album", "song"]].drop_duplicates(ignore_index=True)
+    technical = {"sample_rate": 44_100, "channels": 2, "bit_rate": 192_000, "codec": "MP3"}
+    return songs.assign(title=songs["song"], loudness=-14.0, reach=11_000, **technical).assign(**columns)
+
+
+# --- the same again --------------------------------------------------------------------------
+
+
+def test_a_recording_encoded_anew_is_found_and_other_songs_are_not(tmp_path):
+    rate = 44_100
+    for number in range(4):
+        write_song(tmp_path / f"songs/A/{number}.mp3", tune(0, number, 40))
+        write_song(tmp_path / f"songs/B/{number}.mp3", tune(1, number, 40))
+    again = tune(0, 2, 40)
+    write_song(tmp_path / "songs/A/other name.ogg", 0.4 * again[round(2.7 * rate) :])  # later, softer, another codec
+    assert run_scripts(tmp_path) == [0, 0, 0]
+    frame, songs = pd.read_pickle(tmp_path / "df_music.pkl"), good_songs(tmp_path)
+    pairs = confounds.alike(frame, songs)
+    assert pairs[["song", "other"]].to_numpy().tolist() == [["A/2.mp3", "A/other name.ogg"]]
+    assert pairs["why"].item() == "sounds the same"
+    recordings = confounds.same_recordings(frame, pairs)
+    assert set(recordings[frame["song"] == "A/other name.ogg"]) == {"A/2.mp3"}
+    assert recordings.nunique() == 8
+
+
+def test_the_same_title_twice_is_found_within_an_artist_only():
+    frame = made_up(artists=2, songs=3)
+    songs = songs_of(frame).assign(title=["03 - Déjà vu", "Deja Vu (Live)", "Else", "Deja vu", "Two", "Three"])
+    pairs = confounds.alike(frame, songs)
+    assert pairs[["song", "other", "why"]].to_numpy().tolist() == [["A0/0.mp3", "A0/1.mp3", "same title"]]
+
+
+@pytest.mark.parametrize(
+    ("title", "bare"),
+    [
+        ("01 Intro", "intro"),
+        ("1999", "1999"),
+        ("Émile [2009 Remaster]", "emile"),
+        ("(Untitled)", "(Untitled)"),
+        ("Recording (2)", "recording 2"),
+        ("Shine On (Part II) [Live]", "shine on part ii"),
+        ("99 Luftballons", "luftballons"),
+    ],
+)
+def test_bare_titles(title, bare):
+    assert confounds.bare_title(title) == bare
+
+
+def test_three_copies_are_one_recording():
+    frame = made_up(artists=1, songs=4)
+    pairs = pd.DataFrame({"song": ["A0/0.mp3", "A0/1.mp3"], "other": ["A0/1.mp3", "A0/3.mp3"]})
+    recordings = confounds.same_recordings(frame, pairs)
+    assert set(recordings) == {"A0/0.mp3", "A0/2.mp3"}
+    assert confounds.same_recordings(frame, pairs.iloc[:0]).equals(frame["song"])
+
+
+def test_a_song_too_short_to_be_compared_is_said_so():
+    course = np.random.default_rng(0).normal(size=(confounds.LEAST_CLIPS, 3))
+    assert confounds.agree(course, course) == pytest.approx(1)
+    assert confounds.agree(course[1:], course) != confounds.agree(course[1:], course)  # NaN
+
+
+def test_it_finds_the_lag():
+    course = np.random.default_rng(0).normal(size=(40, 3))
+    assert confounds.agree(course[3:], course) == pytest.approx(1)
+    assert confounds.agree(course, course[3:]) == pytest.approx(1)
+    assert confounds.agree(course[confounds.LAGS :], course) == pytest.approx(1)
+    assert confounds.agree(course, course[confounds.LAGS :]) == pytest.approx(1)
+    assert confounds.agree(course[confounds.LAGS + 1 :], course) < 0.5
+
+
+# --- what is not music -----------------------------------------------------------------------
+
+
+def test_what_gives_artists_away_is_named():
+    frame = made_up(artists=2, songs=12)
+    songs = songs_of(frame)
+    songs["codec"] = np.where(songs["artist"] == "A0", "MP3", "FLAC")
+    songs["loudness"] = np.where(songs["artist"] == "A0", -8.0, -20.0) + np.arange(24) / 100
+    songs["bit_rate"] = np.tile([128_000, 192_000], 12)
+    found = confounds.give_away(songs)
+    assert found.loc["codec", "balanced accuracy"] == 1
+    assert found.loc["loudness", "balanced accuracy"] == 1
+    assert found.loc["loudness", "differs"] < 0.001
+    assert found.loc["bit_rate", "balanced accuracy"] < 0.7
+    assert found.loc["bit_rate", "differs"] > 0.5
+    assert found.loc["sample_rate", "balanced accuracy"] == 0.5
+    told = " ".join(confounds.warnings_of(songs, found))
+    assert "gives artists away: 1.00" in told
+    assert "Nobody has two albums" in told
+
+
+def test_where_all_are_made_alike_nothing_is_given_away():
+    songs = songs_of(made_up(artists=3, songs=8))
+    songs["bit_rate"] = np.random.default_rng(0).integers(100, 300, len(songs)) * 1000
+    songs.loc[0, "bit_rate"] = np.nan  # not stated
+    found = confounds.give_away(songs)
+    assert found.loc["all of these", "balanced accuracy low"] < 1 / 3
+    assert confounds.warnings_of(songs.assign(album="x"), found)[0].startswith("Nobody")
+
+
+def test_one_recording_under_two_artists_is_a_conflict():
+    songs = songs_of(made_up(artists=2, songs=4))
+    pairs = pd.DataFrame({"song": ["A0/0.mp3", "A0/1.mp3"], "other": ["A1/0.mp3", "A0/2.mp3"]})
+    assert confounds.conflicts(pairs, songs) == ["A0/0.mp3", "A1/0.mp3"]
+    assert confounds.conflicts(pairs.iloc[:0], songs) == []
+
+
+def test_what_is_settled_has_recordings_and_no_conflicts(monkeypatch):
+    frame = made_up(artists=2, songs=4)
+    pairs = pd.DataFrame({"song": ["A0/0.mp3", "A0/1.mp3"], "other": ["A1/0.mp3", "A0/2.mp3"]})
+    monkeypatch.setattr(confounds, "alike", lambda *_: pairs)
+    settled, shown, left_out = confounds.settle(frame, songs_of(frame))
+    assert shown is pairs
+    assert left_out == ["A0/0.mp3", "A1/0.mp3"]
+    assert set(settled["song"]) == set(frame["song"]) - set(left_out)
+    assert settled.groupby("song")["recording"].first()[["A0/1.mp3", "A0/2.mp3", "A0/3.mp3"]].tolist() == [
+        *("A0/1.mp3", "A0/1.mp3", "A0/3.mp3"),
+    ]
+    assert settled.index.equals(pd.RangeIndex(len(settled)))
+    assert "recording" not in frame
+
+
+def test_the_table_shows_the_usual_value_and_the_range():
+    songs = songs_of(made_up(artists=1, songs=4)).assign(
+        loudness=[-20, -20, -14, -8], codec=["MP3", "MP3", "FLAC", "MP3"]
+    )
+    row = confounds.technical(songs).loc["A0"]
+    assert row["loudness"] == "-17 (-20 to -8)"
+    assert row["codec"] == "MP3 (3 of 4)"
+    assert row["sample_rate"] == "44,100"
+    unstated = confounds.technical(songs.assign(bit_rate=float("nan")))  # as of Opus
+    assert unstated.loc["A0", "bit_rate"] == "not stated"
+    assert len(confounds.COURSE) == 31
+    assert set(confounds.COURSE) < set(COLUMNS)

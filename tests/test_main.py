@@ -1,0 +1,316 @@
+"""The whole path, both notebooks with it, and the notebooks as they are committed."""
+
+import contextlib
+import json
+import shutil
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+from conftest import RATE, made_up, tune, write_artists, write_library, write_song
+from nbclient.exceptions import DeadKernelError
+
+import predict
+from soundalike import __main__ as run
+from soundalike.audio import demo
+from soundalike.audio.decoding import read_header
+from soundalike.evaluation import metrics
+from soundalike.library.paths import UserError, clip_paths, keep_songs_folder, note
+from soundalike.models import saving
+from soundalike.report import plots
+
+HERE = Path(run.__file__).parent.parent
+
+
+def outputs(path: Path) -> list[dict]:
+    return [out for cell in nbformat.read(path, as_version=4).cells for out in cell.get("outputs", [])]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A library through which `run` went, from songs that lie elsewhere, and as nasty as real ones are."""
+    folder = tmp_path_factory.mktemp("run")
+    songs = folder / "my music"
+    write_artists(songs, albums=1)  # two artists of four songs, and one album by all
+    # The longest song is by an artist with no other, whose name has everything in it.
+    write_song(songs / "Joey <b>Bada$$ & $_$/Album 1/One.mp3", tune(2, 1, 30))
+    write_song(
+        songs / "Hush/Album 1/One.mp3", np.concatenate([np.zeros(6 * RATE), tune(3, 1, 2)])
+    )  # silent but for a clip
+    for artist, count in (("Two", 2), ("Three", 3)):
+        for song in range(count):
+            write_song(songs / f"{artist}/Album 1/{song}.mp3", tune(3 + count, song, 4))
+    (songs / "Artist A/broken.mp3").write_text("no music")  # a reject stops nothing
+    before = [(HERE / f"{name}.ipynb").read_bytes() for name in run.NOTEBOOKS]
+    status = run.main(["--data", str(folder / "root"), "--songs", str(folder / "my music")])
+    after = [(HERE / f"{name}.ipynb").read_bytes() for name in run.NOTEBOOKS]
+    return folder, status, before == after
+
+
+def test_the_whole_path(finished, capfd):
+    folder, status, notebooks_untouched = finished
+    assert status == 0
+    assert notebooks_untouched
+    root = folder / "root"
+    assert {path.name for path in (root / "report").iterdir()} == {
+        *(f"{name}.{kind}" for name in run.NOTEBOOKS for kind in ("ipynb", "html")),
+    }
+    info = json.loads((root / "model/model.json").read_text())
+    assert info["held_out"] not in info["songs"]
+    assert len(info["songs"]) == 7
+    assert info["scores"]["songs never heard"]["balanced accuracy"] >= 0.7  # of two artists; by lot it would be 0.5
+    assert (root / "model/model.md").exists()
+    assert not list((folder / "my music").rglob("*.wav"))
+    run.summarise(root, info, 60)
+    out = capfd.readouterr().out
+    assert "16 songs, 1 left out" in out
+    assert "61 clips" in out
+    assert "Not compared, having fewer than 4 songs: Hush, Joey <b>Bada$$ & $_$, Three, Two" in out
+    assert "Balanced accuracy by song" in out
+
+
+def test_the_summary_tells_the_scores_apart(tmp_path, capsys):
+    write_library(tmp_path, made_up(artists=2, songs=4))
+    worth = {
+        "songs never heard": 0.5,
+        "loudness alone": 0.3,
+        metrics.CHOSEN: 0.45,
+        "their clips": 0.4,
+        "leaky: random clips": 0.97,
+    }
+    ends = ((" low", -0.1), ("", 0), (" high", 0.1))
+    scores = {name: {f"balanced accuracy{end}": middle + by for end, by in ends} for name, middle in worth.items()}
+    info = {"classes": ["A0", "A1"], "scores": scores | {"guessing": 0.25}, "name": "x"}
+    run.summarise(tmp_path, info, 60)
+    out = capsys.readouterr().out
+    (tmp_path / "df_music.pkl").touch()
+    run.summarise(tmp_path, info, 60)
+    assert f"or: make lab DATA={tmp_path}" in capsys.readouterr().out
+    assert "intervals: 0.50 (0.40 to 0.60), where guessing gets 0.25 and loudness alone 0.30 (0.20 to 0.40)" in out
+    assert "chosen on some songs and scored on others, it gets 0.45 (0.35 to 0.55)" in out
+    assert "For single clips it is 0.40; clips drawn at random, the leaky way of 2018, would claim 0.97" in out
+
+
+def test_the_summary_knows_models_that_judge_no_clips(finished, capsys):
+    root = finished[0] / "root"
+    info = json.loads((root / "model/model.json").read_text())
+    told = {name: worth for name, worth in info["scores"].items() if "clips" not in name}
+    run.summarise(root, info | {"scores": told}, 60)
+    out = capsys.readouterr().out
+    assert "Balanced accuracy by song" in out
+    assert "For single clips" not in out
+
+
+def test_a_library_too_large_for_the_notebooks_gets_its_verdict_too(finished, tmp_path, monkeypatch, capfd):
+    script = run.run_script
+
+    def run_script(name: str, *arguments: str) -> None:
+        script(name, *arguments, *(["--pickle-limit", "0"] if name == "dataframe_creation.py" else []))
+
+    monkeypatch.setattr(run, "run_script", run_script)
+    root, songs = tmp_path / "root", finished[0] / "my music"
+    shutil.copytree(finished[0] / "root", root, ignore=shutil.ignore_patterns("report", "model"))
+    assert run.main(["--data", str(root), "--songs", str(songs)]) == 0
+    out = capfd.readouterr().out
+    assert "In their place:" in out
+    assert "Balanced accuracy by song" in out
+    assert "In your library it is by Artist " in out
+    assert "That song was put aside" in out
+    assert "Look at" not in out
+    assert not (root / "report").exists()
+
+
+@pytest.mark.parametrize("name", run.NOTEBOOKS)
+def test_the_notebooks_ran_clean(finished, name):
+    path = finished[0] / "root/report" / f"{name}.ipynb"
+    found = outputs(path)
+    assert not [out for out in found if out["output_type"] == "error" or out.get("name") == "stderr"]
+    assert sum("image/png" in out.get("data", {}) for out in found) >= 3
+    page = path.with_suffix(".html").read_text(encoding="utf-8")
+    assert "<h1" in page
+    assert "Joey <b>Bada" not in page
+    assert 'src="http' not in page  # opens without a network
+
+
+def test_predict_says_of_a_song_what_the_notebook_says(finished):
+    folder = finished[0]
+    saved = saving.load(folder / "root")
+    song = saved.info["held_out"]
+    verdict = predict.judge(predict.hear(folder / "my music" / song, keep_sound=saved.listens), saved)
+    said = [out.get("data", {}).get("text/markdown", "") for out in outputs(folder / "root/report/modeling.ipynb")]
+    assert sum(plots.plain(str(verdict)) in text for text in said) == 1
+
+
+def test_web_pages_are_made_again_of_notebooks_as_they_stand(finished, tmp_path, capsys):
+    report = shutil.copytree(finished[0] / "root/report", tmp_path / "report")
+    for name in run.NOTEBOOKS:
+        book = nbformat.read(report / f"{name}.ipynb", as_version=4)
+        book.cells[0].source = "# My own words"
+        nbformat.write(book, report / f"{name}.ipynb")
+    assert run.main(["--data", str(tmp_path), "--report"]) == 0
+    for name in run.NOTEBOOKS:
+        page = report / f"{name}.html"
+        assert "<title>My own words</title>" in page.read_text(encoding="utf-8")
+        book.cells = book.cells[1:]
+        nbformat.write(book, report / f"{name}.ipynb")
+        run.write_page(name, tmp_path)
+        assert f"<title>{name}</title>" in page.read_text(encoding="utf-8")
+        assert page.stat().st_size < 15_000_000
+    assert run.main(["--data", str(tmp_path / "nowhere"), "--report"]) == 1
+    assert "Run make run first" in capsys.readouterr().err
+
+
+def test_what_is_kept_has_stills_for_live_figures(finished, tmp_path):
+    executed, kept = finished[0] / "root/report/visualizations.ipynb", tmp_path / "kept.ipynb"
+    run.keep_stills(executed, kept)
+    live = [out["data"] for out in outputs(executed) if "<script" in out.get("data", {}).get("text/html", "")]
+    assert ["image/png" in data for data in live] == [False, True, True]  # the first brings the library along
+    text = kept.read_text(encoding="utf-8")
+    assert "<script" not in text
+    assert "<audio" not in text
+    pictures = [sum("image/png" in out.get("data", {}) for out in outputs(path)) for path in (executed, kept)]
+    assert pictures[0] == pictures[1]
+
+
+def test_one_artist_gets_pictures_and_a_sentence(tmp_path, capsys):
+    write_library(tmp_path, made_up(artists=1, songs=4, clips=4))
+    run.run_notebook("visualizations", tmp_path)
+    assert capsys.readouterr().out.startswith("  What is in the library?\n  What does the machine hear?\n")
+    assert (tmp_path / "report/visualizations.html").exists()
+    with pytest.raises(UserError, match=r"modeling\.ipynb could not go on.*at least two artists"):
+        run.run_notebook("modeling", tmp_path)
+
+
+def sentences(root: Path, name: str) -> str:
+    found = outputs(root / "report" / f"{name}.ipynb")
+    assert not [out for out in found if out["output_type"] == "error" or out.get("name") == "stderr"]
+    return "\n".join(str(out.get("data", {}).get("text/markdown", "")) for out in found)
+
+
+def test_thirty_artists_whose_clips_are_gone(tmp_path):
+    frame = made_up(artists=30, songs=4, clips=4, artist_cue=0.6, song_cue=0.4)
+    frame["artist"] = frame["artist"].map(lambda name: f"_The <i>Artist</i> with a name of its own {name}")
+    frame["song"] = frame["artist"] + frame["song"].str[-6:]
+    write_library(tmp_path, frame)
+    run.run_notebook("visualizations", tmp_path)
+    text = sentences(tmp_path, "visualizations")
+    assert text.count("its clips are no longer there to listen to") == 6 + 4
+    assert "6 of 30 artists are shown" in text
+    assert "120 of 120 songs" in text
+    assert "<i>" not in text
+
+
+def test_models_of_a_tiny_library_without_clips(tmp_path):
+    write_library(tmp_path, made_up(artists=3, songs=4, clips=3, artist_cue=1.0, albums=2))
+    run.run_notebook("modeling", tmp_path)
+    assert "It is really by A" in sentences(tmp_path, "modeling")
+
+
+def test_too_few_artists_are_told_before_the_long_work(tmp_path, capfd):
+    for number in range(4):
+        write_song(tmp_path / f"songs/A/{number}.wav", tune(number, 1, 4))
+    write_song(tmp_path / "songs/B/0.wav", tune(9, 1, 4))
+    assert run.main(["--data", str(tmp_path)]) == 1
+    assert "at least two artists with 4 songs each. Songs per artist here: A 4, B 1." in capfd.readouterr().err
+    assert not (tmp_path / "clips").exists()
+    for number in range(1, 4):
+        (tmp_path / f"songs/B/{number}.wav").write_text("no music")  # which is known when they are cut
+    assert run.main(["--data", str(tmp_path)]) == 1
+    assert "Songs per artist here: A 4, B 1." in capfd.readouterr().err
+    assert clip_paths(tmp_path, "A/0.wav")  # what was done is kept
+    assert not (tmp_path / "features").exists()
+
+
+def test_labels_by_tag_are_asked_of_the_first_script(tmp_path, monkeypatch):
+    asked = []
+
+    def run_script(name: str, *arguments: object) -> None:
+        asked.append((name, *arguments[-2:]))
+        raise SystemExit(1)
+
+    monkeypatch.setattr(run, "run_script", run_script)
+    (tmp_path / "songs/Party").mkdir(parents=True)
+    (tmp_path / "songs/Party/x.mp3").touch()  # by its folder there is one artist, and it would be refused
+    for arguments in (["--label-by", "tag"], []):
+        with contextlib.suppress(SystemExit):
+            run.main(["--data", str(tmp_path), *arguments])
+    assert asked == [("mp3_split.py", "--label-by", "tag")]
+
+
+def test_a_script_that_fails_ends_the_run(tmp_path, capfd):
+    for song in ("A/x", "A/1", "A/2", "A/3", "B/1", "B/2", "B/3", "B/4"):
+        (tmp_path / f"songs/{song}.mp3").parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"songs/{song}.mp3").write_text("no music")
+    with pytest.raises(SystemExit) as ended:
+        run.main(["--data", str(tmp_path)])
+    assert ended.value.code == 1
+    assert "A/x.mp3: rejected" in capfd.readouterr().out
+    assert not (tmp_path / "features").exists()
+
+
+def test_a_notebook_that_is_killed_is_no_traceback(tmp_path, monkeypatch, capsys):
+    def killed(self):
+        raise DeadKernelError("Kernel died")
+
+    monkeypatch.setattr(run.NotebookClient, "execute", killed)
+    monkeypatch.setattr(run, "work", lambda args: run.run_notebook("modeling", args.data))
+    assert run.main(["--data", str(tmp_path)]) == 1
+    assert "modeling.ipynb lost its process" in capsys.readouterr().err
+
+
+def test_without_music_it_is_the_demo_and_says_so(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(demo, "encode", lambda track, song: None)
+    assert run.choose(None, tmp_path) == (tmp_path / "demo", tmp_path / "demo/songs")
+    out = capsys.readouterr().out
+    assert "There is no music in" in out
+    assert "not artists" in out
+    (tmp_path / "songs/A").mkdir(parents=True)
+    (tmp_path / "songs/A/x.mp3").touch()
+    assert run.choose(None, tmp_path) == (tmp_path, tmp_path / "songs")
+    assert run.choose(Path("elsewhere"), tmp_path) == (tmp_path, Path("elsewhere"))
+
+
+def test_without_a_word_it_is_the_music_of_last_time(tmp_path, capsys):
+    keep_songs_folder(tmp_path, tmp_path / "my music")
+    assert run.choose(None, tmp_path) == (tmp_path, tmp_path / "my music")
+    assert "as last time" in capsys.readouterr().out
+
+
+def test_demo_songs_are_two_styles(tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr(demo, "encode", lambda track, song: made.append((track, song)))
+    assert demo.make(tmp_path) == 28
+    assert {song.relative_to(tmp_path / "songs").parts[0] for _, song in made} == {"Acoustic", "Electronic"}
+    assert {song.relative_to(tmp_path / "songs").parts[1] for _, song in made} == {
+        "calm", "energetic", "happy", "nostalgic", "tender",
+    }  # fmt: skip
+    assert "not artists" in note(tmp_path)
+
+
+def test_a_demo_song_is_an_mp3_with_tags(tmp_path, monkeypatch):
+    monkeypatch.setattr(demo, "tqdm", lambda tracks, **_: tracks[:1])
+    demo.make(tmp_path)
+    song = tmp_path / "songs/Acoustic/calm/calm_acoustic_1.mp3"
+    pass
+
+    header = read_header(song)
+    assert (header["artist"], header["album"], header["codec"]) == ("Acoustic", "calm", "MP3")
+    assert header["announced"] > 25
+    shutil.rmtree(tmp_path / "songs")
+
+
+@pytest.mark.parametrize("name", run.NOTEBOOKS)
+def test_the_committed_notebook_is_one_clean_run_of_the_demo(name):
+    path = HERE / f"{name}.ipynb"
+    book = nbformat.read(path, as_version=4)
+    nbformat.validate(book)
+    code = [cell for cell in book.cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
+    assert not [out for out in outputs(path) if out["output_type"] == "error" or out.get("name") == "stderr"]
+    assert path.stat().st_size < 500_000
+    assert str(HERE) not in path.read_text(encoding="utf-8")
+    assert "not artists" in path.read_text(encoding="utf-8")
+    for cell in code:
+        assert "def " not in cell.source
+        assert len(cell.source.splitlines()) <= 15

@@ -1,0 +1,328 @@
+import contextlib
+import json
+import os
+import random
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import dask
+import pandas as pd
+import psutil
+import pytest
+from conftest import many, tune, wait_until, write_song
+from distributed import Client, Security
+
+import dataframe_creation
+import feature_extraction
+import mp3_split
+from soundalike import parallel
+from soundalike.library.paths import SongError, UserError, printable
+
+
+def double(song: str) -> str:
+    if song == "bad":
+        raise SongError("it is bad")
+    if song == "bug":
+        raise ZeroDivisionError
+    if song == "deadly":
+        os._exit(1)
+    if song == "endless":
+        time.sleep(60)
+    return song * 2
+
+
+def run(songs: list[str], **options) -> dict:
+    return dict(parallel.run(double, songs, label="Testing", **options))
+
+
+def test_all_songs_come_back_whatever_their_order():
+    songs = [str(number) for number in range(20)]
+    assert run(songs, jobs=2) == {song: song * 2 for song in songs}
+
+
+def test_a_bad_song_does_not_stop_the_others():
+    found = run(["a", "bad", "b"], jobs=1)
+    assert isinstance(found["bad"], SongError)
+    assert (found["a"], found["b"]) == ("aa", "bb")
+
+
+@pytest.mark.stress
+def test_workers_that_are_killed_from_outside_lose_no_song(figure):
+    draw, count, kills = random.Random(0), many(1, 20), 0
+    songs = [str(number) for number in range(30)]
+    for _ in range(count):
+        found = {}
+        for song, outcome in parallel.run(slowly, songs, label="Testing", jobs=2):
+            found[song] = outcome
+            if len(found) % 10 == 0:  # one of the two, in the middle of a song
+                alive = [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+                draw.choice(alive).kill()
+                kills += 1
+        assert found == {song: song * 2 for song in songs}
+    figure(f"workers killed: {kills} in {count} runs of {len(songs)} songs; each song came back")
+
+
+def slowly(song: str) -> str:
+    time.sleep(0.1)
+    return song * 2
+
+
+@pytest.mark.stress
+def test_deadly_and_endless_songs_again_and_again(figure):
+    draw, count = random.Random(0), many(1, 20)
+    for _ in range(count):
+        songs = [*map(str, range(4)), "deadly", "endless"]
+        draw.shuffle(songs)
+        found = run(songs, jobs=2, limit=2)
+        failed = {song for song, outcome in found.items() if isinstance(outcome, SongError)}
+        assert (set(found), failed) == (set(songs), {"deadly", "endless"})
+    figure(f"a song that kills its worker and one that hangs: {count} runs, each named both and did the others")
+
+
+def own_process(song: str) -> int:
+    time.sleep(0.1)
+    return os.getpid()
+
+
+def test_a_song_done_in_time_does_not_end_the_next():
+    found = dict(parallel.run(own_process, [str(n) for n in range(40)], label="Testing", jobs=1, limit=3))
+    assert len(set(found.values())) == 1  # four seconds in one process, though no song may take more than three
+
+
+def test_a_bug_is_not_hidden():
+    with pytest.raises(ZeroDivisionError):
+        run(["a", "bug"], jobs=1)
+
+
+@pytest.mark.parametrize("songs", [["a"], ["a", "b", "c"]])
+def test_a_swallowed_ctrl_c_still_ends_the_run(songs):
+    heard = []
+    with pytest.raises(KeyboardInterrupt):
+        for song, _ in parallel.run(double, songs, label="Testing", jobs=1):
+            heard.append(song)
+            with contextlib.suppress(KeyboardInterrupt):  # as a library's clean-up may
+                signal.raise_signal(signal.SIGINT)
+    assert len(heard) == 1
+
+
+def test_no_songs_start_no_process():
+    started = time.monotonic()
+    assert run([], scheduler="tcp://127.0.0.1:1") == {}
+    assert time.monotonic() - started < 1
+
+
+class Cluster:
+    """A scheduler and workers, each a process of its own, started in a folder where our modules do not lie."""
+
+    def __init__(self, folder: Path, *shared: str) -> None:
+        self.folder, self.processes = folder, []
+        self.shared = [*shared, "--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0"]
+        self.scheduler = self.start("scheduler", "--port", "0", "--scheduler-file", "scheduler.json")
+        try:
+            wait_until(self.is_up)
+        except BaseException:
+            self.lose(self.scheduler)
+            raise
+
+    def is_up(self) -> bool:
+        """The file appears before it is written."""
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            self.address = json.loads((self.folder / "scheduler.json").read_text())["address"]
+            return True
+        return False
+
+    def start(self, *arguments: str, environ: dict | None = None) -> subprocess.Popen:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dask", *arguments, *self.shared],
+            cwd=self.folder,
+            env=os.environ | (environ or {}),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        self.processes.append(process)
+        return process
+
+    def join(self, **environ: str) -> subprocess.Popen:
+        """One worker more."""
+        return self.start("worker", self.address, "--nworkers", "1", "--nthreads", "1", environ=environ)
+
+    def wait_for(self, count: int) -> None:
+        with Client(self.address, set_as_default=False) as client:
+            client.wait_for_workers(count, timeout=60)
+
+    @staticmethod
+    def lose(process: subprocess.Popen) -> None:
+        """Without a word."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def __enter__(self) -> "Cluster":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for process in self.processes:
+            self.lose(process)
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    with Cluster(tmp_path) as made:
+        yield made
+
+
+def test_a_cluster_gives_the_same_while_workers_leave_and_join(cluster, tmp_path, capsys):
+    for number in range(30):
+        write_song(tmp_path / f"songs/{'AB'[number % 2]}/{number}.mp3", tune(number % 2, number, 8))
+    first, second = cluster.join(), cluster.join()
+    cluster.wait_for(2)
+    here, there, tables = tmp_path / "here", tmp_path / "there", []
+
+    def change_workers() -> None:
+        wait_until(lambda: len(list(there.glob("features/?/*.parquet"))) > 2)
+        cluster.lose(first)
+        third = cluster.join()
+        cluster.wait_for(2)
+        cluster.lose(second)
+        tables.extend(there.glob("features/?/*.parquet"))
+        assert third.poll() is None
+
+    changing = threading.Thread(target=change_workers)
+    changing.start()
+    songs, at = ["--songs", str(tmp_path / "songs")], ["--data", str(there), "--scheduler", cluster.address]
+    assert feature_extraction.main([*at, "--from-songs", *songs]) == 0
+    changing.join()
+    assert 2 < len(tables) < 30  # the third did the rest
+    assert dataframe_creation.main(at) == 0
+    assert feature_extraction.main(["--data", str(here), "--from-songs", *songs]) == 0
+    assert dataframe_creation.main(["--data", str(here)]) == 0
+    assert (here / "songs.csv").read_bytes() == (there / "songs.csv").read_bytes()
+    pd.testing.assert_frame_equal(*(pd.read_pickle(root / "df_music.pkl") for root in (here, there)), check_exact=True)
+    assert mp3_split.main([*at, *songs]) == 0
+    assert (here / "songs.csv").read_bytes() == (there / "songs.csv").read_bytes()
+    assert len(list(there.glob("clips/?/*/*.wav"))) == 30 * 4
+    assert "left out" not in capsys.readouterr().out
+
+
+def test_a_worker_with_other_versions_is_refused(cluster, tmp_path):
+    cluster.join()
+    cluster.wait_for(1)
+    (tmp_path / "other/scipy-0.1.dist-info").mkdir(parents=True)
+    (tmp_path / "other/scipy-0.1.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: scipy\nVersion: 0.1\n")
+    heard = []
+    with pytest.raises(UserError, match=r"scipy is 0\.1; here it is 1\."):
+        for song, _ in parallel.run(printable, range(3000), label="Testing", scheduler=cluster.address):
+            heard.append(song)
+            if len(heard) == 1:  # it joins later
+                cluster.join(PYTHONPATH=str(tmp_path / "other"))
+    assert heard
+
+
+def test_a_cluster_of_another_dask_is_refused(cluster):
+    cluster.join()
+    cluster.wait_for(1)
+    with Client(cluster.address, set_as_default=False) as client:
+        known = client.get_versions()
+    parallel._check_cluster(known)
+    known["scheduler"]["packages"]["distributed"] = "1.0"
+    with pytest.raises(UserError, match=r"On the scheduler, distributed is 1\.0; here it is 2"):
+        parallel._check_cluster(known)
+
+
+def test_a_scheduler_that_goes_away_is_said(cluster, monkeypatch):
+    cluster.join()
+    cluster.wait_for(1)
+    with (
+        dask.config.set({"distributed.comm.timeouts.connect": 2}),
+        pytest.raises(UserError, match="scheduler is gone"),
+    ):
+        for _ in parallel.run(printable, range(10**6), label="Testing", scheduler=cluster.address):
+            cluster.lose(cluster.scheduler)
+
+
+def test_a_cluster_on_a_network_with_a_certificate(tmp_path):
+    """As SECURITY.md has it."""
+    made = Security.temporary()
+    (tmp_path / "cert.pem").write_text(made.tls_ca_file)
+    (tmp_path / "key.pem").write_text(made.tls_worker_key)
+    shared = ["--protocol", "tls", "--tls-ca-file", "cert.pem", "--tls-cert", "cert.pem", "--tls-key", "key.pem"]
+    with Cluster(tmp_path, *shared) as cluster:
+        cluster.join()
+        with pytest.raises(UserError, match="needs the certificate"):
+            run(["a"], scheduler=cluster.address)
+        files = {"ca-file": "cert.pem", "client.cert": "cert.pem", "client.key": "key.pem"}
+        with dask.config.set({f"distributed.comm.tls.{key}": str(tmp_path / name) for key, name in files.items()}):
+            cluster.wait_for(1)
+            found = dict(parallel.run(printable, ["a", "b\n"], label="Testing", scheduler=cluster.address))
+        assert found == {"a": "a", "b\n": "b\\n"}
+
+
+def test_the_bar_counts_what_is_left_out(capsys):
+    run(["a", "bad", "b"], jobs=1)
+    assert "1 left out" in capsys.readouterr().err
+
+
+def test_no_cluster_is_a_users_mistake(monkeypatch):
+    monkeypatch.setattr(parallel, "CLUSTER_LIMIT", 1)
+    with pytest.raises(UserError, match="No Dask scheduler answers at tcp"):
+        run(["a"], scheduler="tcp://127.0.0.1:1")
+
+
+def test_it_listens_on_loopback_only():
+    with parallel._client(2, None) as client:
+        assert client.run(os.getpid)  # both workers are up
+        here = psutil.Process()
+        listening = [
+            connection.laddr.ip
+            for process in (here, *here.children(recursive=True))
+            for connection in process.net_connections("inet")
+            if connection.status == psutil.CONN_LISTEN
+        ]
+    assert set(listening) == {"127.0.0.1"}
+
+
+def test_strangers_on_this_machine_cannot_send_it_work():
+    without_certificate = ssl.create_default_context()
+    without_certificate.check_hostname, without_certificate.verify_mode = False, ssl.CERT_NONE
+    with parallel._client(1, None) as client:
+        scheme, _, place = client.scheduler.address.partition("://")
+        assert scheme == "tls"
+        host, port = place.split(":")
+        with socket.create_connection((host, int(port)), timeout=5) as plain:
+            plain.sendall(b"hello")
+            plain.shutdown(socket.SHUT_WR)
+            with contextlib.suppress(OSError):
+                assert plain.recv(1) == b""
+        with (
+            socket.create_connection((host, int(port)), timeout=5) as plain,
+            contextlib.suppress(OSError),
+            without_certificate.wrap_socket(plain) as secret,
+        ):
+            secret.sendall(b"hello")
+            assert secret.recv(1) == b""
+
+
+def threads(song: str) -> dict:
+    return {name: os.environ.get(name) for name in parallel.ONE_THREAD}
+
+
+def test_each_process_keeps_to_one_thread():
+    ((_, found),) = parallel.run(threads, ["a"], label="Testing")
+    assert found == parallel.ONE_THREAD
+
+
+@pytest.mark.parametrize("jobs", ["0", "-1", "two"])
+def test_jobs_must_be_a_number(jobs, capsys):
+    import mp3_split
+
+    with pytest.raises(SystemExit) as ended:
+        mp3_split.main(["--jobs", jobs])
+    assert ended.value.code == 2
+    assert "not a whole number above zero" in capsys.readouterr().err
