@@ -6,145 +6,8 @@ python recommend.py photograph --playlist alike.m3u8   # a song of the library, 
 
 import argparse
 import sys
-from pathlib import Path
 
-import numpy as np
-import pandas as pd
-
-from feature_extraction import ASPECTS, describe_file
 from soundalike import cli
-from soundalike.library.paths import SongError, UserError, printable, read_songs, songs_folder, whole_file
-from soundalike.similarity import index as similarity
-
-FEW = 30  # songs: with fewer, what songs have in common cannot be told from chance
-WORTH_NAMING = 0.03  # what an aspect adds to the cosine to be named
-FAR = 0.9  # distance
-
-
-def choose(asked: str, index: similarity.Index, root: Path) -> tuple[str, np.ndarray, np.ndarray]:
-    """The song that is meant: what to call it, its description, and which songs of the library it is.
-
-    Raises
-    ------
-    UserError
-        If it is neither a file nor one song of the library, or the file is no usable song.
-    """
-    if Path(asked).is_file():
-        return from_file(Path(asked), index)
-    songs, sought = index.songs, asked.casefold()
-    ways = (
-        songs["song"] == asked,
-        songs["title"].str.casefold() == sought,
-        _holding(songs["title"], sought),
-        _holding(songs["song"], sought),
-    )
-    meant = next((way.to_numpy() for way in ways if way.any()), None)
-    if meant is None:
-        raise UserError(_not_found(asked, index, root))
-    if meant.sum() > 1:
-        several = "; ".join(songs["song"][meant][:5]) + (" …" if meant.sum() > 5 else "")
-        raise UserError(f"{meant.sum()} songs are called so. Say more of the path of the one you mean: {several}")
-    (place,) = np.flatnonzero(meant)
-    return songs["song"][place], np.asarray(index.described[place]), meant
-
-
-def _holding(texts: pd.Series, sought: str) -> pd.Series:
-    """Which texts hold another, in whatever capitals."""
-    return texts.str.casefold().str.contains(sought, regex=False)
-
-
-def _not_found(asked: str, index: similarity.Index, root: Path) -> str:
-    """Why nothing is called so: it is a folder, it was left out, or it is not there."""
-    if Path(asked).is_dir():
-        return f"{printable(asked)} is a folder. Name one song: a file, or a part of a title of this library."
-    songs = read_songs(root)
-    out = songs[~songs["song"].isin(index.songs["song"]) & _holding(songs["song"], asked.casefold())]
-    if len(out):
-        song, status, reason = out.iloc[0][["song", "status", "reason"]]
-        return f"{printable(song)} was left out of this library: {status}{': ' if reason else ''}{printable(reason)}"
-    return (
-        f"{printable(asked)} is neither a file nor a part of the title or path of a song among the "
-        f"{cli.counted(len(index.songs), 'song')} of this library."
-    )
-
-
-def from_file(path: Path, index: similarity.Index) -> tuple[str, np.ndarray, np.ndarray]:
-    """As `choose`, for a file. Where the library holds this very recording, that is it."""
-    try:
-        table, record = describe_file(path)
-        if table is None:
-            raise SongError(f"{record['status']}: {record['reason']}")
-    except SongError as error:
-        raise UserError(f"{printable(path)}: {error}") from None
-    described = similarity.describe(table[~table["silent"]].assign(song=""))
-    itself = (index.songs["hash"] == record["hash"]).to_numpy()
-    name = f"{path}, which is {index.songs['song'][itself].iloc[0]} of this library," if itself.any() else str(path)
-    return name, described.to_numpy()[0], itself
-
-
-def work(args: argparse.Namespace) -> int:
-    """Print the songs that sound most alike, and write the playlist if one is asked for."""
-    cli.print_note(args.data)
-    index = similarity.load(args.data)
-    name, described, itself = choose(args.song, index, args.data)
-    barred = itself
-    if args.other_albums and not itself.any():
-        print("That file is of no album in this library, so --other-albums leaves nothing out.")
-    elif args.other_albums:
-        albums = index.songs["artist"] + "\n" + index.songs["album"]
-        barred = itself | albums.isin(albums[itself]).to_numpy()
-    alike = similarity.nearest(index, described, barred, args.count)
-    if alike.empty:
-        raise UserError("There is no other song in this library" + (" on another album." if args.other_albums else "."))
-    print(f"{printable(name)} sounds most like")
-    for number, (_, song) in enumerate(alike.iterrows(), start=1):
-        who, album = printable(song["artist"], 60), f" ({printable(song['album'], 60)})" if song["album"] else ""
-        print(f"{number:3}. {song['distance']:.2f}  {who} - {printable(song['title'], 80)}{album}")
-        print(f"           {because(song)}")
-    print("The numbers are distances: 0 the same, about 1 nothing in common, 2 the opposite.")
-    if alike["distance"].iloc[0] > FAR:
-        print("Nothing here sounds much like it.")
-    print(told(index.quality))
-    if len(index.songs) < FEW:
-        print(f"With {cli.counted(len(index.songs), 'song')} to compare, none of this says much.")
-    return write_playlist(alike, songs_folder(args.data), args.playlist) if args.playlist else cli.ALL_GOOD
-
-
-def because(song: pd.Series) -> str:
-    """What two songs have in common, in words: the aspects that add most to the cosine between them."""
-    added = song[list(ASPECTS)].astype(float).sort_values(ascending=False)
-    named = ", ".join(added.index[added >= WORTH_NAMING])
-    return f"alike in {named}" if named else "not much alike"
-
-
-def told(quality: dict) -> str:
-    """How good such recommendations are, in a sentence."""
-    which = "on another album is" if quality["albums"] else "(of any album, for nobody has two) is"
-    part = {name: f"{100 * quality[name]:.0f}" for name in ("right", "low", "high", "by lot")}
-    return (
-        f"In this library the most alike song {which} by the same artist for {part['right']} % of "
-        f"{cli.counted(quality['songs'], 'song')} (95 % interval {part['low']} to {part['high']} %; by lot "
-        f"{part['by lot']} %)."
-    )
-
-
-def write_playlist(songs: pd.DataFrame, folder: Path, path: Path) -> int:
-    """Write an extended M3U playlist, which names the files by their whole paths; returns the exit status."""
-    lines, left_out = ["#EXTM3U"], {}
-    for _, song in songs.iterrows():
-        place = folder / song["song"]
-        if set("\r\n") & set(str(place)):
-            left_out[song["song"]] = "a playlist has no place for line breaks in names"
-        elif not place.is_file():
-            left_out[song["song"]] = f"no longer in {folder}; mp3_split.py --songs names where songs lie now"
-        else:
-            artist, title = printable(song["artist"]), printable(song["title"])
-            lines += [f"#EXTINF:{round(song['seconds'])},{artist} - {title}", str(place)]
-    with whole_file(path) as target:
-        target.write_bytes("\n".join([*lines, ""]).encode(errors="surrogateescape"))
-    print(f"{cli.counted(len(lines) // 2, 'song')} in {printable(path)}.")
-    cli.print_left_out(left_out, title="Not in the playlist")
-    return cli.LEFT_OUT if left_out else cli.ALL_GOOD
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -159,9 +22,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+@cli.script
 def main(argv: list[str] | None = None) -> int:
     """Run the script; returns its exit status."""
-    return cli.run(work, parse_args(argv))
+    args = parse_args(argv)
+    from soundalike.similarity import playlists  # after --help, which needs none of it
+
+    return playlists.work(args)
 
 
 if __name__ == "__main__":

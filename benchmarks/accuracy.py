@@ -24,13 +24,13 @@ from soundalike.audio.decoding import SAMPLE_RATE
 from soundalike.dataset import splits
 from soundalike.evaluation import confounds, crossval, metrics
 from soundalike.features import musicnn
+from soundalike.features.extraction import CLIP_COLUMNS, ORIGINAL, read_clip
 from soundalike.features.spectra import HOP_LENGTH, N_FFT
 from soundalike.library.paths import clip_folder, good_songs, whole_file
 from soundalike.models import classifiers
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from feature_extraction import CLIP_COLUMNS, ORIGINAL, read_clip
 
 LINEAR = ["linear discriminant", "songs: all features"]
 CLASSIFIERS = ["logistic regression", "RBF-SVM", "random forest", *LINEAR]  # with musicnn's columns, hours
@@ -179,4 +179,4 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(cli.run(work, parse_args()))
+    sys.exit(cli.script(lambda argv: work(parse_args(argv)))())

@@ -18,13 +18,12 @@ from tqdm import tqdm
 from soundalike import cli
 from soundalike.dataset import splits
 from soundalike.evaluation import confounds, crossval, metrics
+from soundalike.features.extraction import CLIP_COLUMNS, FAMILIES, LOUDNESS, ORIGINAL, STATISTICS, columns
 from soundalike.library.paths import good_songs
 from soundalike.models import classifiers
 from soundalike.models.classifiers import OF_SONGS
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from feature_extraction import CLIP_COLUMNS, FAMILIES, LOUDNESS, ORIGINAL, STATISTICS, columns
 
 
 def groups() -> dict[str, list[str]]:
@@ -89,4 +88,4 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(cli.run(work, parse_args()))
+    sys.exit(cli.script(lambda argv: work(parse_args(argv)))())

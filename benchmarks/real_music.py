@@ -84,4 +84,4 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(cli.run(work, parse_args()))
+    sys.exit(cli.script(lambda argv: work(parse_args(argv)))())

@@ -3,7 +3,7 @@
     python benchmarks/scale.py                 # 100, 1,000 and 10,000 songs of four seconds, made for it (an hour)
     python benchmarks/scale.py --clips 1000000 # linear models of a frame of noise of so many clips
 
-From songs to frame, by ``feature_extraction.py --from-songs`` and ``dataframe_creation.py``, no pickle.
+From songs to frame, by ``feature_extraction.py --from-songs`` and ``frame.py``, no pickle.
 Time per song is that from the first table to the last: start-up and end are left out. The plot goes
 to benchmarks/scale.png.
 """
@@ -28,12 +28,12 @@ import soundfile
 
 from soundalike import cli
 from soundalike.audio.decoding import SAMPLE_RATE
+from soundalike.dataset.frame import PART, ROW_GROUP, fingerprint, finish, schema
+from soundalike.features.extraction import COLUMNS, SETTINGS
 from soundalike.library.paths import keep_songs_folder, whole_file, write_songs
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from dataframe_creation import PART, ROW_GROUP, fingerprint, finish, schema
-from feature_extraction import COLUMNS, SETTINGS
 
 HERE = Path(__file__).resolve().parent
 SECONDS = 4.4  # of each song: two clips

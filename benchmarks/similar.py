@@ -19,13 +19,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from soundalike import cli
+from soundalike.dataset.frame import NOTED
+from soundalike.features.extraction import CLIP_COLUMNS, SETTINGS
 from soundalike.library.paths import write_songs
 from soundalike.similarity import index as similarity
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import dataframe_creation
-from feature_extraction import CLIP_COLUMNS, SETTINGS
 
 CLIPS, ALBUM, ARTIST = 2, 10, 50  # clips of a song, songs of an album, songs of an artist
 
@@ -42,7 +42,7 @@ def write_library(root: Path, songs: int) -> None:
     schema = pa.schema(list(kinds.items()))
     folder = root / "df_music.parquet"
     folder.mkdir()
-    pq.write_metadata(schema.with_metadata(attributes), folder / dataframe_creation.NOTED)
+    pq.write_metadata(schema.with_metadata(attributes), folder / NOTED)
     with pq.ParquetWriter(folder / "part-00000.parquet", schema) as writer:
         for start in range(0, songs, 1000):
             some = np.arange(start, min(start + 1000, songs)).repeat(CLIPS)

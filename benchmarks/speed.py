@@ -32,15 +32,14 @@ from threadpoolctl import threadpool_limits
 
 from soundalike import cli
 from soundalike.audio.decoding import CLIP_SECONDS, SAMPLE_RATE, ffmpeg
-from soundalike.features import musicnn
+from soundalike.audio.splitting import labelled, split_song
+from soundalike.dataset.frame import finish, parts, write_part
+from soundalike.features import extraction, musicnn
+from soundalike.features.extraction import COLUMNS, describe, extract, read_clip, stacks
 from soundalike.library.paths import UserError, clip_folder, good_songs, printable, versions, write_songs
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import dataframe_creation
-import feature_extraction
-from feature_extraction import COLUMNS, describe, extract, read_clip, stacks
-from mp3_split import labelled, split_song
 
 CLIPS = 48  # of each song, from its beginning: three stacks
 
@@ -160,12 +159,12 @@ def path_ours(songs: list[str], source: Path, root: Path) -> None:
     """From songs to the frame as the three scripts go, without their worker processes."""
     write_songs(root, [labelled(song, split_song(song, songs=source, root=root), "folder") for song in songs])
     for song in songs:
-        feature_extraction.describe_song(song, root=root)
+        extraction.describe_song(song, root=root)
     folder = root / "df_music.parquet"
     folder.mkdir()
-    for part in dataframe_creation.parts(good_songs(root)):
-        dataframe_creation.write_part(part, root=root, folder=folder, columns=COLUMNS)
-    dataframe_creation.finish(folder, root, {}, pickled=True)
+    for part in parts(good_songs(root)):
+        write_part(part, root=root, folder=folder, columns=COLUMNS)
+    finish(folder, root, {}, pickled=True)
 
 
 def path_2018(songs: list[str], source: Path, root: Path) -> None:
@@ -274,4 +273,4 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(cli.run(work, parse_args()))
+    sys.exit(cli.script(lambda argv: work(parse_args(argv)))())

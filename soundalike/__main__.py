@@ -284,9 +284,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return args
 
 
+@cli.script
 def main(argv: list[str] | None = None) -> int:
-    """Run the script; returns its exit status."""
-    return cli.run(work, parse_args(argv))
+    """Run everything; returns the exit status."""
+    return work(parse_args(argv))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import argparse
 import errno
+import functools
 import os
 import sys
 from collections.abc import Callable
@@ -12,8 +13,9 @@ from soundalike.library.paths import UserError, default_root, note, printable, r
 ALL_GOOD, NOTHING_USABLE, LEFT_OUT = 0, 1, 3  # exit statuses; 2 is argparse's: wrong usage
 SHOWN = 20  # songs that are left out are named on the screen, at most
 STOPPED = 130  # what shells report for Ctrl-C
+MAX_HOURS = 6.0  # longer songs are refused unless told otherwise
 
-USERS_TO_MEND = {  # no room, no permission, unplugged, not a folder, gone
+USERS_TO_FIX = {  # no room, no permission, unplugged, not a folder, gone
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM),
     *(errno.EIO, errno.ENODEV, errno.ENXIO, errno.ESTALE, errno.ENOTCONN),
     *(errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOENT, errno.ENAMETOOLONG),
@@ -97,6 +99,25 @@ def parser(description: str) -> argparse.ArgumentParser:
     return made
 
 
+def add_song_arguments(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """Add ``--songs``, ``--label-by`` and ``--max-hours``."""
+    parser.add_argument("--songs", type=folder, metavar="DIR", help="folder of music (default: songs/ in the root)")
+    parser.add_argument("--label-by", choices=("folder", "tag"), default="folder", help="what names the artist")
+    hours = number("a number of hours above zero", below=1000)
+    parser.add_argument("--max-hours", type=hours, default=MAX_HOURS, metavar="H", help="refuse longer songs")
+
+
+def add_worker_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add ``--jobs`` and ``--scheduler``."""
+    parser.add_argument("--jobs", type=positive, metavar="N", help="worker processes here (default: one per core)")
+    parser.add_argument(
+        "--scheduler",
+        default=os.environ.get("DASK_SCHEDULER_ADDRESS"),
+        metavar="ADDRESS",
+        help="a Dask cluster to use instead, e.g. tls://host:8786 (docs/security.md); its workers see the same paths",
+    )
+
+
 def counted(number: int, noun: str) -> str:
     """``1 song``, ``2 songs``, ``7,013 clips``."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
@@ -143,26 +164,40 @@ def print_left_out(left_out: dict[str, str], title: str = "Left out", rest: str 
         print(f"  … and {len(left_out) - SHOWN:,} more{rest}")
 
 
-def run(work: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
-    """Run a script's work; what the user can mend ends in one line on stderr, not in a traceback."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # a terminal without Unicode shows escapes
-            stream.reconfigure(errors="backslashreplace")
-    try:
-        return work(args)
-    except UserError as error:
-        print(printable(error, limit=2000), file=sys.stderr)
-        return NOTHING_USABLE
-    except KeyboardInterrupt:
-        print("\nStopped. What was finished is kept; run the same command again to go on.", file=sys.stderr)
-        return STOPPED
-    except BrokenPipeError:  # the reader of a pipe has seen enough, as in "| head"
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ALL_GOOD
-    except OSError as error:
-        if error.errno not in USERS_TO_MEND:
-            raise
-        where = printable(error.filename or getattr(args, "data", "the disk"))
-        again = "Mend that and run again; what was finished is kept."
-        print(f"Cannot read or write {where}: {error.strerror}. {again}", file=sys.stderr)
-        return NOTHING_USABLE
+def script(main: Callable[[list[str] | None], int]) -> Callable[..., int]:
+    """Make a script's main end in an exit status: a user's mistake takes one line on stderr, not a traceback.
+
+    Parameters
+    ----------
+    main : callable
+        Takes the arguments (None: those of the process) and returns an exit status.
+    """
+
+    @functools.wraps(main)
+    def run(argv: list[str] | None = None) -> int:
+        for stream in (sys.stdout, sys.stderr):
+            if hasattr(stream, "reconfigure"):  # a terminal without Unicode shows escapes
+                stream.reconfigure(errors="backslashreplace")
+        try:
+            return main(argv)
+        except UserError as error:
+            print(printable(error, limit=2000), file=sys.stderr)
+            return NOTHING_USABLE
+        except KeyboardInterrupt:
+            print("\nStopped. Finished songs are kept; run the same command again to go on.", file=sys.stderr)
+            return STOPPED
+        except BrokenPipeError:  # the reader of a pipe has seen enough, as in "| head"
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return ALL_GOOD
+        except OSError as error:
+            if error.errno not in USERS_TO_FIX:
+                raise
+            where = printable(error.filename or "the disk")
+            print(
+                f"Cannot read or write {where}: {error.strerror}. Fix this and run the same command again; finished "
+                "songs are kept.",
+                file=sys.stderr,
+            )
+            return NOTHING_USABLE
+
+    return run

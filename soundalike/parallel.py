@@ -4,7 +4,6 @@ A song that fails is reported and the others go on, even if it takes its worker 
 cluster, workers may leave and others join while it runs.
 """
 
-import argparse
 import contextlib
 import errno
 import logging
@@ -36,7 +35,6 @@ from dask.system import CPU_COUNT
 from distributed.comm import get_address_host_port
 from tqdm import tqdm
 
-from soundalike import cli
 from soundalike.library.paths import SongError, UserError, printable, versions
 
 SONG_LIMIT = 3600  # s one song may take before its worker process is stopped
@@ -56,24 +54,13 @@ ONE_THREAD = dict.fromkeys(
 )
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add ``--jobs`` and ``--scheduler``."""
-    parser.add_argument("--jobs", type=cli.positive, default=CPU_COUNT, metavar="N", help="worker processes here")
-    parser.add_argument(
-        "--scheduler",
-        default=os.environ.get("DASK_SCHEDULER_ADDRESS"),
-        metavar="ADDRESS",
-        help="a Dask cluster to use instead, e.g. tls://host:8786 (SECURITY.md); its workers see the same paths",
-    )
-
-
 def run(
     function: Callable[[Any], Any],
     songs: list,
     *,
     label: str,
     unit: str = "songs",
-    jobs: int = 1,
+    jobs: int | None = None,
     scheduler: str | None = None,
     limit: float = SONG_LIMIT,
     is_bad: Callable[[Any], bool] = lambda outcome: isinstance(outcome, SongError),
@@ -89,8 +76,8 @@ def run(
         The songs to do, or what else the function takes; with none, no process is started.
     label, unit : str
         What the bar says, and what it counts.
-    jobs : int
-        Worker processes on this machine.
+    jobs : int, optional
+        Worker processes on this machine; by default one per core.
     scheduler : str, optional
         The address of a Dask cluster to use instead.
     limit : float
@@ -112,7 +99,7 @@ def run(
     """
     if not songs:
         return
-    with _ctrl_c_remembered() as pressed, _client(min(jobs, len(songs)), scheduler) as client:
+    with _ctrl_c_remembered() as pressed, _client(min(jobs or CPU_COUNT, len(songs)), scheduler) as client:
         waiting, running = iter(songs), as_completed(loop=client.loop)
         names: dict[Any, str] = {}
         threads, looked, bad = 1, float("-inf"), 0

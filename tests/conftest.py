@@ -7,6 +7,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import dataframe_creation
+import feature_extraction
+import mp3_split
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -14,11 +17,9 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 
-import dataframe_creation
-import feature_extraction
-import mp3_split
-from feature_extraction import COLUMNS, SETTINGS
 from soundalike.audio import decoding
+from soundalike.dataset.frame import fingerprint, finish, schema
+from soundalike.features.extraction import COLUMNS, SETTINGS
 from soundalike.library.paths import whole_file, write_songs
 
 RATE = 44_100  # Hz, of the songs; clips have their own
@@ -162,12 +163,12 @@ def write_library(root, frame):
     rows = songs.assign(status="ok", seconds=12.0, title=songs["song"], hash=songs["song"]).to_dict("records")
     write_songs(root, rows)
     frame = frame.sort_values("song", kind="stable", ignore_index=True)
-    noted = {"made_from": dataframe_creation.fingerprint(pd.DataFrame(rows)), "settings": SETTINGS}
+    noted = {"made_from": fingerprint(pd.DataFrame(rows)), "settings": SETTINGS}
     with whole_file(root / "df_music.parquet") as folder:
         folder.mkdir()
-        table = pa.Table.from_pandas(frame, dataframe_creation.schema(COLUMNS), preserve_index=False)
+        table = pa.Table.from_pandas(frame, schema(COLUMNS), preserve_index=False)
         pq.write_table(table, folder / "part-00000.parquet")
-        dataframe_creation.finish(folder, root, noted | {"songs": len(rows), "clips": len(frame)}, pickled=True)
+        finish(folder, root, noted | {"songs": len(rows), "clips": len(frame)}, pickled=True)
     return frame
 
 

@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 from conftest import made_up, run_scripts, tune, write_song
 
-from feature_extraction import COLUMNS
 from soundalike.evaluation import confounds
+from soundalike.features.extraction import COLUMNS
 from soundalike.library.paths import good_songs
 
 

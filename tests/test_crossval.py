@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 from conftest import made_up
 
-from feature_extraction import COLUMNS, ORIGINAL
 from soundalike.evaluation import crossval, metrics
+from soundalike.features.extraction import COLUMNS, ORIGINAL
 from soundalike.models import classifiers
 
 RECIPES = classifiers.models()

@@ -1,6 +1,9 @@
 import shutil
 
 import dask.dataframe
+import dataframe_creation
+import feature_extraction
+import mp3_split
 import mutagen.mp3
 import numpy as np
 import pandas as pd
@@ -9,11 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import run_scripts, sine, tune, write_song
 
-import dataframe_creation
-import feature_extraction
-import mp3_split
-from feature_extraction import COLUMNS, ORIGINAL
+from soundalike.dataset import frame as frame_module
+from soundalike.dataset.frame import SETTINGS, attributes, read_frame, some_songs
 from soundalike.evaluation import large
+from soundalike.features import extraction
+from soundalike.features.extraction import COLUMNS, ORIGINAL
 from soundalike.library.paths import UserError, alone, keep_songs_folder, table_path
 
 
@@ -37,7 +40,7 @@ def test_the_frame_knows_its_songs(small):
     assert (frame["start"] == 2 * frame["clip"]).all()
     assert not frame.duplicated(["song", "clip"]).any()
     assert np.isfinite(frame[COLUMNS]).all(axis=None)
-    noted = dataframe_creation.attributes(small)
+    noted = attributes(small)
     assert noted["settings"]["columns"] == COLUMNS
     assert "librosa" in noted["versions"]
     assert (noted["songs"], noted["clips"]) == (8, 32)
@@ -46,7 +49,7 @@ def test_the_frame_knows_its_songs(small):
 def test_pickle_and_parquet_hold_the_same(small):
     pickled, parquet = pd.read_pickle(small / "df_music.pkl"), pd.read_parquet(small / "df_music.parquet")
     pd.testing.assert_frame_equal(pickled, parquet)
-    assert pickled.attrs["made_from"] == dataframe_creation.attributes(small)["made_from"]
+    assert pickled.attrs["made_from"] == attributes(small)["made_from"]
 
 
 def test_two_songs_of_one_name_are_two(tmp_path):
@@ -122,7 +125,7 @@ def test_songs_without_a_table_are_named_with_what_makes_it(own, capsys):
 
 
 def test_a_table_of_other_settings_is_not_used(own, capsys, monkeypatch):
-    monkeypatch.setitem(feature_extraction.SETTINGS, "n_fft", 1)
+    monkeypatch.setitem(extraction.SETTINGS, "n_fft", 1)
     assert create(own) == 1
     assert "Run feature_extraction.py first" in capsys.readouterr().err
 
@@ -166,7 +169,7 @@ def test_running_again_writes_nothing(own, capsys):
 def test_a_frame_in_many_files_is_the_same_frame(own, monkeypatch):
     whole = pd.read_pickle(own / "df_music.pkl")
     (own / "df_music.pkl").unlink()
-    monkeypatch.setattr(dataframe_creation, "PART", 6 * 4 * len(COLUMNS))
+    monkeypatch.setattr(frame_module, "PART", 6 * 4 * len(COLUMNS))
     assert create(own) == 0
     folder = own / "df_music.parquet"
     assert len(list(folder.glob("part-*.parquet"))) == 5
@@ -178,7 +181,7 @@ def test_a_frame_in_many_files_is_the_same_frame(own, monkeypatch):
     expected = whole.groupby("artist")["centroid_mean"].mean()
     np.testing.assert_allclose(found.loc[expected.index], expected, rtol=1e-6)
     for clips in (1, 3, 5, 100):
-        some = list(dataframe_creation.some_songs(own, ["song", "tempo"], clips))
+        some = list(some_songs(own, ["song", "tempo"], clips))
         assert sum(part["song"].nunique() for part in some) == 8  # each song whole, in one of them
         pd.testing.assert_frame_equal(pd.concat(some, ignore_index=True), whole[["song", "tempo"]])
 
@@ -189,7 +192,7 @@ def test_a_pickle_too_large_is_not_written_and_that_is_said(own, capsys):
     assert "No df_music.pkl: that would be 0.0 GB, more than 1e-05 GB" in out
     assert not (own / "df_music.pkl").exists()
     with pytest.raises(UserError, match=r"too large for one; soundalike\.evaluation\.large reads that"):
-        dataframe_creation.read_frame(own / "df_music.pkl")
+        read_frame(own / "df_music.pkl")
     assert len(pd.read_parquet(own / "df_music.parquet")) == 32
     assert dataframe_creation.main(["--data", str(own), "--pickle-limit", "0.00001"]) == 0
     assert "is up to date" in capsys.readouterr().out
@@ -256,7 +259,7 @@ def test_a_frame_of_2018_is_read(tmp_path, kind):
     path = tmp_path / f"old.{kind}"
     writers = {"pkl": of_2018().to_pickle, "csv": of_2018().to_csv, "parquet": of_2018().to_parquet}
     writers[kind](path)
-    frame = dataframe_creation.read_frame(path)
+    frame = read_frame(path)
     assert set(frame.columns) == {"artist", "silent", *ORIGINAL}
     assert frame["centroid_std"].tolist() == [10, 11, 12, 13]
     assert frame["rms_mean"].tolist() == [20, 21, 22, 23]
@@ -264,23 +267,23 @@ def test_a_frame_of_2018_is_read(tmp_path, kind):
 
 
 def test_todays_frame_is_read_too(small):
-    frames = [dataframe_creation.read_frame(small / f"df_music.{kind}") for kind in ("pkl", "parquet")]
+    frames = [read_frame(small / f"df_music.{kind}") for kind in ("pkl", "parquet")]
     pd.testing.assert_frame_equal(*frames)
 
 
 def test_an_artist_may_be_called_na_in_a_csv(small, tmp_path):
     frame = pd.read_pickle(small / "df_music.pkl").assign(artist="NA", album="")
     frame.to_csv(tmp_path / "x.csv", index=False)
-    found = dataframe_creation.read_frame(tmp_path / "x.csv")
+    found = read_frame(tmp_path / "x.csv")
     assert set(found["artist"]) == {"NA"}
     assert set(found["album"]) == {""}
     assert found[COLUMNS].dtypes.eq(float).all()
 
 
 def test_no_model_learns_from_features_of_another_code(small, monkeypatch, capsys):
-    monkeypatch.setattr(dataframe_creation, "SETTINGS", dataframe_creation.SETTINGS | {"version": -1})
+    monkeypatch.setattr(frame_module, "SETTINGS", SETTINGS | {"version": -1})
     with pytest.raises(UserError, match="other features than those of today"):
-        dataframe_creation.read_frame(small / "df_music.pkl")
+        read_frame(small / "df_music.pkl")
     assert large.main(["--data", str(small)]) == 1
     assert "other features than those of today" in capsys.readouterr().err
 
@@ -291,4 +294,4 @@ def test_no_model_learns_from_features_of_another_code(small, monkeypatch, capsy
 def test_other_files_are_refused(tmp_path, name, says):
     pd.DataFrame({"x": [1]}).to_csv(tmp_path / "c.csv")
     with pytest.raises(UserError, match=says):
-        dataframe_creation.read_frame(tmp_path / name)
+        read_frame(tmp_path / name)

@@ -3,9 +3,9 @@ import pandas as pd
 import pytest
 from conftest import made_up
 
-from feature_extraction import columns
 from soundalike.dataset.splits import folds
 from soundalike.evaluation import crossval, explain
+from soundalike.features.extraction import columns
 from soundalike.models import classifiers
 
 LOGISTIC = classifiers.models()["logistic regression"]

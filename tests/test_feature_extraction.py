@@ -1,7 +1,9 @@
 import functools
 import shutil
 
+import feature_extraction
 import librosa
+import mp3_split
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
@@ -9,12 +11,10 @@ import pytest
 import soundfile
 from conftest import clicks, noise, sine, tune, write_artists, write_song
 
-import feature_extraction
-import mp3_split
-from feature_extraction import CLIP_COLUMNS, COLUMNS, FEATURES, LOUDNESS, STATISTICS, extract
 from soundalike.audio import decoding
 from soundalike.audio.decoding import SAMPLE_RATE
-from soundalike.features import spectra
+from soundalike.features import extraction, spectra
+from soundalike.features.extraction import CLIP_COLUMNS, COLUMNS, FEATURES, LOUDNESS, STATISTICS, extract
 from soundalike.features.spectra import HOP_LENGTH, N_FFT
 from soundalike.library.paths import clip_folder, clip_paths, good_songs, read_record, table_path
 
@@ -153,7 +153,7 @@ def test_every_feature_is_librosas(name):
         values = ORACLE[name](STACK[number])
         assert len(values) == (feature.dims if isinstance(feature.dims, int) else len(feature.dims))
         expected = np.concatenate([STATISTICS[s].compute(values) for s in feature.statistics] or [values])
-        at = [COLUMNS.index(column) for column in feature_extraction.columns(name)]
+        at = [COLUMNS.index(column) for column in extraction.columns(name)]
         # librosa adds magnitudes up in single precision: now and then, a frame's rolloff is a bin off
         rtol = 5e-4 if name == "rolloff" else 1e-4
         atol = 1e-6 if name in ("rms", "zcr", "flatness") else 1e-4
@@ -172,8 +172,8 @@ def test_neighbours_in_a_stack_change_nothing():
 def test_columns_are_unique_and_known():
     assert len(set(COLUMNS)) == len(COLUMNS) == 561  # as README says
     assert COLUMNS[: stacked().shape[1]] == CLIP_COLUMNS
-    assert set(feature_extraction.ORIGINAL) | set(LOUDNESS) < set(COLUMNS)
-    assert set(feature_extraction.UNITS) == set(COLUMNS)
+    assert set(extraction.ORIGINAL) | set(LOUDNESS) < set(COLUMNS)
+    assert set(extraction.UNITS) == set(COLUMNS)
 
 
 @pytest.mark.parametrize("shape", [(N,), (1, N - 1), (1, N, 1)])
@@ -213,7 +213,7 @@ def test_a_table_has_a_row_for_each_clip(two_songs, capsys):
 def test_a_file_gives_the_same_numbers_as_its_clips(two_songs):
     assert describe(two_songs) == 0
     table = pq.read_table(table_path(two_songs, SONG)).to_pandas()
-    direct, record = feature_extraction.describe_file(two_songs / "songs" / SONG)
+    direct, record = extraction.describe_file(two_songs / "songs" / SONG)
     assert record["status"] == "ok"
     pd.testing.assert_frame_equal(direct, table, check_exact=True)
 
@@ -239,9 +239,9 @@ def test_only_what_is_out_of_date_is_done_again(two_songs, capsys, monkeypatch):
     assert mp3_split.main(["--data", str(two_songs), "--jobs", "1"]) == 0
     assert describe(two_songs) == 0
     assert "described now: 1 (2 clips), of them 1 that were out of date" in capsys.readouterr().out
-    monkeypatch.setitem(feature_extraction.SETTINGS, "n_fft", 1)
+    monkeypatch.setitem(extraction.SETTINGS, "n_fft", 1)
     digest = read_record(two_songs, SONG)["hash"]
-    assert not feature_extraction.fits(feature_extraction.noted_in(SONG, two_songs), digest, embed=False)
+    assert not extraction.fits(extraction.noted_in(SONG, two_songs), digest, embed=False)
 
 
 @pytest.mark.parametrize(

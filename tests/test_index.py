@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 from conftest import made_up, write_library
 
-import dataframe_creation
-from feature_extraction import ASPECTS, CLIP_COLUMNS, FEATURES, SETTINGS
+from soundalike.dataset import frame as frame_module
+from soundalike.features.extraction import ASPECTS, CLIP_COLUMNS, FEATURES, SETTINGS
 from soundalike.library.paths import UserError, write_songs
 from soundalike.similarity import index as similarity
 
@@ -161,7 +161,7 @@ def test_without_a_frame_or_with_an_old_one_it_is_said(tmp_path, monkeypatch):
     frame = write_library(tmp_path, made_up(artists=2, songs=4))
     similarity.load(tmp_path)
     with monkeypatch.context() as changed:
-        changed.setattr(dataframe_creation, "SETTINGS", SETTINGS | {"version": 0})
+        changed.setattr(frame_module, "SETTINGS", SETTINGS | {"version": 0})
         with pytest.raises(UserError, match="made by other features"):
             similarity.load(tmp_path)
     shutil.rmtree(tmp_path / "similar")

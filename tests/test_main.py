@@ -11,7 +11,6 @@ import pytest
 from conftest import RATE, made_up, tune, write_artists, write_library, write_song
 from nbclient.exceptions import DeadKernelError
 
-import predict
 from soundalike import __main__ as run
 from soundalike.audio import demo
 from soundalike.audio.decoding import read_header
@@ -19,6 +18,7 @@ from soundalike.evaluation import metrics
 from soundalike.library.paths import UserError, clip_paths, keep_songs_folder, note
 from soundalike.models import saving
 from soundalike.report import plots
+from soundalike.report.verdict import hear, judge
 
 HERE = Path(run.__file__).parent.parent
 
@@ -137,7 +137,7 @@ def test_predict_says_of_a_song_what_the_notebook_says(finished):
     folder = finished[0]
     saved = saving.load(folder / "root")
     song = saved.info["held_out"]
-    verdict = predict.judge(predict.hear(folder / "my music" / song, keep_sound=saved.listens), saved)
+    verdict = judge(hear(folder / "my music" / song, keep_sound=saved.listens), saved)
     said = [out.get("data", {}).get("text/markdown", "") for out in outputs(folder / "root/report/modeling.ipynb")]
     assert sum(plots.plain(str(verdict)) in text for text in said) == 1
 

@@ -6,6 +6,7 @@ import sys
 import wave
 from pathlib import Path
 
+import mp3_split
 import mutagen
 import mutagen.mp3
 import numpy as np
@@ -13,11 +14,10 @@ import pytest
 import soundfile
 from conftest import RATE, listen, noise, peak_frequency, sine, tune, wait_until, write_artists, write_song
 
-import mp3_split
-from soundalike.audio import decoding
+from soundalike.audio import decoding, splitting
 from soundalike.library.paths import LOCK, clip_folder, find_songs, read_record, read_songs
 
-HERE = Path(mp3_split.__file__).parent
+HERE = Path(splitting.__file__).parent
 
 
 def split(root: Path, *arguments: str) -> int:
@@ -208,7 +208,7 @@ def test_a_song_that_vanishes_is_named(tmp_path, monkeypatch):
         (folder / "A/two.wav").unlink(missing_ok=True)
         return found
 
-    monkeypatch.setattr(mp3_split, "find_songs", find_and_lose)
+    monkeypatch.setattr(splitting, "find_songs", find_and_lose)
     assert split(tmp_path) == 3
     assert "cannot be read: No such file" in rows(tmp_path)["A/two.wav"]["reason"]
 
@@ -323,9 +323,9 @@ def test_what_was_rejected_is_tried_again(tmp_path, monkeypatch):
 def test_other_settings_make_clips_out_of_date(tmp_path, monkeypatch):
     write_song(tmp_path / "songs/A/x.wav", sine())
     assert split(tmp_path) == 0
-    assert mp3_split.up_to_date("A/x.wav", songs=tmp_path / "songs", root=tmp_path)
-    monkeypatch.setitem(mp3_split.SETTINGS, "version", 0)
-    assert not mp3_split.up_to_date("A/x.wav", songs=tmp_path / "songs", root=tmp_path)
+    assert splitting.up_to_date("A/x.wav", songs=tmp_path / "songs", root=tmp_path)
+    monkeypatch.setitem(splitting.SETTINGS, "version", 0)
+    assert not splitting.up_to_date("A/x.wav", songs=tmp_path / "songs", root=tmp_path)
 
 
 def test_a_song_that_is_gone_leaves_songs_csv(tmp_path):

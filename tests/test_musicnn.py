@@ -3,21 +3,22 @@ import importlib.util
 import shutil
 from pathlib import Path
 
+import dataframe_creation
+import feature_extraction
 import librosa
 import numpy as np
 import pandas as pd
+import predict
 import pyarrow.parquet as pq
 import pytest
 from conftest import noise, sine, tune
 
-import dataframe_creation
-import feature_extraction
-import predict
-from feature_extraction import COLUMNS
 from soundalike.audio.decoding import SAMPLE_RATE
 from soundalike.dataset import splits
+from soundalike.dataset.frame import attributes, read_frame
 from soundalike.evaluation import crossval, metrics
-from soundalike.features import musicnn
+from soundalike.features import extraction, musicnn
+from soundalike.features.extraction import COLUMNS
 from soundalike.library.paths import UserError, table_path
 from soundalike.models import classifiers, saving
 
@@ -148,15 +149,15 @@ def heard(small, tmp_path_factory):
 
 @with_weights
 def test_tables_and_frame_hold_what_it_heard(heard):
-    frame = dataframe_creation.read_frame(heard / "df_music.pkl")
+    frame = read_frame(heard / "df_music.pkl")
     assert list(frame.columns[6:]) == COLUMNS + musicnn.COLUMNS
     assert np.isfinite(frame[musicnn.COLUMNS]).all(axis=None)
     assert frame[list(musicnn.TAG_COLUMNS)].stack().between(0, 1).all()
     song = "Artist A/Album 1/Song 1.mp3"
-    plain, _ = feature_extraction.describe_file(heard / "songs" / song)
+    plain, _ = extraction.describe_file(heard / "songs" / song)
     own = frame[frame["song"] == song].reset_index(drop=True)
     pd.testing.assert_frame_equal(own[COLUMNS], plain[COLUMNS], check_exact=True)
-    assert dataframe_creation.attributes(heard)["embedded"] == musicnn.STAMP
+    assert attributes(heard)["embedded"] == musicnn.STAMP
 
 
 @with_weights
@@ -184,7 +185,7 @@ def test_a_frame_of_which_not_all_was_heard_does_without(small, heard, tmp_path,
 
 @with_weights
 def test_a_model_that_goes_by_it_hears_new_songs_so(heard, capsys, monkeypatch):
-    frame, _ = splits.comparable(dataframe_creation.read_frame(heard / "df_music.pkl"))
+    frame, _ = splits.comparable(read_frame(heard / "df_music.pkl"))
     name = "songs: musicnn"
     recipes = {name: classifiers.models(embedded=True)[name]}
     results = crossval.compare(recipes, frame)
@@ -203,7 +204,7 @@ def test_a_model_that_goes_by_it_hears_new_songs_so(heard, capsys, monkeypatch):
 
 
 def test_what_a_frame_lacks_is_not_asked_for(small):
-    frame, _ = splits.comparable(dataframe_creation.read_frame(small / "df_music.pkl"))
+    frame, _ = splits.comparable(read_frame(small / "df_music.pkl"))
     known = classifiers.models(embedded=True)
     assert set(known) - set(classifiers.models()) == {name for name in known if "musicnn" in name}
     recipes = {name: known[name] for name in ("majority", "songs: musicnn")}

@@ -3,9 +3,9 @@ import pandas as pd
 import pytest
 from conftest import sine
 
-import feature_extraction
 from soundalike.audio.decoding import CLIP_SAMPLES, SAMPLE_RATE
 from soundalike.evaluation import crossval
+from soundalike.features import extraction
 from soundalike.library.paths import UserError, clip_folder, write_songs
 from soundalike.models import classifiers, networks, saving
 
@@ -51,7 +51,7 @@ def test_a_saved_network_that_listens_takes_samples_and_answers_the_same(small, 
     saved = saving.load(tmp_path)
     assert saved.listens
     paths = [clip_folder(small, song) / f"{n:04d}.wav" for song, n in zip(frame["song"], frame["clip"], strict=True)]
-    samples = np.stack([32768 * feature_extraction.read_clip(path) for path in paths]).astype(np.int16)
+    samples = np.stack([32768 * extraction.read_clip(path) for path in paths]).astype(np.int16)
     again, _ = saved.answer(frame, samples)
     np.testing.assert_allclose(np.exp(again), np.exp(clips), atol=1e-4)
 

@@ -4,12 +4,12 @@ import pytest
 from conftest import made_up, write_library
 from sklearn.base import clone
 
-import dataframe_creation
-import predict
-from feature_extraction import CLIP_COLUMNS
+from soundalike.dataset import frame as frame_module
 from soundalike.evaluation import crossval, large, metrics
+from soundalike.features.extraction import CLIP_COLUMNS
 from soundalike.models import classifiers, saving
 from soundalike.models.on_disk import OnDisk, fit_discriminant
+from soundalike.report.verdict import Heard, judge
 
 
 @pytest.mark.parametrize("artists", [2, 3])
@@ -33,7 +33,7 @@ def test_the_discriminant_is_the_one_of_scikit_learn(artists):
 @pytest.fixture
 def library_of_noise(tmp_path, monkeypatch):
     """A frame on disk that is read a few clips at a time, and the same in memory."""
-    monkeypatch.setattr(dataframe_creation, "ROW_GROUP", 10)
+    monkeypatch.setattr(frame_module, "ROW_GROUP", 10)
     frame = made_up(artists=3, songs=6, clips=4, artist_cue=0.25, song_cue=0.5, albums=2)
     frame.loc[frame["clip"] == 2, "silent"] = True
     return tmp_path, write_library(tmp_path, frame)
@@ -74,7 +74,7 @@ def test_a_large_library_gets_its_model_and_its_verdict(library_of_noise, monkey
         assert model.info["scores"][title] == tables[0].loc[(model.info["name"], dealt, "song")].to_dict()
     assert f"Put aside: {model.info['held_out']}." in out
     aside = frame[frame["song"] == model.info["held_out"]].reset_index(drop=True)
-    verdict = predict.judge(predict.Heard(aside, {"hash": ""}, None), model)
+    verdict = judge(Heard(aside, {"hash": ""}, None), model)
     assert len(verdict.clips) == len(aside)
 
 

@@ -14,11 +14,13 @@ import pytest
 from conftest import RATE, sine, tune, write_song
 
 import predict
+from soundalike import cli
 from soundalike.library.paths import read_songs, write_songs
 from soundalike.models import classifiers, networks, saving
 from soundalike.report import plots
+from soundalike.report.verdict import CSV_COLUMNS, Heard, Verdict, find, hear, judge
 
-HERE = Path(predict.__file__).parent
+HERE = Path(cli.__file__).parent
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +52,7 @@ def test_the_verdict_is_that_of_the_frame(root):
     frame = pd.read_pickle(root / "df_music.pkl").query("song == @song")
     clips, songs = (np.exp(logs) for logs in saved.answer(frame))
     expected = songs.loc[song]
-    verdict = predict.judge(predict.hear(root / "songs" / song), saved)
+    verdict = judge(hear(root / "songs" / song), saved)
     pd.testing.assert_series_equal(verdict.song, expected.loc[verdict.song.index], check_names=False)
     assert verdict.song.sum() == pytest.approx(1)
     pd.testing.assert_frame_equal(verdict.clips, clips.set_axis(frame["start"]))
@@ -85,7 +87,7 @@ def test_what_is_no_song_is_named_and_the_others_are_judged(root, tmp_path, caps
 
 def test_silent_clips_have_no_say(root, tmp_path):
     y = np.concatenate([np.zeros(4 * 44_100), tune(1, 9, 4)])
-    verdict = predict.judge(predict.hear(write_song(tmp_path / "x.wav", y)), saving.load(root))
+    verdict = judge(hear(write_song(tmp_path / "x.wav", y)), saving.load(root))
     assert verdict.clips.isna().all(axis=1).tolist() == [True, True, False, False]
     assert verdict.judged == 2
     assert verdict.song.index[0] == "Artist B"
@@ -94,7 +96,7 @@ def test_silent_clips_have_no_say(root, tmp_path):
 
 def test_a_song_of_two_halves_turns_in_the_middle(root, tmp_path):
     y = np.concatenate([tune(0, 9, 20), tune(1, 9, 20)])
-    verdict = predict.judge(predict.hear(write_song(tmp_path / "x.wav", y)), saving.load(root))
+    verdict = judge(hear(write_song(tmp_path / "x.wav", y)), saving.load(root))
     given = verdict.clips.idxmax(axis=1)
     assert (given[given.index < 20] == "Artist A").mean() >= 0.9
     assert (given[given.index >= 20] == "Artist B").mean() >= 0.9
@@ -107,15 +109,15 @@ def test_a_song_of_two_halves_turns_in_the_middle(root, tmp_path):
 def test_a_long_song_has_a_bar_that_fits():
     clips = pd.DataFrame({"A": 0.8, "B": 0.2}, index=2.0 * np.arange(1000))
     clips.iloc[500:] = [0.1, 0.9]
-    bar = predict.Verdict(pd.Series({"A": 0.6, "B": 0.4}), clips, False, None).timeline("#=.")
+    bar = Verdict(pd.Series({"A": 0.6, "B": 0.4}), clips, False, None).timeline("#=.")
     assert bar == f"0:00 {30 * '#'}{30 * '='} 33:20   # A  = B"
 
 
 def test_a_song_it_learned_from_is_called_so(root):
     saved = saving.load(root)
     songs = root / "songs/Artist A"
-    assert "learned from this very song" in str(predict.judge(predict.hear(songs / "Album 1/Song 1.mp3"), saved))
-    assert "learned from" not in str(predict.judge(predict.hear(songs / "Album 2/Song 4.mp3"), saved))
+    assert "learned from this very song" in str(judge(hear(songs / "Album 1/Song 1.mp3"), saved))
+    assert "learned from" not in str(judge(hear(songs / "Album 2/Song 4.mp3"), saved))
 
 
 def test_less_sure_than_the_threshold_is_none_of_these(root, tmp_path, capsys):
@@ -167,7 +169,7 @@ def test_a_network_that_listens_is_given_the_clips(root, tmp_path):
     saving.save(own, "ear", [model], trained_on=frame, held_out="", scores={}, none_below=None)
     song = "Artist A/Album 2/Song 4.mp3"
     expected = np.exp(model.answer(frame, mels)[1].loc[song])
-    verdict = predict.judge(predict.hear(own / "songs" / song, keep_sound=True), saving.load(own))
+    verdict = judge(hear(own / "songs" / song, keep_sound=True), saving.load(own))
     np.testing.assert_allclose(verdict.song, expected.loc[verdict.song.index], atol=1e-3)
 
 
@@ -197,7 +199,7 @@ def test_tensorflow_is_not_imported_for_a_model_without_it(root):
         f"import sys, predict; status = predict.main(['--data', {str(root)!r}, {str(song)!r}]); "
         "sys.exit(9 if 'tensorflow' in sys.modules else status)"
     )
-    here = Path(predict.__file__).parent
+    here = Path(cli.__file__).parent
     assert subprocess.run([sys.executable, "-c", code], cwd=here, check=False).returncode == 0
 
 
@@ -354,7 +356,7 @@ def test_pictures_of_songs_of_the_same_name_stand_side_by_side(root, tmp_path):
     songs = [write_song(tmp_path / f"{n}/same.wav", tune(n, 9, 4)) for n in range(2)]
     assert predict.main(["--data", str(root), *map(str, songs), "--plot", str(tmp_path / "out")]) == 0
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["same.wav (2).png", "same.wav.png"]
-    assert list(predict.find(songs)[0].values()) == ["same.wav", "same.wav (2)"]  # in the order they were named
+    assert list(find(songs)[0].values()) == ["same.wav", "same.wav (2)"]  # in the order they were named
 
 
 def test_a_folder_is_not_taken_for_a_table(root, tmp_path, capsys):
@@ -379,10 +381,10 @@ def test_a_run_that_is_stopped_keeps_what_is_done_and_the_old_table(root, tmp_pa
     table.write_text("yesterday's")
 
     def stopped(names, args, **needed):
-        yield names[0], predict.hear(names[0])
+        yield names[0], hear(names[0])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(predict, "listen", stopped)
+    monkeypatch.setattr("soundalike.report.verdict.listen", stopped)
     assert predict.main(["--data", str(root), *map(str, songs), "--csv", str(table)]) == 130
     assert table.read_text() == "yesterday's"
     (row,) = csv.DictReader((tmp_path / "guesses.part.csv").read_text(encoding="utf-8").splitlines())
@@ -420,14 +422,14 @@ def test_only_one_of_both_can_be_printed(root, capsys):
 def test_the_table_can_be_printed(root, messy, capsys):
     assert predict.main(["--data", str(root), str(messy / "one.wav"), "--csv", "-"]) == 0
     (row,) = csv.DictReader(capsys.readouterr().out.splitlines())
-    assert list(row) == predict.CSV_COLUMNS
+    assert list(row) == CSV_COLUMNS
 
 
 def test_the_picture_shows_each_clip_in_the_colour_of_its_artist():
     clips = pd.DataFrame({"A": [0.9, 0.2, np.nan], "B": [0.1, 0.8, np.nan]}, index=[0.0, 2.0, 4.0])
     sounds = (3000 * np.random.default_rng(0).standard_normal((3, 44_100))).astype(np.int16)
     colours = plots.artist_colours("AB")
-    figure = plots.verdict("title", predict.Verdict(clips.mean(), clips, False, None), sounds, colours)
+    figure = plots.verdict("title", Verdict(clips.mean(), clips, False, None), sounds, colours)
     wave, parts = figure.axes
     (lines,) = wave.collections
     drawn = lines.get_colors()[::20, :3]
@@ -449,7 +451,7 @@ def test_a_model_that_listens_is_given_the_clips_that_are_not_silent():
     info = {"songs": {}, "none_below": None}
     saved = SimpleNamespace(listens=True, embeds=False, whole_songs=False, answer=answer, info=info)
     table = pd.DataFrame({"start": [0.0, 2, 4, 6], "silent": [True, False, True, False]})
-    verdict = predict.judge(predict.Heard(table, {"hash": ""}, np.arange(4)[:, None]), saved)
+    verdict = judge(Heard(table, {"hash": ""}, np.arange(4)[:, None]), saved)
     assert given[0].ravel().tolist() == [1, 3]
     assert verdict.clips.index[verdict.clips["A"].notna()].tolist() == [2, 6]
 
@@ -457,5 +459,5 @@ def test_a_model_that_listens_is_given_the_clips_that_are_not_silent():
 def test_a_stretch_of_a_long_song_is_given_to_whom_its_clips_are_on_average():
     clips = pd.DataFrame({"A": [0.6, 0.1] * 60, "B": [0.4, 0.9] * 60}, index=2.0 * np.arange(120))
     clips.iloc[:2] = np.nan
-    bar = predict.Verdict(pd.Series({"A": 0.6, "B": 0.4}), clips, False, None).timeline("#=.")
+    bar = Verdict(pd.Series({"A": 0.6, "B": 0.4}), clips, False, None).timeline("#=.")
     assert bar == f"0:00  {59 * '='} 4:00   = B"

@@ -10,10 +10,10 @@ from conftest import many, write_song
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import dataframe_creation
-from feature_extraction import CLIP_COLUMNS, COLUMNS, LOUDNESS, describe, extract
 from soundalike.audio import decoding
 from soundalike.audio.decoding import CLIP_SAMPLES, SAMPLE_RATE
+from soundalike.dataset.frame import PART, fingerprint, parts
+from soundalike.features.extraction import CLIP_COLUMNS, COLUMNS, LOUDNESS, describe, extract
 
 pytestmark = pytest.mark.stress
 
@@ -109,10 +109,10 @@ SONGS = pd.DataFrame({"song": [f"A/{n}.mp3" for n in range(8)], "artist": "A", "
 @given(st.permutations(range(8)), st.lists(st.integers(1, 30_000), min_size=8, max_size=8))
 def test_the_order_of_songs_changes_nothing(order, clips):
     songs = SONGS.assign(clips=clips, hash=SONGS["song"])
-    parts = dataframe_creation.parts(songs)
-    assert dataframe_creation.parts(songs.loc[order]) == parts
-    assert [labels[-1] for part in parts for labels in part.songs] == list(songs["song"])
-    assert [part.number for part in parts] == list(range(len(parts)))
-    most = 2 * dataframe_creation.PART / (4 * len(COLUMNS))
+    made = parts(songs)
+    assert parts(songs.loc[order]) == made
+    assert [labels[-1] for part in made for labels in part.songs] == list(songs["song"])
+    assert [part.number for part in made] == list(range(len(made)))
+    most = 2 * PART / (4 * len(COLUMNS))
     assert all(sum(clips[int(labels[-1][2])] for labels in part.songs) < most for part in parts)
-    assert dataframe_creation.fingerprint(songs.loc[order]) == dataframe_creation.fingerprint(songs)
+    assert fingerprint(songs.loc[order]) == fingerprint(songs)

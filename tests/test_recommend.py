@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import recommend
 from conftest import RATE, run_scripts, sine, tune, write_artists, write_song
 
-import recommend
 from soundalike.audio import decoding
 from soundalike.library.paths import read_songs, write_songs
+from soundalike.similarity import playlists
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +68,7 @@ def test_a_song_that_was_left_out_is_said_to_be(root, tmp_path, capsys):
 
 
 def test_what_sounds_like_nothing_here_is_said(root, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(recommend, "FAR", 0.0)
+    monkeypatch.setattr(playlists, "FAR", 0.0)
     assert recommend.main(["--data", str(root), "Artist A/Album 1/Song 1.mp3"]) == 0
     assert "Nothing here sounds much like it." in capsys.readouterr().out
 
@@ -162,7 +163,7 @@ def test_a_playlist_takes_any_name_but_line_breaks_and_says_what_is_gone(tmp_pat
     for name in names[:-1]:
         (tmp_path / name).touch()
     songs = pd.DataFrame({"song": names, "artist": "A", "title": "T", "seconds": 3.4})
-    assert recommend.write_playlist(songs, tmp_path, tmp_path / "x.m3u8") == 3
+    assert playlists.write_playlist(songs, tmp_path, tmp_path / "x.m3u8") == 3
     lines = (tmp_path / "x.m3u8").read_text(encoding="utf-8").splitlines()
     assert [line for line in lines if not line.startswith("#")] == [str(tmp_path / name) for name in names[:3]]
     out = capsys.readouterr().out

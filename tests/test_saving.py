@@ -13,7 +13,7 @@ import skops.io
 from conftest import made_up
 from sklearn.preprocessing import FunctionTransformer
 
-from feature_extraction import COLUMNS
+from soundalike.features.extraction import COLUMNS
 from soundalike.library.paths import UserError, write_songs
 from soundalike.models import classifiers, saving
 

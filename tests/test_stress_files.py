@@ -7,15 +7,16 @@ import sys
 import time
 from pathlib import Path
 
+import feature_extraction
+import mp3_split
 import mutagen.id3
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import many, noise, sine, tune, write_song
 
-import feature_extraction
-import mp3_split
 from soundalike.audio import decoding
+from soundalike.features import extraction
 from soundalike.library.paths import GOOD, LOCK, clip_folder, read_songs, table_path
 
 pytestmark = pytest.mark.stress
@@ -239,7 +240,7 @@ def test_names_change_no_feature(tmp_path, capsys, figure):
     assert feature_extraction.main(["--data", str(tmp_path), "--jobs", "2"]) == 0
     assert not {"\x1b", "\u202e"} & set(capsys.readouterr().out)
     for name, y in zip(NAMES, sounds, strict=True):
-        plain, _ = feature_extraction.describe_file(write_song(tmp_path / "plain.wav", y))
+        plain, _ = extraction.describe_file(write_song(tmp_path / "plain.wav", y))
         odd = pd.read_parquet(table_path(tmp_path, f"{name}/{name}/{name}.wav"))
         pd.testing.assert_frame_equal(plain, odd)
     assert sum(path.is_file() for path in (tmp_path / "features").rglob("*")) == len(NAMES)

@@ -12,6 +12,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import dataframe_creation
+import feature_extraction
+import mp3_split
 import numpy as np
 import pandas as pd
 import psutil
@@ -19,15 +22,13 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import many, noise, run_scripts, wait_until, write_song
 
-import dataframe_creation
-import feature_extraction
-import mp3_split
-from soundalike.audio import decoding
+from soundalike.audio import decoding, splitting
+from soundalike.dataset.frame import _end_of, attributes
 from soundalike.library.paths import RECORD, alone, read_songs
 
 pytestmark = [pytest.mark.stress, pytest.mark.skipif(sys.platform == "win32", reason="signals, mounts")]
 
-HERE = Path(mp3_split.__file__).parent
+HERE = Path(splitting.__file__).parent
 SCRIPTS = [mp3_split, feature_extraction, dataframe_creation]
 
 
@@ -63,8 +64,8 @@ def check_whole(root: Path) -> None:
         pq.read_table(path)
     if (root / "songs.csv").exists():
         read_songs(root)
-    noted = dataframe_creation.attributes(root)
-    if noted and noted["pickled"] == dataframe_creation._end_of(root / "df_music.pkl"):  # not killed between the two
+    noted = attributes(root)
+    if noted and noted["pickled"] == _end_of(root / "df_music.pkl"):  # not killed between the two
         pd.testing.assert_frame_equal(pd.read_pickle(root / "df_music.pkl"), pd.read_parquet(root / "df_music.parquet"))
 
 

@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 from conftest import made_up
 
-from feature_extraction import CLIP_COLUMNS, FEATURES, columns
 from soundalike.dataset import variance
+from soundalike.features.extraction import CLIP_COLUMNS, FEATURES, columns
 
 
 def labelled(values: np.ndarray) -> pd.DataFrame:

@@ -66,9 +66,10 @@ def work(args: argparse.Namespace) -> int:
     return cli.ALL_GOOD
 
 
+@cli.script
 def main(argv: list[str] | None = None) -> int:
     """Run the script; returns its exit status."""
-    return cli.run(work, cli.parser(__doc__).parse_args(argv))
+    return work(cli.parser(__doc__).parse_args(argv))
 
 
 if __name__ == "__main__":

@@ -17,9 +17,9 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from feature_extraction import COLUMNS
 from soundalike.dataset.splits import SEED, folds, recordings, several_albums
 from soundalike.evaluation.metrics import measure
+from soundalike.features.extraction import COLUMNS
 
 TECHNICAL = ["sample_rate", "channels", "bit_rate", "codec", "loudness", "reach"]  # columns of songs.csv
 
@@ -43,7 +43,7 @@ def settle(frame: pd.DataFrame, songs: pd.DataFrame) -> tuple[pd.DataFrame, pd.D
     Parameters
     ----------
     frame : pd.DataFrame
-        Clips, as written by ``dataframe_creation.py``.
+        Clips, as written by ``frame.py``.
     songs : pd.DataFrame
         The rows of songs.csv.
 
@@ -69,7 +69,7 @@ def alike(frame: pd.DataFrame, songs: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     frame : pd.DataFrame
-        Clips, as written by ``dataframe_creation.py``.
+        Clips, as written by ``frame.py``.
     songs : pd.DataFrame
         The rows of songs.csv.
 

@@ -10,10 +10,10 @@ from sklearn.metrics import pairwise_distances, roc_auc_score
 from sklearn.model_selection import GroupKFold
 from sklearn.preprocessing import StandardScaler
 
-from feature_extraction import CLIP_COLUMNS, FEATURES, columns
 from soundalike.dataset.splits import SEED, folds, recordings
 from soundalike.evaluation.crossval import Judged, average, judge, together
 from soundalike.evaluation.metrics import items, measure
+from soundalike.features.extraction import CLIP_COLUMNS, FEATURES, columns
 from soundalike.models.classifiers import Recipe, Sounds, artists_of, fit, inputs, some_of, train
 from soundalike.models.networks import is_network
 

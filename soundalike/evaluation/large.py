@@ -11,9 +11,9 @@ import argparse
 import sys
 import time
 
-from dataframe_creation import noted_of
 from soundalike import cli
 from soundalike.dataset import splits
+from soundalike.dataset.frame import noted_of
 from soundalike.evaluation import crossval, metrics
 from soundalike.library.paths import printable
 from soundalike.models import classifiers, saving
@@ -58,9 +58,10 @@ def work(args: argparse.Namespace) -> int:
     return cli.ALL_GOOD
 
 
+@cli.script
 def main(argv: list[str] | None = None) -> int:
     """Run the script; returns its exit status."""
-    return cli.run(work, cli.parser(__doc__).parse_args(argv))
+    return work(cli.parser(__doc__).parse_args(argv))
 
 
 if __name__ == "__main__":

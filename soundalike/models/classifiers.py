@@ -28,9 +28,9 @@ from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits
 
-from feature_extraction import CLIP_COLUMNS, COLUMNS, ORIGINAL, columns
 from soundalike.dataset.splits import SEED, folds
 from soundalike.features import musicnn
+from soundalike.features.extraction import CLIP_COLUMNS, COLUMNS, ORIGINAL, columns
 from soundalike.models.networks import dense_net, is_network, listening_net
 from soundalike.models.on_disk import OnDisk, fit_discriminant, is_discriminant
 

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
-from feature_extraction import read_clip
 from soundalike.audio.decoding import CLIP_SAMPLES, FULL_SCALE, SAMPLE_RATE
 from soundalike.dataset.splits import SEED
+from soundalike.features.extraction import read_clip
 from soundalike.features.quiet_keras import import_keras
 from soundalike.library.paths import SongError, UserError, clip_folder, printable
 

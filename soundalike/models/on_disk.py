@@ -16,7 +16,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from dataframe_creation import LABELS, some_songs
+from soundalike.dataset.frame import LABELS, some_songs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +29,7 @@ class OnDisk:
         return self
 
     def labels(self) -> pd.DataFrame:
-        """`dataframe_creation.LABELS` and ``silent`` of every clip, and its ``row`` on disk."""
+        """`frame.LABELS` and ``silent`` of every clip, and its ``row`` on disk."""
         labels = pd.read_parquet(self.root / "df_music.parquet", columns=[*LABELS, "silent"])
         return labels.assign(row=np.arange(len(labels)))
 

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import pandas as pd
 import skops.io
 
-from feature_extraction import COLUMNS, SETTINGS
 from soundalike.evaluation.metrics import with_interval
 from soundalike.features import musicnn
+from soundalike.features.extraction import COLUMNS, SETTINGS
 from soundalike.features.quiet_keras import import_keras
 from soundalike.library.paths import UserError, alone, printable, read_songs, versions, whole_file
 from soundalike.models.classifiers import Model, Sounds, artists_of, average_temperature, averaged, cooled

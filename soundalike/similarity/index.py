@@ -18,8 +18,8 @@ from scipy.stats import binomtest
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
-from dataframe_creation import ROW_GROUP, attributes, noted_of, some_songs
-from feature_extraction import ASPECTS, CLIP_COLUMNS, columns
+from soundalike.dataset.frame import ROW_GROUP, attributes, noted_of, some_songs
+from soundalike.features.extraction import ASPECTS, CLIP_COLUMNS, columns
 from soundalike.library.paths import UserError, alone, printable, read_songs, whole_file
 
 VERSION = 1  # of the index; raise it when the same songs would lie elsewhere

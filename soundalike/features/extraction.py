@@ -1,0 +1,423 @@
+"""Every clip described by one row of numbers: the tables of features, and how songs become tables."""
+
+import argparse
+import functools
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator
+from importlib.metadata import version
+from itertools import chain, islice
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import soundfile
+from threadpoolctl import threadpool_limits
+
+from soundalike import cli, parallel
+from soundalike.audio import splitting
+from soundalike.audio.decoding import (
+    CLIP_SAMPLES,
+    CLIP_SECONDS,
+    FULL_SCALE,
+    MAX_HOURS,
+    SAMPLE_RATE,
+    SILENCE_DBFS,
+    Listening,
+    is_silent,
+)
+from soundalike.features import musicnn, spectra
+from soundalike.features.song_level import WholeSong
+from soundalike.features.spectra import DYNAMIC_RANGE, HOP_LENGTH, N_FFT, N_MELS, ROLLOFF, Spectra
+from soundalike.library.paths import (
+    GOOD,
+    SongError,
+    alone,
+    clip_paths,
+    good_songs,
+    printable,
+    read_record,
+    table_path,
+    whole_file,
+)
+
+STACK = 16  # clips analysed at once; more do not fit a processor's cache
+
+
+# --- the tables of features ------------------------------------------------------------------
+
+
+class Feature(NamedTuple):
+    """One row of a table of features."""
+
+    dims: int | tuple[str, ...]  # how many numbers it is, or what each is called
+    statistics: tuple[str, ...]  # of the frames; none for a feature that is one number for a clip or a song
+    compute: Callable  # values [shape=(clips, dims, frames)] of Spectra; [shape=(dims,)] of a WholeSong
+    unit: str
+    meaning: str
+    source: str
+
+
+class Statistic(NamedTuple):
+    """A number for the frames of a clip."""
+
+    compute: Callable  # [shape=(clips, dims, frames)] -> [shape=(clips, dims)]
+    meaning: str
+
+
+def _deviation(values: np.ndarray) -> np.ndarray:
+    return np.std(values, axis=-1, dtype=np.float64)
+
+
+STATISTICS = {
+    "mean": Statistic(lambda v: np.mean(v, axis=-1, dtype=np.float64), "mean"),
+    "std": Statistic(_deviation, "standard deviation"),
+    "step1": Statistic(lambda v: _deviation(v[..., 1:] - v[..., :-1]), "deviation of its change in 23 ms"),
+    "step4": Statistic(lambda v: _deviation(v[..., 4:] - v[..., :-4]), "deviation of its change in 93 ms"),
+    "step16": Statistic(lambda v: _deviation(v[..., 16:] - v[..., :-16]), "deviation of its change in 372 ms"),
+    "bend": Statistic(lambda v: _deviation(np.diff(v, n=2, axis=-1)), "deviation of the change of its change"),
+}
+
+MEAN, STD, BOTH, ALL = ("mean",), ("std",), ("mean", "std"), tuple(STATISTICS)
+PAIRS = tuple(f"{one:02d}_{other:02d}" for one in range(1, 21) for other in range(one + 1, 21))
+
+# What is known of each clip. The sources are functions of librosa.
+FEATURES: dict[str, Feature] = {
+    "tempo": Feature(1, (), spectra.tempo, "BPM", "tempo of the onset strength", "feature.tempo"),
+    "rms": Feature(1, ALL, spectra.rms, "full scale = 1", "loudness as root mean square", "feature.rms"),
+    "zcr": Feature(1, ALL, spectra.zero_crossing_rate, "per sample", "sign changes", "feature.zero_crossing_rate"),
+    "centroid": Feature(1, ALL, lambda s: s.shape[0], "Hz", "spectral centroid", "feature.spectral_centroid"),
+    "rolloff": Feature(1, ALL, lambda s: s.shape[2], "Hz", "85 % of magnitude is below", "feature.spectral_rolloff"),
+    "bandwidth": Feature(1, ALL, lambda s: s.shape[1], "Hz", "spread around centroid", "feature.spectral_bandwidth"),
+    "flatness": Feature(1, ALL, lambda s: s.shape[3], "0 to 1", "0 a tone, 1 noise", "feature.spectral_flatness"),
+    "onset": Feature(1, ALL, lambda s: s.onset[:, None], "dB", "onset strength", "onset.onset_strength"),
+    "contrast": Feature(7, ALL, spectra.contrast, "dB", "peaks over valleys by octave", "feature.spectral_contrast"),
+    "mfcc": Feature(20, ALL, lambda s: s.mfcc, "dB", "cepstrum of the mel spectrum: timbre", "feature.mfcc"),
+    "mfcc_delta": Feature(20, STD, spectra.mfcc_delta, "dB per frame", "slope of each MFCC", "feature.delta"),
+    "mfcc_delta2": Feature(20, STD, spectra.mfcc_delta2, "dB per frame²", "curvature of each MFCC", "feature.delta"),
+    "mfcc_corr": Feature(PAIRS, (), spectra.mfcc_correlation, "-1 to 1", "how two MFCCs go together", "feature.mfcc"),
+    "chroma": Feature(12, ALL, lambda s: s.chroma, "largest = 1", "pitch classes, tuning 0", "feature.chroma_stft"),
+    "tonnetz": Feature(6, BOTH, spectra.tonnetz, "-1 to 1", "tonal centroid of the chroma", "feature.tonnetz"),
+    "band": Feature(32, MEAN, spectra.bands, "dB", "mel band over the clip's mean", "feature.melspectrogram"),
+}
+
+# What is known of each song as a whole; every clip of it has the same.
+SONG_FEATURES: dict[str, Feature] = {
+    "song_tempo": Feature(1, (), lambda song: song.beat[0], "BPM", "tempo", "WholeSong.beat"),
+    "song_beat": Feature(1, (), lambda song: song.beat[1], "0 to 1", "how regular the beat is", "WholeSong.beat"),
+    "song_mode": Feature(("fit", "major"), (), lambda song: song.key[:2], "-1 to 1", "its key", "WholeSong.key"),
+    "song_key": Feature(("cos", "sin"), (), lambda song: song.key[2:], "-1 to 1", "among fifths", "WholeSong.key"),
+    "song_harmonic": Feature(1, (), lambda song: song.harmonic, "0 to 1", "sustained energy", "WholeSong.harmonic"),
+    "song_loudness": Feature(
+        ("std", "range", "step"), (), lambda song: song.loudness, "dB", "how loudness moves", "WholeSong.loudness"
+    ),
+}
+
+FAMILIES = FEATURES | SONG_FEATURES
+
+# What the features of clips are about, in plain words.
+ASPECTS = {
+    "timbre": ("mfcc", "mfcc_delta", "mfcc_delta2", "mfcc_corr", "band", "contrast"),
+    "brightness": ("centroid", "rolloff", "bandwidth", "flatness", "zcr"),
+    "harmony": ("chroma", "tonnetz"),
+    "rhythm": ("tempo", "onset"),
+    "loudness": ("rms",),
+}
+
+
+def _dims(name: str) -> list[str]:
+    """``rms``; ``mfcc_01`` to ``mfcc_20``; ``song_key_cos`` and ``song_key_sin``."""
+    dims = FAMILIES[name].dims
+    if dims == 1:
+        return [name]
+    return [f"{name}_{each}" for each in (dims if isinstance(dims, tuple) else [f"{n + 1:02d}" for n in range(dims)])]
+
+
+def columns(name: str) -> list[str]:
+    """The columns of one feature, in order: ``rms_mean, rms_std``."""
+    statistics = FAMILIES[name].statistics
+    return [f"{dim}_{statistic}" for statistic in statistics for dim in _dims(name)] or _dims(name)
+
+
+CLIP_COLUMNS = [column for name in FEATURES for column in columns(name)]
+COLUMNS = [column for name in FAMILIES for column in columns(name)]
+UNITS = {column: feature.unit for name, feature in FAMILIES.items() for column in columns(name)}
+
+# These say how loud a recording is made, too: mastering is not the artist. With gain nothing else changes,
+# but where sound falls to the least power that librosa knows.
+LOUDNESS = [*columns("rms"), "mfcc_01_mean"]
+
+# The nine features of 2018.
+ORIGINAL = ["tempo", *(f"{name}_{each}" for name in ("rms", "zcr", "centroid", "rolloff") for each in BOTH)]
+
+# A table made with other settings is out of date, and a model made from it does not fit. Raise the
+# version when a feature would come out otherwise under the same name.
+SETTINGS = {
+    "version": 2,
+    "sample_rate": SAMPLE_RATE,
+    "clip_seconds": CLIP_SECONDS,
+    "n_fft": N_FFT,
+    "hop_length": HOP_LENGTH,
+    "n_mels": N_MELS,
+    "rolloff": ROLLOFF,
+    "dynamic_range": DYNAMIC_RANGE,
+    "silence_dbfs": SILENCE_DBFS,
+    "columns": COLUMNS,
+    "librosa": version("librosa"),
+}
+
+
+def extract(y: np.ndarray | Spectra) -> np.ndarray:
+    """Compute the features of each of a stack of clips.
+
+    Parameters
+    ----------
+    y : np.ndarray [shape=(clips, CLIP_SAMPLES)], or Spectra of them
+        Samples between -1 and 1, at `SAMPLE_RATE`.
+
+    Returns
+    -------
+    np.ndarray [shape=(clips, len(CLIP_COLUMNS)), dtype=float32]
+        One row for each clip, the same whatever clips stand beside it.
+    """
+    shared = y if isinstance(y, Spectra) else Spectra(y)
+    if shared.y.ndim != 2 or shared.y.shape[1] != CLIP_SAMPLES:
+        raise ValueError(f"clips of shape {shared.y.shape} are not (clips, {CLIP_SAMPLES})")
+    parts = []
+    for feature in FEATURES.values():
+        values = feature.compute(shared)
+        parts += [STATISTICS[name].compute(values) for name in feature.statistics] or [values]
+    return np.concatenate(parts, axis=1, dtype=np.float32)
+
+
+def describe(song: Iterable[np.ndarray], *, embed: bool = False) -> pd.DataFrame:
+    """Turn the stacks of a song's clips, in order, into its table.
+
+    Parameters
+    ----------
+    song : iterable of np.ndarray [shape=(clips, CLIP_SAMPLES)]
+        All clips of the song, at least one.
+    embed : bool
+        Whether the published network is to hear them, too.
+
+    Returns
+    -------
+    pd.DataFrame
+        Columns ``clip``, ``start`` (s), ``silent``, then `COLUMNS`, and `musicnn.COLUMNS` if asked for.
+    """
+    whole, values, silent, heard = WholeSong(), [], [], []
+    # On one thread, as in the workers: how sums are shared out among threads changes their last digits.
+    with threadpool_limits(1):
+        for stack in song:
+            shared = Spectra(stack)
+            values.append(extract(shared))
+            silent.append(is_silent(stack))
+            whole.hear(shared)
+            if embed:
+                heard.append(musicnn.embed(stack))
+        of_song = np.concatenate([np.atleast_1d(feature.compute(whole)) for feature in SONG_FEATURES.values()])
+    of_clips = np.concatenate(values)
+    of_song = np.tile(of_song.astype(np.float32), (len(of_clips), 1))
+    values, names = [of_clips, of_song], COLUMNS
+    if embed:
+        values, names = [*values, np.concatenate(heard)], COLUMNS + musicnn.COLUMNS
+    table = pd.DataFrame(np.concatenate(values, axis=1), columns=names)
+    table.insert(0, "clip", np.arange(len(table)))
+    table.insert(1, "start", table["clip"] * float(CLIP_SECONDS))
+    table.insert(2, "silent", np.concatenate(silent))
+    return table
+
+
+# --- one song --------------------------------------------------------------------------------
+
+
+def read_clip(path: Path) -> np.ndarray:
+    """Read a clip.
+
+    Returns
+    -------
+    np.ndarray [shape=(CLIP_SAMPLES,), dtype=float32]
+        Samples between -1 and 1.
+
+    Raises
+    ------
+    SongError
+        If the file is no clip of the right rate, channels and length.
+    """
+    problem = ""
+    try:
+        samples, rate = soundfile.read(path, dtype="float32")
+        if rate != SAMPLE_RATE or samples.shape != (CLIP_SAMPLES,):
+            problem = f"has {rate} Hz and shape {samples.shape}, not {SAMPLE_RATE} Hz and ({CLIP_SAMPLES},)"
+    except (OSError, soundfile.SoundFileError) as error:
+        problem = f"cannot be read ({error})"
+    if problem:
+        raise SongError(f"clip {path.name} {problem}; delete {printable(path.parent)} and run mp3_split.py again")
+    return samples
+
+
+def stacks(clips: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """Put clips together, some at a time [shape=(up to STACK, CLIP_SAMPLES)]."""
+    clips = iter(clips)
+    while stack := list(islice(clips, STACK)):
+        yield np.stack(stack)
+
+
+def describe_file(path: Path, max_hours: float = MAX_HOURS, *, embed: bool = False) -> tuple[pd.DataFrame | None, dict]:
+    """The table of a song without clips on disk, by the same numbers as through them.
+
+    Parameters
+    ----------
+    path : Path
+        An audio file.
+    max_hours : float
+        Longer songs are refused.
+    embed : bool
+        Whether musicnn listens, too.
+
+    Returns
+    -------
+    table : pd.DataFrame or None
+        As `describe` gives it; None where the song is not good.
+    record : dict
+        See `decoding.Listening`.
+
+    Raises
+    ------
+    SongError
+        See `decoding.Listening`.
+    """
+    listening = Listening(path, max_hours)
+    heard = stacks(clip / np.float32(FULL_SCALE) for clip in listening)
+    first = next(heard, None)  # a song too short for a clip has no stack
+    table = describe(chain([first], heard), embed=embed) if first is not None else None
+    return table if listening.record["status"] in GOOD else None, listening.record
+
+
+def describe_song(song: str, *, root: Path, embed: bool = False) -> int:
+    """Write the table of one song; returns its number of clips."""
+    record, paths = read_record(root, song), clip_paths(root, song)
+    if record is None or len(paths) != record.get("clips"):
+        raise SongError(f"only {cli.counted(len(paths), 'clip')} of it left; run mp3_split.py again")
+    write_table(describe(stacks(map(read_clip, paths)), embed=embed), record, song, root)
+    return len(paths)
+
+
+def hear_song(song: str, *, songs: Path, root: Path, max_hours: float = MAX_HOURS, embed: bool = False) -> dict:
+    """Write the table of one song straight from its file; returns its record, as `splitting.split_song` does.
+
+    Of a song that has no table, being silent, too short or a reject, nothing is kept: it is heard again the next time.
+    """
+    source = splitting.source_of(songs / song)
+    table, record = describe_file(songs / song, max_hours, embed=embed)
+    record |= {"source": source, "settings": splitting.SETTINGS}
+    if table is not None:
+        write_table(table, record, song, root)
+    return record
+
+
+def write_table(table: pd.DataFrame, record: dict, song: str, root: Path) -> None:
+    """Write a song's table; what it was made from and how is noted in it, by which it is known again."""
+    made = pa.table({name: column.to_numpy() for name, column in table.items()})
+    # What helps with long columns makes hundreds of short ones larger and slower.
+    plain = {"use_dictionary": False, "write_statistics": False, "store_schema": False}
+    with (
+        whole_file(table_path(root, song), room=root / "features") as path,
+        pq.ParquetWriter(path, made.schema, **plain) as writer,
+    ):
+        writer.write_table(made)
+        noted = {"made_by": stamp(record["hash"]), "record": json.dumps(record)}
+        if musicnn.COLUMNS[0] in table:
+            noted["embeddings"] = musicnn.STAMP
+        writer.add_key_value_metadata(noted)
+
+
+def stamp(digest: str) -> str:
+    """What a table was made from and how: a hash of that of the song's samples, and of the settings."""
+    return hashlib.blake2b(json.dumps([digest, SETTINGS]).encode(), digest_size=16).hexdigest()
+
+
+def noted_in(song: str, root: Path) -> dict[str, str]:
+    """What is noted in a song's table; nothing if there is none, or a damaged one."""
+    try:
+        noted = pq.read_metadata(table_path(root, song)).metadata or {}
+        return {key.decode(): value.decode() for key, value in noted.items()}
+    except (OSError, ValueError, pa.ArrowException):
+        return {}
+
+
+def fits(noted: dict[str, str], digest: str, embed: bool) -> bool:
+    """Whether a table is made from these samples with these settings, going by what is noted in it.
+
+    That it also holds what musicnn heard, though nobody asked for it, does no harm.
+    """
+    return noted.get("made_by") == stamp(digest) and (not embed or noted.get("embeddings") == musicnn.STAMP)
+
+
+def heard_before(song: str, *, songs: Path, root: Path, embed: bool = False) -> dict | None:
+    """The record of a song whose table is there, made from the file as it is today with these settings; or None."""
+    noted = noted_in(song, root)
+    record = json.loads(noted.get("record", "{}"))
+    if not record or not fits(noted, record["hash"], embed) or record["settings"] != splitting.SETTINGS:
+        return None
+    return record if splitting.unchanged(record, songs / song) else None
+
+
+# --- all songs -------------------------------------------------------------------------------
+
+
+def work(args: argparse.Namespace) -> int:
+    """Describe all good songs."""
+    if args.list:
+        print_columns()
+        return cli.ALL_GOOD
+    root, embed = args.data, bool(args.embeddings)
+    if embed:
+        musicnn.check()
+    if args.from_songs:
+        hear, heard = (functools.partial(function, embed=embed) for function in (hear_song, heard_before))
+        table, listened = splitting.survey(args, hear, heard, label="Describing")
+        return splitting.summarise(table, listened, root / "features")
+    good = good_songs(root)
+    songs = dict(zip(good["song"], good["hash"], strict=True))
+    describing, done, failed = functools.partial(describe_song, root=root, embed=embed), 0, {}
+    with alone(root):
+        pending = [song for song, digest in songs.items() if not fits(noted_in(song, root), digest, embed)]
+        known = sum(table_path(root, song).exists() for song in pending)
+        for song, outcome in parallel.run(
+            describing, pending, label="Describing", jobs=args.jobs, scheduler=args.scheduler
+        ):
+            if isinstance(outcome, SongError):
+                failed[song] = str(outcome)
+            else:
+                done += outcome
+    described = len(songs) - len(failed)
+    cli.print_note(root)
+    where = printable(root / "features")
+    also = f" and {len(musicnn.COLUMNS):,} numbers of musicnn" if embed else ""
+    print(f"{cli.counted(described, 'song')} described by {len(COLUMNS)} features{also} in {where}.")
+    again = f", of them {known:,} that were out of date" if known else ""
+    print(f"Songs described now: {len(pending) - len(failed):,} ({cli.counted(done, 'clip')}){again}.")
+    cli.print_left_out(failed)
+    if not described:
+        return cli.NOTHING_USABLE
+    return cli.LEFT_OUT if failed else cli.ALL_GOOD
+
+
+def print_columns() -> None:
+    """Print every column with unit, meaning and source."""
+    for name, feature in FAMILIES.items():
+        source = f"librosa.{feature.source}" if name in FEATURES else f"whole_song.{feature.source}"
+        for column in columns(name):
+            statistic = STATISTICS.get(column.rsplit("_", 1)[-1]) if feature.statistics else None
+            meaning = feature.meaning + (f": {statistic.meaning}" if statistic else "")
+            gain = "; depends on gain" if column in LOUDNESS else ""
+            print(f"{column:20}  {feature.unit:16}  {meaning}{gain} ({source})")
+    print(
+        "With --embeddings musicnn also, of the networks that learned from MagnaTagATune (mtt) and Million Song (msd):"
+    )
+    for name, meaning in musicnn.MEANINGS.items():
+        print(f"{name:20}  {meaning}")
