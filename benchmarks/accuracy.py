@@ -26,7 +26,9 @@ from soundalike.evaluation import confounds, crossval, metrics
 from soundalike.features import musicnn
 from soundalike.features.extraction import CLIP_COLUMNS, ORIGINAL, read_clip
 from soundalike.features.spectra import HOP_LENGTH, N_FFT
-from soundalike.library.paths import clip_folder, good_songs, whole_file
+from soundalike.library.catalogue import good_songs
+from soundalike.library.paths import clip_folder
+from soundalike.library.storage import whole_file
 from soundalike.models import classifiers
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))

@@ -19,7 +19,7 @@ from soundalike import cli
 from soundalike.dataset import splits
 from soundalike.evaluation import confounds, crossval, metrics
 from soundalike.features.extraction import CLIP_COLUMNS, FAMILIES, LOUDNESS, ORIGINAL, STATISTICS, columns
-from soundalike.library.paths import good_songs
+from soundalike.library.catalogue import good_songs
 from soundalike.models import classifiers
 from soundalike.models.classifiers import OF_SONGS
 

@@ -21,7 +21,8 @@ from tqdm import tqdm
 
 from soundalike import cli
 from soundalike.audio.decoding import ffmpeg
-from soundalike.library.paths import UserError, whole_file
+from soundalike.library.errors import UserError
+from soundalike.library.storage import whole_file
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 

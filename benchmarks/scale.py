@@ -30,7 +30,8 @@ from soundalike import cli
 from soundalike.audio.decoding import SAMPLE_RATE
 from soundalike.dataset.frame import PART, ROW_GROUP, fingerprint, finish, schema
 from soundalike.features.extraction import COLUMNS, SETTINGS
-from soundalike.library.paths import keep_songs_folder, whole_file, write_songs
+from soundalike.library.catalogue import keep_songs_folder, write_songs
+from soundalike.library.storage import whole_file
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from soundalike import cli
 from soundalike.dataset.frame import NOTED
 from soundalike.features.extraction import CLIP_COLUMNS, SETTINGS
-from soundalike.library.paths import write_songs
+from soundalike.library.catalogue import write_songs
 from soundalike.similarity import index as similarity
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))

@@ -36,7 +36,10 @@ from soundalike.audio.splitting import labelled, split_song
 from soundalike.dataset.frame import finish, parts, write_part
 from soundalike.features import extraction, musicnn
 from soundalike.features.extraction import COLUMNS, describe, extract, read_clip, stacks
-from soundalike.library.paths import UserError, clip_folder, good_songs, printable, versions, write_songs
+from soundalike.library.catalogue import good_songs, write_songs
+from soundalike.library.errors import UserError, printable
+from soundalike.library.paths import clip_folder
+from soundalike.parallel import versions
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 

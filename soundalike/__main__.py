@@ -34,17 +34,10 @@ from soundalike.dataset.splits import MIN_SONGS, check_enough
 from soundalike.evaluation import large
 from soundalike.evaluation.metrics import CHOSEN, with_interval
 from soundalike.features import musicnn
-from soundalike.library.paths import (
-    UserError,
-    alone,
-    find_songs,
-    folder_labels,
-    good_songs,
-    printable,
-    read_songs,
-    songs_folder,
-    whole_file,
-)
+from soundalike.library.catalogue import good_songs, read_songs, songs_folder
+from soundalike.library.errors import UserError, printable
+from soundalike.library.paths import find_songs, folder_labels
+from soundalike.library.storage import alone, whole_file
 from soundalike.models.classifiers import LOUDNESS_ALONE
 
 HERE = Path(__file__).resolve().parent.parent

@@ -8,7 +8,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from soundalike.library.paths import UserError, default_root, note, printable, resolved
+from soundalike.library.errors import UserError, printable
+from soundalike.library.paths import default_root, note, resolved
 
 ALL_GOOD, NOTHING_USABLE, LEFT_OUT = 0, 1, 3  # exit statuses; 2 is argparse's: wrong usage
 SHOWN = 20  # songs that are left out are named on the screen, at most

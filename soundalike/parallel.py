@@ -6,8 +6,10 @@ cluster, workers may leave and others join while it runs.
 
 import contextlib
 import errno
+import functools
 import logging
 import os
+import platform
 import signal
 import socket
 import sys
@@ -15,6 +17,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from importlib import metadata
 from itertools import islice
 from multiprocessing import resource_tracker
 from pathlib import Path
@@ -35,7 +38,7 @@ from dask.system import CPU_COUNT
 from distributed.comm import get_address_host_port
 from tqdm import tqdm
 
-from soundalike.library.paths import SongError, UserError, printable, versions
+from soundalike.library.errors import SongError, UserError, printable
 
 SONG_LIMIT = 3600  # s one song may take before its worker process is stopped
 CLUSTER_LIMIT = 10  # s in which a cluster must answer
@@ -311,3 +314,10 @@ def _outcome(future: Future, limit: float) -> Any:
             f"A worker cannot run this: {error}. Install what requirements.lock names there, with the same Python, and "
             "let it see this folder under the same path."
         ) from None
+
+
+@functools.cache
+def versions() -> dict[str, str]:
+    """The versions of Python and of the libraries that shape the numbers."""
+    names = ("numpy", "scipy", "numba", "librosa", "pandas", "scikit-learn", "tensorflow", "keras")
+    return {"python": platform.python_version()} | {name: metadata.version(name) for name in names}

@@ -7,9 +7,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import dataframe_creation
-import feature_extraction
-import mp3_split
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -17,10 +14,14 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 
+import dataframe_creation
+import feature_extraction
+import mp3_split
 from soundalike.audio import decoding
 from soundalike.dataset.frame import fingerprint, finish, schema
 from soundalike.features.extraction import COLUMNS, SETTINGS
-from soundalike.library.paths import whole_file, write_songs
+from soundalike.library.catalogue import write_songs
+from soundalike.library.storage import whole_file
 
 RATE = 44_100  # Hz, of the songs; clips have their own
 

@@ -5,7 +5,7 @@ from conftest import made_up, run_scripts, tune, write_song
 
 from soundalike.evaluation import confounds
 from soundalike.features.extraction import COLUMNS
-from soundalike.library.paths import good_songs
+from soundalike.library.catalogue import good_songs
 
 
 def songs_of(frame: pd.DataFrame, **columns) -> pd.DataFrame:

@@ -1,9 +1,6 @@
 import shutil
 
 import dask.dataframe
-import dataframe_creation
-import feature_extraction
-import mp3_split
 import mutagen.mp3
 import numpy as np
 import pandas as pd
@@ -12,12 +9,18 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import run_scripts, sine, tune, write_song
 
+import dataframe_creation
+import feature_extraction
+import mp3_split
 from soundalike.dataset import frame as frame_module
 from soundalike.dataset.frame import SETTINGS, attributes, read_frame, some_songs
 from soundalike.evaluation import large
 from soundalike.features import extraction
 from soundalike.features.extraction import COLUMNS, ORIGINAL
-from soundalike.library.paths import UserError, alone, keep_songs_folder, table_path
+from soundalike.library.catalogue import keep_songs_folder
+from soundalike.library.errors import UserError
+from soundalike.library.paths import table_path
+from soundalike.library.storage import alone
 
 
 def create(root) -> int:

@@ -12,7 +12,7 @@ import pytest
 from conftest import RATE, listen, noise, peak_frequency, sine, write_song
 
 from soundalike.audio import decoding
-from soundalike.library.paths import SongError
+from soundalike.library.errors import SongError
 
 
 @pytest.mark.parametrize("rate", [8_000, 22_050, 44_100, 48_000])

@@ -1,9 +1,7 @@
 import functools
 import shutil
 
-import feature_extraction
 import librosa
-import mp3_split
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
@@ -11,12 +9,15 @@ import pytest
 import soundfile
 from conftest import clicks, noise, sine, tune, write_artists, write_song
 
+import feature_extraction
+import mp3_split
 from soundalike.audio import decoding
 from soundalike.audio.decoding import SAMPLE_RATE
 from soundalike.features import extraction, spectra
 from soundalike.features.extraction import CLIP_COLUMNS, COLUMNS, FEATURES, LOUDNESS, STATISTICS, extract
 from soundalike.features.spectra import HOP_LENGTH, N_FFT
-from soundalike.library.paths import clip_folder, clip_paths, good_songs, read_record, table_path
+from soundalike.library.catalogue import good_songs, read_record
+from soundalike.library.paths import clip_folder, clip_paths, table_path
 
 AT_CLIP_RATE = {"seconds": 2, "rate": SAMPLE_RATE}
 N = decoding.CLIP_SAMPLES

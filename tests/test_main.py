@@ -15,7 +15,9 @@ from soundalike import __main__ as run
 from soundalike.audio import demo
 from soundalike.audio.decoding import read_header
 from soundalike.evaluation import metrics
-from soundalike.library.paths import UserError, clip_paths, keep_songs_folder, note
+from soundalike.library.catalogue import keep_songs_folder
+from soundalike.library.errors import UserError
+from soundalike.library.paths import clip_paths, note
 from soundalike.models import saving
 from soundalike.report import plots
 from soundalike.report.verdict import hear, judge

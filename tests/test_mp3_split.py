@@ -6,7 +6,6 @@ import sys
 import wave
 from pathlib import Path
 
-import mp3_split
 import mutagen
 import mutagen.mp3
 import numpy as np
@@ -14,8 +13,11 @@ import pytest
 import soundfile
 from conftest import RATE, listen, noise, peak_frequency, sine, tune, wait_until, write_artists, write_song
 
+import mp3_split
 from soundalike.audio import decoding, splitting
-from soundalike.library.paths import LOCK, clip_folder, find_songs, read_record, read_songs
+from soundalike.library.catalogue import read_record, read_songs
+from soundalike.library.paths import clip_folder, find_songs
+from soundalike.library.storage import LOCK
 
 HERE = Path(splitting.__file__).parent
 

@@ -3,23 +3,24 @@ import importlib.util
 import shutil
 from pathlib import Path
 
-import dataframe_creation
-import feature_extraction
 import librosa
 import numpy as np
 import pandas as pd
-import predict
 import pyarrow.parquet as pq
 import pytest
 from conftest import noise, sine, tune
 
+import dataframe_creation
+import feature_extraction
+import predict
 from soundalike.audio.decoding import SAMPLE_RATE
 from soundalike.dataset import splits
 from soundalike.dataset.frame import attributes, read_frame
 from soundalike.evaluation import crossval, metrics
 from soundalike.features import extraction, musicnn
 from soundalike.features.extraction import COLUMNS
-from soundalike.library.paths import UserError, table_path
+from soundalike.library.errors import UserError
+from soundalike.library.paths import table_path
 from soundalike.models import classifiers, saving
 
 with_weights = pytest.mark.skipif(

@@ -6,7 +6,9 @@ from conftest import sine
 from soundalike.audio.decoding import CLIP_SAMPLES, SAMPLE_RATE
 from soundalike.evaluation import crossval
 from soundalike.features import extraction
-from soundalike.library.paths import UserError, clip_folder, write_songs
+from soundalike.library.catalogue import write_songs
+from soundalike.library.errors import UserError
+from soundalike.library.paths import clip_folder
 from soundalike.models import classifiers, networks, saving
 
 

@@ -12,17 +12,17 @@ import time
 from pathlib import Path
 
 import dask
-import dataframe_creation
-import feature_extraction
-import mp3_split
 import pandas as pd
 import psutil
 import pytest
 from conftest import many, tune, wait_until, write_song
 from distributed import Client, Security
 
+import dataframe_creation
+import feature_extraction
+import mp3_split
 from soundalike import parallel
-from soundalike.library.paths import SongError, UserError, printable
+from soundalike.library.errors import SongError, UserError, printable
 
 
 def double(song: str) -> str:

@@ -7,22 +7,10 @@ from pathlib import Path
 import pytest
 
 from soundalike import cli
-from soundalike.library.paths import (
-    LOCK,
-    RECORD,
-    UserError,
-    alone,
-    check_own,
-    default_root,
-    find_songs,
-    folder_labels,
-    good_songs,
-    printable,
-    read_songs,
-    suffixed,
-    whole_file,
-    write_songs,
-)
+from soundalike.library.catalogue import good_songs, read_songs, write_songs
+from soundalike.library.errors import UserError, printable
+from soundalike.library.paths import RECORD, default_root, find_songs, folder_labels, suffixed
+from soundalike.library.storage import LOCK, alone, check_own, whole_file
 
 
 def touch(folder, *names):

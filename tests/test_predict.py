@@ -15,7 +15,7 @@ from conftest import RATE, sine, tune, write_song
 
 import predict
 from soundalike import cli
-from soundalike.library.paths import read_songs, write_songs
+from soundalike.library.catalogue import read_songs, write_songs
 from soundalike.models import classifiers, networks, saving
 from soundalike.report import plots
 from soundalike.report.verdict import CSV_COLUMNS, Heard, Verdict, find, hear, judge

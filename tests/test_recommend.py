@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import recommend
 from conftest import RATE, run_scripts, sine, tune, write_artists, write_song
 
+import recommend
 from soundalike.audio import decoding
-from soundalike.library.paths import read_songs, write_songs
+from soundalike.library.catalogue import read_songs, write_songs
 from soundalike.similarity import playlists
 
 

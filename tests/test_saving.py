@@ -14,7 +14,8 @@ from conftest import made_up
 from sklearn.preprocessing import FunctionTransformer
 
 from soundalike.features.extraction import COLUMNS
-from soundalike.library.paths import UserError, write_songs
+from soundalike.library.catalogue import write_songs
+from soundalike.library.errors import UserError
 from soundalike.models import classifiers, saving
 
 RECIPES = classifiers.models()

@@ -4,7 +4,7 @@ import pytest
 from conftest import made_up
 
 from soundalike.dataset import splits
-from soundalike.library.paths import UserError
+from soundalike.library.errors import UserError
 
 
 @pytest.mark.parametrize("songs", [2, 3, 8])

@@ -7,17 +7,19 @@ import sys
 import time
 from pathlib import Path
 
-import feature_extraction
-import mp3_split
 import mutagen.id3
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import many, noise, sine, tune, write_song
 
+import feature_extraction
+import mp3_split
 from soundalike.audio import decoding
 from soundalike.features import extraction
-from soundalike.library.paths import GOOD, LOCK, clip_folder, read_songs, table_path
+from soundalike.library.catalogue import GOOD, read_songs
+from soundalike.library.paths import clip_folder, table_path
+from soundalike.library.storage import LOCK
 
 pytestmark = pytest.mark.stress
 

@@ -12,9 +12,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import dataframe_creation
-import feature_extraction
-import mp3_split
 import numpy as np
 import pandas as pd
 import psutil
@@ -22,9 +19,14 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import many, noise, run_scripts, wait_until, write_song
 
+import dataframe_creation
+import feature_extraction
+import mp3_split
 from soundalike.audio import decoding, splitting
 from soundalike.dataset.frame import _end_of, attributes
-from soundalike.library.paths import RECORD, alone, read_songs
+from soundalike.library.catalogue import read_songs
+from soundalike.library.paths import RECORD
+from soundalike.library.storage import alone
 
 pytestmark = [pytest.mark.stress, pytest.mark.skipif(sys.platform == "win32", reason="signals, mounts")]
 

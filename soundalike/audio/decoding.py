@@ -18,7 +18,8 @@ import imageio_ffmpeg
 import mutagen
 import numpy as np
 
-from soundalike.library.paths import DEMUXERS, SongError, printable, unsupported
+from soundalike.library.errors import SongError, printable
+from soundalike.library.paths import DEMUXERS, unsupported
 
 SAMPLE_RATE = 22_050  # Hz
 FULL_SCALE = 32_768  # what the samples of a clip are divided by, to lie between -1 and 1

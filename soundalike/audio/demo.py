@@ -16,7 +16,8 @@ import imageio_ffmpeg
 from tqdm import tqdm
 
 from soundalike import cli
-from soundalike.library.paths import alone, check_own, printable, whole_file
+from soundalike.library.errors import printable
+from soundalike.library.storage import alone, check_own, whole_file
 
 PACKAGE = "immich_memories_music"
 NOTE = "Demo songs: generated music in two styles, Acoustic and Electronic, not artists."

@@ -15,24 +15,10 @@ import pandas as pd
 
 from soundalike import cli, parallel
 from soundalike.audio.decoding import CLIP_SECONDS, MAX_HOURS, SAMPLE_RATE, SILENCE_DBFS, Listening
-from soundalike.library.paths import (
-    GOOD,
-    RECORD,
-    SONG_COLUMNS,
-    SongError,
-    UserError,
-    alone,
-    check_own,
-    clip_folder,
-    clip_paths,
-    find_songs,
-    folder_labels,
-    keep_songs_folder,
-    printable,
-    read_record,
-    whole_file,
-    write_songs,
-)
+from soundalike.library.catalogue import GOOD, SONG_COLUMNS, keep_songs_folder, read_record, write_songs
+from soundalike.library.errors import SongError, UserError, printable
+from soundalike.library.paths import RECORD, clip_folder, clip_paths, find_songs, folder_labels
+from soundalike.library.storage import alone, check_own, whole_file
 
 with warnings.catch_warnings():  # pydub warns where no ffmpeg is on PATH; it is not asked to decode here
     warnings.simplefilter("ignore")

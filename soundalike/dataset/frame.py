@@ -17,22 +17,11 @@ import pyarrow.parquet as pq
 from soundalike import cli, parallel
 from soundalike.features import musicnn
 from soundalike.features.extraction import COLUMNS, ORIGINAL, SETTINGS, fits, noted_in
-from soundalike.library.paths import (
-    GOOD,
-    RECORD,
-    SongError,
-    UserError,
-    alone,
-    at_work,
-    find_songs,
-    good_songs,
-    printable,
-    read_songs,
-    songs_folder,
-    table_path,
-    versions,
-    whole_file,
-)
+from soundalike.library.catalogue import GOOD, good_songs, read_songs, songs_folder
+from soundalike.library.errors import SongError, UserError, printable
+from soundalike.library.paths import RECORD, find_songs, table_path
+from soundalike.library.storage import alone, at_work, whole_file
+from soundalike.parallel import versions
 
 PART = 128e6  # bytes in a file of the frame, about
 AT_ONCE = 50  # songs' tables in memory: each of hundreds of columns, it takes far more than its numbers

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-from soundalike.library.paths import UserError, printable
+from soundalike.library.errors import UserError, printable
 
 MIN_SONGS = 4  # an artist needs one song to be put aside, one to be judged by, and two to learn from
 FOLDS = 5

@@ -15,7 +15,7 @@ from soundalike import cli
 from soundalike.dataset import splits
 from soundalike.dataset.frame import noted_of
 from soundalike.evaluation import crossval, metrics
-from soundalike.library.paths import printable
+from soundalike.library.errors import printable
 from soundalike.models import classifiers, saving
 from soundalike.models.on_disk import OnDisk
 

@@ -32,17 +32,10 @@ from soundalike.audio.decoding import (
 from soundalike.features import musicnn, spectra
 from soundalike.features.song_level import WholeSong
 from soundalike.features.spectra import DYNAMIC_RANGE, HOP_LENGTH, N_FFT, N_MELS, ROLLOFF, Spectra
-from soundalike.library.paths import (
-    GOOD,
-    SongError,
-    alone,
-    clip_paths,
-    good_songs,
-    printable,
-    read_record,
-    table_path,
-    whole_file,
-)
+from soundalike.library.catalogue import GOOD, good_songs, read_record
+from soundalike.library.errors import SongError, printable
+from soundalike.library.paths import clip_paths, table_path
+from soundalike.library.storage import alone, whole_file
 
 STACK = 16  # clips analysed at once; more do not fit a processor's cache
 

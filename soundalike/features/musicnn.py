@@ -18,7 +18,7 @@ import pandas as pd
 
 from soundalike.audio.decoding import SAMPLE_RATE
 from soundalike.features.quiet_keras import import_keras
-from soundalike.library.paths import UserError
+from soundalike.library.errors import UserError
 
 RATE = 16_000  # Hz; this and the next three are as the networks were trained
 N_FFT = 512  # samples in a frame: 32 ms

@@ -12,7 +12,8 @@ from soundalike.audio.decoding import CLIP_SAMPLES, FULL_SCALE, SAMPLE_RATE
 from soundalike.dataset.splits import SEED
 from soundalike.features.extraction import read_clip
 from soundalike.features.quiet_keras import import_keras
-from soundalike.library.paths import SongError, UserError, clip_folder, printable
+from soundalike.library.errors import SongError, UserError, printable
+from soundalike.library.paths import clip_folder
 
 EPOCHS = 15
 N_MELS = 64

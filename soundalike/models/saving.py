@@ -14,9 +14,12 @@ from soundalike.evaluation.metrics import with_interval
 from soundalike.features import musicnn
 from soundalike.features.extraction import COLUMNS, SETTINGS
 from soundalike.features.quiet_keras import import_keras
-from soundalike.library.paths import UserError, alone, printable, read_songs, versions, whole_file
+from soundalike.library.catalogue import read_songs
+from soundalike.library.errors import UserError, printable
+from soundalike.library.storage import alone, whole_file
 from soundalike.models.classifiers import Model, Sounds, artists_of, average_temperature, averaged, cooled
 from soundalike.models.networks import is_network, with_ear
+from soundalike.parallel import versions
 
 # The only types, beyond skops' own list, that a model file may hold.
 TRUSTED = ["sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor", "sklearn.tree._tree.Tree"]

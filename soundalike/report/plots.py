@@ -25,7 +25,8 @@ from plotly.offline import get_plotlyjs
 from soundalike import cli
 from soundalike.audio.decoding import CLIP_SECONDS, FULL_SCALE, SAMPLE_RATE
 from soundalike.features.spectra import HOP_LENGTH, N_FFT, N_MELS
-from soundalike.library.paths import clip_paths, printable
+from soundalike.library.errors import printable
+from soundalike.library.paths import clip_paths
 
 OTHERS, SILENCE = (0.3, 0.3, 0.3), (0.85, 0.85, 0.85)  # no artist has these greys
 # For names that DejaVu Sans cannot write, where one of them is installed.

@@ -17,7 +17,10 @@ from soundalike import cli, parallel
 from soundalike.audio.decoding import CLIP_SECONDS, Listening
 from soundalike.features import musicnn
 from soundalike.features.extraction import describe_file
-from soundalike.library.paths import SongError, UserError, find_songs, good_songs, printable, suffixed, whole_file
+from soundalike.library.catalogue import good_songs
+from soundalike.library.errors import SongError, UserError, printable
+from soundalike.library.paths import find_songs, suffixed
+from soundalike.library.storage import whole_file
 from soundalike.models.classifiers import some_of
 from soundalike.models.saving import Saved, load
 from soundalike.report import plots

@@ -20,7 +20,9 @@ from threadpoolctl import threadpool_limits
 
 from soundalike.dataset.frame import ROW_GROUP, attributes, noted_of, some_songs
 from soundalike.features.extraction import ASPECTS, CLIP_COLUMNS, columns
-from soundalike.library.paths import UserError, alone, printable, read_songs, whole_file
+from soundalike.library.catalogue import read_songs
+from soundalike.library.errors import UserError, printable
+from soundalike.library.storage import alone, whole_file
 
 VERSION = 1  # of the index; raise it when the same songs would lie elsewhere
 # Of the largest variance, added to each: directions in which songs hardly differ are mostly chance. Chosen on

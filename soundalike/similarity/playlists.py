@@ -8,7 +8,9 @@ import pandas as pd
 
 from soundalike import cli
 from soundalike.features.extraction import ASPECTS, describe_file
-from soundalike.library.paths import SongError, UserError, printable, read_songs, songs_folder, whole_file
+from soundalike.library.catalogue import read_songs, songs_folder
+from soundalike.library.errors import SongError, UserError, printable
+from soundalike.library.storage import whole_file
 from soundalike.similarity import index as similarity
 
 FEW = 30  # songs: with fewer, what songs have in common cannot be told from chance

@@ -1,0 +1,105 @@
+"""The songs of a library: songs.csv, what splitting noted of each, and where they lie."""
+
+import json
+import os
+from pathlib import Path
+
+import pandas as pd
+
+from soundalike.library.errors import UserError, printable
+from soundalike.library.paths import RECORD, clip_folder
+from soundalike.library.storage import whole_file
+
+GOOD = ("ok", "damaged")  # the statuses of songs that are used
+# The columns of songs.csv and the type each is read back as.
+SONG_COLUMNS = {
+    "song": str,
+    "artist": str,
+    "album": str,
+    "title": str,
+    "status": str,
+    "reason": str,
+    "seconds": float,
+    "clips": int,
+    "silent_clips": int,
+    "dropped": float,
+    "sample_rate": int,
+    "channels": int,
+    "bit_rate": int,
+    "codec": str,
+    "loudness": float,
+    "reach": int,
+    "hash": str,
+}
+
+
+def read_record(root: Path, song: str) -> dict | None:
+    """What splitting learned about a song, or None if it was not split."""
+    try:
+        record = json.loads((clip_folder(root, song) / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def keep_songs_folder(root: Path, songs: Path) -> None:
+    """Note in songs.txt where the songs of this library lie."""
+    with whole_file(root / "songs.txt") as path:
+        path.write_bytes(os.fsencode(songs))
+
+
+def songs_folder(root: Path) -> Path:
+    """Where the songs of this library lie, as mp3_split.py was last told; else ``songs`` in the root."""
+    try:
+        return Path(os.fsdecode((root / "songs.txt").read_bytes()))
+    except OSError:
+        return root / "songs"
+
+
+def write_songs(root: Path, rows: list[dict] | pd.DataFrame) -> None:
+    """Write songs.csv: one row for each song that was found, in order of path."""
+    table = pd.DataFrame(rows, columns=list(SONG_COLUMNS)).sort_values("song", kind="stable")
+    whole = [name for name, kind in SONG_COLUMNS.items() if kind is int]
+    table[whole] = table[whole].astype("Int64")  # integers that may be missing
+    with whole_file(root / "songs.csv") as path:
+        table.to_csv(path, index=False, encoding="utf-8", lineterminator="\n", chunksize=1000)
+
+
+def read_songs(root: Path) -> pd.DataFrame:
+    """Read songs.csv.
+
+    Raises
+    ------
+    UserError
+        If there is none, or another program has changed its form.
+    """
+    path = root / "songs.csv"
+    if not path.exists():
+        raise UserError(f"There is no {printable(path)} yet. Run mp3_split.py first.")
+    try:
+        # No cell is taken for "missing": an artist may be called NA, None or 1975.
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8", lineterminator="\n")
+        for name, kind in SONG_COLUMNS.items():
+            if kind is not str:
+                table[name] = pd.to_numeric(table[name])
+        return table[list(SONG_COLUMNS)]
+    except (KeyError, ValueError):  # of pandas, too
+        raise UserError(
+            f"{printable(path)} is not as mp3_split.py wrote it: did another program save it? Run mp3_split.py, which "
+            "makes it again."
+        ) from None
+
+
+def good_songs(root: Path) -> pd.DataFrame:
+    """The rows of songs.csv that are used.
+
+    Raises
+    ------
+    UserError
+        If there is no songs.csv, or no good song in it.
+    """
+    songs = read_songs(root)
+    good = songs[songs["status"].isin(GOOD)].reset_index(drop=True)
+    if good.empty:
+        raise UserError(f"None of the {len(songs)} songs in {printable(root / 'songs.csv')} is usable; it says why.")
+    return good

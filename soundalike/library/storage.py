@@ -1,0 +1,147 @@
+"""Files that are whole, and one run at a time: atomic writes, the lock, and what belongs to a user."""
+
+import contextlib
+import errno
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from soundalike.library.errors import UserError, printable
+
+LOCK = "library.lock"  # in the root: held by whoever writes there
+SIGNS = (LOCK, "songs.txt")  # of a root that this program made
+# What else is made in a root, by names that a user's own files may have; and what a folder that is replaced holds.
+MADE = ("clips", "features", "model", "similar", "report", "songs.csv", "df_music.pkl", "df_music.parquet")
+REPLACED = {"model": "model.json", "similar": "index.json", "df_music.parquet": "_common_metadata"}
+CANNOT_LOCK = (errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP)  # what a disk without locks says
+
+
+@contextlib.contextmanager
+def whole_file(target: Path, room: Path | None = None) -> Iterator[Path]:
+    """Give a path to write to; what was written there replaces the target when all went well.
+
+    Parameters
+    ----------
+    target : Path
+        The file or folder that is to be.
+    room : Path, optional
+        A folder on the same file system for the unfinished work, where `alone` finds what a killed
+        run leaves; by default the target's own folder.
+
+    Yields
+    ------
+    Path
+        A path in a fresh folder, at which a file or a folder may be made.
+    """
+    room = room or target.parent
+    room.mkdir(parents=True, exist_ok=True)
+    workshop = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=room))
+    try:
+        yield workshop / target.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.is_dir() and not (workshop / target.name).is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
+        old = workshop / "old" / target.name
+        if target.is_dir() or ((workshop / target.name).is_dir() and target.exists()):
+            # A folder can be renamed over nothing but an empty one: move aside what is there.
+            old.parent.mkdir()
+            target.rename(old)
+        try:
+            (workshop / target.name).replace(target)
+        except OSError:
+            if old.exists():
+                old.rename(target)
+            raise
+    finally:
+        shutil.rmtree(workshop, ignore_errors=True)
+
+
+def check_own(root: Path) -> None:
+    """Refuse a root where a user's own files lie in the way.
+
+    Raises
+    ------
+    UserError
+        If what this program would replace is there, and no sign that it made it.
+    """
+    ours = any((root / sign).exists() for sign in SIGNS) or _is_our_table(root / "songs.csv")
+    strange = [] if ours else [name for name in MADE if (root / name).exists()]
+    strange += [name for name, sign in REPLACED.items() if (root / name).is_dir() and not (root / name / sign).exists()]
+    if strange:
+        raise UserError(
+            f"{printable(root)} holds {' and '.join(dict.fromkeys(strange))}, which this program would replace but did "
+            "not make. Name another folder with --data, or rename yours."
+        )
+
+
+def _is_our_table(path: Path) -> bool:
+    """Whether a file starts as songs.csv does."""
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            return file.readline().startswith("song,artist,album,title,status,")
+    except OSError:
+        return False
+
+
+@contextlib.contextmanager
+def alone(root: Path, *, wait: bool = False) -> Iterator[None]:
+    """Keep other runs from writing below a root, and remove what a killed one left half done there.
+
+    Parameters
+    ----------
+    root : Path
+        The root of a library; it is made if need be.
+    wait : bool
+        Whether to wait for another run to end, rather than to refuse.
+
+    Raises
+    ------
+    UserError
+        If another run is at work there, or its disk cannot lock files.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(root / LOCK)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        if not wait:
+            raise UserError(
+                f"Another run is at work in {printable(root)}. When it has ended, run this again."
+            ) from None
+        print(f"Waiting until another run in {printable(root)} has ended.", file=sys.stderr)
+        lock.acquire()
+    except OSError as error:
+        if error.errno not in CANNOT_LOCK:
+            raise
+        raise UserError(
+            f"The disk of {printable(root)} cannot lock files ({error.strerror}). Name a folder on another with --data."
+        ) from None
+    try:
+        for room in (root, root / "clips", root / "features", root / "report"):
+            for workshop in room.glob(".unfinished-*"):
+                for old in workshop.glob("old/*"):  # killed while it was replaced
+                    if room == root and not (root / old.name).exists():
+                        old.rename(root / old.name)
+                shutil.rmtree(workshop, ignore_errors=True)
+        yield
+    finally:
+        lock.release()
+
+
+def at_work(root: Path) -> bool:
+    """Whether another run is writing below a root."""
+    lock = FileLock(root / LOCK)
+    try:
+        if (root / LOCK).exists():
+            lock.acquire(blocking=False)
+            lock.release()
+    except Timeout:
+        return True
+    except OSError:  # a folder that may only be read, or a disk that cannot lock
+        pass
+    return False
