@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from soundalike import cli
+from soundalike.report import answers
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -35,9 +36,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Run the script; returns its exit status."""
     args = parse_args(argv)
-    from soundalike.report import verdict  # after --help, which needs none of it
+    pass  # after --help, which needs none of it
 
-    return verdict.work(args)
+    return answers.work(args)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import argparse
 import sys
 
 from soundalike import cli
+from soundalike.similarity import playlists
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -26,7 +27,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Run the script; returns its exit status."""
     args = parse_args(argv)
-    from soundalike.similarity import playlists  # after --help, which needs none of it
+    pass  # after --help, which needs none of it
 
     return playlists.work(args)
 

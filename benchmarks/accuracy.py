@@ -21,11 +21,12 @@ from tqdm import tqdm
 
 from soundalike import cli
 from soundalike.audio.decoding import SAMPLE_RATE
-from soundalike.dataset import splits
-from soundalike.evaluation import confounds, crossval, metrics
+from soundalike.dataset import duplicates, splits
+from soundalike.evaluation import crossval, metrics
 from soundalike.features import musicnn
-from soundalike.features.extraction import CLIP_COLUMNS, ORIGINAL, read_clip
+from soundalike.features.extraction import read_clip
 from soundalike.features.spectra import HOP_LENGTH, N_FFT
+from soundalike.features.table import CLIP_COLUMNS, ORIGINAL
 from soundalike.library.catalogue import good_songs
 from soundalike.library.paths import clip_folder
 from soundalike.library.storage import whole_file
@@ -123,7 +124,7 @@ def difference(ours: pd.Series, theirs: pd.Series, artists: pd.Series) -> tuple[
 def work(args: argparse.Namespace) -> int:
     """Compare the sets and print the table."""
     whole, songs = pd.read_parquet(args.data / "df_music.parquet"), good_songs(args.data)
-    settled, _, _ = confounds.settle(whole, songs)
+    settled, _, _ = duplicates.settle(whole, songs)
     frame, _ = splits.comparable(settled, leave_out=True)
     frame = pd.concat([frame, other_sets(frame, args.data)], axis=1)
     sets = {

@@ -16,9 +16,9 @@ from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from soundalike import cli
-from soundalike.dataset import splits
-from soundalike.evaluation import confounds, crossval, metrics
-from soundalike.features.extraction import CLIP_COLUMNS, FAMILIES, LOUDNESS, ORIGINAL, STATISTICS, columns
+from soundalike.dataset import duplicates, splits
+from soundalike.evaluation import crossval, metrics
+from soundalike.features.table import CLIP_COLUMNS, FAMILIES, LOUDNESS, ORIGINAL, STATISTICS, columns
 from soundalike.library.catalogue import good_songs
 from soundalike.models import classifiers
 from soundalike.models.classifiers import OF_SONGS
@@ -57,7 +57,7 @@ def score(
 def work(args: argparse.Namespace) -> int:
     """Print the table."""
     whole, songs = pd.read_parquet(args.data / "df_music.parquet"), good_songs(args.data)
-    settled, _, _ = confounds.settle(whole, songs)
+    settled, _, _ = duplicates.settle(whole, songs)
     frame, _ = splits.comparable(settled, leave_out=True)
     models = classifiers.models()
     everything = score(models, OF_SONGS, frame, args.repeats)

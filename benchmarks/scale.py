@@ -29,7 +29,7 @@ import soundfile
 from soundalike import cli
 from soundalike.audio.decoding import SAMPLE_RATE
 from soundalike.dataset.frame import PART, ROW_GROUP, fingerprint, finish, schema
-from soundalike.features.extraction import COLUMNS, SETTINGS
+from soundalike.features.table import COLUMNS, SETTINGS
 from soundalike.library.catalogue import keep_songs_folder, write_songs
 from soundalike.library.storage import whole_file
 

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from soundalike import cli
 from soundalike.dataset.frame import NOTED
-from soundalike.features.extraction import CLIP_COLUMNS, SETTINGS
+from soundalike.features.table import CLIP_COLUMNS, SETTINGS
 from soundalike.library.catalogue import write_songs
 from soundalike.similarity import index as similarity
 

@@ -32,10 +32,12 @@ from threadpoolctl import threadpool_limits
 
 from soundalike import cli
 from soundalike.audio.decoding import CLIP_SECONDS, SAMPLE_RATE, ffmpeg
-from soundalike.audio.splitting import labelled, split_song
+from soundalike.audio.splitting import split_song
+from soundalike.audio.survey import labelled
 from soundalike.dataset.frame import finish, parts, write_part
 from soundalike.features import extraction, musicnn
-from soundalike.features.extraction import COLUMNS, describe, extract, read_clip, stacks
+from soundalike.features.extraction import describe, extract, read_clip, stacks
+from soundalike.features.table import COLUMNS
 from soundalike.library.catalogue import good_songs, write_songs
 from soundalike.library.errors import UserError, printable
 from soundalike.library.paths import clip_folder

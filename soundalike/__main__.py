@@ -11,21 +11,14 @@ import base64
 import contextlib
 import io
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
 import pandas as pd
-from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError, DeadKernelError
-from nbconvert import HTMLExporter
-from nbformat.sign import NotebookNotary
 from PIL import Image
 
 from soundalike import cli
@@ -35,19 +28,12 @@ from soundalike.evaluation import large
 from soundalike.evaluation.metrics import CHOSEN, with_interval
 from soundalike.features import musicnn
 from soundalike.library.catalogue import good_songs, read_songs, songs_folder
-from soundalike.library.errors import UserError, printable
+from soundalike.library.errors import printable
 from soundalike.library.paths import find_songs, folder_labels
-from soundalike.library.storage import alone, whole_file
 from soundalike.models.classifiers import LOUDNESS_ALONE
+from soundalike.report.notebooks import NOTEBOOKS, run_notebook, write_page
 
 HERE = Path(__file__).resolve().parent.parent
-# A page for reading: without code, which the notebook beside it holds, and without calls to the network.
-WITHOUT_CODE = {"exclude_input": True, "exclude_input_prompt": True, "exclude_output_prompt": True}
-PAGES = HTMLExporter(**WITHOUT_CODE, mathjax_url="", require_js_url="", jquery_url="")
-NOTEBOOKS = {
-    "visualizations": "",
-    "modeling": " (for a hundred songs a quarter of an hour)",
-}
 
 
 def choose(songs: Path | None, root: Path) -> tuple[Path, Path]:
@@ -95,62 +81,6 @@ def run_script(name: str, *arguments: str | Path) -> None:
         raise SystemExit(status)
 
 
-def run_notebook(name: str, root: Path, *, full: bool = False) -> None:
-    """Execute a notebook on a library; the result and its web page go to the root's report folder."""
-    os.environ |= {"MUSIC_DATA": str(root), "MUSIC_FULL": "1" if full else ""}
-    book = nbformat.read(HERE / f"{name}.ipynb", as_version=4)
-    place = {"metadata": {"path": str(HERE)}}
-    client = NotebookClient(
-        book,
-        timeout=None,
-        kernel_name="python3",
-        record_timing=False,
-        resources=place,
-        extra_arguments=["--log-level=ERROR"],  # else each start warns that loopback is not encrypted
-        on_cell_start=tell_heading,
-    )
-    with ThreadPoolExecutor(1) as thread:  # in the main thread nbclient would answer Ctrl-C with a traceback
-        running = thread.submit(client.execute)
-        try:
-            running.result()
-        except KeyboardInterrupt:
-            _end(client.km.provisioner.pid)  # type: ignore[union-attr]  # there is one while it runs
-            raise
-        except DeadKernelError:
-            raise UserError(
-                f"{name}.ipynb lost its process; most likely no memory was left. "
-                "python -m soundalike.evaluation.large needs less."
-            ) from None
-        except CellExecutionError as error:
-            if error.ename != "UserError":
-                raise
-            earlier = " The model in it is of an earlier run." if (root / "model").exists() else ""
-            raise UserError(f"{name}.ipynb could not go on. {error.evalue}{earlier}") from None
-    with alone(root, wait=True), whole_file(root / "report" / f"{name}.ipynb") as path:
-        path.write_text(nbformat.writes(book), encoding="utf-8")
-    NotebookNotary().sign(book)  # made here a moment ago: Jupyter may show its players and live figures
-    write_page(name, root)
-
-
-def tell_heading(cell: nbformat.NotebookNode, cell_index: int) -> None:
-    """Say which question a notebook has come to: some take minutes."""
-    if cell.cell_type == "markdown" and cell.source.startswith("## "):
-        print(f"  {cell.source.splitlines()[0].removeprefix('## ')}", flush=True)
-
-
-def write_page(name: str, root: Path) -> None:
-    """Make a web page of an executed notebook, as it stands in the root's report folder."""
-    executed = root / "report" / f"{name}.ipynb"
-    if not executed.exists():
-        raise UserError(f"There is no {printable(executed)} yet. Run make run first.")
-    book = nbformat.read(executed, as_version=4)
-    lines = [line for cell in book.cells if cell.cell_type == "markdown" for line in cell.source.splitlines()]
-    title = next((line.removeprefix("# ") for line in lines if line.startswith("# ")), name)
-    page, _ = PAGES.from_notebook_node(book, {"metadata": {"name": title}})  # what a browser calls the page
-    with alone(root, wait=True), whole_file(executed.with_suffix(".html")) as path:
-        path.write_text(page, encoding="utf-8")
-
-
 def keep_stills(executed: Path, kept: Path) -> None:
     """Copy an executed notebook without its players and live figures: their stills remain, in fewer colours."""
     book = nbformat.read(executed, as_version=4)
@@ -180,14 +110,6 @@ def keep_pictures(root: Path) -> None:
                 (png,) = (out["data"]["image/png"] for out in cell.outputs if "image/png" in out.get("data", {}))
                 path = HERE / "images" / f"{tag.removeprefix('picture-')}.png"
                 path.write_bytes(in_fewer_colours(base64.b64decode(png)))
-
-
-def _end(kernel: int) -> None:
-    """End a kernel at once, however deep in a fit it is, with the processes it started."""
-    if os.name == "posix":
-        os.killpg(kernel, signal.SIGKILL)  # each kernel leads a group of its own
-    else:
-        os.kill(kernel, signal.SIGTERM)
 
 
 def summarise(root: Path, model: dict, seconds: float) -> None:

@@ -19,7 +19,7 @@ import feature_extraction
 import mp3_split
 from soundalike.audio import decoding
 from soundalike.dataset.frame import fingerprint, finish, schema
-from soundalike.features.extraction import COLUMNS, SETTINGS
+from soundalike.features.table import COLUMNS, SETTINGS
 from soundalike.library.catalogue import write_songs
 from soundalike.library.storage import whole_file
 

@@ -3,8 +3,9 @@ import pandas as pd
 import pytest
 from conftest import made_up, run_scripts, tune, write_song
 
+from soundalike.dataset import duplicates
 from soundalike.evaluation import confounds
-from soundalike.features.extraction import COLUMNS
+from soundalike.features.table import COLUMNS
 from soundalike.library.catalogue import good_songs
 
 
@@ -26,10 +27,10 @@ def test_a_recording_encoded_anew_is_found_and_other_songs_are_not(tmp_path):
     write_song(tmp_path / "songs/A/other name.ogg", 0.4 * again[round(2.7 * rate) :])  # later, softer, another codec
     assert run_scripts(tmp_path) == [0, 0, 0]
     frame, songs = pd.read_pickle(tmp_path / "df_music.pkl"), good_songs(tmp_path)
-    pairs = confounds.alike(frame, songs)
+    pairs = duplicates.alike(frame, songs)
     assert pairs[["song", "other"]].to_numpy().tolist() == [["A/2.mp3", "A/other name.ogg"]]
     assert pairs["why"].item() == "sounds the same"
-    recordings = confounds.same_recordings(frame, pairs)
+    recordings = duplicates.same_recordings(frame, pairs)
     assert set(recordings[frame["song"] == "A/other name.ogg"]) == {"A/2.mp3"}
     assert recordings.nunique() == 8
 
@@ -37,7 +38,7 @@ def test_a_recording_encoded_anew_is_found_and_other_songs_are_not(tmp_path):
 def test_the_same_title_twice_is_found_within_an_artist_only():
     frame = made_up(artists=2, songs=3)
     songs = songs_of(frame).assign(title=["03 - Déjà vu", "Deja Vu (Live)", "Else", "Deja vu", "Two", "Three"])
-    pairs = confounds.alike(frame, songs)
+    pairs = duplicates.alike(frame, songs)
     assert pairs[["song", "other", "why"]].to_numpy().tolist() == [["A0/0.mp3", "A0/1.mp3", "same title"]]
 
 
@@ -54,30 +55,30 @@ def test_the_same_title_twice_is_found_within_an_artist_only():
     ],
 )
 def test_bare_titles(title, bare):
-    assert confounds.bare_title(title) == bare
+    assert duplicates.bare_title(title) == bare
 
 
 def test_three_copies_are_one_recording():
     frame = made_up(artists=1, songs=4)
     pairs = pd.DataFrame({"song": ["A0/0.mp3", "A0/1.mp3"], "other": ["A0/1.mp3", "A0/3.mp3"]})
-    recordings = confounds.same_recordings(frame, pairs)
+    recordings = duplicates.same_recordings(frame, pairs)
     assert set(recordings) == {"A0/0.mp3", "A0/2.mp3"}
-    assert confounds.same_recordings(frame, pairs.iloc[:0]).equals(frame["song"])
+    assert duplicates.same_recordings(frame, pairs.iloc[:0]).equals(frame["song"])
 
 
 def test_a_song_too_short_to_be_compared_is_said_so():
-    course = np.random.default_rng(0).normal(size=(confounds.LEAST_CLIPS, 3))
-    assert confounds.agree(course, course) == pytest.approx(1)
-    assert confounds.agree(course[1:], course) != confounds.agree(course[1:], course)  # NaN
+    course = np.random.default_rng(0).normal(size=(duplicates.LEAST_CLIPS, 3))
+    assert duplicates.agree(course, course) == pytest.approx(1)
+    assert duplicates.agree(course[1:], course) != duplicates.agree(course[1:], course)  # NaN
 
 
 def test_it_finds_the_lag():
     course = np.random.default_rng(0).normal(size=(40, 3))
-    assert confounds.agree(course[3:], course) == pytest.approx(1)
-    assert confounds.agree(course, course[3:]) == pytest.approx(1)
-    assert confounds.agree(course[confounds.LAGS :], course) == pytest.approx(1)
-    assert confounds.agree(course, course[confounds.LAGS :]) == pytest.approx(1)
-    assert confounds.agree(course[confounds.LAGS + 1 :], course) < 0.5
+    assert duplicates.agree(course[3:], course) == pytest.approx(1)
+    assert duplicates.agree(course, course[3:]) == pytest.approx(1)
+    assert duplicates.agree(course[duplicates.LAGS :], course) == pytest.approx(1)
+    assert duplicates.agree(course, course[duplicates.LAGS :]) == pytest.approx(1)
+    assert duplicates.agree(course[duplicates.LAGS + 1 :], course) < 0.5
 
 
 # --- what is not music -----------------------------------------------------------------------
@@ -113,15 +114,15 @@ def test_where_all_are_made_alike_nothing_is_given_away():
 def test_one_recording_under_two_artists_is_a_conflict():
     songs = songs_of(made_up(artists=2, songs=4))
     pairs = pd.DataFrame({"song": ["A0/0.mp3", "A0/1.mp3"], "other": ["A1/0.mp3", "A0/2.mp3"]})
-    assert confounds.conflicts(pairs, songs) == ["A0/0.mp3", "A1/0.mp3"]
-    assert confounds.conflicts(pairs.iloc[:0], songs) == []
+    assert duplicates.conflicts(pairs, songs) == ["A0/0.mp3", "A1/0.mp3"]
+    assert duplicates.conflicts(pairs.iloc[:0], songs) == []
 
 
 def test_what_is_settled_has_recordings_and_no_conflicts(monkeypatch):
     frame = made_up(artists=2, songs=4)
     pairs = pd.DataFrame({"song": ["A0/0.mp3", "A0/1.mp3"], "other": ["A1/0.mp3", "A0/2.mp3"]})
-    monkeypatch.setattr(confounds, "alike", lambda *_: pairs)
-    settled, shown, left_out = confounds.settle(frame, songs_of(frame))
+    monkeypatch.setattr(duplicates, "alike", lambda *_: pairs)
+    settled, shown, left_out = duplicates.settle(frame, songs_of(frame))
     assert shown is pairs
     assert left_out == ["A0/0.mp3", "A1/0.mp3"]
     assert set(settled["song"]) == set(frame["song"]) - set(left_out)
@@ -142,5 +143,5 @@ def test_the_table_shows_the_usual_value_and_the_range():
     assert row["sample_rate"] == "44,100"
     unstated = confounds.technical(songs.assign(bit_rate=float("nan")))  # as of Opus
     assert unstated.loc["A0", "bit_rate"] == "not stated"
-    assert len(confounds.COURSE) == 31
-    assert set(confounds.COURSE) < set(COLUMNS)
+    assert len(duplicates.COURSE) == 31
+    assert set(duplicates.COURSE) < set(COLUMNS)

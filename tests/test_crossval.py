@@ -4,7 +4,7 @@ import pytest
 from conftest import made_up
 
 from soundalike.evaluation import crossval, metrics
-from soundalike.features.extraction import COLUMNS, ORIGINAL
+from soundalike.features.table import COLUMNS, ORIGINAL
 from soundalike.models import classifiers
 
 RECIPES = classifiers.models()

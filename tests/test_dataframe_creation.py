@@ -13,10 +13,9 @@ import dataframe_creation
 import feature_extraction
 import mp3_split
 from soundalike.dataset import frame as frame_module
-from soundalike.dataset.frame import SETTINGS, attributes, read_frame, some_songs
+from soundalike.dataset.frame import attributes, read_frame, some_songs
 from soundalike.evaluation import large
-from soundalike.features import extraction
-from soundalike.features.extraction import COLUMNS, ORIGINAL
+from soundalike.features.table import COLUMNS, ORIGINAL, SETTINGS
 from soundalike.library.catalogue import keep_songs_folder
 from soundalike.library.errors import UserError
 from soundalike.library.paths import table_path
@@ -128,7 +127,7 @@ def test_songs_without_a_table_are_named_with_what_makes_it(own, capsys):
 
 
 def test_a_table_of_other_settings_is_not_used(own, capsys, monkeypatch):
-    monkeypatch.setitem(extraction.SETTINGS, "n_fft", 1)
+    monkeypatch.setitem(SETTINGS, "n_fft", 1)
     assert create(own) == 1
     assert "Run feature_extraction.py first" in capsys.readouterr().err
 

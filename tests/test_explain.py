@@ -5,7 +5,7 @@ from conftest import made_up
 
 from soundalike.dataset.splits import folds
 from soundalike.evaluation import crossval, explain
-from soundalike.features.extraction import columns
+from soundalike.features.table import columns
 from soundalike.models import classifiers
 
 LOGISTIC = classifiers.models()["logistic regression"]

@@ -14,8 +14,19 @@ import mp3_split
 from soundalike.audio import decoding
 from soundalike.audio.decoding import SAMPLE_RATE
 from soundalike.features import extraction, spectra
-from soundalike.features.extraction import CLIP_COLUMNS, COLUMNS, FEATURES, LOUDNESS, STATISTICS, extract
+from soundalike.features.extraction import extract
 from soundalike.features.spectra import HOP_LENGTH, N_FFT
+from soundalike.features.table import (
+    CLIP_COLUMNS,
+    COLUMNS,
+    FEATURES,
+    LOUDNESS,
+    ORIGINAL,
+    SETTINGS,
+    STATISTICS,
+    UNITS,
+    columns,
+)
 from soundalike.library.catalogue import good_songs, read_record
 from soundalike.library.paths import clip_folder, clip_paths, table_path
 
@@ -154,7 +165,7 @@ def test_every_feature_is_librosas(name):
         values = ORACLE[name](STACK[number])
         assert len(values) == (feature.dims if isinstance(feature.dims, int) else len(feature.dims))
         expected = np.concatenate([STATISTICS[s].compute(values) for s in feature.statistics] or [values])
-        at = [COLUMNS.index(column) for column in extraction.columns(name)]
+        at = [COLUMNS.index(column) for column in columns(name)]
         # librosa adds magnitudes up in single precision: now and then, a frame's rolloff is a bin off
         rtol = 5e-4 if name == "rolloff" else 1e-4
         atol = 1e-6 if name in ("rms", "zcr", "flatness") else 1e-4
@@ -173,8 +184,8 @@ def test_neighbours_in_a_stack_change_nothing():
 def test_columns_are_unique_and_known():
     assert len(set(COLUMNS)) == len(COLUMNS) == 561  # as README says
     assert COLUMNS[: stacked().shape[1]] == CLIP_COLUMNS
-    assert set(extraction.ORIGINAL) | set(LOUDNESS) < set(COLUMNS)
-    assert set(extraction.UNITS) == set(COLUMNS)
+    assert set(ORIGINAL) | set(LOUDNESS) < set(COLUMNS)
+    assert set(UNITS) == set(COLUMNS)
 
 
 @pytest.mark.parametrize("shape", [(N,), (1, N - 1), (1, N, 1)])
@@ -240,7 +251,7 @@ def test_only_what_is_out_of_date_is_done_again(two_songs, capsys, monkeypatch):
     assert mp3_split.main(["--data", str(two_songs), "--jobs", "1"]) == 0
     assert describe(two_songs) == 0
     assert "described now: 1 (2 clips), of them 1 that were out of date" in capsys.readouterr().out
-    monkeypatch.setitem(extraction.SETTINGS, "n_fft", 1)
+    monkeypatch.setitem(SETTINGS, "n_fft", 1)
     digest = read_record(two_songs, SONG)["hash"]
     assert not extraction.fits(extraction.noted_in(SONG, two_songs), digest, embed=False)
 

@@ -7,7 +7,7 @@ import pytest
 from conftest import made_up, write_library
 
 from soundalike.dataset import frame as frame_module
-from soundalike.features.extraction import ASPECTS, CLIP_COLUMNS, FEATURES, SETTINGS
+from soundalike.features.table import ASPECTS, CLIP_COLUMNS, FEATURES, SETTINGS
 from soundalike.library.catalogue import write_songs
 from soundalike.library.errors import UserError
 from soundalike.similarity import index as similarity

@@ -19,7 +19,7 @@ from soundalike.library.catalogue import keep_songs_folder
 from soundalike.library.errors import UserError
 from soundalike.library.paths import clip_paths, note
 from soundalike.models import saving
-from soundalike.report import plots
+from soundalike.report import notebooks, plots
 from soundalike.report.verdict import hear, judge
 
 HERE = Path(run.__file__).parent.parent
@@ -44,9 +44,9 @@ def finished(tmp_path_factory):
         for song in range(count):
             write_song(songs / f"{artist}/Album 1/{song}.mp3", tune(3 + count, song, 4))
     (songs / "Artist A/broken.mp3").write_text("no music")  # a reject stops nothing
-    before = [(HERE / f"{name}.ipynb").read_bytes() for name in run.NOTEBOOKS]
+    before = [(HERE / f"{name}.ipynb").read_bytes() for name in notebooks.NOTEBOOKS]
     status = run.main(["--data", str(folder / "root"), "--songs", str(folder / "my music")])
-    after = [(HERE / f"{name}.ipynb").read_bytes() for name in run.NOTEBOOKS]
+    after = [(HERE / f"{name}.ipynb").read_bytes() for name in notebooks.NOTEBOOKS]
     return folder, status, before == after
 
 
@@ -56,7 +56,7 @@ def test_the_whole_path(finished, capfd):
     assert notebooks_untouched
     root = folder / "root"
     assert {path.name for path in (root / "report").iterdir()} == {
-        *(f"{name}.{kind}" for name in run.NOTEBOOKS for kind in ("ipynb", "html")),
+        *(f"{name}.{kind}" for name in notebooks.NOTEBOOKS for kind in ("ipynb", "html")),
     }
     info = json.loads((root / "model/model.json").read_text())
     assert info["held_out"] not in info["songs"]
@@ -123,7 +123,7 @@ def test_a_library_too_large_for_the_notebooks_gets_its_verdict_too(finished, tm
     assert not (root / "report").exists()
 
 
-@pytest.mark.parametrize("name", run.NOTEBOOKS)
+@pytest.mark.parametrize("name", notebooks.NOTEBOOKS)
 def test_the_notebooks_ran_clean(finished, name):
     path = finished[0] / "root/report" / f"{name}.ipynb"
     found = outputs(path)
@@ -146,17 +146,17 @@ def test_predict_says_of_a_song_what_the_notebook_says(finished):
 
 def test_web_pages_are_made_again_of_notebooks_as_they_stand(finished, tmp_path, capsys):
     report = shutil.copytree(finished[0] / "root/report", tmp_path / "report")
-    for name in run.NOTEBOOKS:
+    for name in notebooks.NOTEBOOKS:
         book = nbformat.read(report / f"{name}.ipynb", as_version=4)
         book.cells[0].source = "# My own words"
         nbformat.write(book, report / f"{name}.ipynb")
     assert run.main(["--data", str(tmp_path), "--report"]) == 0
-    for name in run.NOTEBOOKS:
+    for name in notebooks.NOTEBOOKS:
         page = report / f"{name}.html"
         assert "<title>My own words</title>" in page.read_text(encoding="utf-8")
         book.cells = book.cells[1:]
         nbformat.write(book, report / f"{name}.ipynb")
-        run.write_page(name, tmp_path)
+        notebooks.write_page(name, tmp_path)
         assert f"<title>{name}</title>" in page.read_text(encoding="utf-8")
         assert page.stat().st_size < 15_000_000
     assert run.main(["--data", str(tmp_path / "nowhere"), "--report"]) == 1
@@ -177,11 +177,11 @@ def test_what_is_kept_has_stills_for_live_figures(finished, tmp_path):
 
 def test_one_artist_gets_pictures_and_a_sentence(tmp_path, capsys):
     write_library(tmp_path, made_up(artists=1, songs=4, clips=4))
-    run.run_notebook("visualizations", tmp_path)
+    notebooks.run_notebook("visualizations", tmp_path)
     assert capsys.readouterr().out.startswith("  What is in the library?\n  What does the machine hear?\n")
     assert (tmp_path / "report/visualizations.html").exists()
     with pytest.raises(UserError, match=r"modeling\.ipynb could not go on.*at least two artists"):
-        run.run_notebook("modeling", tmp_path)
+        notebooks.run_notebook("modeling", tmp_path)
 
 
 def sentences(root: Path, name: str) -> str:
@@ -195,7 +195,7 @@ def test_thirty_artists_whose_clips_are_gone(tmp_path):
     frame["artist"] = frame["artist"].map(lambda name: f"_The <i>Artist</i> with a name of its own {name}")
     frame["song"] = frame["artist"] + frame["song"].str[-6:]
     write_library(tmp_path, frame)
-    run.run_notebook("visualizations", tmp_path)
+    notebooks.run_notebook("visualizations", tmp_path)
     text = sentences(tmp_path, "visualizations")
     assert text.count("its clips are no longer there to listen to") == 6 + 4
     assert "6 of 30 artists are shown" in text
@@ -205,7 +205,7 @@ def test_thirty_artists_whose_clips_are_gone(tmp_path):
 
 def test_models_of_a_tiny_library_without_clips(tmp_path):
     write_library(tmp_path, made_up(artists=3, songs=4, clips=3, artist_cue=1.0, albums=2))
-    run.run_notebook("modeling", tmp_path)
+    notebooks.run_notebook("modeling", tmp_path)
     assert "It is really by A" in sentences(tmp_path, "modeling")
 
 
@@ -256,7 +256,7 @@ def test_a_notebook_that_is_killed_is_no_traceback(tmp_path, monkeypatch, capsys
         raise DeadKernelError("Kernel died")
 
     monkeypatch.setattr(run.NotebookClient, "execute", killed)
-    monkeypatch.setattr(run, "work", lambda args: run.run_notebook("modeling", args.data))
+    monkeypatch.setattr(run, "work", lambda args: notebooks.run_notebook("modeling", args.data))
     assert run.main(["--data", str(tmp_path)]) == 1
     assert "modeling.ipynb lost its process" in capsys.readouterr().err
 
@@ -302,7 +302,7 @@ def test_a_demo_song_is_an_mp3_with_tags(tmp_path, monkeypatch):
     shutil.rmtree(tmp_path / "songs")
 
 
-@pytest.mark.parametrize("name", run.NOTEBOOKS)
+@pytest.mark.parametrize("name", notebooks.NOTEBOOKS)
 def test_the_committed_notebook_is_one_clean_run_of_the_demo(name):
     path = HERE / f"{name}.ipynb"
     book = nbformat.read(path, as_version=4)

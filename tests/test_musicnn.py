@@ -18,7 +18,7 @@ from soundalike.dataset import splits
 from soundalike.dataset.frame import attributes, read_frame
 from soundalike.evaluation import crossval, metrics
 from soundalike.features import extraction, musicnn
-from soundalike.features.extraction import COLUMNS
+from soundalike.features.table import COLUMNS
 from soundalike.library.errors import UserError
 from soundalike.library.paths import table_path
 from soundalike.models import classifiers, saving

@@ -6,7 +6,7 @@ from sklearn.base import clone
 
 from soundalike.dataset import frame as frame_module
 from soundalike.evaluation import crossval, large, metrics
-from soundalike.features.extraction import CLIP_COLUMNS
+from soundalike.features.table import CLIP_COLUMNS
 from soundalike.models import classifiers, saving
 from soundalike.models.on_disk import OnDisk, fit_discriminant
 from soundalike.report.verdict import Heard, judge

@@ -18,7 +18,8 @@ from soundalike import cli
 from soundalike.library.catalogue import read_songs, write_songs
 from soundalike.models import classifiers, networks, saving
 from soundalike.report import plots
-from soundalike.report.verdict import CSV_COLUMNS, Heard, Verdict, find, hear, judge
+from soundalike.report.answers import CSV_COLUMNS, find
+from soundalike.report.verdict import Heard, Verdict, hear, judge
 
 HERE = Path(cli.__file__).parent
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from soundalike.audio import decoding
 from soundalike.audio.decoding import CLIP_SAMPLES, SAMPLE_RATE
 from soundalike.dataset.frame import PART, fingerprint, parts
-from soundalike.features.extraction import CLIP_COLUMNS, COLUMNS, LOUDNESS, describe, extract
+from soundalike.features.extraction import describe, extract
+from soundalike.features.table import CLIP_COLUMNS, COLUMNS, LOUDNESS
 
 pytestmark = pytest.mark.stress
 

@@ -13,7 +13,7 @@ import skops.io
 from conftest import made_up
 from sklearn.preprocessing import FunctionTransformer
 
-from soundalike.features.extraction import COLUMNS
+from soundalike.features.table import COLUMNS
 from soundalike.library.catalogue import write_songs
 from soundalike.library.errors import UserError
 from soundalike.models import classifiers, saving

@@ -4,7 +4,7 @@ import pytest
 from conftest import made_up
 
 from soundalike.dataset import variance
-from soundalike.features.extraction import CLIP_COLUMNS, FEATURES, columns
+from soundalike.features.table import CLIP_COLUMNS, FEATURES, columns
 
 
 def labelled(values: np.ndarray) -> pd.DataFrame:

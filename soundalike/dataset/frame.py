@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 
 from soundalike import cli, parallel
 from soundalike.features import musicnn
-from soundalike.features.extraction import COLUMNS, ORIGINAL, SETTINGS, fits, noted_in
+from soundalike.features.extraction import fits, noted_in
+from soundalike.features.table import COLUMNS, ORIGINAL, SETTINGS
 from soundalike.library.catalogue import GOOD, good_songs, read_songs, songs_folder
 from soundalike.library.errors import SongError, UserError, printable
 from soundalike.library.paths import RECORD, find_songs, table_path

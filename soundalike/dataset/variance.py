@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 from sklearn.preprocessing import StandardScaler
 
-from soundalike.features.extraction import CLIP_COLUMNS, FEATURES, columns
+from soundalike.features.table import CLIP_COLUMNS, FEATURES, columns
 
 
 def separation(frame: pd.DataFrame, names: list[str]) -> pd.Series:

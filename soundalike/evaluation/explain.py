@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from soundalike.dataset.splits import SEED, folds, recordings
 from soundalike.evaluation.crossval import Judged, average, judge, together
 from soundalike.evaluation.metrics import items, measure
-from soundalike.features.extraction import CLIP_COLUMNS, FEATURES, columns
+from soundalike.features.table import CLIP_COLUMNS, FEATURES, columns
 from soundalike.models.classifiers import Recipe, Sounds, artists_of, fit, inputs, some_of, train
 from soundalike.models.networks import is_network
 

@@ -30,7 +30,7 @@ from threadpoolctl import threadpool_limits
 
 from soundalike.dataset.splits import SEED, folds
 from soundalike.features import musicnn
-from soundalike.features.extraction import CLIP_COLUMNS, COLUMNS, ORIGINAL, columns
+from soundalike.features.table import CLIP_COLUMNS, COLUMNS, ORIGINAL, columns
 from soundalike.models.networks import dense_net, is_network, listening_net
 from soundalike.models.on_disk import OnDisk, fit_discriminant, is_discriminant
 

@@ -12,8 +12,8 @@ import skops.io
 
 from soundalike.evaluation.metrics import with_interval
 from soundalike.features import musicnn
-from soundalike.features.extraction import COLUMNS, SETTINGS
 from soundalike.features.quiet_keras import import_keras
+from soundalike.features.table import COLUMNS, SETTINGS
 from soundalike.library.catalogue import read_songs
 from soundalike.library.errors import UserError, printable
 from soundalike.library.storage import alone, whole_file

@@ -18,8 +18,9 @@ from scipy.stats import binomtest
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
+from soundalike import cli
 from soundalike.dataset.frame import ROW_GROUP, attributes, noted_of, some_songs
-from soundalike.features.extraction import ASPECTS, CLIP_COLUMNS, columns
+from soundalike.features.table import ASPECTS, CLIP_COLUMNS, columns
 from soundalike.library.catalogue import read_songs
 from soundalike.library.errors import UserError, printable
 from soundalike.library.storage import alone, whole_file
@@ -299,3 +300,24 @@ def _about(folder: Path) -> dict:
     except (OSError, ValueError):
         return {}
     return about if isinstance(about, dict) else {}
+
+
+WORTH_NAMING = 0.03  # what an aspect adds to the cosine to be named
+
+
+def because(song: pd.Series) -> str:
+    """What two songs have in common, in words: the aspects that add most to the cosine between them."""
+    added = song[list(ASPECTS)].astype(float).sort_values(ascending=False)
+    named = ", ".join(added.index[added >= WORTH_NAMING])
+    return f"alike in {named}" if named else "not much alike"
+
+
+def told(quality: dict) -> str:
+    """How good such recommendations are, in a sentence."""
+    which = "on another album is" if quality["albums"] else "(of any album, for nobody has two) is"
+    part = {name: f"{100 * quality[name]:.0f}" for name in ("right", "low", "high", "by lot")}
+    return (
+        f"In this library the most alike song {which} by the same artist for {part['right']} % of "
+        f"{cli.counted(quality['songs'], 'song')} (95 % interval {part['low']} to {part['high']} %; by lot "
+        f"{part['by lot']} %)."
+    )

@@ -7,14 +7,14 @@ import numpy as np
 import pandas as pd
 
 from soundalike import cli
-from soundalike.features.extraction import ASPECTS, describe_file
+from soundalike.features.extraction import describe_file
 from soundalike.library.catalogue import read_songs, songs_folder
 from soundalike.library.errors import SongError, UserError, printable
 from soundalike.library.storage import whole_file
 from soundalike.similarity import index as similarity
+from soundalike.similarity.index import because, told
 
 FEW = 30  # songs: with fewer, what songs have in common cannot be told from chance
-WORTH_NAMING = 0.03  # what an aspect adds to the cosine to be named
 FAR = 0.9  # distance
 
 
@@ -105,24 +105,6 @@ def work(args: argparse.Namespace) -> int:
     if len(index.songs) < FEW:
         print(f"With {cli.counted(len(index.songs), 'song')} to compare, none of this says much.")
     return write_playlist(alike, songs_folder(args.data), args.playlist) if args.playlist else cli.ALL_GOOD
-
-
-def because(song: pd.Series) -> str:
-    """What two songs have in common, in words: the aspects that add most to the cosine between them."""
-    added = song[list(ASPECTS)].astype(float).sort_values(ascending=False)
-    named = ", ".join(added.index[added >= WORTH_NAMING])
-    return f"alike in {named}" if named else "not much alike"
-
-
-def told(quality: dict) -> str:
-    """How good such recommendations are, in a sentence."""
-    which = "on another album is" if quality["albums"] else "(of any album, for nobody has two) is"
-    part = {name: f"{100 * quality[name]:.0f}" for name in ("right", "low", "high", "by lot")}
-    return (
-        f"In this library the most alike song {which} by the same artist for {part['right']} % of "
-        f"{cli.counted(quality['songs'], 'song')} (95 % interval {part['low']} to {part['high']} %; by lot "
-        f"{part['by lot']} %)."
-    )
 
 
 def write_playlist(songs: pd.DataFrame, folder: Path, path: Path) -> int:
