@@ -12,6 +12,7 @@ import argparse
 import sys
 
 from soundalike import cli
+from soundalike.dataset.frame import work
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -33,9 +34,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Run the script; returns its exit status."""
     args = parse_args(argv)
-    from soundalike.dataset import frame  # after --help, which needs none of it
+    pass  # after --help, which needs none of it
 
-    return frame.work(args)
+    return work(args)
 
 
 if __name__ == "__main__":

@@ -26,10 +26,10 @@ from soundalike.evaluation import crossval, metrics
 from soundalike.features import musicnn
 from soundalike.features.extraction import read_clip
 from soundalike.features.spectra import HOP_LENGTH, N_FFT
-from soundalike.features.table import CLIP_COLUMNS, ORIGINAL
+from soundalike.features.table import CLIP_COLUMNS, ORIGINAL_NINE
 from soundalike.library.catalogue import good_songs
 from soundalike.library.paths import clip_folder
-from soundalike.library.storage import whole_file
+from soundalike.library.storage import atomic_write
 from soundalike.models import classifiers
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -108,7 +108,7 @@ def other_sets(frame: pd.DataFrame, root: Path) -> pd.DataFrame:
     made = pd.concat(
         Parallel(n_jobs=-1)(delayed(describe_song)(song, clips, root) for song, clips in songs)
     ).sort_index()
-    with whole_file(kept) as path:
+    with atomic_write(kept) as path:
         pd.concat([of, made], axis=1).to_parquet(path)
     return made
 
@@ -124,19 +124,19 @@ def difference(ours: pd.Series, theirs: pd.Series, artists: pd.Series) -> tuple[
 def work(args: argparse.Namespace) -> int:
     """Compare the sets and print the table."""
     whole, songs = pd.read_parquet(args.data / "df_music.parquet"), good_songs(args.data)
-    settled, _, _ = duplicates.settle(whole, songs)
+    settled, _, _ = duplicates.resolve_duplicates(whole, songs)
     frame, _ = splits.comparable(settled, leave_out=True)
     frame = pd.concat([frame, other_sets(frame, args.data)], axis=1)
     sets = {
-        "2018 nine": ORIGINAL,
+        "2018 nine": ORIGINAL_NINE,
         "tutorial set": [name for name in frame if name.startswith("tutorial_")],
         "FMA's set": [name for name in frame if name.startswith("fma_")],
         "ours": CLIP_COLUMNS,
     }
     whole_songs = {"ours": classifiers.OF_SONGS}  # what only whole songs tell, for the model of whole songs
-    if set(musicnn.COLUMNS) <= set(frame):
-        sets |= {"musicnn alone": musicnn.COLUMNS, "ours + musicnn": CLIP_COLUMNS + musicnn.COLUMNS}
-        whole_songs["ours + musicnn"] = classifiers.OF_SONGS + musicnn.COLUMNS
+    if set(musicnn.NETWORK_COLUMNS) <= set(frame):
+        sets |= {"musicnn alone": musicnn.NETWORK_COLUMNS, "ours + musicnn": CLIP_COLUMNS + musicnn.NETWORK_COLUMNS}
+        whole_songs["ours + musicnn"] = classifiers.OF_SONGS + musicnn.NETWORK_COLUMNS
     models = classifiers.models()
     hits: dict[str, pd.DataFrame] = {}
     lines: dict[str, dict] = {}

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from soundalike import cli
 from soundalike.dataset import duplicates, splits
 from soundalike.evaluation import crossval, metrics
-from soundalike.features.table import CLIP_COLUMNS, FAMILIES, LOUDNESS, ORIGINAL, STATISTICS, columns
+from soundalike.features.table import CLIP_COLUMNS, FAMILIES, LOUDNESS, ORIGINAL_NINE, STATISTICS, columns
 from soundalike.library.catalogue import good_songs
 from soundalike.models import classifiers
 from soundalike.models.classifiers import OF_SONGS
@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 def groups() -> dict[str, list[str]]:
     """The columns of each family and of each statistic, and some sets that have a name."""
-    named = {"the nine of 2018": ORIGINAL, "what depends on gain": LOUDNESS}
+    named = {"the nine of 2018": ORIGINAL_NINE, "what depends on gain": LOUDNESS}
     families = {name: columns(name) for name in FAMILIES}
     whole = {"song_…, but for the key": [name for name in OF_SONGS if name.startswith("song_")]}
     statistics = {f"…_{each}": [name for name in CLIP_COLUMNS if name.endswith(f"_{each}")] for each in STATISTICS}
@@ -57,7 +57,7 @@ def score(
 def work(args: argparse.Namespace) -> int:
     """Print the table."""
     whole, songs = pd.read_parquet(args.data / "df_music.parquet"), good_songs(args.data)
-    settled, _, _ = duplicates.settle(whole, songs)
+    settled, _, _ = duplicates.resolve_duplicates(whole, songs)
     frame, _ = splits.comparable(settled, leave_out=True)
     models = classifiers.models()
     everything = score(models, OF_SONGS, frame, args.repeats)

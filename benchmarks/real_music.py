@@ -22,7 +22,7 @@ from tqdm import tqdm
 from soundalike import cli
 from soundalike.audio.decoding import ffmpeg
 from soundalike.library.errors import UserError
-from soundalike.library.storage import whole_file
+from soundalike.library.storage import atomic_write
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -52,7 +52,7 @@ def encode(row: pd.Series, source: Path, song: Path) -> None:
     tags = [part for key in ("artist", "album", "title") for part in ("-metadata", f"{key}={row[key]}")]
     sound = ["-map", "0:a:0", "-map_metadata", "-1", "-t", str(SECONDS), "-ac", "2", "-ar", "44100"]
     sound += ["-c:a", "libmp3lame", "-q:a", "2"]
-    with whole_file(song) as path:
+    with atomic_write(song) as path:
         told = [ffmpeg(), "-v", "error", "-nostdin", "-i", str(source), *sound, *tags, str(path)]
         subprocess.run(told, check=True)
 

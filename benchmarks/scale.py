@@ -29,9 +29,9 @@ import soundfile
 from soundalike import cli
 from soundalike.audio.decoding import SAMPLE_RATE
 from soundalike.dataset.frame import PART, ROW_GROUP, fingerprint, finish, schema
-from soundalike.features.table import COLUMNS, SETTINGS
+from soundalike.features.table import COLUMNS, FEATURE_SETTINGS
 from soundalike.library.catalogue import keep_songs_folder, write_songs
-from soundalike.library.storage import whole_file
+from soundalike.library.storage import atomic_write
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -142,7 +142,7 @@ def write_noise(root: Path, clips: int) -> None:
         for n, song in enumerate(names)
     ]
     write_songs(root, rows)
-    with whole_file(root / "df_music.parquet") as folder:
+    with atomic_write(root / "df_music.parquet") as folder:
         folder.mkdir()
         each = int(PART / (4 * len(COLUMNS) * CLIPS))
         for start in range(0, len(names), each):
@@ -155,7 +155,7 @@ def write_noise(root: Path, clips: int) -> None:
                 tables.append(pa.table([*labels, *keys, *map(pa.array, values.T)], schema(COLUMNS)))
             path = folder / f"part-{start // each:05d}.parquet"
             pq.write_table(pa.concat_tables(tables).combine_chunks(), path, row_group_size=ROW_GROUP)
-        noted = {"made_from": fingerprint(pd.DataFrame(rows)), "settings": SETTINGS}
+        noted = {"made_from": fingerprint(pd.DataFrame(rows)), "settings": FEATURE_SETTINGS}
         finish(folder, root, noted | {"songs": len(rows), "clips": len(rows) * CLIPS}, pickled=False)
     keep_songs_folder(root, root)
 

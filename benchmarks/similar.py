@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from soundalike import cli
 from soundalike.dataset.frame import NOTED
-from soundalike.features.table import CLIP_COLUMNS, SETTINGS
+from soundalike.features.table import CLIP_COLUMNS, FEATURE_SETTINGS
 from soundalike.library.catalogue import write_songs
 from soundalike.similarity import index as similarity
 
@@ -37,7 +37,7 @@ def write_library(root: Path, songs: int) -> None:
     table = pd.DataFrame({"song": names, "status": "ok", "title": names, "seconds": 180.0, "hash": names})
     table["artist"], table["album"] = table["song"].str[:6], table["song"].str[7:13]
     write_songs(root, table.to_dict("records"))
-    attributes = {"PANDAS_ATTRS": json.dumps({"made_from": "noise", "settings": SETTINGS})}
+    attributes = {"PANDAS_ATTRS": json.dumps({"made_from": "noise", "settings": FEATURE_SETTINGS})}
     kinds = {"song": pa.string(), "silent": pa.bool_()} | dict.fromkeys(CLIP_COLUMNS, pa.float32())
     schema = pa.schema(list(kinds.items()))
     folder = root / "df_music.parquet"
@@ -71,7 +71,7 @@ def main() -> None:
         return
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started = time.perf_counter()
-    similarity.build(args.library)
+    similarity.build_index(args.library)
     took, most = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     size = sum(path.stat().st_size for path in (args.library / "similar").iterdir())
     print(
@@ -79,12 +79,12 @@ def main() -> None:
         f"({before / 1e6:.2f} GB before); {size / 1e6:,.0f} MB on disk"
     )
     started = time.perf_counter()
-    index = similarity.load(args.library)
+    index = similarity.load_index(args.library)
     print(f"To open it: {time.perf_counter() - started:.3f} s")
     times = []
     for song in np.random.default_rng(1).integers(args.songs, size=20):
         started = time.perf_counter()
-        similarity.nearest(index, np.asarray(index.described[song]), np.arange(args.songs) == song, 10)
+        similarity.nearest_songs(index, np.asarray(index.described[song]), np.arange(args.songs) == song, 10)
         times.append(time.perf_counter() - started)
     print(f"To answer: median {np.median(times):.3f} s, worst {max(times):.3f} s")
 

@@ -33,10 +33,10 @@ from threadpoolctl import threadpool_limits
 from soundalike import cli
 from soundalike.audio.decoding import CLIP_SECONDS, SAMPLE_RATE, ffmpeg
 from soundalike.audio.splitting import split_song
-from soundalike.audio.survey import labelled
+from soundalike.audio.survey import catalogue_row
 from soundalike.dataset.frame import finish, parts, write_part
 from soundalike.features import extraction, musicnn
-from soundalike.features.extraction import describe, extract, read_clip, stacks
+from soundalike.features.extraction import clip_features, describe_clips, read_clip, stack_clips
 from soundalike.features.table import COLUMNS
 from soundalike.library.catalogue import good_songs, write_songs
 from soundalike.library.errors import UserError, printable
@@ -54,18 +54,18 @@ CLIPS = 48  # of each song, from its beginning: three stacks
 
 def ours(paths: list[Path]) -> int:
     """All features of this project, of the clips of one song."""
-    describe(stacks(map(read_clip, paths)))
+    describe_clips(stack_clips(map(read_clip, paths)))
     return len(COLUMNS)
 
 
 def network(paths: list[Path]) -> int:
     """What musicnn hears in the clips of one song, by our own model of it."""
-    return np.concatenate([musicnn.embed(stack) for stack in stacks(map(read_clip, paths))]).shape[1]
+    return np.concatenate([musicnn.embed(stack) for stack in stack_clips(map(read_clip, paths))]).shape[1]
 
 
 def ours_apart(path: Path) -> int:
     """The features of one clip, and nothing of its song."""
-    return extract(read_clip(path)[None]).shape[1]
+    return clip_features(read_clip(path)[None]).shape[1]
 
 
 def each(function: Callable[[Path], int], paths: list[Path]) -> int:
@@ -131,10 +131,9 @@ def essentia() -> Callable[[Path], int]:
 
 def py_audio_analysis() -> Callable[[Path], int]:
     """PyAudioAnalysis's short-term features, means and deviations over the clip."""
-    from pyAudioAnalysis.ShortTermFeatures import feature_extraction as extract
 
     def describe_clip(path: Path) -> int:
-        values, _ = extract(read_clip(path), SAMPLE_RATE, 2048, 512)
+        values, _ = clip_features(read_clip(path), SAMPLE_RATE, 2048, 512)
         return len(np.concatenate([values.mean(axis=1), values.std(axis=1)]))
 
     return describe_clip
@@ -162,7 +161,7 @@ def split_2018(song: str, source: Path, root: Path) -> list[Path]:
 
 def path_ours(songs: list[str], source: Path, root: Path) -> None:
     """From songs to the frame as the three scripts go, without their worker processes."""
-    write_songs(root, [labelled(song, split_song(song, songs=source, root=root), "folder") for song in songs])
+    write_songs(root, [catalogue_row(song, split_song(song, songs=source, root=root), "folder") for song in songs])
     for song in songs:
         extraction.describe_song(song, root=root)
     folder = root / "df_music.parquet"

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from soundalike.library.errors import UserError, printable
-from soundalike.library.paths import default_root, note, resolved
+from soundalike.library.paths import default_root, note, resolve
 
 ALL_GOOD, NOTHING_USABLE, LEFT_OUT = 0, 1, 3  # exit statuses; 2 is argparse's: wrong usage
 SHOWN = 20  # songs that are left out are named on the screen, at most
@@ -38,7 +38,7 @@ def folder(text: str) -> Path:
     """A folder as it was typed, from the root of the disk, ``~`` being the home folder."""
     if not text.strip():
         raise argparse.ArgumentTypeError("the name of a folder is missing")
-    return resolved(text)
+    return resolve(text)
 
 
 def output(suffix: str, *, or_stdout: bool = False) -> Callable[[str], Path]:
@@ -49,9 +49,9 @@ def output(suffix: str, *, or_stdout: bool = False) -> Callable[[str], Path]:
             return STDOUT
         if Path(text).suffix.lower() != suffix:
             raise argparse.ArgumentTypeError(f"{text!r} does not end in {suffix}")
-        if resolved(text).is_dir():
+        if resolve(text).is_dir():
             raise argparse.ArgumentTypeError(f"{text!r} is a folder")
-        return resolved(text)
+        return resolve(text)
 
     return named
 

@@ -19,9 +19,9 @@ import feature_extraction
 import mp3_split
 from soundalike.audio import decoding
 from soundalike.dataset.frame import fingerprint, finish, schema
-from soundalike.features.table import COLUMNS, SETTINGS
+from soundalike.features.table import COLUMNS, FEATURE_SETTINGS
 from soundalike.library.catalogue import write_songs
-from soundalike.library.storage import whole_file
+from soundalike.library.storage import atomic_write
 
 RATE = 44_100  # Hz, of the songs; clips have their own
 
@@ -68,7 +68,7 @@ def noise(seconds: float = 4, rate: int = RATE, amplitude: float = 0.2, seed: in
 
 def listen(path: Path, **options) -> tuple[np.ndarray, dict]:
     """All whole clips of a file on end, between -1 and 1, and its record."""
-    listening = decoding.Listening(path, **options)
+    listening = decoding.Decoder(path, **options)
     heard = [clip / 32768 for clip in listening]
     return np.concatenate(heard) if heard else np.zeros(0), listening.record
 
@@ -164,8 +164,8 @@ def write_library(root, frame):
     rows = songs.assign(status="ok", seconds=12.0, title=songs["song"], hash=songs["song"]).to_dict("records")
     write_songs(root, rows)
     frame = frame.sort_values("song", kind="stable", ignore_index=True)
-    noted = {"made_from": fingerprint(pd.DataFrame(rows)), "settings": SETTINGS}
-    with whole_file(root / "df_music.parquet") as folder:
+    noted = {"made_from": fingerprint(pd.DataFrame(rows)), "settings": FEATURE_SETTINGS}
+    with atomic_write(root / "df_music.parquet") as folder:
         folder.mkdir()
         table = pa.Table.from_pandas(frame, schema(COLUMNS), preserve_index=False)
         pq.write_table(table, folder / "part-00000.parquet")

@@ -27,7 +27,7 @@ def test_a_recording_encoded_anew_is_found_and_other_songs_are_not(tmp_path):
     write_song(tmp_path / "songs/A/other name.ogg", 0.4 * again[round(2.7 * rate) :])  # later, softer, another codec
     assert run_scripts(tmp_path) == [0, 0, 0]
     frame, songs = pd.read_pickle(tmp_path / "df_music.pkl"), good_songs(tmp_path)
-    pairs = duplicates.alike(frame, songs)
+    pairs = duplicates.find_duplicates(frame, songs)
     assert pairs[["song", "other"]].to_numpy().tolist() == [["A/2.mp3", "A/other name.ogg"]]
     assert pairs["why"].item() == "sounds the same"
     recordings = duplicates.same_recordings(frame, pairs)
@@ -38,7 +38,7 @@ def test_a_recording_encoded_anew_is_found_and_other_songs_are_not(tmp_path):
 def test_the_same_title_twice_is_found_within_an_artist_only():
     frame = made_up(artists=2, songs=3)
     songs = songs_of(frame).assign(title=["03 - Déjà vu", "Deja Vu (Live)", "Else", "Deja vu", "Two", "Three"])
-    pairs = duplicates.alike(frame, songs)
+    pairs = duplicates.find_duplicates(frame, songs)
     assert pairs[["song", "other", "why"]].to_numpy().tolist() == [["A0/0.mp3", "A0/1.mp3", "same title"]]
 
 
@@ -68,17 +68,17 @@ def test_three_copies_are_one_recording():
 
 def test_a_song_too_short_to_be_compared_is_said_so():
     course = np.random.default_rng(0).normal(size=(duplicates.LEAST_CLIPS, 3))
-    assert duplicates.agree(course, course) == pytest.approx(1)
-    assert duplicates.agree(course[1:], course) != duplicates.agree(course[1:], course)  # NaN
+    assert duplicates.agreement(course, course) == pytest.approx(1)
+    assert duplicates.agreement(course[1:], course) != duplicates.agreement(course[1:], course)  # NaN
 
 
 def test_it_finds_the_lag():
     course = np.random.default_rng(0).normal(size=(40, 3))
-    assert duplicates.agree(course[3:], course) == pytest.approx(1)
-    assert duplicates.agree(course, course[3:]) == pytest.approx(1)
-    assert duplicates.agree(course[duplicates.LAGS :], course) == pytest.approx(1)
-    assert duplicates.agree(course, course[duplicates.LAGS :]) == pytest.approx(1)
-    assert duplicates.agree(course[duplicates.LAGS + 1 :], course) < 0.5
+    assert duplicates.agreement(course[3:], course) == pytest.approx(1)
+    assert duplicates.agreement(course, course[3:]) == pytest.approx(1)
+    assert duplicates.agreement(course[duplicates.LAGS :], course) == pytest.approx(1)
+    assert duplicates.agreement(course, course[duplicates.LAGS :]) == pytest.approx(1)
+    assert duplicates.agreement(course[duplicates.LAGS + 1 :], course) < 0.5
 
 
 # --- what is not music -----------------------------------------------------------------------
@@ -114,15 +114,15 @@ def test_where_all_are_made_alike_nothing_is_given_away():
 def test_one_recording_under_two_artists_is_a_conflict():
     songs = songs_of(made_up(artists=2, songs=4))
     pairs = pd.DataFrame({"song": ["A0/0.mp3", "A0/1.mp3"], "other": ["A1/0.mp3", "A0/2.mp3"]})
-    assert duplicates.conflicts(pairs, songs) == ["A0/0.mp3", "A1/0.mp3"]
-    assert duplicates.conflicts(pairs.iloc[:0], songs) == []
+    assert duplicates.conflicting_artists(pairs, songs) == ["A0/0.mp3", "A1/0.mp3"]
+    assert duplicates.conflicting_artists(pairs.iloc[:0], songs) == []
 
 
 def test_what_is_settled_has_recordings_and_no_conflicts(monkeypatch):
     frame = made_up(artists=2, songs=4)
     pairs = pd.DataFrame({"song": ["A0/0.mp3", "A0/1.mp3"], "other": ["A1/0.mp3", "A0/2.mp3"]})
-    monkeypatch.setattr(duplicates, "alike", lambda *_: pairs)
-    settled, shown, left_out = duplicates.settle(frame, songs_of(frame))
+    monkeypatch.setattr(duplicates, "find_duplicates", lambda *_: pairs)
+    settled, shown, left_out = duplicates.resolve_duplicates(frame, songs_of(frame))
     assert shown is pairs
     assert left_out == ["A0/0.mp3", "A1/0.mp3"]
     assert set(settled["song"]) == set(frame["song"]) - set(left_out)
@@ -143,5 +143,5 @@ def test_the_table_shows_the_usual_value_and_the_range():
     assert row["sample_rate"] == "44,100"
     unstated = confounds.technical(songs.assign(bit_rate=float("nan")))  # as of Opus
     assert unstated.loc["A0", "bit_rate"] == "not stated"
-    assert len(duplicates.COURSE) == 31
-    assert set(duplicates.COURSE) < set(COLUMNS)
+    assert len(duplicates.COURSE_COLUMNS) == 31
+    assert set(duplicates.COURSE_COLUMNS) < set(COLUMNS)

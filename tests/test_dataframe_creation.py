@@ -13,13 +13,13 @@ import dataframe_creation
 import feature_extraction
 import mp3_split
 from soundalike.dataset import frame as frame_module
-from soundalike.dataset.frame import attributes, read_frame, some_songs
+from soundalike.dataset.frame import frame_notes, iter_songs, read_frame
 from soundalike.evaluation import large
-from soundalike.features.table import COLUMNS, ORIGINAL, SETTINGS
+from soundalike.features.table import COLUMNS, FEATURE_SETTINGS, ORIGINAL_NINE
 from soundalike.library.catalogue import keep_songs_folder
 from soundalike.library.errors import UserError
 from soundalike.library.paths import table_path
-from soundalike.library.storage import alone
+from soundalike.library.storage import locked
 
 
 def create(root) -> int:
@@ -42,7 +42,7 @@ def test_the_frame_knows_its_songs(small):
     assert (frame["start"] == 2 * frame["clip"]).all()
     assert not frame.duplicated(["song", "clip"]).any()
     assert np.isfinite(frame[COLUMNS]).all(axis=None)
-    noted = attributes(small)
+    noted = frame_notes(small)
     assert noted["settings"]["columns"] == COLUMNS
     assert "librosa" in noted["versions"]
     assert (noted["songs"], noted["clips"]) == (8, 32)
@@ -51,7 +51,7 @@ def test_the_frame_knows_its_songs(small):
 def test_pickle_and_parquet_hold_the_same(small):
     pickled, parquet = pd.read_pickle(small / "df_music.pkl"), pd.read_parquet(small / "df_music.parquet")
     pd.testing.assert_frame_equal(pickled, parquet)
-    assert pickled.attrs["made_from"] == attributes(small)["made_from"]
+    assert pickled.attrs["made_from"] == frame_notes(small)["made_from"]
 
 
 def test_two_songs_of_one_name_are_two(tmp_path):
@@ -127,7 +127,7 @@ def test_songs_without_a_table_are_named_with_what_makes_it(own, capsys):
 
 
 def test_a_table_of_other_settings_is_not_used(own, capsys, monkeypatch):
-    monkeypatch.setitem(SETTINGS, "n_fft", 1)
+    monkeypatch.setitem(FEATURE_SETTINGS, "n_fft", 1)
     assert create(own) == 1
     assert "Run feature_extraction.py first" in capsys.readouterr().err
 
@@ -183,7 +183,7 @@ def test_a_frame_in_many_files_is_the_same_frame(own, monkeypatch):
     expected = whole.groupby("artist")["centroid_mean"].mean()
     np.testing.assert_allclose(found.loc[expected.index], expected, rtol=1e-6)
     for clips in (1, 3, 5, 100):
-        some = list(some_songs(own, ["song", "tempo"], clips))
+        some = list(iter_songs(own, ["song", "tempo"], clips))
         assert sum(part["song"].nunique() for part in some) == 8  # each song whole, in one of them
         pd.testing.assert_frame_equal(pd.concat(some, ignore_index=True), whole[["song", "tempo"]])
 
@@ -232,7 +232,7 @@ def test_status_says_how_far_it_is(own, tmp_path, capsys):
         "Nothing is at work",
     ):
         assert line in out
-    with alone(own):
+    with locked(own):
         assert "A run is at work here now." in said(own)
 
 
@@ -262,7 +262,7 @@ def test_a_frame_of_2018_is_read(tmp_path, kind):
     writers = {"pkl": of_2018().to_pickle, "csv": of_2018().to_csv, "parquet": of_2018().to_parquet}
     writers[kind](path)
     frame = read_frame(path)
-    assert set(frame.columns) == {"artist", "silent", *ORIGINAL}
+    assert set(frame.columns) == {"artist", "silent", *ORIGINAL_NINE}
     assert frame["centroid_std"].tolist() == [10, 11, 12, 13]
     assert frame["rms_mean"].tolist() == [20, 21, 22, 23]
     assert frame["artist"].tolist() == ["Nickelback", "Pitbull"] * 2
@@ -283,7 +283,7 @@ def test_an_artist_may_be_called_na_in_a_csv(small, tmp_path):
 
 
 def test_no_model_learns_from_features_of_another_code(small, monkeypatch, capsys):
-    monkeypatch.setattr(frame_module, "SETTINGS", SETTINGS | {"version": -1})
+    monkeypatch.setattr(frame_module, "FEATURE_SETTINGS", FEATURE_SETTINGS | {"version": -1})
     with pytest.raises(UserError, match="other features than those of today"):
         read_frame(small / "df_music.pkl")
     assert large.main(["--data", str(small)]) == 1

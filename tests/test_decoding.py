@@ -65,7 +65,7 @@ def test_memory_does_not_grow_with_the_song(tmp_path):
     for seconds in (10, 300):
         path = write_song(tmp_path / f"{seconds}.flac", sine(440, seconds))
         tracemalloc.start()
-        for _ in decoding.Listening(path):
+        for _ in decoding.Decoder(path):
             pass
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
@@ -123,17 +123,17 @@ def test_a_tag_without_a_value_is_no_tag(tmp_path, monkeypatch):
 def test_only_ffmpegs_own_time_is_limited(tmp_path, monkeypatch):
     path = write_song(tmp_path / "x.wav", sine(seconds=6))
     monkeypatch.setattr(decoding, "DECODE_LIMIT", 1.0)  # s
-    listening = decoding.Listening(path)
+    listening = decoding.Decoder(path)
     for _ in listening:
         time.sleep(0.5)
     assert listening.record["status"] == "ok"
     monkeypatch.setattr(decoding, "_command", lambda path, seconds: ["sleep", "60"])
     with pytest.raises(SongError, match="longer than 1"):
-        list(decoding.Listening(path))
+        list(decoding.Decoder(path))
 
 
 def record_of(path: Path) -> dict:
-    listening = decoding.Listening(path)
+    listening = decoding.Decoder(path)
     assert len(list(listening)) == listening.record["clips"]
     return listening.record
 

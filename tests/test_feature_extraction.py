@@ -14,15 +14,15 @@ import mp3_split
 from soundalike.audio import decoding
 from soundalike.audio.decoding import SAMPLE_RATE
 from soundalike.features import extraction, spectra
-from soundalike.features.extraction import extract
+from soundalike.features.extraction import clip_features
 from soundalike.features.spectra import HOP_LENGTH, N_FFT
 from soundalike.features.table import (
     CLIP_COLUMNS,
     COLUMNS,
+    FEATURE_SETTINGS,
     FEATURES,
     LOUDNESS,
-    ORIGINAL,
-    SETTINGS,
+    ORIGINAL_NINE,
     STATISTICS,
     UNITS,
     columns,
@@ -59,7 +59,7 @@ STACK = np.stack(list(SOUNDS.values())).astype(np.float32)
 
 def features(y: np.ndarray) -> dict[str, float]:
     """The features of one clip by name."""
-    return dict(zip(CLIP_COLUMNS, extract(y[None].astype(np.float32))[0], strict=True))
+    return dict(zip(CLIP_COLUMNS, clip_features(y[None].astype(np.float32))[0], strict=True))
 
 
 # --- known answers ---------------------------------------------------------------------------
@@ -155,7 +155,7 @@ ORACLE = {
 
 @functools.cache
 def stacked() -> np.ndarray:
-    return extract(STACK)
+    return clip_features(STACK)
 
 
 @pytest.mark.parametrize("name", FEATURES)
@@ -178,20 +178,22 @@ def test_numbers_are_finite_on_anything():
 
 def test_neighbours_in_a_stack_change_nothing():
     for number in range(len(STACK)):
-        np.testing.assert_allclose(extract(STACK[number : number + 1])[0], stacked()[number], rtol=1e-6, atol=1e-6)
+        np.testing.assert_allclose(
+            clip_features(STACK[number : number + 1])[0], stacked()[number], rtol=1e-6, atol=1e-6
+        )
 
 
 def test_columns_are_unique_and_known():
     assert len(set(COLUMNS)) == len(COLUMNS) == 561  # as README says
     assert COLUMNS[: stacked().shape[1]] == CLIP_COLUMNS
-    assert set(ORIGINAL) | set(LOUDNESS) < set(COLUMNS)
+    assert set(ORIGINAL_NINE) | set(LOUDNESS) < set(COLUMNS)
     assert set(UNITS) == set(COLUMNS)
 
 
 @pytest.mark.parametrize("shape", [(N,), (1, N - 1), (1, N, 1)])
 def test_other_shapes_are_refused(shape):
     with pytest.raises(ValueError, match="shape"):
-        extract(np.zeros(shape, dtype=np.float32))
+        clip_features(np.zeros(shape, dtype=np.float32))
 
 
 # --- songs and tables ------------------------------------------------------------------------
@@ -251,9 +253,9 @@ def test_only_what_is_out_of_date_is_done_again(two_songs, capsys, monkeypatch):
     assert mp3_split.main(["--data", str(two_songs), "--jobs", "1"]) == 0
     assert describe(two_songs) == 0
     assert "described now: 1 (2 clips), of them 1 that were out of date" in capsys.readouterr().out
-    monkeypatch.setitem(SETTINGS, "n_fft", 1)
+    monkeypatch.setitem(FEATURE_SETTINGS, "n_fft", 1)
     digest = read_record(two_songs, SONG)["hash"]
-    assert not extraction.fits(extraction.noted_in(SONG, two_songs), digest, embed=False)
+    assert not extraction.is_current(extraction.table_notes(SONG, two_songs), digest, embed=False)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from conftest import made_up, write_library
 
 from soundalike.dataset import frame as frame_module
-from soundalike.features.table import ASPECTS, CLIP_COLUMNS, FEATURES, SETTINGS
+from soundalike.features.table import ASPECTS, CLIP_COLUMNS, FEATURE_SETTINGS, FEATURES
 from soundalike.library.catalogue import write_songs
 from soundalike.library.errors import UserError
 from soundalike.similarity import index as similarity
@@ -34,7 +34,7 @@ def test_each_feature_of_clips_has_one_aspect():
 
 def test_a_song_is_described_by_means_and_deviations_of_its_clips():
     frame = made_up(artists=1, songs=2)
-    described = similarity.describe(frame)
+    described = similarity.song_descriptions(frame)
     values = frame[frame["song"] == "A0/1.mp3"][CLIP_COLUMNS].to_numpy(np.float64)
     np.testing.assert_allclose(
         described.loc["A0/1.mp3"], [*values.mean(axis=0), *values.std(axis=0)], rtol=1e-4, atol=1e-5
@@ -44,7 +44,7 @@ def test_a_song_is_described_by_means_and_deviations_of_its_clips():
 def test_points_are_centred_and_white_but_for_the_ridge():
     draw = np.random.default_rng(0)
     mixed = draw.standard_normal((2000, 6)) @ draw.standard_normal((6, 6)) + 50
-    space = similarity.fit(mixed)
+    space = similarity.fit_space(mixed)
     points = (mixed - space.centre) @ space.basis
     covariance = np.cov(points.T, bias=True)
     variances = np.sort(np.linalg.eigvalsh(np.corrcoef(mixed.T)))[::-1]
@@ -56,13 +56,13 @@ def test_points_are_centred_and_white_but_for_the_ridge():
 def test_a_column_that_never_changes_says_nothing():
     values = np.random.default_rng(0).standard_normal((50, 3)).astype(np.float32)
     constant = np.column_stack([values, np.full(50, 7.3, np.float32)])
-    space = similarity.fit(constant)
+    space = similarity.fit_space(constant)
     assert np.isfinite(space.basis).all()
     np.testing.assert_allclose(space.basis[3], 0, atol=1e-12)
 
 
 def test_the_nearest_are_of_the_same_artist_and_plain_cosine_is_blind(root):
-    quality = similarity.load(root).quality
+    quality = similarity.load_index(root).quality
     assert quality["albums"]
     assert quality["songs"] == 30
     assert quality["artists"] == 3
@@ -74,9 +74,9 @@ def test_the_nearest_are_of_the_same_artist_and_plain_cosine_is_blind(root):
 
 
 def test_what_the_aspects_add_is_the_cosine(root):
-    index = similarity.load(root)
+    index = similarity.load_index(root)
     barred = np.arange(30) == 4
-    found = similarity.nearest(index, np.asarray(index.described[4]), barred, 30)
+    found = similarity.nearest_songs(index, np.asarray(index.described[4]), barred, 30)
     assert len(found) == 29
     assert found["distance"].is_monotonic_increasing
     np.testing.assert_allclose(1 - found[list(ASPECTS)].sum(axis=1), found["distance"], atol=1e-5)
@@ -92,23 +92,23 @@ def test_songs_alike_in_one_aspect_are_said_to_be():
         own = similarity.OF_ASPECT[aspect]
         described[song, own] = described[0, own]
     songs = pd.DataFrame({"song": np.arange(40)})
-    space = similarity.fit(described)
+    space = similarity.fit_space(described)
     index = similarity.Index(songs, described, space.points(described), space, {})
-    found = similarity.nearest(index, described[0], songs["song"].eq(0).to_numpy(), 2).set_index("song")
+    found = similarity.nearest_songs(index, described[0], songs["song"].eq(0).to_numpy(), 2).set_index("song")
     assert set(found.index) == {1, 2}
     assert found[list(ASPECTS)].astype(float).idxmax(axis=1).to_dict() == {1: "timbre", 2: "harmony"}
 
 
 def test_silent_clips_do_not_count(root):
-    index = similarity.load(root)
+    index = similarity.load_index(root)
     assert np.abs(index.described[index.songs["song"] == "A0/1.mp3"]).max() < 1e4
 
 
 def test_reading_some_songs_at_a_time_changes_nothing(root, tmp_path, monkeypatch):
-    whole = similarity.load(root)
+    whole = similarity.load_index(root)
     frame = pd.read_parquet(root / "df_music.parquet")
     monkeypatch.setattr(similarity, "ROW_GROUP", 4)  # fewer than a song has clips
-    parted = similarity.load(write_library(tmp_path, frame) is not None and tmp_path)
+    parted = similarity.load_index(write_library(tmp_path, frame) is not None and tmp_path)
     np.testing.assert_array_equal(parted.described, whole.described)
     np.testing.assert_allclose(
         np.abs(parted.points @ parted.points.T), np.abs(whole.points @ whole.points.T), atol=1e-4
@@ -118,24 +118,24 @@ def test_reading_some_songs_at_a_time_changes_nothing(root, tmp_path, monkeypatc
 
 def test_the_index_follows_the_frame(tmp_path, monkeypatch):
     built = []
-    build = similarity.build
-    monkeypatch.setattr(similarity, "build", lambda root: built.append(build(root)))
+    build = similarity.build_index
+    monkeypatch.setattr(similarity, "build_index", lambda root: built.append(build(root)))
     frame = made_up(artists=2, songs=4)
     write_library(tmp_path, frame)
-    assert len(similarity.load(tmp_path).songs) == 8
-    similarity.load(tmp_path)
+    assert len(similarity.load_index(tmp_path).songs) == 8
+    similarity.load_index(tmp_path)
     assert len(built) == 1
     write_library(tmp_path, frame[frame["song"] != "A0/0.mp3"])
-    assert len(similarity.load(tmp_path).songs) == 7
+    assert len(similarity.load_index(tmp_path).songs) == 7
     about = json.loads((tmp_path / "similar/index.json").read_text())
     (tmp_path / "similar/index.json").write_text(json.dumps(about | {"version": 0}))
-    similarity.load(tmp_path)
+    similarity.load_index(tmp_path)
     assert len(built) == 3
 
 
 def test_artists_of_one_album_are_judged_with_it(tmp_path):
     write_library(tmp_path, made_up(artists=3, songs=5, artist_cue=1.0))
-    quality = similarity.load(tmp_path).quality
+    quality = similarity.load_index(tmp_path).quality
     assert not quality["albums"]
     assert quality["songs"] == 15
     assert quality["right"] >= 0.9
@@ -145,30 +145,30 @@ def test_artists_of_one_album_are_judged_with_it(tmp_path):
 def test_labels_shuffled_score_chance(tmp_path):
     frame = made_up(artists=3, songs=30, albums=2, artist_cue=0, song_cue=0.5)
     write_library(tmp_path, frame)
-    quality = similarity.load(tmp_path).quality
+    quality = similarity.load_index(tmp_path).quality
     assert abs(quality["right"] - quality["by lot"]) < 0.15
 
 
 def test_a_song_alone_is_not_its_own_neighbour(tmp_path):
     write_library(tmp_path, made_up(artists=1, songs=1))
-    index = similarity.load(tmp_path)
+    index = similarity.load_index(tmp_path)
     assert index.quality["right"] == 0
-    assert similarity.nearest(index, np.asarray(index.described[0]), np.ones(1, bool), 5).empty
+    assert similarity.nearest_songs(index, np.asarray(index.described[0]), np.ones(1, bool), 5).empty
 
 
 def test_without_a_frame_or_with_an_old_one_it_is_said(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="There is no frame"):
-        similarity.load(tmp_path)
+        similarity.load_index(tmp_path)
     frame = write_library(tmp_path, made_up(artists=2, songs=4))
-    similarity.load(tmp_path)
+    similarity.load_index(tmp_path)
     with monkeypatch.context() as changed:
-        changed.setattr(frame_module, "SETTINGS", SETTINGS | {"version": 0})
+        changed.setattr(frame_module, "FEATURE_SETTINGS", FEATURE_SETTINGS | {"version": 0})
         with pytest.raises(UserError, match="made by other features"):
-            similarity.load(tmp_path)
+            similarity.load_index(tmp_path)
     shutil.rmtree(tmp_path / "similar")
     write_songs(tmp_path, [{"song": song, "status": "ok"} for song in frame["song"].unique()[1:]])
     with pytest.raises(UserError, match="older than songs"):
-        similarity.load(tmp_path)
+        similarity.load_index(tmp_path)
     assert not (tmp_path / "similar").exists()
 
 
@@ -185,29 +185,29 @@ def test_a_hundred_thousand_songs_answer_from_disk(tmp_path):
     points[77_777] = space.points(described[77_777][None])
     songs = pd.DataFrame({"song": np.arange(count)})
     index = similarity.Index(songs, described, points, space, {})
-    found = similarity.nearest(index, np.asarray(described[77_777]), np.zeros(count, bool), 10)
+    found = similarity.nearest_songs(index, np.asarray(described[77_777]), np.zeros(count, bool), 10)
     assert found["song"].iloc[0] == 77_777
     assert found["distance"].iloc[0] == pytest.approx(0, abs=1e-5)
     assert len(found) == 10
 
 
 def test_the_plane_puts_alike_songs_side_by_side_always_the_same(root):
-    index = similarity.load(root)
-    songs = similarity.plane(index)
+    index = similarity.load_index(root)
+    songs = similarity.map_positions(index)
     assert songs["song"].tolist() == index.songs["song"].tolist()
     places = songs[["x", "y"]].to_numpy()
     apart = np.linalg.norm(places[:, None] - places[None], axis=2) + np.diag(np.full(len(songs), np.inf))
     artist = songs["artist"].to_numpy()
     assert (artist[apart.argmin(axis=1)] == artist).mean() >= 0.9
-    pd.testing.assert_frame_equal(similarity.plane(index), songs)
-    assert len(similarity.plane(index, most=12)) == 12
+    pd.testing.assert_frame_equal(similarity.map_positions(index), songs)
+    assert len(similarity.map_positions(index, most=12)) == 12
     few = index._replace(songs=index.songs[:4], points=index.points[:4])
-    assert similarity.plane(few).empty
+    assert similarity.map_positions(few).empty
 
 
 def test_the_interval_is_wilsons(tmp_path):
     write_library(tmp_path, made_up(artists=3, songs=8, albums=2, artist_cue=0.1))
-    found = similarity.load(tmp_path).quality
+    found = similarity.load_index(tmp_path).quality
     n, p, z = found["songs"], found["right"], 1.959964
     middle, half = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
     assert 0 < p < 1

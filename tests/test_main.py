@@ -20,7 +20,7 @@ from soundalike.library.errors import UserError
 from soundalike.library.paths import clip_paths, note
 from soundalike.models import saving
 from soundalike.report import notebooks, plots
-from soundalike.report.verdict import hear, judge
+from soundalike.report.verdict import answer, decode
 
 HERE = Path(run.__file__).parent.parent
 
@@ -139,9 +139,9 @@ def test_predict_says_of_a_song_what_the_notebook_says(finished):
     folder = finished[0]
     saved = saving.load(folder / "root")
     song = saved.info["held_out"]
-    verdict = judge(hear(folder / "my music" / song, keep_sound=saved.listens), saved)
+    verdict = answer(decode(folder / "my music" / song, keep_sound=saved.listens), saved)
     said = [out.get("data", {}).get("text/markdown", "") for out in outputs(folder / "root/report/modeling.ipynb")]
-    assert sum(plots.plain(str(verdict)) in text for text in said) == 1
+    assert sum(plots.markdown_safe(str(verdict)) in text for text in said) == 1
 
 
 def test_web_pages_are_made_again_of_notebooks_as_they_stand(finished, tmp_path, capsys):
@@ -255,7 +255,7 @@ def test_a_notebook_that_is_killed_is_no_traceback(tmp_path, monkeypatch, capsys
     def killed(self):
         raise DeadKernelError("Kernel died")
 
-    monkeypatch.setattr(run.NotebookClient, "execute", killed)
+    monkeypatch.setattr(notebooks.NotebookClient, "execute", killed)
     monkeypatch.setattr(run, "work", lambda args: notebooks.run_notebook("modeling", args.data))
     assert run.main(["--data", str(tmp_path)]) == 1
     assert "modeling.ipynb lost its process" in capsys.readouterr().err

@@ -14,7 +14,7 @@ import soundfile
 from conftest import RATE, listen, noise, peak_frequency, sine, tune, wait_until, write_artists, write_song
 
 import mp3_split
-from soundalike.audio import decoding, splitting
+from soundalike.audio import decoding, splitting, survey
 from soundalike.library.catalogue import read_record, read_songs
 from soundalike.library.paths import clip_folder, find_songs
 from soundalike.library.storage import LOCK
@@ -210,7 +210,7 @@ def test_a_song_that_vanishes_is_named(tmp_path, monkeypatch):
         (folder / "A/two.wav").unlink(missing_ok=True)
         return found
 
-    monkeypatch.setattr(splitting, "find_songs", find_and_lose)
+    monkeypatch.setattr(survey, "find_songs", find_and_lose)
     assert split(tmp_path) == 3
     assert "cannot be read: No such file" in rows(tmp_path)["A/two.wav"]["reason"]
 
@@ -325,9 +325,9 @@ def test_what_was_rejected_is_tried_again(tmp_path, monkeypatch):
 def test_other_settings_make_clips_out_of_date(tmp_path, monkeypatch):
     write_song(tmp_path / "songs/A/x.wav", sine())
     assert split(tmp_path) == 0
-    assert splitting.up_to_date("A/x.wav", songs=tmp_path / "songs", root=tmp_path)
-    monkeypatch.setitem(splitting.SETTINGS, "version", 0)
-    assert not splitting.up_to_date("A/x.wav", songs=tmp_path / "songs", root=tmp_path)
+    assert splitting.known_clips("A/x.wav", songs=tmp_path / "songs", root=tmp_path)
+    monkeypatch.setitem(splitting.CLIP_SETTINGS, "version", 0)
+    assert not splitting.known_clips("A/x.wav", songs=tmp_path / "songs", root=tmp_path)
 
 
 def test_a_song_that_is_gone_leaves_songs_csv(tmp_path):

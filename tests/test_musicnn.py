@@ -15,7 +15,7 @@ import feature_extraction
 import predict
 from soundalike.audio.decoding import SAMPLE_RATE
 from soundalike.dataset import splits
-from soundalike.dataset.frame import attributes, read_frame
+from soundalike.dataset.frame import frame_notes, read_frame
 from soundalike.evaluation import crossval, metrics
 from soundalike.features import extraction, musicnn
 from soundalike.features.table import COLUMNS
@@ -39,10 +39,10 @@ def ten_clips() -> np.ndarray:
 
 
 def test_every_column_has_a_name_of_its_own():
-    assert len(set(musicnn.COLUMNS)) == len(musicnn.COLUMNS) == 2 * (753 + 200 + 50)
-    assert all(column.isascii() and " " not in column for column in musicnn.COLUMNS)
-    assert not set(musicnn.COLUMNS) & set(COLUMNS)
-    assert musicnn.COLUMNS[953:1003] == list(musicnn.TAG_COLUMNS)[:50]
+    assert len(set(musicnn.NETWORK_COLUMNS)) == len(musicnn.NETWORK_COLUMNS) == 2 * (753 + 200 + 50)
+    assert all(column.isascii() and " " not in column for column in musicnn.NETWORK_COLUMNS)
+    assert not set(musicnn.NETWORK_COLUMNS) & set(COLUMNS)
+    assert musicnn.NETWORK_COLUMNS[953:1003] == list(musicnn.TAG_COLUMNS)[:50]
     assert musicnn.TAG_COLUMNS["musicnn_msd_hip-hop"] == "Hip-Hop"
 
 
@@ -87,7 +87,7 @@ def test_a_clip_is_the_same_whatever_stands_beside_it():
     clips = ten_clips()
     alone = np.concatenate([musicnn.embed(clip[None]) for clip in clips])
     together = musicnn.embed(clips)
-    assert together.shape == (10, len(musicnn.COLUMNS))
+    assert together.shape == (10, len(musicnn.NETWORK_COLUMNS))
     assert np.isfinite(together).all()
     np.testing.assert_allclose(together, alone, rtol=1e-3, atol=1e-4)
 
@@ -131,7 +131,7 @@ def test_other_weights_are_refused(package, damage):
             (package / folder / musicnn.FILES[0]).write_bytes(b"\0" * (0 if damage == "truncated" else 9_465_596))
     (package / "__init__.py").write_text("raise SystemExit('its code was run')")
     with pytest.raises(UserError, match=r"not those of musicnn 0\.1\.0.*--force-reinstall"):
-        musicnn.check()
+        musicnn.check_weights()
 
 
 # --- from song to verdict --------------------------------------------------------------------
@@ -151,14 +151,14 @@ def heard(small, tmp_path_factory):
 @with_weights
 def test_tables_and_frame_hold_what_it_heard(heard):
     frame = read_frame(heard / "df_music.pkl")
-    assert list(frame.columns[6:]) == COLUMNS + musicnn.COLUMNS
-    assert np.isfinite(frame[musicnn.COLUMNS]).all(axis=None)
+    assert list(frame.columns[6:]) == COLUMNS + musicnn.NETWORK_COLUMNS
+    assert np.isfinite(frame[musicnn.NETWORK_COLUMNS]).all(axis=None)
     assert frame[list(musicnn.TAG_COLUMNS)].stack().between(0, 1).all()
     song = "Artist A/Album 1/Song 1.mp3"
     plain, _ = extraction.describe_file(heard / "songs" / song)
     own = frame[frame["song"] == song].reset_index(drop=True)
     pd.testing.assert_frame_equal(own[COLUMNS], plain[COLUMNS], check_exact=True)
-    assert attributes(heard)["embedded"] == musicnn.STAMP
+    assert frame_notes(heard)["embedded"] == musicnn.NETWORK_VERSION
 
 
 @with_weights
@@ -181,7 +181,7 @@ def test_a_frame_of_which_not_all_was_heard_does_without(small, heard, tmp_path,
     out = capsys.readouterr().out
     assert "Of 8 songs, 1 have musicnn's numbers, so the frame does without" in out
     assert "--embeddings musicnn, then this again" in out
-    assert not set(musicnn.COLUMNS) & set(pq.read_schema(root / "df_music.parquet/part-00000.parquet").names)
+    assert not set(musicnn.NETWORK_COLUMNS) & set(pq.read_schema(root / "df_music.parquet/part-00000.parquet").names)
 
 
 @with_weights

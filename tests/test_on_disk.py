@@ -9,7 +9,7 @@ from soundalike.evaluation import crossval, large, metrics
 from soundalike.features.table import CLIP_COLUMNS
 from soundalike.models import classifiers, saving
 from soundalike.models.on_disk import OnDisk, fit_discriminant
-from soundalike.report.verdict import Heard, judge
+from soundalike.report.verdict import DecodedSong, answer
 
 
 @pytest.mark.parametrize("artists", [2, 3])
@@ -74,7 +74,7 @@ def test_a_large_library_gets_its_model_and_its_verdict(library_of_noise, monkey
         assert model.info["scores"][title] == tables[0].loc[(model.info["name"], dealt, "song")].to_dict()
     assert f"Put aside: {model.info['held_out']}." in out
     aside = frame[frame["song"] == model.info["held_out"]].reset_index(drop=True)
-    verdict = judge(Heard(aside, {"hash": ""}, None), model)
+    verdict = answer(DecodedSong(aside, {"hash": ""}, None), model)
     assert len(verdict.clips) == len(aside)
 
 

@@ -10,7 +10,7 @@ from soundalike import cli
 from soundalike.library.catalogue import good_songs, read_songs, write_songs
 from soundalike.library.errors import UserError, printable
 from soundalike.library.paths import RECORD, default_root, find_songs, folder_labels, suffixed
-from soundalike.library.storage import LOCK, alone, check_own, whole_file
+from soundalike.library.storage import LOCK, atomic_write, check_ownership, locked
 
 
 def touch(folder, *names):
@@ -128,11 +128,11 @@ def test_no_songs_csv_says_what_to_run(tmp_path):
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
     target = tmp_path / "table"
     target.write_text("old")
-    with pytest.raises(ZeroDivisionError), whole_file(target) as path:
+    with pytest.raises(ZeroDivisionError), atomic_write(target) as path:
         path.write_text("half")
         1 / 0  # noqa: B018
     assert target.read_text() == "old"
-    with whole_file(target) as path:
+    with atomic_write(target) as path:
         path.write_text("new")
     assert target.read_text() == "new"
     assert os.listdir(tmp_path) == ["table"]
@@ -140,7 +140,7 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
 
 def test_a_folder_is_replaced_whole(tmp_path):
     for content in ("old", "new"):
-        with whole_file(tmp_path / "clips") as path:
+        with atomic_write(tmp_path / "clips") as path:
             path.mkdir()
             (path / content).touch()
     assert os.listdir(tmp_path / "clips") == ["new"]
@@ -151,9 +151,9 @@ def test_one_run_at_a_time(tmp_path, capsys):
     (tmp_path / ".unfinished-x").mkdir()  # of a run that was killed
     ended = []
     waiting = threading.Thread(target=wait_for, args=(tmp_path, ended))
-    with alone(tmp_path):
+    with locked(tmp_path):
         assert not (tmp_path / ".unfinished-x").exists()
-        with pytest.raises(UserError, match="Another run is at work"), alone(tmp_path):
+        with pytest.raises(UserError, match="Another run is at work"), locked(tmp_path):
             pass
         waiting.start()
         waiting.join(0.3)
@@ -164,7 +164,7 @@ def test_one_run_at_a_time(tmp_path, capsys):
 
 
 def wait_for(root: Path, ended: list) -> None:
-    with alone(root, wait=True):
+    with locked(root, wait=True):
         ended.append(True)
 
 
@@ -172,21 +172,21 @@ def wait_for(root: Path, ended: list) -> None:
 def test_a_users_own_folder_is_not_taken_for_ours(tmp_path, name):
     touch(tmp_path, f"{name}/my own.txt")
     with pytest.raises(UserError, match=f"holds {name}, which this program would replace but did not make"):
-        check_own(tmp_path)
+        check_ownership(tmp_path)
     touch(tmp_path, LOCK)
     if name == "model":  # it would be replaced as a whole
         with pytest.raises(UserError, match="holds model"):
-            check_own(tmp_path)
+            check_ownership(tmp_path)
         touch(tmp_path, "model/model.json")
-    check_own(tmp_path)
+    check_ownership(tmp_path)
 
 
 def test_a_users_own_table_of_songs_is_not_taken_for_ours(tmp_path):
     (tmp_path / "songs.csv").write_text("title;year\n")
     with pytest.raises(UserError, match=r"holds songs\.csv"):
-        check_own(tmp_path)
+        check_ownership(tmp_path)
     write_songs(tmp_path, [{"song": "A/x.mp3", "status": "ok"}])
-    check_own(tmp_path)
+    check_ownership(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", "title;year\nGo;2004\n", "song,seconds\nx,many\n", "\xe9"])
@@ -205,7 +205,7 @@ def test_a_name_with_a_suffix_fits_a_file_system():
 
 def test_a_folder_that_cannot_be_replaced_stays(tmp_path, monkeypatch):
     touch(tmp_path, "model/old")
-    with pytest.raises(OSError, match="broken"), whole_file(tmp_path / "model") as path:
+    with pytest.raises(OSError, match="broken"), atomic_write(tmp_path / "model") as path:
         path.mkdir()
         monkeypatch.setattr(Path, "replace", raise_broken)
     assert os.listdir(tmp_path / "model") == ["old"]
@@ -219,7 +219,7 @@ def raise_broken(*_):
 def test_a_folder_whose_replacement_was_killed_is_put_back(tmp_path):
     touch(tmp_path, ".unfinished-x/old/model/model.json", ".unfinished-x/model/half", ".unfinished-y/old/similar/a")
     touch(tmp_path, "similar/index.json")
-    with alone(tmp_path):
+    with locked(tmp_path):
         pass
     assert os.listdir(tmp_path / "model") == ["model.json"]
     assert os.listdir(tmp_path / "similar") == ["index.json"]
@@ -263,7 +263,7 @@ def test_whoever_reads_a_file_while_it_is_replaced_reads_the_old_one(tmp_path):
     target = tmp_path / "table"
     target.write_text("old")
     with target.open() as reader:
-        with whole_file(target) as path:
+        with atomic_write(target) as path:
             path.write_text("new")
         assert reader.read() == "old"
     assert target.read_text() == "new"

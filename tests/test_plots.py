@@ -52,7 +52,7 @@ def test_probabilities_are_stacked_and_the_rest_are_others():
 def test_a_song_without_clips_has_a_sentence_for_a_player(tmp_path, monkeypatch):
     shown = []
     monkeypatch.setattr(plots, "display", shown.append)
-    plots.listen(tmp_path, "Artist A/Album 1/Song 1.mp3")
+    plots.show_player(tmp_path, "Artist A/Album 1/Song 1.mp3")
     assert "no longer there" in shown[0].data
 
 
@@ -60,7 +60,7 @@ def test_a_player_has_the_middle_of_the_song(small, monkeypatch):
     heard = []
     monkeypatch.setattr(plots, "Audio", lambda sound, **_: heard.append(sound))
     monkeypatch.setattr(plots, "display", lambda _: None)
-    plots.listen(small, "Artist A/Album 1/Song 1.mp3", clips=2)
+    plots.show_player(small, "Artist A/Album 1/Song 1.mp3", clips=2)
     expected = [plots.soundfile.read(small / f"clips/Artist A/Album 1/Song 1.mp3/{n:04d}.wav")[0] for n in (1, 2)]
     np.testing.assert_array_equal(heard[0], np.concatenate(expected))
 
@@ -83,7 +83,7 @@ def test_what_a_machine_hears_is_drawn_with_a_player(small, tmp_path, monkeypatc
     shown, drawn = [], []
     monkeypatch.setattr(plots, "display", lambda one, **_: shown.append(one))
     monkeypatch.setattr(plots, "_png", lambda figure: drawn.append(figure) or "a picture")
-    plots.heard(small, "Artist A/Album 1/Song 1.mp3", "A: Song 1", clips=2)
+    plots.show_sound(small, "Artist A/Album 1/Song 1.mp3", "A: Song 1", clips=2)
     picture, player = shown
     assert picture["image/png"] == "a picture"
     wave, mel, chroma, onset = drawn[0].axes[:4]
@@ -97,6 +97,6 @@ def test_what_a_machine_hears_is_drawn_with_a_player(small, tmp_path, monkeypatc
     assert "from 0:02 in the song" in onset.get_xlabel()
     assert "<audio" in player._repr_html_()
     shown.clear()
-    plots.heard(tmp_path, "gone.mp3", "gone")
+    plots.show_sound(tmp_path, "gone.mp3", "gone")
     assert len(shown) == 1
     assert "no longer there" in shown[0].data

@@ -18,8 +18,8 @@ from soundalike import cli
 from soundalike.library.catalogue import read_songs, write_songs
 from soundalike.models import classifiers, networks, saving
 from soundalike.report import plots
-from soundalike.report.answers import CSV_COLUMNS, find
-from soundalike.report.verdict import Heard, Verdict, hear, judge
+from soundalike.report.answers import CSV_COLUMNS, find_files
+from soundalike.report.verdict import DecodedSong, Verdict, answer, decode
 
 HERE = Path(cli.__file__).parent
 
@@ -53,7 +53,7 @@ def test_the_verdict_is_that_of_the_frame(root):
     frame = pd.read_pickle(root / "df_music.pkl").query("song == @song")
     clips, songs = (np.exp(logs) for logs in saved.answer(frame))
     expected = songs.loc[song]
-    verdict = judge(hear(root / "songs" / song), saved)
+    verdict = answer(decode(root / "songs" / song), saved)
     pd.testing.assert_series_equal(verdict.song, expected.loc[verdict.song.index], check_names=False)
     assert verdict.song.sum() == pytest.approx(1)
     pd.testing.assert_frame_equal(verdict.clips, clips.set_axis(frame["start"]))
@@ -88,7 +88,7 @@ def test_what_is_no_song_is_named_and_the_others_are_judged(root, tmp_path, caps
 
 def test_silent_clips_have_no_say(root, tmp_path):
     y = np.concatenate([np.zeros(4 * 44_100), tune(1, 9, 4)])
-    verdict = judge(hear(write_song(tmp_path / "x.wav", y)), saving.load(root))
+    verdict = answer(decode(write_song(tmp_path / "x.wav", y)), saving.load(root))
     assert verdict.clips.isna().all(axis=1).tolist() == [True, True, False, False]
     assert verdict.judged == 2
     assert verdict.song.index[0] == "Artist B"
@@ -97,7 +97,7 @@ def test_silent_clips_have_no_say(root, tmp_path):
 
 def test_a_song_of_two_halves_turns_in_the_middle(root, tmp_path):
     y = np.concatenate([tune(0, 9, 20), tune(1, 9, 20)])
-    verdict = judge(hear(write_song(tmp_path / "x.wav", y)), saving.load(root))
+    verdict = answer(decode(write_song(tmp_path / "x.wav", y)), saving.load(root))
     given = verdict.clips.idxmax(axis=1)
     assert (given[given.index < 20] == "Artist A").mean() >= 0.9
     assert (given[given.index >= 20] == "Artist B").mean() >= 0.9
@@ -117,8 +117,8 @@ def test_a_long_song_has_a_bar_that_fits():
 def test_a_song_it_learned_from_is_called_so(root):
     saved = saving.load(root)
     songs = root / "songs/Artist A"
-    assert "learned from this very song" in str(judge(hear(songs / "Album 1/Song 1.mp3"), saved))
-    assert "learned from" not in str(judge(hear(songs / "Album 2/Song 4.mp3"), saved))
+    assert "learned from this very song" in str(answer(decode(songs / "Album 1/Song 1.mp3"), saved))
+    assert "learned from" not in str(answer(decode(songs / "Album 2/Song 4.mp3"), saved))
 
 
 def test_less_sure_than_the_threshold_is_none_of_these(root, tmp_path, capsys):
@@ -170,7 +170,7 @@ def test_a_network_that_listens_is_given_the_clips(root, tmp_path):
     saving.save(own, "ear", [model], trained_on=frame, held_out="", scores={}, none_below=None)
     song = "Artist A/Album 2/Song 4.mp3"
     expected = np.exp(model.answer(frame, mels)[1].loc[song])
-    verdict = judge(hear(own / "songs" / song, keep_sound=True), saving.load(own))
+    verdict = answer(decode(own / "songs" / song, keep_sound=True), saving.load(own))
     np.testing.assert_allclose(verdict.song, expected.loc[verdict.song.index], atol=1e-3)
 
 
@@ -357,7 +357,7 @@ def test_pictures_of_songs_of_the_same_name_stand_side_by_side(root, tmp_path):
     songs = [write_song(tmp_path / f"{n}/same.wav", tune(n, 9, 4)) for n in range(2)]
     assert predict.main(["--data", str(root), *map(str, songs), "--plot", str(tmp_path / "out")]) == 0
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["same.wav (2).png", "same.wav.png"]
-    assert list(find(songs)[0].values()) == ["same.wav", "same.wav (2)"]  # in the order they were named
+    assert list(find_files(songs)[0].values()) == ["same.wav", "same.wav (2)"]  # in the order they were named
 
 
 def test_a_folder_is_not_taken_for_a_table(root, tmp_path, capsys):
@@ -382,10 +382,10 @@ def test_a_run_that_is_stopped_keeps_what_is_done_and_the_old_table(root, tmp_pa
     table.write_text("yesterday's")
 
     def stopped(names, args, **needed):
-        yield names[0], hear(names[0])
+        yield names[0], decode(names[0])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("soundalike.report.verdict.listen", stopped)
+    monkeypatch.setattr("soundalike.report.answers.decode_all", stopped)
     assert predict.main(["--data", str(root), *map(str, songs), "--csv", str(table)]) == 130
     assert table.read_text() == "yesterday's"
     (row,) = csv.DictReader((tmp_path / "guesses.part.csv").read_text(encoding="utf-8").splitlines())
@@ -452,7 +452,7 @@ def test_a_model_that_listens_is_given_the_clips_that_are_not_silent():
     info = {"songs": {}, "none_below": None}
     saved = SimpleNamespace(listens=True, embeds=False, whole_songs=False, answer=answer, info=info)
     table = pd.DataFrame({"start": [0.0, 2, 4, 6], "silent": [True, False, True, False]})
-    verdict = judge(Heard(table, {"hash": ""}, np.arange(4)[:, None]), saved)
+    verdict = answer(DecodedSong(table, {"hash": ""}, np.arange(4)[:, None]), saved)
     assert given[0].ravel().tolist() == [1, 3]
     assert verdict.clips.index[verdict.clips["A"].notna()].tolist() == [2, 6]
 

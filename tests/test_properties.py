@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from soundalike.audio import decoding
 from soundalike.audio.decoding import CLIP_SAMPLES, SAMPLE_RATE
 from soundalike.dataset.frame import PART, fingerprint, parts
-from soundalike.features.extraction import describe, extract
+from soundalike.features.extraction import clip_features, describe_clips
 from soundalike.features.table import CLIP_COLUMNS, COLUMNS, LOUDNESS
 
 pytestmark = pytest.mark.stress
@@ -40,7 +40,7 @@ def sound(seed: int, clips: int = 1) -> np.ndarray:
 @given(SEEDS, st.sampled_from([1 / 16, 0.3, 1 / 2, 2]))
 def test_gain_changes_loudness_alone(seed, gain):
     y = sound(seed)
-    soft, loud = (dict(zip(CLIP_COLUMNS, extract(each)[0].astype(float), strict=True)) for each in (y, y * gain))
+    soft, loud = (dict(zip(CLIP_COLUMNS, clip_features(each)[0].astype(float), strict=True)) for each in (y, y * gain))
     for name, value in soft.items():
         if name.startswith("rms"):
             assert loud[name] == pytest.approx(gain * value, rel=1e-5)
@@ -52,21 +52,21 @@ def test_gain_changes_loudness_alone(seed, gain):
 @given(SEEDS)
 def test_polarity_changes_nothing(seed):
     y = sound(seed)
-    np.testing.assert_array_equal(extract(-y), extract(y))
+    np.testing.assert_array_equal(clip_features(-y), clip_features(y))
 
 
 @often
 @given(SEEDS, st.permutations(range(3)))
 def test_what_stands_beside_a_clip_changes_nothing(seed, order):
     y = sound(seed, clips=3)
-    np.testing.assert_array_equal(extract(y[order]), extract(y)[order])
+    np.testing.assert_array_equal(clip_features(y[order]), clip_features(y)[order])
 
 
 @settings(often, max_examples=many(20, 200))
 @given(SEEDS, st.integers(1, 6))
 def test_how_a_song_comes_in_stacks_changes_nothing(seed, size):
     y = sound(seed, clips=7)
-    together, apart = describe([y]), describe(y[start : start + size] for start in range(0, 7, size))
+    together, apart = describe_clips([y]), describe_clips(y[start : start + size] for start in range(0, 7, size))
     pd.testing.assert_frame_equal(together, apart)
 
 
@@ -80,7 +80,7 @@ def test_how_a_song_comes_in_stacks_changes_nothing(seed, size):
 def test_lengths_add_up(seed, rate, channels, seconds):
     y = np.random.default_rng(seed).uniform(-0.3, 0.3, (round(seconds * rate), channels))
     with tempfile.TemporaryDirectory() as folder:
-        listening = decoding.Listening(write_song(Path(folder) / "x.wav", y, rate))
+        listening = decoding.Decoder(write_song(Path(folder) / "x.wav", y, rate))
         clips = sum(1 for _ in listening)
     record = listening.record
     assert record["clips"] == clips
@@ -97,7 +97,7 @@ def test_two_equal_channels_and_polarity_change_no_sample(seed, rate):
         heard = []
         for name, samples in (("mono", y), ("stereo", np.column_stack([y, y])), ("upside down", -y)):
             path = write_song(Path(folder) / f"{name}.wav", samples, rate)
-            heard.append(np.concatenate(list(decoding.Listening(path))).astype(int))
+            heard.append(np.concatenate(list(decoding.Decoder(path))).astype(int))
     mono, stereo, turned = heard
     assert np.abs(mono - stereo).max() <= 1  # the last of 16 bits
     assert np.abs(mono + turned).max() <= 2

@@ -68,7 +68,7 @@ def test_a_song_that_was_left_out_is_said_to_be(root, tmp_path, capsys):
 
 
 def test_what_sounds_like_nothing_here_is_said(root, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(playlists, "FAR", 0.0)
+    monkeypatch.setattr(playlists, "FAR_DISTANCE", 0.0)
     assert recommend.main(["--data", str(root), "Artist A/Album 1/Song 1.mp3"]) == 0
     assert "Nothing here sounds much like it." in capsys.readouterr().out
 

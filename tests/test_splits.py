@@ -93,19 +93,19 @@ def test_unfair_folds_are_noticed():
     frame = made_up(artists=2, songs=4)
     first, rest = np.arange(6), np.arange(6, len(frame))
     with pytest.raises(UserError, match=r"learn from what it is tested on: A0/0\.mp3"):
-        splits.check(frame, [(np.arange(3, len(frame)), first)], by="song")
+        splits.check_folds(frame, [(np.arange(3, len(frame)), first)], by="song")
     with pytest.raises(UserError, match="A1 has too few recordings"):
-        splits.check(frame, [(rest, first)], by="song")
+        splits.check_folds(frame, [(rest, first)], by="song")
     frame["recording"] = frame["song"].replace({"A0/0.mp3": "A0/1.mp3"})
     with pytest.raises(UserError, match=r"tested on: A0/1\.mp3"):
-        splits.check(frame, [(rest, first)], by="album")
+        splits.check_folds(frame, [(rest, first)], by="album")
 
 
 def test_an_album_on_both_sides_is_noticed():
     frame = made_up(artists=2, songs=4, albums=2)
     test = np.flatnonzero(frame["song"].isin(["A0/0.mp3", "A1/0.mp3"]))
     with pytest.raises(UserError, match="tested on: A0/Album 0"):
-        splits.check(frame, [(np.setdiff1d(np.arange(len(frame)), test), test)], by="album")
+        splits.check_folds(frame, [(np.setdiff1d(np.arange(len(frame)), test), test)], by="album")
 
 
 @pytest.mark.parametrize("by", ["song", "album", "album heard", "clip"])

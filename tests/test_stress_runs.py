@@ -23,10 +23,10 @@ import dataframe_creation
 import feature_extraction
 import mp3_split
 from soundalike.audio import decoding, splitting
-from soundalike.dataset.frame import _end_of, attributes
+from soundalike.dataset.frame import _end_of, frame_notes
 from soundalike.library.catalogue import read_songs
 from soundalike.library.paths import RECORD
-from soundalike.library.storage import alone
+from soundalike.library.storage import locked
 
 pytestmark = [pytest.mark.stress, pytest.mark.skipif(sys.platform == "win32", reason="signals, mounts")]
 
@@ -66,7 +66,7 @@ def check_whole(root: Path) -> None:
         pq.read_table(path)
     if (root / "songs.csv").exists():
         read_songs(root)
-    noted = attributes(root)
+    noted = frame_notes(root)
     if noted and noted["pickled"] == _end_of(root / "df_music.pkl"):  # not killed between the two
         pd.testing.assert_frame_equal(pd.read_pickle(root / "df_music.pkl"), pd.read_parquet(root / "df_music.parquet"))
 
@@ -213,7 +213,7 @@ def test_a_full_disk_loses_nothing(tmp_path, old, whole, capsys, figure):
 
 
 def test_a_second_run_is_refused(whole):
-    with alone(whole):
+    with locked(whole):
         for script in SCRIPTS:
             process = start(script, whole)
             assert "Another run is at work" in process.communicate(timeout=60)[1]

@@ -18,16 +18,16 @@ def labelled(values: np.ndarray) -> pd.DataFrame:
 def test_artists_that_are_all_there_is_score_one_and_noise_nothing():
     draw = np.random.default_rng(0)
     artists = np.broadcast_to(np.arange(3.0)[:, None, None, None], (3, 2, 10, 5))
-    assert variance.separation(labelled(artists), ["x"])["x"] == pytest.approx(1)
+    assert variance.effect_size(labelled(artists), ["x"])["x"] == pytest.approx(1)
     noise = draw.standard_normal((3, 2, 10, 1)) + np.zeros((3, 2, 10, 5))
-    assert abs(variance.separation(labelled(noise), ["x"])["x"]) < 0.15
+    assert abs(variance.effect_size(labelled(noise), ["x"])["x"]) < 0.15
 
 
 def test_chance_is_taken_off_and_songs_are_what_counts():
     """Many artists of few songs without anything in common: the plain ratio would be about a half."""
     draw = np.random.default_rng(0)
     found = [
-        variance.separation(labelled(draw.standard_normal((20, 1, 2, 1)) + np.zeros((20, 1, 2, 50))), ["x"])["x"]
+        variance.effect_size(labelled(draw.standard_normal((20, 1, 2, 1)) + np.zeros((20, 1, 2, 50))), ["x"])["x"]
         for _ in range(50)
     ]
     assert np.mean(found) == pytest.approx(0, abs=0.1)
@@ -36,12 +36,12 @@ def test_chance_is_taken_off_and_songs_are_what_counts():
 def test_a_known_effect_is_found():
     draw = np.random.default_rng(0)
     values = draw.standard_normal((50, 1, 40, 1)) + draw.standard_normal((50, 1, 1, 1))  # equal parts
-    assert variance.separation(labelled(values), ["x"])["x"] == pytest.approx(0.5, abs=0.1)
+    assert variance.effect_size(labelled(values), ["x"])["x"] == pytest.approx(0.5, abs=0.1)
 
 
 def test_too_few_songs_separate_nothing():
-    assert variance.separation(labelled(np.ones((1, 1, 4, 2))), ["x"]).empty
-    assert variance.separation(labelled(np.random.default_rng(0).random((3, 1, 1, 2))), ["x"]).empty
+    assert variance.effect_size(labelled(np.ones((1, 1, 4, 2))), ["x"]).empty
+    assert variance.effect_size(labelled(np.random.default_rng(0).random((3, 1, 1, 2))), ["x"]).empty
 
 
 def test_shares_add_up_and_name_their_level():
@@ -53,7 +53,7 @@ def test_shares_add_up_and_name_their_level():
         for k in range(place):  # nothing of the levels above is left
             own = own - own.mean(axis=tuple(range(k + 1, 4)), keepdims=True)
         own = own - own.mean(axis=place, keepdims=True)
-        row = variance.shares(labelled(np.broadcast_to(own, shape)), ["x"]).loc["x"]
+        row = variance.variance_components(labelled(np.broadcast_to(own, shape)), ["x"]).loc["x"]
         assert row[level] == pytest.approx(1)
         assert row.sum() == pytest.approx(1)
 
@@ -61,7 +61,7 @@ def test_shares_add_up_and_name_their_level():
 def test_families_that_say_the_same_are_kin():
     frame = made_up(songs=40)
     frame[columns("rolloff")] = frame[columns("centroid")].to_numpy()
-    table = variance.kinship(frame)
+    table = variance.family_correlation(frame)
     assert list(table.index) == list(FEATURES)
     np.testing.assert_allclose(table, table.T, rtol=1e-5)
     np.testing.assert_allclose(np.diag(table), 1)

@@ -27,7 +27,7 @@ CLIP_SECONDS = 2
 CLIP_SAMPLES = CLIP_SECONDS * SAMPLE_RATE
 SILENCE_DBFS = -60  # a clip whose RMS is below this is silent
 SPECTRUM_EVERY = 4  # clips that are not silent: enough to see how high a recording reaches
-REACH = 60  # dB
+CUTOFF_DB = 60  # dB
 DECODE_LIMIT = 900  # s; an hour of MP3 takes about ten
 MAX_HOURS = 6.0
 ENOUGH = 0.9  # the part of its announced length that must decode for a song to be used
@@ -107,7 +107,7 @@ def _tag(file: Any, *names: str) -> str:
     return ""
 
 
-class Listening:
+class Decoder:
     """One song as it is decoded: iterate over its whole clips, then read its record.
 
     Parameters
@@ -122,7 +122,7 @@ class Listening:
     record : dict
         Once the clips are through: the header (see `read_header`) and ``seconds``, ``clips``,
         ``silent_clips``, ``dropped`` (seconds at the end that filled no clip), ``loudness`` (RMS in
-        dBFS), ``reach`` (Hz, see `_reach`), ``hash`` (of the decoded samples), ``status``, ``reason``.
+        dBFS), ``reach`` (Hz, see `_cutoff_hz`), ``hash`` (of the decoded samples), ``status``, ``reason``.
     """
 
     def __init__(self, path: Path, max_hours: float = MAX_HOURS) -> None:
@@ -170,10 +170,10 @@ class Listening:
             "silent_clips": silent,
             "dropped": round((samples - clips * CLIP_SAMPLES) / SAMPLE_RATE, 3),
             "loudness": round(10 * np.log10(power / clips), 1) if power else None,
-            "reach": _reach(spectrum) if spectrum.any() else None,
+            "reach": _cutoff_hz(spectrum) if spectrum.any() else None,
             "hash": digest.hexdigest(),
         }
-        self.record["status"], self.record["reason"] = _judge(self.record, self.path.suffix, self.complaint)
+        self.record["status"], self.record["reason"] = _status_of(self.record, self.path.suffix, self.complaint)
 
     def _pieces(self) -> Generator[bytes]:
         """The decoded samples, a clip's worth at a time; what is left at the end is shorter."""
@@ -191,7 +191,7 @@ class Listening:
             try:
                 while True:
                     started = time.monotonic()
-                    with _killed_after(DECODE_LIMIT - spent, process):
+                    with _time_limit(DECODE_LIMIT - spent, process):
                         piece = process.stdout.read(2 * CLIP_SAMPLES)
                         if not piece:
                             status = process.wait()
@@ -221,7 +221,7 @@ class Listening:
 
 
 @contextlib.contextmanager
-def _killed_after(seconds: float, process: subprocess.Popen) -> Iterator[None]:
+def _time_limit(seconds: float, process: subprocess.Popen) -> Iterator[None]:
     """Kill a process unless what is done meanwhile ends in time."""
     watchdog = threading.Timer(seconds, process.kill)
     watchdog.start()
@@ -231,14 +231,14 @@ def _killed_after(seconds: float, process: subprocess.Popen) -> Iterator[None]:
         watchdog.cancel()
 
 
-def _reach(spectrum: np.ndarray) -> int:
-    """How high a recording reaches, in Hz: to the last band of 100 Hz within `REACH` of the loudest.
+def _cutoff_hz(spectrum: np.ndarray) -> int:
+    """How high a recording reaches, in Hz: to the last band of 100 Hz within `CUTOFF_DB` of the loudest.
 
     Encoders and old recordings cut off what is higher, which tells them apart, but not their music.
     """
     wide = 100 * CLIP_SECONDS  # bins: one is half a hertz
     bands = spectrum[: spectrum.size // wide * wide].reshape(-1, wide).mean(axis=1)
-    return 100 * int(1 + np.flatnonzero(bands >= bands.max() * 10 ** (-REACH / 10))[-1])
+    return 100 * int(1 + np.flatnonzero(bands >= bands.max() * 10 ** (-CUTOFF_DB / 10))[-1])
 
 
 def _command(path: Path, seconds: float) -> list[str]:
@@ -256,7 +256,7 @@ def _complaint(text: str, path: Path) -> str:
     return printable(re.sub(r" @ 0x[0-9a-f]+", "", first).replace(f"file:{path.absolute()}", "the file"))
 
 
-def _judge(record: dict, suffix: str, complaint: str) -> tuple[str, str]:
+def _status_of(record: dict, suffix: str, complaint: str) -> tuple[str, str]:
     """Status and reason of a song that was decoded."""
     seconds, announced = record["seconds"], record["announced"]
     if not seconds:

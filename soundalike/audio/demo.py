@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from soundalike import cli
 from soundalike.library.errors import printable
-from soundalike.library.storage import alone, check_own, whole_file
+from soundalike.library.storage import atomic_write, check_ownership, locked
 
 PACKAGE = "immich_memories_music"
 NOTE = "Demo songs: generated music in two styles, Acoustic and Electronic, not artists."
@@ -26,7 +26,7 @@ NOTE = "Demo songs: generated music in two styles, Acoustic and Electronic, not 
 def encode(track: Path, song: Path) -> None:
     """Encode one track as an MP3 of about 190 kbit/s, with its names as tags."""
     tags = {"artist": song.parts[-3], "album": song.parts[-2], "title": song.stem}
-    with whole_file(song) as path:
+    with atomic_write(song) as path:
         subprocess.run(
             [
                 # The ffmpeg of imageio-ffmpeg: one from elsewhere may have no MP3 encoder.
@@ -41,9 +41,9 @@ def encode(track: Path, song: Path) -> None:
 
 def make(root: Path) -> int:
     """Make the demo songs that this root has not yet; returns how many there are in all."""
-    check_own(root)
-    with alone(root):
-        with whole_file(root / "NOTE.txt") as path:
+    check_ownership(root)
+    with locked(root):
+        with atomic_write(root / "NOTE.txt") as path:
             path.write_text(NOTE + "\n", encoding="utf-8")
         return _encode_all(root)
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from soundalike.audio.decoding import CLIP_SECONDS, MAX_HOURS, SAMPLE_RATE, SILENCE_DBFS, Listening
-from soundalike.audio.survey import summarise, survey
+from soundalike.audio.decoding import CLIP_SECONDS, MAX_HOURS, SAMPLE_RATE, SILENCE_DBFS, Decoder
+from soundalike.audio.survey import print_summary, process_songs
 from soundalike.library.catalogue import GOOD, read_record
 from soundalike.library.errors import SongError, UserError, printable
 from soundalike.library.paths import RECORD, clip_folder, clip_paths
-from soundalike.library.storage import whole_file
+from soundalike.library.storage import atomic_write
 
 with warnings.catch_warnings():  # pydub warns where no ffmpeg is on PATH; it is not asked to decode here
     warnings.simplefilter("ignore")
@@ -24,7 +24,7 @@ FASTEST, FASTEST_MP3 = 1_152_000, 40_000  # bytes a second: 192 kHz in 24 bits, 
 
 # A record made with other settings is out of date. Raise the version when the same song would be
 # cut or judged otherwise.
-SETTINGS = {"version": 2, "sample_rate": SAMPLE_RATE, "clip_seconds": CLIP_SECONDS, "silence_dbfs": SILENCE_DBFS}
+CLIP_SETTINGS = {"version": 2, "sample_rate": SAMPLE_RATE, "clip_seconds": CLIP_SECONDS, "silence_dbfs": SILENCE_DBFS}
 
 
 # --- one song --------------------------------------------------------------------------------
@@ -38,13 +38,13 @@ def write_clip(folder: Path, number: int, samples: np.ndarray) -> None:
 
 def split_song(song: str, *, songs: Path, root: Path, max_hours: float = MAX_HOURS) -> dict:
     """Cut one song; its folder of clips appears whole or not at all. Returns its record."""
-    source = source_of(songs / song)
-    with whole_file(clip_folder(root, song), room=root / "clips") as folder:
+    source = size_and_time(songs / song)
+    with atomic_write(clip_folder(root, song), room=root / "clips") as folder:
         folder.mkdir()
-        listening = Listening(songs / song, max_hours)
+        listening = Decoder(songs / song, max_hours)
         for number, samples in enumerate(listening):
             write_clip(folder, number, samples)
-        record = listening.record | {"source": source, "settings": SETTINGS}
+        record = listening.record | {"source": source, "settings": CLIP_SETTINGS}
         if record["status"] not in GOOD:
             for wav in folder.glob("*.wav"):
                 wav.unlink()
@@ -52,24 +52,24 @@ def split_song(song: str, *, songs: Path, root: Path, max_hours: float = MAX_HOU
     return record
 
 
-def up_to_date(song: str, *, songs: Path, root: Path) -> dict | None:
+def known_clips(song: str, *, songs: Path, root: Path) -> dict | None:
     """The record of a song that need not be split again, or None. What was rejected is tried again."""
     record = read_record(root, song)
-    if record is None or record.get("settings") != SETTINGS or record["status"] == "rejected":
+    if record is None or record.get("settings") != CLIP_SETTINGS or record["status"] == "rejected":
         return None
     expected = record["clips"] if record["status"] in GOOD else 0
-    return record if unchanged(record, songs / song) and len(clip_paths(root, song)) == expected else None
+    return record if is_unchanged(record, songs / song) and len(clip_paths(root, song)) == expected else None
 
 
-def unchanged(record: dict, path: Path) -> bool:
+def is_unchanged(record: dict, path: Path) -> bool:
     """Whether a record is of the file as it is today."""
     try:
-        return record["source"] == source_of(path)
+        return record["source"] == size_and_time(path)
     except SongError:  # gone in the meantime
         return False
 
 
-def source_of(path: Path) -> list[int]:
+def size_and_time(path: Path) -> list[int]:
     """Size and time stamp, by which a changed file is known."""
     try:
         stat = path.stat()
@@ -94,7 +94,7 @@ def check_space(pending: list[str], songs: Path, root: Path) -> None:
     seconds = 0.0
     for song in pending:
         with contextlib.suppress(SongError):  # it is gone: splitting says so
-            size, _ = source_of(songs / song)
+            size, _ = size_and_time(songs / song)
             seconds += size / (FASTEST_MP3 if song.lower().endswith(".mp3") else FASTEST)
     needed = seconds / CLIP_SECONDS * 90_112  # bytes: a clip of 88,244, in blocks of 4,096
     free = shutil.disk_usage(root).free
@@ -107,5 +107,5 @@ def check_space(pending: list[str], songs: Path, root: Path) -> None:
 
 def work(args: argparse.Namespace) -> int:
     """Split all songs and write songs.csv."""
-    table, listened = survey(args, split_song, up_to_date, label="Splitting", check=check_space)
-    return summarise(table, listened, args.data / "clips")
+    table, listened = process_songs(args, split_song, known_clips, label="Splitting", check=check_space)
+    return print_summary(table, listened, args.data / "clips")

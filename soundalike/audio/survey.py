@@ -12,12 +12,12 @@ from soundalike import cli, parallel
 from soundalike.library.catalogue import GOOD, SONG_COLUMNS, keep_songs_folder, write_songs
 from soundalike.library.errors import SongError, UserError, printable
 from soundalike.library.paths import find_songs, folder_labels
-from soundalike.library.storage import alone, check_own
+from soundalike.library.storage import check_ownership, locked
 
-NOTHING_KNOWN = {"artist": "", "album": "", "title": "", "status": "rejected"}  # of a song that could not be read
+UNREADABLE = {"artist": "", "album": "", "title": "", "status": "rejected"}  # of a song that could not be read
 
 
-def labelled(song: str, record: dict, by: str) -> dict:
+def catalogue_row(song: str, record: dict, by: str) -> dict:
     """A song's row of songs.csv: its record, with artist, album and title from folders or tags."""
     artist, album = folder_labels(song)
     artist = record["artist"] if by == "tag" else artist or record["artist"]
@@ -53,7 +53,7 @@ def mark_duplicates(table: pd.DataFrame) -> None:
                 table.loc[place, ["status", "reason"]] = "duplicate", f"the same recording as {first['song']}"
 
 
-def survey(
+def process_songs(
     args: argparse.Namespace, listen: Callable, known: Callable, *, label: str, check: Callable | None = None
 ) -> tuple[pd.DataFrame, int]:
     """Listen to every song that is new or has changed, and write songs.csv.
@@ -88,16 +88,16 @@ def survey(
         raise UserError(
             f"{printable(root)} lies in the folder of songs, where nothing is written. Name another folder with --data."
         )
-    check_own(root)
-    with alone(root):
+    check_ownership(root)
+    with locked(root):
         keep_songs_folder(root, songs)
         rows, pending = [], []
 
         def keep(song: str, outcome: dict | str) -> None:  # a song's record, or why there is none
             if isinstance(outcome, str):
-                row = labelled(song, NOTHING_KNOWN | {"reason": outcome}, "folder")
+                row = catalogue_row(song, UNREADABLE | {"reason": outcome}, "folder")
             else:
-                row = labelled(song, outcome, args.label_by)
+                row = catalogue_row(song, outcome, args.label_by)
             # a third of the memory of the record; what comes again and again, as artists do, is there once
             values = map(row.get, SONG_COLUMNS)
             rows.append(tuple(sys.intern(value) if type(value) is str else value for value in values))
@@ -118,7 +118,7 @@ def survey(
             is_bad=lambda outcome: isinstance(outcome, SongError) or outcome["status"] not in GOOD,
         ):
             keep(song, str(outcome) if isinstance(outcome, SongError) else outcome)
-        check_still_there(songs)
+        check_songs_folder(songs)
         table = pd.DataFrame(rows, columns=list(SONG_COLUMNS))
         rows.clear()
         mark_duplicates(table)
@@ -126,7 +126,7 @@ def survey(
     return table, len(pending)
 
 
-def check_still_there(songs: Path) -> None:
+def check_songs_folder(songs: Path) -> None:
     """Call no song bad because its disk was unplugged.
 
     Raises
@@ -145,7 +145,7 @@ def check_still_there(songs: Path) -> None:
         )
 
 
-def summarise(table: pd.DataFrame, listened: int, place: Path) -> int:
+def print_summary(table: pd.DataFrame, listened: int, place: Path) -> int:
     """Print what became of every song, whose clips or descriptions are in a place; return the exit status."""
     counts = table["status"].value_counts()
     good, bad = table[table["status"].isin(GOOD)], table[~table["status"].isin(GOOD)]

@@ -14,14 +14,14 @@ from soundalike.features.table import COLUMNS
 # Two recordings are the same when their clips rise and fall together. Of 126 songs, copies encoded anew
 # at 64 kbit/s, or beginning up to 7 s later and half as loud, agreed by 0.64 to 1.00, different songs by
 # 0.49 at most.
-SAME = 0.6
+SAME_RECORDING = 0.6
 LAGS = 5  # clips that one of two copies may begin later
 LEAST_CLIPS = 8  # that must overlap; fewer agree by accident
 RIVALS = 20  # songs most like a song on average, among which copies of it are sought
-COURSE = [name for name in COLUMNS if re.fullmatch(r"(mfcc_(?!01)\d\d|chroma_\d\d)_mean", name)]
+COURSE_COLUMNS = [name for name in COLUMNS if re.fullmatch(r"(mfcc_(?!01)\d\d|chroma_\d\d)_mean", name)]
 
 
-def settle(frame: pd.DataFrame, songs: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+def resolve_duplicates(frame: pd.DataFrame, songs: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
     """Say which songs are one recording, and leave out those that nobody can tell whose they are.
 
     Parameters
@@ -37,17 +37,17 @@ def settle(frame: pd.DataFrame, songs: pd.DataFrame) -> tuple[pd.DataFrame, pd.D
         The clips that are left, with a column ``recording``, which `folds` keeps on one side; under a
         fresh index.
     pairs : pd.DataFrame
-        See `alike`.
+        See `find_duplicates`.
     left_out : list of str
-        See `conflicts`.
+        See `conflicting_artists`.
     """
-    pairs = alike(frame, songs)
-    left_out = conflicts(pairs, songs)
+    pairs = find_duplicates(frame, songs)
+    left_out = conflicting_artists(pairs, songs)
     settled = frame.assign(recording=same_recordings(frame, pairs))
     return settled[~settled["song"].isin(left_out)].reset_index(drop=True), pairs, left_out
 
 
-def alike(frame: pd.DataFrame, songs: pd.DataFrame) -> pd.DataFrame:
+def find_duplicates(frame: pd.DataFrame, songs: pd.DataFrame) -> pd.DataFrame:
     """Find songs that are the same recording again, or by their titles the same song.
 
     Parameters
@@ -66,18 +66,18 @@ def alike(frame: pd.DataFrame, songs: pd.DataFrame) -> pd.DataFrame:
     loud = frame[~frame["silent"]]
     courses = _courses(loud)
     pairs = {
-        (song, other): ("sounds the same", agreement)
+        (song, other): ("sounds the same", close)
         for song, other in _neighbours(loud)
-        if (agreement := agree(courses[song], courses[other])) >= SAME
+        if (close := agreement(courses[song], courses[other])) >= SAME_RECORDING
     }
     used = songs[songs["song"].isin(courses)]
     titles = used["artist"] + "\n" + used["title"].map(bare_title)
     for _, same in used.groupby(titles):
         first, *others = sorted(same["song"])
         for other in others:
-            _, agreement = pairs.get((first, other), ("", agree(courses[first], courses[other])))
-            pairs[first, other] = ("same title" + (", sounds the same" if agreement >= SAME else ""), agreement)
-    rows = [(song, other, why, agreement) for (song, other), (why, agreement) in sorted(pairs.items())]
+            _, close = pairs.get((first, other), ("", agreement(courses[first], courses[other])))
+            pairs[first, other] = "same title" + (", sounds the same" if close >= SAME_RECORDING else ""), close
+    rows = [(song, other, why, close) for (song, other), (why, close) in sorted(pairs.items())]
     return pd.DataFrame(rows, columns=["song", "other", "why", "agreement"])
 
 
@@ -96,7 +96,7 @@ def bare_title(title: str) -> str:
 
 def _courses(frame: pd.DataFrame) -> dict[str, np.ndarray]:
     """How timbre and harmony move along each song, from its own mean: what encoding leaves as it is."""
-    values = frame[COURSE].to_numpy(np.float64)
+    values = frame[COURSE_COLUMNS].to_numpy(np.float64)
     values = (values - values.mean(axis=0)) / np.maximum(values.std(axis=0), 1e-9)
     parts = {song: values[places] for song, places in frame.groupby("song").indices.items()}
     return {song: part - part.mean(axis=0) for song, part in parts.items()}
@@ -104,7 +104,7 @@ def _courses(frame: pd.DataFrame) -> dict[str, np.ndarray]:
 
 def _neighbours(frame: pd.DataFrame) -> list[tuple[str, str]]:
     """Pairs of songs that are alike on average: only these are looked at closely."""
-    means = frame.groupby("song")[COURSE].mean()
+    means = frame.groupby("song")[COURSE_COLUMNS].mean()
     values = ((means - means.mean()) / means.std(ddof=0).replace(0, 1)).to_numpy()
     search = NearestNeighbors(n_neighbors=min(RIVALS + 1, len(means))).fit(values)
     near = search.kneighbors(values, return_distance=False)
@@ -112,7 +112,7 @@ def _neighbours(frame: pd.DataFrame) -> list[tuple[str, str]]:
     return sorted({tuple(sorted((names[k], names[j]))) for k, row in enumerate(near) for j in row if j != k})
 
 
-def agree(course: np.ndarray, other: np.ndarray) -> float:
+def agreement(course: np.ndarray, other: np.ndarray) -> float:
     """How far two songs rise and fall together: the highest correlation over some lags.
 
     Parameters
@@ -144,7 +144,7 @@ def same_recordings(frame: pd.DataFrame, pairs: pd.DataFrame) -> pd.Series:
     frame : pd.DataFrame
         Clips.
     pairs : pd.DataFrame
-        From `alike`.
+        From `find_duplicates`.
 
     Returns
     -------
@@ -159,7 +159,7 @@ def same_recordings(frame: pd.DataFrame, pairs: pd.DataFrame) -> pd.Series:
     return frame["song"].map(dict(zip(names, first[part], strict=True)))
 
 
-def conflicts(pairs: pd.DataFrame, songs: pd.DataFrame) -> list[str]:
+def conflicting_artists(pairs: pd.DataFrame, songs: pd.DataFrame) -> list[str]:
     """Songs that are one recording under two artists: one label is wrong, and nobody can tell which."""
     artist = songs.set_index("song")["artist"]
     two = pairs["song"].map(artist) != pairs["other"].map(artist)

@@ -16,22 +16,22 @@ import pyarrow.parquet as pq
 
 from soundalike import cli, parallel
 from soundalike.features import musicnn
-from soundalike.features.extraction import fits, noted_in
-from soundalike.features.table import COLUMNS, ORIGINAL, SETTINGS
+from soundalike.features.extraction import is_current, table_notes
+from soundalike.features.table import COLUMNS, FEATURE_SETTINGS, ORIGINAL_NINE
 from soundalike.library.catalogue import GOOD, good_songs, read_songs, songs_folder
 from soundalike.library.errors import SongError, UserError, printable
 from soundalike.library.paths import RECORD, find_songs, table_path
-from soundalike.library.storage import alone, at_work, whole_file
+from soundalike.library.storage import atomic_write, is_locked, locked
 from soundalike.parallel import versions
 
 PART = 128e6  # bytes in a file of the frame, about
-AT_ONCE = 50  # songs' tables in memory: each of hundreds of columns, it takes far more than its numbers
+TABLES_AT_ONCE = 50  # songs' tables in memory: each of hundreds of columns, it takes far more than its numbers
 ROW_GROUP = 8_192  # clips that a reader holds in memory at least
 PICKLE_LIMIT = 1.0  # GB; the notebooks hold several copies of what is in it
 
 LABELS = ["artist", "album", "song"]
 KEYS = ["clip", "start", "silent"]
-EMBEDDED = COLUMNS + musicnn.COLUMNS  # what tables hold if they were asked to
+ALL_COLUMNS = COLUMNS + musicnn.NETWORK_COLUMNS  # what tables hold if they were asked to
 NOTED = "_common_metadata"  # in the frame's folder: what it was made from; readers of Parquet do not take it for data
 
 # The columns of a frame of 2018, and what they are called now. Its RMS was on another scale.
@@ -68,7 +68,7 @@ def load_table(song: str, columns: list[str] = COLUMNS, *, root: Path) -> pa.Tab
     problem = ""
     if table is None:
         problem = "cannot be read"
-    elif table.column_names not in (KEYS + COLUMNS, KEYS + EMBEDDED) or not set(columns) <= set(table.column_names):
+    elif table.column_names not in (KEYS + COLUMNS, KEYS + ALL_COLUMNS) or not set(columns) <= set(table.column_names):
         problem = "has other columns"
     elif bad := [name for name in columns if not np.isfinite(table[name].to_numpy()).all()]:
         problem = f"holds values that are no numbers, in {', '.join(bad[:3])}"
@@ -128,7 +128,7 @@ def write_part(part: Part, *, root: Path, folder: Path, columns: list[str]) -> t
                 continue
             before = [pa.repeat(pa.scalar(label, pa.string()), len(table)) for label in labels]
             tables.append(pa.table([*before, *table.columns], kinds))
-            if len(tables) > AT_ONCE:
+            if len(tables) > TABLES_AT_ONCE:
                 tables = [pa.concat_tables(tables).combine_chunks()]
             if sum(map(len, tables)) >= ROW_GROUP:
                 clips += _flush(tables, writer)
@@ -149,17 +149,17 @@ def _flush(tables: list[pa.Table], writer: pq.ParquetWriter) -> int:
 def fingerprint(songs: pd.DataFrame, embedded: str = "") -> str:
     """What a frame is made from: the labels and samples of its songs, the settings, and what else is in it."""
     rows = songs.sort_values("song")[[*LABELS, "hash"]].to_numpy().tolist()
-    made_from = [rows, SETTINGS, embedded] if embedded else [rows, SETTINGS]
+    made_from = [rows, FEATURE_SETTINGS, embedded] if embedded else [rows, FEATURE_SETTINGS]
     return hashlib.blake2b(json.dumps(made_from).encode(), digest_size=16).hexdigest()
 
 
-def attributes(root: Path) -> dict:
+def frame_notes(root: Path) -> dict:
     """What was noted with the frame that is there.
 
     Returns
     -------
     dict
-        ``made_from`` (see `fingerprint`), ``settings``, ``embedded`` (`musicnn.STAMP` or nothing),
+        ``made_from`` (see `fingerprint`), ``settings``, ``embedded`` (`musicnn.NETWORK_VERSION` or nothing),
         ``versions``, ``songs``, ``clips``, and ``pickled``: what `_end_of` says of its pickle. Empty where
         there is no frame.
     """
@@ -169,15 +169,15 @@ def attributes(root: Path) -> dict:
         return {}
 
 
-def noted_of(root: Path) -> dict:
-    """`attributes` of a frame that is there and was made by the features of today.
+def current_notes(root: Path) -> dict:
+    """`frame_notes` of a frame that is there and was made by the features of today.
 
     Raises
     ------
     UserError
         If there is none, or another code made it.
     """
-    noted = attributes(root)
+    noted = frame_notes(root)
     if not noted:
         raise UserError(f"There is no frame in {printable(root)} yet. Run dataframe_creation.py first.")
     _check_made_by(noted, root / "df_music.parquet")
@@ -186,7 +186,10 @@ def noted_of(root: Path) -> dict:
 
 def _check_made_by(noted: dict, path: Path) -> None:
     """Let no model learn from numbers that today's code would not make, and be known by today's settings."""
-    if noted.get("settings", SETTINGS) != SETTINGS or noted.get("embedded", "") not in ("", musicnn.STAMP):
+    if noted.get("settings", FEATURE_SETTINGS) != FEATURE_SETTINGS or noted.get("embedded", "") not in (
+        "",
+        musicnn.NETWORK_VERSION,
+    ):
         raise UserError(
             f"{printable(path)} was made by other features than those of today. Run feature_extraction.py and "
             "dataframe_creation.py again."
@@ -203,7 +206,7 @@ def _end_of(pickle: Path) -> str:
         return ""
 
 
-def some_songs(root: Path, columns: list[str], clips: int = ROW_GROUP) -> Iterator[pd.DataFrame]:
+def iter_songs(root: Path, columns: list[str], clips: int = ROW_GROUP) -> Iterator[pd.DataFrame]:
     """The frame, or some of its columns, a number of whole songs at a time.
 
     Parameters
@@ -239,7 +242,7 @@ def read_frame(path: Path) -> pd.DataFrame:
     Returns
     -------
     pd.DataFrame
-        As `renew` makes it; of a frame of 2018 only ``artist``, ``silent`` and the nine features,
+        As `update_frame` makes it; of a frame of 2018 only ``artist``, ``silent`` and the nine features,
         for it does not know songs.
 
     Raises
@@ -258,7 +261,7 @@ def read_frame(path: Path) -> pd.DataFrame:
     _check_made_by(frame.attrs, path)
     if set(OF_2018) <= set(frame.columns):
         frame = frame[list(OF_2018)].rename(columns=OF_2018).assign(silent=False).reset_index(drop=True)
-    missing = {"artist", "silent", *ORIGINAL} - set(frame.columns)
+    missing = {"artist", "silent", *ORIGINAL_NINE} - set(frame.columns)
     if missing:
         raise UserError(
             f"{printable(path)} is no frame of music: it lacks {', '.join(sorted(missing)[:5])}. One of 2018 "
@@ -281,19 +284,19 @@ def work(args: argparse.Namespace) -> int:
         return cli.ALL_GOOD
     good = good_songs(root)
     cli.print_note(root)
-    with alone(root):
-        left_out = renew(good, args)
+    with locked(root):
+        left_out = update_frame(good, args)
     cli.print_left_out(left_out)
     if left_out:
         print(f"To make missing tables: {cli.command('feature_extraction.py', root)}, then this again.")
     return cli.LEFT_OUT if left_out else cli.ALL_GOOD
 
 
-def described(good: pd.DataFrame, root: Path) -> tuple[pd.DataFrame, list[str], dict[str, str]]:
+def songs_with_tables(good: pd.DataFrame, root: Path) -> tuple[pd.DataFrame, list[str], dict[str, str]]:
     """The good songs that have a table of today, the columns that all of these have, and why others have none."""
-    notes = (noted_in(song, root) for song in good["song"])  # one at a time: a record is a kilobyte
+    notes = (table_notes(song, root) for song in good["song"])  # one at a time: a record is a kilobyte
     both = [
-        [fits(noted, digest, embed) for embed in (False, True)]
+        [is_current(noted, digest, embed) for embed in (False, True)]
         for noted, digest in zip(notes, good["hash"], strict=True)
     ]
     ready, heard = np.array(both).T
@@ -306,7 +309,7 @@ def described(good: pd.DataFrame, root: Path) -> tuple[pd.DataFrame, list[str], 
             f"Of {len(songs):,} songs, {int(heard.sum()):,} have musicnn's numbers, so the frame does without. For the "
             f"others: {cli.command('feature_extraction.py', root)} --embeddings musicnn, then this again."
         )
-    return songs, EMBEDDED if heard[ready].all() else COLUMNS, left_out
+    return songs, ALL_COLUMNS if heard[ready].all() else COLUMNS, left_out
 
 
 def is_up_to_date(root: Path, made_from: str, small: bool) -> bool:
@@ -314,30 +317,30 @@ def is_up_to_date(root: Path, made_from: str, small: bool) -> bool:
 
     The pickle is replaced first: if it is not the one that was noted, a run was killed in between.
     """
-    noted = attributes(root)
+    noted = frame_notes(root)
     if noted.get("made_from") != made_from or small != bool(noted["pickled"]):
         return False
     return noted["pickled"] == _end_of(root / "df_music.pkl")
 
 
-def renew(good: pd.DataFrame, args: argparse.Namespace) -> dict[str, str]:
+def update_frame(good: pd.DataFrame, args: argparse.Namespace) -> dict[str, str]:
     """Gather the tables of good songs and write the frame, if it is out of date; returns what is not in it, and why."""
     root = args.data
-    songs, columns, left_out = described(good, root)
-    embedded = musicnn.STAMP if columns == EMBEDDED else ""
+    songs, columns, left_out = songs_with_tables(good, root)
+    embedded = musicnn.NETWORK_VERSION if columns == ALL_COLUMNS else ""
     size = 4e-9 * len(columns) * int(songs["clips"].sum())  # GB, labels left out
     small = size <= args.pickle_limit
     if is_up_to_date(root, fingerprint(songs, embedded), small):
         print(f"{printable(root / 'df_music.parquet')} is up to date: {cli.counted(len(songs), 'song')}.")
         return left_out
-    with whole_file(root / "df_music.parquet") as folder:
+    with atomic_write(root / "df_music.parquet") as folder:
         folder.mkdir()
         clips, unusable = gather(songs, columns, folder, args)
         left_out |= unusable
         songs = songs[~songs["song"].isin(left_out)]
         if songs.empty:
             raise UserError(f"No table is usable; the first: {next(iter(left_out.values()))}")
-        noted = {"made_from": fingerprint(songs, embedded), "settings": SETTINGS, "embedded": embedded}
+        noted = {"made_from": fingerprint(songs, embedded), "settings": FEATURE_SETTINGS, "embedded": embedded}
         finish(folder, root, noted | {"versions": versions(), "songs": len(songs), "clips": clips}, small)
     print(
         f"{cli.counted(clips, 'clip')} of {cli.counted(len(songs), 'song')} by "
@@ -372,15 +375,15 @@ def finish(folder: Path, root: Path, noted: dict, pickled: bool) -> None:
     pickle = root / "df_music.pkl"
 
     def note(end: str) -> None:
-        attributes = {"PANDAS_ATTRS": json.dumps(noted | {"pickled": end})}
+        frame_notes = {"PANDAS_ATTRS": json.dumps(noted | {"pickled": end})}
         kinds = pq.read_schema(next(folder.glob("part-*.parquet")))
-        pq.write_metadata(kinds.with_metadata(attributes), folder / NOTED)
+        pq.write_metadata(kinds.with_metadata(frame_notes), folder / NOTED)
 
     if not pickled:
         note("")
         pickle.unlink(missing_ok=True)
         return
-    with whole_file(pickle) as path:  # it takes its place before the folder does
+    with atomic_write(pickle) as path:  # it takes its place before the folder does
         frame = pd.read_parquet(folder)
         frame.attrs = noted
         frame.to_pickle(path)
@@ -402,8 +405,8 @@ def status(root: Path) -> list[str]:
         table = read_songs(root)
         good = int(table["status"].isin(GOOD).sum())
         lines.append(f"songs.csv:  {good:,} good, {len(table) - good:,} left out, when it was last written")
-    noted = attributes(root)
+    noted = frame_notes(root)
     if noted:
         lines.append(f"frame:      {noted['songs']:,} songs, {noted['clips']:,} clips")
-    lines.append("A run is at work here now." if at_work(root) else "Nothing is at work here now.")
+    lines.append("A run is at work here now." if is_locked(root) else "Nothing is at work here now.")
     return lines

@@ -154,7 +154,7 @@ def folds(
         learn, test = _sides(frame, part[~part["artist"].isin(gone)])
         if len(test):
             dealt.append((learn, test))
-    check(frame, dealt, by=by)
+    check_folds(frame, dealt, by=by)
     return dealt
 
 
@@ -165,7 +165,7 @@ def _sides(frame: pd.DataFrame, songs: pd.DataFrame) -> tuple[np.ndarray, np.nda
     return np.flatnonzero(~tested & ~heard), np.flatnonzero(tested)
 
 
-def check(frame: pd.DataFrame, dealt: list[tuple[np.ndarray, np.ndarray]], *, by: str) -> None:
+def check_folds(frame: pd.DataFrame, dealt: list[tuple[np.ndarray, np.ndarray]], *, by: str) -> None:
     """See for ourselves that folds are fair, whoever dealt them.
 
     Raises

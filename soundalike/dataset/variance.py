@@ -8,7 +8,7 @@ from sklearn.preprocessing import StandardScaler
 from soundalike.features.table import CLIP_COLUMNS, FEATURES, columns
 
 
-def separation(frame: pd.DataFrame, names: list[str]) -> pd.Series:
+def effect_size(frame: pd.DataFrame, names: list[str]) -> pd.Series:
     """How far features separate the artists: epsilon squared, of song means.
 
     The part of the variance between songs that lies between artists, less what chance would put
@@ -38,7 +38,7 @@ def separation(frame: pd.DataFrame, names: list[str]) -> pd.Series:
     return (1 - within / total.where(total > 0)).dropna().sort_values(ascending=False)
 
 
-def shares(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+def variance_components(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     """Where the variance of features lies: the sum of squares over all clips, taken apart.
 
     Parameters
@@ -68,7 +68,7 @@ def shares(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     return table.div(total.where(total > 0), axis=0).dropna()
 
 
-def kinship(frame: pd.DataFrame) -> pd.DataFrame:
+def family_correlation(frame: pd.DataFrame) -> pd.DataFrame:
     """How much families of features say the same: the mean strength of correlation between their columns.
 
     Parameters

@@ -13,7 +13,7 @@ import time
 
 from soundalike import cli
 from soundalike.dataset import splits
-from soundalike.dataset.frame import noted_of
+from soundalike.dataset.frame import current_notes
 from soundalike.evaluation import crossval, metrics
 from soundalike.library.errors import printable
 from soundalike.models import classifiers, saving
@@ -23,7 +23,7 @@ from soundalike.models.on_disk import OnDisk
 def work(args: argparse.Namespace) -> int:
     """Compare, choose, train and save."""
     root, started = args.data, time.monotonic()
-    noted = noted_of(root)
+    noted = current_notes(root)
     cli.print_note(root)
     features = OnDisk(root)
     frame, too_few = splits.comparable(features.labels(), leave_out=True)

@@ -20,15 +20,17 @@ from soundalike.audio.decoding import SAMPLE_RATE
 from soundalike.features.quiet_keras import import_keras
 from soundalike.library.errors import UserError
 
-RATE = 16_000  # Hz; this and the next three are as the networks were trained
-N_FFT = 512  # samples in a frame: 32 ms
-HOP_LENGTH = 256  # samples from one frame to the next: 16 ms
-N_MELS = 96
+INPUT_RATE = 16_000  # Hz; this and the next three are as the networks were trained
+INPUT_N_FFT = 512  # samples in a frame: 32 ms
+INPUT_HOP = 256  # samples from one frame to the next: 16 ms
+INPUT_MELS = 96
 
 NAMES = ("musicnn",)  # of what can be asked for
-VERSION = "0.1.0"
-STAMP = f"musicnn {VERSION}, 1"  # what tables are known by: raise its end when a number would come out otherwise
-INSTALL = f".venv/bin/pip install --no-deps musicnn=={VERSION}"
+PACKAGE_VERSION = "0.1.0"
+NETWORK_VERSION = (
+    f"musicnn {PACKAGE_VERSION}, 1"  # what tables are known by: raise its end when a number would come out otherwise
+)
+INSTALL = f".venv/bin/pip install --no-deps musicnn=={PACKAGE_VERSION}"
 
 TAGS = {
     "mtt": (
@@ -57,7 +59,7 @@ FRONT = ("conv2d", "conv2d_1", "conv2d_2", "conv2d_3", "conv2d_4")  # the convol
 POOLED, HIDDEN = 753, 200  # numbers in the means of all layers over time, and in the last layer but one
 
 TAG_COLUMNS = {f"musicnn_{net}_{tag.lower().replace(' ', '_')}": tag for net, tags in TAGS.items() for tag in tags}
-COLUMNS = [
+NETWORK_COLUMNS = [
     column
     for net in TAGS
     for column in (
@@ -67,10 +69,10 @@ COLUMNS = [
     )
 ]
 
-LAST = [column for column in COLUMNS if "_mean_" not in column]  # what is nearest to their answer
+LAST_COLUMNS = [column for column in NETWORK_COLUMNS if "_mean_" not in column]  # what is nearest to their answer
 
 # For people.
-MEANINGS = {
+NETWORK_MEANINGS = {
     "musicnn_mtt_mean_001": f"mean over time of each of its layers ({POOLED} of each network)",
     "musicnn_mtt_hidden_001": f"last layer but one ({HIDDEN} of each)",
     "musicnn_mtt_guitar": "how surely it would tag the clip so (0 to 1; 50 tags of each)",
@@ -90,9 +92,9 @@ def spectrograms(y: np.ndarray) -> np.ndarray:
     np.ndarray [shape=(clips, frames, N_MELS), dtype=float32]
         Logarithms of mel power.
     """
-    y = librosa.resample(y, orig_sr=SAMPLE_RATE, target_sr=RATE)
+    y = librosa.resample(y, orig_sr=SAMPLE_RATE, target_sr=INPUT_RATE)
     mel = librosa.feature.melspectrogram(
-        y=y, sr=RATE, n_fft=N_FFT, hop_length=HOP_LENGTH, n_mels=N_MELS, pad_mode="reflect"
+        y=y, sr=INPUT_RATE, n_fft=INPUT_N_FFT, hop_length=INPUT_HOP, n_mels=INPUT_MELS, pad_mode="reflect"
     )
     return np.log10(10_000 * mel + 1).transpose(0, 2, 1)
 
@@ -112,7 +114,7 @@ def embed(y: np.ndarray) -> np.ndarray:
     Raises
     ------
     UserError
-        If the weights are not there, or are not those of `VERSION`.
+        If the weights are not there, or are not those of `PACKAGE_VERSION`.
     """
     seen = spectrograms(y)
     return np.concatenate([network(net).predict_on_batch(seen) for net in TAGS], axis=1)
@@ -155,7 +157,7 @@ def network(net: str) -> Any:
     saved = weights(net)
     # Where normalisation turns a channel upside down, its highest value comes from its lowest.
     sides = [np.where(saved[f"batch_normalization_{n + 1}/gamma"] < 0, -1, 1) for n in range(5)]
-    model = build(sides)
+    model = build_network(sides)
     for layer in model.layers:
         if not layer.weights:
             continue
@@ -166,7 +168,7 @@ def network(net: str) -> Any:
     return model
 
 
-def build(sides: list[np.ndarray]) -> Any:
+def build_network(sides: list[np.ndarray]) -> Any:
     """The network without weights; its layers are called as in the published files.
 
     A spectrogram is looked at for timbres (7 frames of some pitches) and for rhythms (half a second to
@@ -195,7 +197,7 @@ def build(sides: list[np.ndarray]) -> Any:
             number + 1, layers.Conv1D(64, 7, padding="same", activation="relu", name=f"conv2d_{number}")(x)
         )
 
-    seen = keras.Input((None, N_MELS))
+    seen = keras.Input((None, INPUT_MELS))
     image = normalise(0, ops.expand_dims(seen, -1))
     wide = layers.ZeroPadding2D((3, 0))(image)
     timbres = [look(0, wide, (7, 38), "valid"), look(1, wide, (7, 67), "valid")]
@@ -219,7 +221,7 @@ def weights(net: str) -> dict[str, np.ndarray]:
     Raises
     ------
     UserError
-        See `check`.
+        See `check_weights`.
     """
     path = _find(net)
     import_keras()  # which keeps TensorFlow quiet
@@ -230,7 +232,7 @@ def weights(net: str) -> dict[str, np.ndarray]:
     return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map() if "/" in name}
 
 
-def check() -> None:
+def check_weights() -> None:
     """See that the weights are there and whole, before anything begins.
 
     Raises
@@ -257,7 +259,7 @@ def _find(net: str) -> Path:
         found = error.strerror
     if found != wanted:
         raise UserError(
-            f"The weights in {path} are not those of musicnn {VERSION}: another version, or damaged. To have them "
+            f"The weights in {path} are not those of musicnn {PACKAGE_VERSION}: another version, or damaged. To have them "
             f"anew: {INSTALL} --force-reinstall."
         )
     return path

@@ -6,11 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from soundalike.audio.decoding import (
-    CLIP_SECONDS,
-    SAMPLE_RATE,
-    SILENCE_DBFS,
-)
+from soundalike.audio.decoding import CLIP_SECONDS, SAMPLE_RATE, SILENCE_DBFS
 from soundalike.features import musicnn, spectra
 from soundalike.features.spectra import DYNAMIC_RANGE, HOP_LENGTH, N_FFT, N_MELS, ROLLOFF
 
@@ -109,10 +105,10 @@ UNITS = {column: feature.unit for name, feature in FAMILIES.items() for column i
 # but where sound falls to the least power that librosa knows.
 LOUDNESS = [*columns("rms"), "mfcc_01_mean"]
 # The nine features of 2018.
-ORIGINAL = ["tempo", *(f"{name}_{each}" for name in ("rms", "zcr", "centroid", "rolloff") for each in BOTH)]
+ORIGINAL_NINE = ["tempo", *(f"{name}_{each}" for name in ("rms", "zcr", "centroid", "rolloff") for each in BOTH)]
 # A table made with other settings is out of date, and a model made from it does not fit. Raise the
 # version when a feature would come out otherwise under the same name.
-SETTINGS = {
+FEATURE_SETTINGS = {
     "version": 2,
     "sample_rate": SAMPLE_RATE,
     "clip_seconds": CLIP_SECONDS,
@@ -139,5 +135,5 @@ def print_columns() -> None:
     print(
         "With --embeddings musicnn also, of the networks that learned from MagnaTagATune (mtt) and Million Song (msd):"
     )
-    for name, meaning in musicnn.MEANINGS.items():
+    for name, meaning in musicnn.NETWORK_MEANINGS.items():
         print(f"{name:20}  {meaning}")

@@ -8,7 +8,7 @@ import pandas as pd
 
 from soundalike.library.errors import UserError, printable
 from soundalike.library.paths import RECORD, clip_folder
-from soundalike.library.storage import whole_file
+from soundalike.library.storage import atomic_write
 
 GOOD = ("ok", "damaged")  # the statuses of songs that are used
 # The columns of songs.csv and the type each is read back as.
@@ -44,7 +44,7 @@ def read_record(root: Path, song: str) -> dict | None:
 
 def keep_songs_folder(root: Path, songs: Path) -> None:
     """Note in songs.txt where the songs of this library lie."""
-    with whole_file(root / "songs.txt") as path:
+    with atomic_write(root / "songs.txt") as path:
         path.write_bytes(os.fsencode(songs))
 
 
@@ -61,7 +61,7 @@ def write_songs(root: Path, rows: list[dict] | pd.DataFrame) -> None:
     table = pd.DataFrame(rows, columns=list(SONG_COLUMNS)).sort_values("song", kind="stable")
     whole = [name for name, kind in SONG_COLUMNS.items() if kind is int]
     table[whole] = table[whole].astype("Int64")  # integers that may be missing
-    with whole_file(root / "songs.csv") as path:
+    with atomic_write(root / "songs.csv") as path:
         table.to_csv(path, index=False, encoding="utf-8", lineterminator="\n", chunksize=1000)
 
 

@@ -56,10 +56,10 @@ MAX_NAME = 255  # bytes in one part of a path, on most file systems
 def default_root() -> Path:
     """The root that is used when none is named: the variable MUSIC_DATA, else ``data`` here."""
     named = os.environ.get("MUSIC_DATA")
-    return resolved(named) if named else Path(__file__).resolve().parent.parent.parent / "data"
+    return resolve(named) if named else Path(__file__).resolve().parent.parent.parent / "data"
 
 
-def resolved(text: str) -> Path:
+def resolve(text: str) -> Path:
     """A path from the root of the disk, ``~`` being the home folder."""
     try:
         return Path(text).expanduser().resolve()

@@ -22,7 +22,7 @@ CANNOT_LOCK = (errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP)  # w
 
 
 @contextlib.contextmanager
-def whole_file(target: Path, room: Path | None = None) -> Iterator[Path]:
+def atomic_write(target: Path, room: Path | None = None) -> Iterator[Path]:
     """Give a path to write to; what was written there replaces the target when all went well.
 
     Parameters
@@ -30,7 +30,7 @@ def whole_file(target: Path, room: Path | None = None) -> Iterator[Path]:
     target : Path
         The file or folder that is to be.
     room : Path, optional
-        A folder on the same file system for the unfinished work, where `alone` finds what a killed
+        A folder on the same file system for the unfinished work, where `locked` finds what a killed
         run leaves; by default the target's own folder.
 
     Yields
@@ -61,7 +61,7 @@ def whole_file(target: Path, room: Path | None = None) -> Iterator[Path]:
         shutil.rmtree(workshop, ignore_errors=True)
 
 
-def check_own(root: Path) -> None:
+def check_ownership(root: Path) -> None:
     """Refuse a root where a user's own files lie in the way.
 
     Raises
@@ -89,7 +89,7 @@ def _is_our_table(path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def alone(root: Path, *, wait: bool = False) -> Iterator[None]:
+def locked(root: Path, *, wait: bool = False) -> Iterator[None]:
     """Keep other runs from writing below a root, and remove what a killed one left half done there.
 
     Parameters
@@ -133,7 +133,7 @@ def alone(root: Path, *, wait: bool = False) -> Iterator[None]:
         lock.release()
 
 
-def at_work(root: Path) -> bool:
+def is_locked(root: Path) -> bool:
     """Whether another run is writing below a root."""
     lock = FileLock(root / LOCK)
     try:

@@ -30,7 +30,7 @@ from threadpoolctl import threadpool_limits
 
 from soundalike.dataset.splits import SEED, folds
 from soundalike.features import musicnn
-from soundalike.features.table import CLIP_COLUMNS, COLUMNS, ORIGINAL, columns
+from soundalike.features.table import CLIP_COLUMNS, COLUMNS, ORIGINAL_NINE, columns
 from soundalike.models.networks import dense_net, is_network, listening_net
 from soundalike.models.on_disk import OnDisk, fit_discriminant, is_discriminant
 
@@ -82,7 +82,7 @@ def models(*, listening: bool = False, embedded: bool = False) -> dict[str, Reci
     for name, recipe in (classics | {"Keras dense net": Recipe(dense_net(), inner=1)}).items():
         # The network of 2018 was not calibrated either, and to train one takes seconds however small it is.
         table[f"2018 nine: {name}"] = recipe._replace(
-            columns=ORIGINAL, inner=0 if is_network(recipe.estimator) else recipe.inner
+            columns=ORIGINAL_NINE, inner=0 if is_network(recipe.estimator) else recipe.inner
         )
         table[name] = recipe
     table |= {
@@ -105,9 +105,9 @@ def models(*, listening: bool = False, embedded: bool = False) -> dict[str, Reci
     if embedded:
         of_songs, of_clips = table["songs: all features"], table["linear discriminant"]
         table |= {
-            "musicnn: linear discriminant": of_clips._replace(columns=musicnn.LAST),
-            "songs: musicnn": of_songs._replace(columns=musicnn.COLUMNS),
-            "songs: all features and musicnn": of_songs._replace(columns=OF_SONGS + musicnn.COLUMNS),
+            "musicnn: linear discriminant": of_clips._replace(columns=musicnn.LAST_COLUMNS),
+            "songs: musicnn": of_songs._replace(columns=musicnn.NETWORK_COLUMNS),
+            "songs: all features and musicnn": of_songs._replace(columns=OF_SONGS + musicnn.NETWORK_COLUMNS),
         }
     if listening:
         table["Keras listening net"] = Recipe(listening_net(), columns=[], inner=1, clips_per_song=24)

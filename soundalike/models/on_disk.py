@@ -16,7 +16,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from soundalike.dataset.frame import LABELS, some_songs
+from soundalike.dataset.frame import LABELS, iter_songs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +49,7 @@ class OnDisk:
             ``artist``, ``song`` and the features, under the index of ``clips``.
         """
         rows, start = clips["row"].to_numpy(), 0
-        for some in some_songs(self.root, ["song", *columns]):
+        for some in iter_songs(self.root, ["song", *columns]):
             own = slice(*np.searchsorted(rows, [start, start + len(some)]))
             if own.start < own.stop:
                 artists = clips["artist"].to_numpy()[own]

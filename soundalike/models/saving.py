@@ -13,10 +13,10 @@ import skops.io
 from soundalike.evaluation.metrics import with_interval
 from soundalike.features import musicnn
 from soundalike.features.quiet_keras import import_keras
-from soundalike.features.table import COLUMNS, SETTINGS
+from soundalike.features.table import COLUMNS, FEATURE_SETTINGS
 from soundalike.library.catalogue import read_songs
 from soundalike.library.errors import UserError, printable
-from soundalike.library.storage import alone, whole_file
+from soundalike.library.storage import atomic_write, locked
 from soundalike.models.classifiers import Model, Sounds, artists_of, average_temperature, averaged, cooled
 from soundalike.models.networks import is_network, with_ear
 from soundalike.parallel import versions
@@ -97,8 +97,8 @@ def save(
         "members": [{"file": file} | _settings_of(member) for file, member in zip(files, members, strict=True)],
         "classes": members[0].classes,
         "features": COLUMNS,
-        "settings": SETTINGS,
-        "embedded": musicnn.STAMP if _used(members).intersection(musicnn.COLUMNS) else "",
+        "settings": FEATURE_SETTINGS,
+        "embedded": musicnn.NETWORK_VERSION if _used(members).intersection(musicnn.NETWORK_COLUMNS) else "",
         "versions": versions(),
         "commit": _commit(),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -107,7 +107,7 @@ def save(
         "none_below": none_below,
         "songs": {song: hashes.get(song, "") for song in sorted(trained_on["song"].unique())},
     }
-    with alone(root, wait=True), whole_file(root / "model") as folder:
+    with locked(root, wait=True), atomic_write(root / "model") as folder:
         folder.mkdir()
         for file, member in zip(files, members, strict=True):
             if is_network(member.estimator):
@@ -195,7 +195,7 @@ def load(root: Path) -> Saved:
     try:
         problems = mismatches(info)
         if info.get("embedded"):
-            musicnn.check()
+            musicnn.check_weights()
         members = [
             Model(None, info["classes"], **{key: row[key] for key in row if key != "file"}) for row in info["members"]
         ]
@@ -228,18 +228,18 @@ def _load_estimator(path: Path) -> Any:
 def mismatches(info: dict) -> list[str]:
     """How a saved model differs from what the code here would make: each in words."""
     problems = []
-    used = {name for row in info["members"] for name in row["columns"] or []} - set(musicnn.COLUMNS)
+    used = {name for row in info["members"] for name in row["columns"] or []} - set(musicnn.NETWORK_COLUMNS)
     missing, extra = (used | set(info["features"])) - set(COLUMNS), set(COLUMNS) - set(info["features"])
-    if info.get("embedded", "") not in ("", musicnn.STAMP):
-        problems.append(f"musicnn was {info['embedded']}, is {musicnn.STAMP}")
+    if info.get("embedded", "") not in ("", musicnn.NETWORK_VERSION):
+        problems.append(f"musicnn was {info['embedded']}, is {musicnn.NETWORK_VERSION}")
     if missing:
         problems.append(f"it needs features that are no longer made ({', '.join(sorted(missing)[:5])})")
     if extra:
         problems.append(f"it does not know the features {', '.join(sorted(extra)[:5])}")
     if not missing and not extra and info["features"] != COLUMNS:
         problems.append("it knows the features in another order")
-    for key in SETTINGS.keys() | info["settings"].keys():
-        before, now = info["settings"].get(key), SETTINGS.get(key)
+    for key in FEATURE_SETTINGS.keys() | info["settings"].keys():
+        before, now = info["settings"].get(key), FEATURE_SETTINGS.get(key)
         if key != "columns" and before != now:
             problems.append(f"{key} was {before}, is {now}")
     for library in {"keras" if row["file"].endswith(".keras") else "scikit-learn" for row in info["members"]}:

@@ -16,10 +16,10 @@ from soundalike import cli, parallel
 from soundalike.library.catalogue import good_songs
 from soundalike.library.errors import SongError, UserError, printable
 from soundalike.library.paths import find_songs, suffixed
-from soundalike.library.storage import whole_file
+from soundalike.library.storage import atomic_write
 from soundalike.models.saving import Saved, load
 from soundalike.report import plots
-from soundalike.report.verdict import Heard, Verdict, hear, judge
+from soundalike.report.verdict import DecodedSong, Verdict, answer, decode
 
 CSV_COLUMNS = [
     *("song", "artist", "nearest", "probability", "next"),
@@ -33,19 +33,19 @@ def work(args: argparse.Namespace) -> int:
     files = {kind: path for kind, path in (("csv", args.csv), ("json", args.json)) if path}
     quiet = cli.STDOUT in files.values()
     cli.check_writable(*files.values())
-    songs, problems = find(args.songs)
+    songs, problems = find_files(args.songs)
     rows = {path: {"problem": reason} for path, reason in problems.items()}
-    draw = _painter(args.plot, saved) if args.plot else None
+    draw = _picture_writer(args.plot, saved) if args.plot else None
     if not quiet:
         cli.print_note(args.data)
-    filed = {} if quiet else artists_here(args.data)
+    filed = {} if quiet else filed_artists(args.data)
     try:
         sound = saved.listens or bool(args.plot)
-        for path, outcome in listen(list(songs), args, keep_sound=sound, embed=saved.embeds):
+        for path, outcome in decode_all(list(songs), args, keep_sound=sound, embed=saved.embeds):
             if isinstance(outcome, SongError):
                 rows[path] = {"problem": str(outcome)}
                 continue
-            verdict = judge(outcome, saved)
+            verdict = answer(outcome, saved)
             rows[path] = verdict.as_dict() | (verdict.in_full() if args.json else {}) | {"problem": ""}
             if draw:
                 draw(songs[path], outcome, verdict)
@@ -57,7 +57,7 @@ def work(args: argparse.Namespace) -> int:
         kept = {kind: path for kind, path in files.items() if path != cli.STDOUT}
         return _stop(rows, len(songs) + len(problems), kept, saved)
     for kind, path in files.items():
-        write(kind, rows, saved, path)
+        write_answers(kind, rows, saved, path)
     failed = {str(path): row["problem"] for path, row in rows.items() if row["problem"]}
     if not quiet:
         where = f": see {printable(next(iter(files.values())))}" if files else ""
@@ -80,7 +80,7 @@ def _beside(verdict: Verdict, artist: str | None) -> str:
     return f"\n  In your library it is by {printable(artist)}{unknown}."
 
 
-def artists_here(root: Path) -> dict[str, str]:
+def filed_artists(root: Path) -> dict[str, str]:
     """The artist of each song of the library, by the hash of its sound."""
     try:
         songs = good_songs(root)
@@ -93,7 +93,7 @@ def _stop(rows: dict[Path, dict], count: int, files: dict[str, Path], saved: Sav
     """Keep what is done, but replace no whole table with a part of one."""
     parts = {kind: path.with_suffix(f".part.{kind}") for kind, path in files.items()}
     for kind, path in parts.items():
-        write(kind, rows, saved, path)
+        write_answers(kind, rows, saved, path)
     where = f"; they are in {', '.join(map(printable, parts.values()))}" if parts else ""
     print(f"\nStopped after {len(rows)} of {cli.counted(count, 'song')}{where}.", file=sys.stderr)
     return cli.STOPPED
@@ -104,7 +104,7 @@ def _name(path: Path) -> str:
     return str(path).encode(errors="backslashreplace").decode()
 
 
-def find(named: list[Path]) -> tuple[dict[Path, str], dict[Path, str]]:
+def find_files(named: list[Path]) -> tuple[dict[Path, str], dict[Path, str]]:
     """What is to be judged (path -> a short name, its own), and what cannot be (path -> why)."""
     songs: dict[Path, str] = {}
     failed: dict[Path, str] = {}
@@ -124,35 +124,37 @@ def find(named: list[Path]) -> tuple[dict[Path, str], dict[Path, str]]:
     return songs, failed
 
 
-def listen(songs: list[Path], args: argparse.Namespace, **needed: Any) -> Iterator[tuple[Path, Heard | SongError]]:
-    """Listen to songs, as `hear` does: one alone here, at once; several in worker processes."""
+def decode_all(
+    songs: list[Path], args: argparse.Namespace, **needed: Any
+) -> Iterator[tuple[Path, DecodedSong | SongError]]:
+    """Listen to songs, as `decode` does: one alone here, at once; several in worker processes."""
     if len(songs) != 1 or args.scheduler:
-        function, names = functools.partial(hear, **needed), list(map(str, songs))
+        function, names = functools.partial(decode, **needed), list(map(str, songs))
         for name, outcome in parallel.run(function, names, label="Listening", jobs=args.jobs, scheduler=args.scheduler):
             yield Path(name), outcome
         return
     try:
-        yield songs[0], hear(songs[0], **needed)
+        yield songs[0], decode(songs[0], **needed)
     except SongError as error:
         yield songs[0], error
 
 
-def _painter(folder: Path, saved: Saved) -> Callable[[str, Heard, Verdict], None]:
+def _picture_writer(folder: Path, saved: Saved) -> Callable[[str, DecodedSong, Verdict], None]:
     """A function that draws a song's verdict into a folder."""
     pass  # matplotlib takes a second, and few ask for pictures
 
     plots.use_style()
     colours = plots.artist_colours(saved.info["classes"])
 
-    def draw(name: str, heard: Heard, verdict: Verdict) -> None:
+    def draw(name: str, heard: DecodedSong, verdict: Verdict) -> None:
         figure = plots.verdict(name, verdict, heard.sounds, colours)
-        with whole_file(folder / suffixed(name, ".png")) as path:
+        with atomic_write(folder / suffixed(name, ".png")) as path:
             figure.savefig(path)
 
     return draw
 
 
-def write(kind: str, songs: dict[Path, dict], saved: Saved, path: Path) -> None:
+def write_answers(kind: str, songs: dict[Path, dict], saved: Saved, path: Path) -> None:
     """Write a row for each song as ``csv`` or ``json`` to a file, or print them."""
     rows = [{"song": _name(song)} | songs[song] for song in sorted(songs)]
     if kind == "json":
@@ -167,5 +169,5 @@ def write(kind: str, songs: dict[Path, dict], saved: Saved, path: Path) -> None:
         lines = text.splitlines()
         print("\n".join(printable(line, limit=10_000) for line in lines) if sys.stdout.isatty() else text[:-1])
         return
-    with whole_file(path) as target:
+    with atomic_write(path) as target:
         target.write_text(text, encoding="utf-8")

@@ -13,7 +13,7 @@ from nbformat.sign import NotebookNotary
 
 from soundalike.__main__ import HERE
 from soundalike.library.errors import UserError, printable
-from soundalike.library.storage import alone, whole_file
+from soundalike.library.storage import atomic_write, locked
 
 # A page for reading: without code, which the notebook beside it holds, and without calls to the network.
 WITHOUT_CODE = {"exclude_input": True, "exclude_input_prompt": True, "exclude_output_prompt": True}
@@ -43,7 +43,7 @@ def run_notebook(name: str, root: Path, *, full: bool = False) -> None:
         try:
             running.result()
         except KeyboardInterrupt:
-            _end(client.km.provisioner.pid)  # type: ignore[union-attr]  # there is one while it runs
+            _kill_kernel(client.km.provisioner.pid)  # type: ignore[union-attr]  # there is one while it runs
             raise
         except DeadKernelError:
             raise UserError(
@@ -55,7 +55,7 @@ def run_notebook(name: str, root: Path, *, full: bool = False) -> None:
                 raise
             earlier = " The model in it is of an earlier run." if (root / "model").exists() else ""
             raise UserError(f"{name}.ipynb could not go on. {error.evalue}{earlier}") from None
-    with alone(root, wait=True), whole_file(root / "report" / f"{name}.ipynb") as path:
+    with locked(root, wait=True), atomic_write(root / "report" / f"{name}.ipynb") as path:
         path.write_text(nbformat.writes(book), encoding="utf-8")
     NotebookNotary().sign(book)  # made here a moment ago: Jupyter may show its players and live figures
     write_page(name, root)
@@ -76,11 +76,11 @@ def write_page(name: str, root: Path) -> None:
     lines = [line for cell in book.cells if cell.cell_type == "markdown" for line in cell.source.splitlines()]
     title = next((line.removeprefix("# ") for line in lines if line.startswith("# ")), name)
     page, _ = PAGES.from_notebook_node(book, {"metadata": {"name": title}})  # what a browser calls the page
-    with alone(root, wait=True), whole_file(executed.with_suffix(".html")) as path:
+    with locked(root, wait=True), atomic_write(executed.with_suffix(".html")) as path:
         path.write_text(page, encoding="utf-8")
 
 
-def _end(kernel: int) -> None:
+def _kill_kernel(kernel: int) -> None:
     """End a kernel at once, however deep in a fit it is, with the processes it started."""
     if os.name == "posix":
         os.killpg(kernel, signal.SIGKILL)  # each kernel leads a group of its own

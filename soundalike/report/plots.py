@@ -55,7 +55,7 @@ def use_style() -> None:
     warnings.filterwarnings("ignore", message="Glyph .* missing from font")
 
 
-def plain(name: str) -> str:
+def markdown_safe(name: str) -> str:
     """A name as it may stand in Markdown: none of its characters is taken for markup or HTML."""
     return "".join(c if c.isalnum() or c == " " else f"&#{ord(c)};" for c in printable(name))
 
@@ -150,7 +150,7 @@ def song_map(songs: pd.DataFrame, colours: dict[str, tuple]) -> None:
     Parameters
     ----------
     songs : pd.DataFrame
-        From `index.plane`.
+        From `index.map_positions`.
     colours : dict of str to tuple
         From `artist_colours`; songs of artists who are not in it are grey.
     """
@@ -183,7 +183,7 @@ def song_map(songs: pd.DataFrame, colours: dict[str, tuple]) -> None:
     ax.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, ncols=1 + len(colours) // 30)
     live.update_xaxes(showticklabels=False, title="no unit: near means alike")
     live.update_yaxes(showticklabels=False, title="no unit: near means alike")
-    show(still, live)
+    show_figure(still, live)
 
 
 def in_space(clips: pd.DataFrame, labels: dict[str, str], colours: dict[str, tuple]) -> None:
@@ -216,7 +216,7 @@ def in_space(clips: pd.DataFrame, labels: dict[str, str], colours: dict[str, tup
     ax.legend(loc="upper left", bbox_to_anchor=(1.08, 0.9), markerscale=2, frameon=False, ncols=1 + len(colours) // 25)
     live.update_scenes({f"{axis}axis_title_text": label for axis, label in zip("xyz", labels.values(), strict=True)})
     live.update_layout(legend_itemsizing="constant", scene_camera_eye={"x": 1.6, "y": 1.6, "z": 0.9})
-    show(still, live)
+    show_figure(still, live)
 
 
 def _rgb(colour: tuple) -> str:
@@ -224,11 +224,11 @@ def _rgb(colour: tuple) -> str:
 
 
 def enable_live_figures() -> None:
-    """Bring along, once for a notebook, what makes `show` answer to a pointer without a network."""
+    """Bring along, once for a notebook, what makes `show_figure` answer to a pointer without a network."""
     display({"text/html": f"<script>{get_plotlyjs()}</script>", "text/plain": "live figures"}, raw=True)
 
 
-def show(still: Figure, live: go.Figure) -> None:
+def show_figure(still: Figure, live: go.Figure) -> None:
     """Show a figure that answers to a pointer, and where that cannot be, its still."""
     page = live.to_html(include_plotlyjs=False, full_html=False, config={"displaylogo": False})
     display({"image/png": _png(still), "text/html": page, "text/plain": "a figure"}, raw=True)
@@ -241,7 +241,7 @@ def _png(figure: Figure) -> str:
     return base64.b64encode(picture.getvalue()).decode()
 
 
-def middle(root: Path, song: str, clips: int) -> tuple[np.ndarray, float]:
+def middle_of(root: Path, song: str, clips: int) -> tuple[np.ndarray, float]:
     """The sound of so many clips in the middle of a song, and where it starts (s); empty if its clips are gone."""
     paths = clip_paths(root, song)
     start = max(len(paths) - clips, 0) // 2
@@ -249,21 +249,25 @@ def middle(root: Path, song: str, clips: int) -> tuple[np.ndarray, float]:
     return np.concatenate(sounds or [np.zeros(0, np.float32)]), float(CLIP_SECONDS * start)
 
 
-def listen(root: Path, song: str, clips: int = 3) -> None:
+def show_player(root: Path, song: str, clips: int = 3) -> None:
     """Show a player for the middle of a song, or say that its clips are gone."""
-    sound, _ = middle(root, song, clips)
+    sound, _ = middle_of(root, song, clips)
     if len(sound):
         display(Audio(sound, rate=SAMPLE_RATE, normalize=False))
     else:
-        display(Markdown(f"{plain(song)}: its clips are no longer there to listen to; mp3_split.py cuts them again."))
+        display(
+            Markdown(
+                f"{markdown_safe(song)}: its clips are no longer there to listen to; mp3_split.py cuts them again."
+            )
+        )
 
 
-def heard(root: Path, song: str, title: str, clips: int = 5) -> None:
+def show_sound(root: Path, song: str, title: str, clips: int = 5) -> None:
     """Show what a machine hears in the middle of a song, with a player: waveform, pitches and the beats in them.
 
     Beats are found by librosa in these seconds alone.
     """
-    y, start = middle(root, song, clips)
+    y, start = middle_of(root, song, clips)
     if len(y):
         settings: dict[str, Any] = {"sr": SAMPLE_RATE, "n_fft": N_FFT, "hop_length": HOP_LENGTH}
         mel = librosa.power_to_db(librosa.feature.melspectrogram(y=y, n_mels=N_MELS, **settings), ref=np.max)
@@ -290,4 +294,4 @@ def heard(root: Path, song: str, title: str, clips: int = 5) -> None:
         axes[3].legend(loc="upper right")
         figure.suptitle(printable(title, 90), x=0.01, ha="left")
         display({"image/png": _png(figure), "text/plain": "a figure"}, raw=True)
-    listen(root, song, clips)
+    show_player(root, song, clips)

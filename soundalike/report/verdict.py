@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from soundalike import cli
-from soundalike.audio.decoding import CLIP_SECONDS, Listening
+from soundalike.audio.decoding import CLIP_SECONDS, Decoder
 from soundalike.features import musicnn
 from soundalike.features.extraction import describe_file
 from soundalike.library.errors import SongError, printable
@@ -18,11 +18,11 @@ BAR = 60  # cells of a song's timeline, at most
 MARKS = "█▒·", "#=."  # in it: the artist the song is given to, the next, the others; and where that cannot be shown
 
 
-class Heard(NamedTuple):
+class DecodedSong(NamedTuple):
     """A song that is in no library, as a model needs it."""
 
-    table: pd.DataFrame  # see `extraction.describe`
-    record: dict  # see `decoding.Listening`
+    table: pd.DataFrame  # see `extraction.describe_clips`
+    record: dict  # see `decoding.Decoder`
     sounds: np.ndarray | None  # its clips [shape=(clips, CLIP_SAMPLES), dtype=int16], if they were asked for
 
 
@@ -109,7 +109,7 @@ def _rounded(p: float) -> float | None:
 # --- one song --------------------------------------------------------------------------------
 
 
-def hear(path: str | Path, *, keep_sound: bool = False, embed: bool = False) -> Heard:
+def decode(path: str | Path, *, keep_sound: bool = False, embed: bool = False) -> DecodedSong:
     """Listen to a file.
 
     Parameters
@@ -133,10 +133,10 @@ def hear(path: str | Path, *, keep_sound: bool = False, embed: bool = False) -> 
     if table is None:
         by_none = ", so by none of these" if record["status"] == "silent" else ""
         raise SongError(f"{record['status']}{by_none}: {record['reason']}")
-    return Heard(table, record, np.stack(list(Listening(path))) if keep_sound else None)
+    return DecodedSong(table, record, np.stack(list(Decoder(path))) if keep_sound else None)
 
 
-def judge(heard: Heard, saved: Saved) -> Verdict:
+def answer(heard: DecodedSong, saved: Saved) -> Verdict:
     """Who a song is by.
 
     Parameters

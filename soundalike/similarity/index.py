@@ -19,20 +19,20 @@ from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
 from soundalike import cli
-from soundalike.dataset.frame import ROW_GROUP, attributes, noted_of, some_songs
+from soundalike.dataset.frame import ROW_GROUP, current_notes, frame_notes, iter_songs
 from soundalike.features.table import ASPECTS, CLIP_COLUMNS, columns
 from soundalike.library.catalogue import read_songs
 from soundalike.library.errors import UserError, printable
-from soundalike.library.storage import alone, whole_file
+from soundalike.library.storage import atomic_write, locked
 
-VERSION = 1  # of the index; raise it when the same songs would lie elsewhere
+INDEX_VERSION = 1  # of the index; raise it when the same songs would lie elsewhere
 # Of the largest variance, added to each: directions in which songs hardly differ are mostly chance. Chosen on
 # 126 real songs, where 0.03 to 0.3 do about as well.
 RIDGE = 0.1
 DIMENSIONS = 128  # kept at most
-ASKED, AT_ONCE = 1000, 50  # songs, at most, by which the quality is measured; how many at a time
+SEEDS, SEEDS_AT_ONCE = 1000, 50  # songs, at most, by which the quality is measured; how many at a time
 
-LABELS = ["song", "artist", "album", "title", "seconds", "hash"]
+SONG_LABELS = ["song", "artist", "album", "title", "seconds", "hash"]
 
 # Which columns of a description belong to which aspect: means first, then deviations.
 OF_ASPECT = {
@@ -61,14 +61,14 @@ def _unit(rows: np.ndarray) -> np.ndarray:
 class Index(NamedTuple):
     """The songs of a library; its arrays are read from disk as needed."""
 
-    songs: pd.DataFrame  # one row for each, with `LABELS`
-    described: np.ndarray  # see `describe`
+    songs: pd.DataFrame  # one row for each, with `SONG_LABELS`
+    described: np.ndarray  # see `song_descriptions`
     points: np.ndarray  # see `Space.points`
     space: Space
-    quality: dict  # see `quality`
+    quality: dict  # see `measure_quality`
 
 
-def describe(clips: pd.DataFrame) -> pd.DataFrame:
+def song_descriptions(clips: pd.DataFrame) -> pd.DataFrame:
     """Describe songs by the means of their clips' features, and by how these vary from clip to clip.
 
     Parameters
@@ -86,7 +86,7 @@ def describe(clips: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([by_song.mean(), by_song.std(ddof=0).add_suffix(" varies")], axis=1).astype(np.float32)
 
 
-def fit(described: np.ndarray) -> Space:
+def fit_space(described: np.ndarray) -> Space:
     """The space that these songs span: centred, scaled and whitened (with a ridge).
 
     Parameters
@@ -115,7 +115,7 @@ def _parts(rows: np.ndarray) -> Iterator[np.ndarray]:
         yield rows[start : start + ROW_GROUP]
 
 
-def nearest(index: Index, described: np.ndarray, barred: np.ndarray, count: int) -> pd.DataFrame:
+def nearest_songs(index: Index, described: np.ndarray, barred: np.ndarray, count: int) -> pd.DataFrame:
     """The songs that sound most like a song.
 
     Parameters
@@ -132,7 +132,7 @@ def nearest(index: Index, described: np.ndarray, barred: np.ndarray, count: int)
     Returns
     -------
     pd.DataFrame
-        The nearest song first: `LABELS`; ``distance``, one minus the cosine (0 the same, 1 what songs
+        The nearest song first: `SONG_LABELS`; ``distance``, one minus the cosine (0 the same, 1 what songs
         drawn by lot have on average, 2 the opposite); and what each of `ASPECTS` adds to the cosine.
     """
     (point,) = index.space.points(described[None])
@@ -152,7 +152,7 @@ def _shares(space: Space, song: np.ndarray, others: np.ndarray) -> dict[str, np.
     return {aspect: added[:, own].sum(axis=1) for aspect, own in OF_ASPECT.items()}
 
 
-def quality(points: np.ndarray, described: np.ndarray, songs: pd.DataFrame, space: Space) -> dict:
+def measure_quality(points: np.ndarray, described: np.ndarray, songs: pd.DataFrame, space: Space) -> dict:
     """How often the song that sounds most alike, on another album, is by the same artist.
 
     Parameters
@@ -160,7 +160,7 @@ def quality(points: np.ndarray, described: np.ndarray, songs: pd.DataFrame, spac
     points, described : np.ndarray
         The songs.
     songs : pd.DataFrame
-        Their `LABELS`. An artist's songs without an album count as one album.
+        Their `SONG_LABELS`. An artist's songs without an album count as one album.
     space : Space
         Of the points.
 
@@ -177,14 +177,14 @@ def quality(points: np.ndarray, described: np.ndarray, songs: pd.DataFrame, spac
     albums = songs.groupby("artist")["album"].transform("nunique").to_numpy() > 1
     artist, album = (pd.factorize(keys)[0] for keys in (songs["artist"], songs["artist"] + "\n" + songs["album"]))
     own = album if albums.any() else np.arange(len(songs))
-    asked = np.random.default_rng(0).permutation(np.flatnonzero(albums | ~albums.any()))[:ASKED]
+    asked = np.random.default_rng(0).permutation(np.flatnonzero(albums | ~albums.any()))[:SEEDS]
     ways = {
         "right": (points, lambda rows: rows),
         "scaled": (described, lambda rows: _unit((rows - space.centre) / space.scale)),
         "plain": (described, _unit),
     }
     hits: dict[str, list] = {name: [] for name in (*ways, "by lot")}
-    for some in np.array_split(asked, -(-len(asked) // AT_ONCE)):
+    for some in np.array_split(asked, -(-len(asked) // SEEDS_AT_ONCE)):
         same, others = artist[some, None] == artist, own[some, None] != own
         same &= others  # of a song that is alone, nothing is right
         for name, (rows, view) in ways.items():
@@ -199,7 +199,7 @@ def quality(points: np.ndarray, described: np.ndarray, songs: pd.DataFrame, spac
     return found | {"artists": len(set(artist[asked])), "albums": bool(albums.any())}
 
 
-def plane(index: Index, most: int = 3000) -> pd.DataFrame:
+def map_positions(index: Index, most: int = 3000) -> pd.DataFrame:
     """Lay songs out in a plane, those that sound alike side by side: t-SNE of the cosine, always the same.
 
     Van der Maaten and Hinton, "Visualizing data using t-SNE", 2008. How far apart groups lie, and how
@@ -215,7 +215,7 @@ def plane(index: Index, most: int = 3000) -> pd.DataFrame:
     Returns
     -------
     pd.DataFrame
-        `LABELS`, ``x`` and ``y``, without a unit; empty for fewer than five songs.
+        `SONG_LABELS`, ``x`` and ``y``, without a unit; empty for fewer than five songs.
     """
     shown = np.sort(np.random.default_rng(0).permutation(len(index.songs))[:most])
     songs, points = index.songs.iloc[shown], np.asarray(index.points[shown])
@@ -231,32 +231,32 @@ def plane(index: Index, most: int = 3000) -> pd.DataFrame:
 # --- on disk ---------------------------------------------------------------------------------
 
 
-def build(root: Path) -> None:
+def build_index(root: Path) -> None:
     """Make the index of a library: its frame is read once, some songs at a time."""
     with (
-        alone(root, wait=True),
-        whole_file(root / "similar") as folder,
+        locked(root, wait=True),
+        atomic_write(root / "similar") as folder,
         threadpool_limits(1),  # its threads only get in each other's way
     ):
         folder.mkdir()
         names = []
         with (folder / "described.f32").open("wb") as file:
-            for clips in some_songs(root, ["song", "silent", *CLIP_COLUMNS], ROW_GROUP):
-                described = describe(clips[~clips["silent"]])
+            for clips in iter_songs(root, ["song", "silent", *CLIP_COLUMNS], ROW_GROUP):
+                described = song_descriptions(clips[~clips["silent"]])
                 names.extend(described.index)
                 file.write(described.to_numpy().tobytes())
         described = _read_described(folder)
-        space = fit(described)
+        space = fit_space(described)
         with (folder / "points.f32").open("wb") as file:
             for part in _parts(described):
                 file.write(space.points(part).tobytes())
         np.savez(folder / "space.npz", **space._asdict())
-        songs = read_songs(root).set_index("song").reindex(names).reset_index()[LABELS]
+        songs = read_songs(root).set_index("song").reindex(names).reset_index()[SONG_LABELS]
         if songs["artist"].isna().any():
             raise UserError(f"The frame in {printable(root)} is older than songs.csv. Run dataframe_creation.py.")
         songs.to_parquet(folder / "songs.parquet", index=False)
-        found = quality(_read_points(folder, space), described, songs, space)
-        about = {"version": VERSION, "made_from": attributes(root)["made_from"], "quality": found}
+        found = measure_quality(_read_points(folder, space), described, songs, space)
+        about = {"version": INDEX_VERSION, "made_from": frame_notes(root)["made_from"], "quality": found}
         (folder / "index.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
 
 
@@ -268,7 +268,7 @@ def _read_points(folder: Path, space: Space) -> np.ndarray:
     return np.memmap(folder / "points.f32", np.float32, "r").reshape(-1, space.basis.shape[1])
 
 
-def load(root: Path) -> Index:
+def load_index(root: Path) -> Index:
     """The index of a library. It is made first where there is none, or the frame has changed.
 
     Raises
@@ -276,10 +276,10 @@ def load(root: Path) -> Index:
     UserError
         If there is no frame, one of other features, or one that is older than songs.csv.
     """
-    noted, folder = noted_of(root), root / "similar"
+    noted, folder = current_notes(root), root / "similar"
     about = _about(folder)
-    if (about.get("version"), about.get("made_from")) != (VERSION, noted["made_from"]):
-        build(root)
+    if (about.get("version"), about.get("made_from")) != (INDEX_VERSION, noted["made_from"]):
+        build_index(root)
         about = _about(folder)
     try:
         with np.load(folder / "space.npz", allow_pickle=False) as arrays:
@@ -305,14 +305,14 @@ def _about(folder: Path) -> dict:
 WORTH_NAMING = 0.03  # what an aspect adds to the cosine to be named
 
 
-def because(song: pd.Series) -> str:
+def why_alike(song: pd.Series) -> str:
     """What two songs have in common, in words: the aspects that add most to the cosine between them."""
     added = song[list(ASPECTS)].astype(float).sort_values(ascending=False)
     named = ", ".join(added.index[added >= WORTH_NAMING])
     return f"alike in {named}" if named else "not much alike"
 
 
-def told(quality: dict) -> str:
+def quality_in_words(quality: dict) -> str:
     """How good such recommendations are, in a sentence."""
     which = "on another album is" if quality["albums"] else "(of any album, for nobody has two) is"
     part = {name: f"{100 * quality[name]:.0f}" for name in ("right", "low", "high", "by lot")}

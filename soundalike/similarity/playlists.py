@@ -10,15 +10,15 @@ from soundalike import cli
 from soundalike.features.extraction import describe_file
 from soundalike.library.catalogue import read_songs, songs_folder
 from soundalike.library.errors import SongError, UserError, printable
-from soundalike.library.storage import whole_file
+from soundalike.library.storage import atomic_write
 from soundalike.similarity import index as similarity
-from soundalike.similarity.index import because, told
+from soundalike.similarity.index import quality_in_words, why_alike
 
-FEW = 30  # songs: with fewer, what songs have in common cannot be told from chance
-FAR = 0.9  # distance
+FEW_SONGS = 30  # songs: with fewer, what songs have in common cannot be told from chance
+FAR_DISTANCE = 0.9  # distance
 
 
-def choose(asked: str, index: similarity.Index, root: Path) -> tuple[str, np.ndarray, np.ndarray]:
+def find_seed(asked: str, index: similarity.Index, root: Path) -> tuple[str, np.ndarray, np.ndarray]:
     """The song that is meant: what to call it, its description, and which songs of the library it is.
 
     Raises
@@ -27,7 +27,7 @@ def choose(asked: str, index: similarity.Index, root: Path) -> tuple[str, np.nda
         If it is neither a file nor one song of the library, or the file is no usable song.
     """
     if Path(asked).is_file():
-        return from_file(Path(asked), index)
+        return seed_from_file(Path(asked), index)
     songs, sought = index.songs, asked.casefold()
     ways = (
         songs["song"] == asked,
@@ -65,15 +65,15 @@ def _not_found(asked: str, index: similarity.Index, root: Path) -> str:
     )
 
 
-def from_file(path: Path, index: similarity.Index) -> tuple[str, np.ndarray, np.ndarray]:
-    """As `choose`, for a file. Where the library holds this very recording, that is it."""
+def seed_from_file(path: Path, index: similarity.Index) -> tuple[str, np.ndarray, np.ndarray]:
+    """As `find_seed`, for a file. Where the library holds this very recording, that is it."""
     try:
         table, record = describe_file(path)
         if table is None:
             raise SongError(f"{record['status']}: {record['reason']}")
     except SongError as error:
         raise UserError(f"{printable(path)}: {error}") from None
-    described = similarity.describe(table[~table["silent"]].assign(song=""))
+    described = similarity.song_descriptions(table[~table["silent"]].assign(song=""))
     itself = (index.songs["hash"] == record["hash"]).to_numpy()
     name = f"{path}, which is {index.songs['song'][itself].iloc[0]} of this library," if itself.any() else str(path)
     return name, described.to_numpy()[0], itself
@@ -82,27 +82,27 @@ def from_file(path: Path, index: similarity.Index) -> tuple[str, np.ndarray, np.
 def work(args: argparse.Namespace) -> int:
     """Print the songs that sound most alike, and write the playlist if one is asked for."""
     cli.print_note(args.data)
-    index = similarity.load(args.data)
-    name, described, itself = choose(args.song, index, args.data)
+    index = similarity.load_index(args.data)
+    name, described, itself = find_seed(args.song, index, args.data)
     barred = itself
     if args.other_albums and not itself.any():
         print("That file is of no album in this library, so --other-albums leaves nothing out.")
     elif args.other_albums:
         albums = index.songs["artist"] + "\n" + index.songs["album"]
         barred = itself | albums.isin(albums[itself]).to_numpy()
-    alike = similarity.nearest(index, described, barred, args.count)
+    alike = similarity.nearest_songs(index, described, barred, args.count)
     if alike.empty:
         raise UserError("There is no other song in this library" + (" on another album." if args.other_albums else "."))
     print(f"{printable(name)} sounds most like")
     for number, (_, song) in enumerate(alike.iterrows(), start=1):
         who, album = printable(song["artist"], 60), f" ({printable(song['album'], 60)})" if song["album"] else ""
         print(f"{number:3}. {song['distance']:.2f}  {who} - {printable(song['title'], 80)}{album}")
-        print(f"           {because(song)}")
+        print(f"           {why_alike(song)}")
     print("The numbers are distances: 0 the same, about 1 nothing in common, 2 the opposite.")
-    if alike["distance"].iloc[0] > FAR:
+    if alike["distance"].iloc[0] > FAR_DISTANCE:
         print("Nothing here sounds much like it.")
-    print(told(index.quality))
-    if len(index.songs) < FEW:
+    print(quality_in_words(index.quality))
+    if len(index.songs) < FEW_SONGS:
         print(f"With {cli.counted(len(index.songs), 'song')} to compare, none of this says much.")
     return write_playlist(alike, songs_folder(args.data), args.playlist) if args.playlist else cli.ALL_GOOD
 
@@ -119,7 +119,7 @@ def write_playlist(songs: pd.DataFrame, folder: Path, path: Path) -> int:
         else:
             artist, title = printable(song["artist"]), printable(song["title"])
             lines += [f"#EXTINF:{round(song['seconds'])},{artist} - {title}", str(place)]
-    with whole_file(path) as target:
+    with atomic_write(path) as target:
         target.write_bytes("\n".join([*lines, ""]).encode(errors="surrogateescape"))
     print(f"{cli.counted(len(lines) // 2, 'song')} in {printable(path)}.")
     cli.print_left_out(left_out, title="Not in the playlist")
