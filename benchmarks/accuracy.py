@@ -25,7 +25,7 @@ from soundalike.dataset import duplicates, splits
 from soundalike.evaluation import crossval, metrics
 from soundalike.features import musicnn
 from soundalike.features.extraction import read_clip
-from soundalike.features.spectra import HOP_LENGTH, N_FFT
+from soundalike.features.filters import HOP_LENGTH, N_FFT
 from soundalike.features.table import CLIP_COLUMNS, ORIGINAL_NINE
 from soundalike.library.catalogue import good_songs
 from soundalike.library.paths import clip_folder

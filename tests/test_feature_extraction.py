@@ -15,7 +15,7 @@ from soundalike.audio import decoding
 from soundalike.audio.decoding import SAMPLE_RATE
 from soundalike.features import extraction, spectra
 from soundalike.features.extraction import clip_features
-from soundalike.features.spectra import HOP_LENGTH, N_FFT
+from soundalike.features.filters import HOP_LENGTH, N_FFT
 from soundalike.features.table import (
     CLIP_COLUMNS,
     COLUMNS,

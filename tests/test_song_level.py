@@ -4,8 +4,9 @@ import pytest
 from conftest import clicks, noise, sine
 
 from soundalike.audio.decoding import CLIP_SAMPLES, SAMPLE_RATE
+from soundalike.features.filters import HOP_LENGTH, N_FFT
 from soundalike.features.song_level import FRAMES, WholeSong, harmonic_part
-from soundalike.features.spectra import HOP_LENGTH, N_FFT, Spectra
+from soundalike.features.spectra import Spectra
 
 NOTES = {"C": 261.63, "D": 293.66, "E": 329.63, "F": 349.23, "G": 392.0, "A": 440.0, "B": 493.88}
 

@@ -5,12 +5,12 @@ A song is heard stack by stack, through the spectra that its clips' features are
 
 from functools import cached_property
 
-import librosa
 import numpy as np
 
 from soundalike.audio.decoding import CLIP_SAMPLES, CLIP_SECONDS
 from soundalike.features import kernels
-from soundalike.features.spectra import DYNAMIC_RANGE, HOP_LENGTH, MEL_REACH, MEL_WEIGHTS, N_FFT, Spectra, decibels
+from soundalike.features.filters import HOP_LENGTH, N_FFT, hann, mel_filters
+from soundalike.features.spectra import DYNAMIC_RANGE, Spectra, decibels
 
 FRAMES = CLIP_SAMPLES // HOP_LENGTH  # of a clip
 SEAM = CLIP_SAMPLES - (FRAMES - 1) * HOP_LENGTH  # samples from its last frame to the next clip's first
@@ -19,7 +19,10 @@ QUIETEST = 60  # dB below the loudest clip
 WINDOW = 12  # s, in which the beat is taken to be steady
 
 TEMPI = np.geomspace(40, 240, 361)  # BPM, in steps of half a per cent
-USUAL_TEMPO, OCTAVES = 120, 1.5  # BPM, and the deviation around it: what is an octave off counts 0.8 times as much
+USUAL_TEMPO, TEMPO_OCTAVES = (
+    120,
+    1.5,
+)  # BPM, and the deviation around it: what is an octave off counts 0.8 times as much
 BEATS = np.arange(1, 5)  # how many beats later the song should be like itself
 # How much it counts against a tempo that the song is like itself between its beats: a third of a beat off
 # it was a beat of some other tempo, 4/3 or 3/2 as fast; half a beat off it may well be a half beat.
@@ -63,9 +66,11 @@ class WholeSong:
     def likeness(self) -> np.ndarray:
         """Autocorrelation of the onset strength, by lag in frames; 1 at none [shape=(lags,)]."""
         length = min(WINDOW * int(FRAME_RATE), len(self.onset))
-        windows = librosa.util.frame(self.onset, frame_length=length, hop_length=max(length // 2, 1))
-        windows = np.column_stack([windows, self.onset[-length:]])  # what filled no window
-        found = librosa.autocorrelate(windows - windows.mean(axis=0), axis=0).sum(axis=1)
+        windows = np.lib.stride_tricks.sliding_window_view(self.onset, length)[:: max(length // 2, 1)]
+        windows = np.vstack([windows, self.onset[-length:]])  # the end, which may fill no window
+        n = 2 ** int(2 * length - 1).bit_length()
+        power = np.abs(np.fft.rfft(windows - windows.mean(axis=1, keepdims=True), n)) ** 2
+        found = np.fft.irfft(power.sum(axis=0), n)  # the sum of their autocorrelations
         lags = length * 3 // 4  # for longer ones there is little to compare
         found = found[:lags] / np.arange(length, length - lags, -1)
         return found / found[0] if found[0] > 0 else found
@@ -80,7 +85,7 @@ class WholeSong:
             return float(USUAL_TEMPO), 0.0
         on = self._after_beats(BEATS)
         off = sum(weight * self._after_beats(BEATS - part) for part, weight in AGAINST.items())
-        usual = np.exp(-0.5 * (np.log2(TEMPI / USUAL_TEMPO) / OCTAVES) ** 2)
+        usual = np.exp(-0.5 * (np.log2(TEMPI / USUAL_TEMPO) / TEMPO_OCTAVES) ** 2)
         best = int(np.argmax(np.maximum(on - off, 0) * usual))
         return float(TEMPI[best]), float(np.clip(on[best], 0, 1))
 
@@ -142,9 +147,9 @@ def _mend(y: np.ndarray, mel: np.ndarray) -> np.ndarray:
         joined = np.concatenate([y[:-1, -N_FFT:], y[1:, :N_FFT]], axis=1)
         starts = N_FFT // 2 + np.array([-SEAM, 0, HOP_LENGTH])
         frames = np.stack([joined[:, start : start + N_FFT] for start in starts], axis=1)
-        magnitude = np.abs(np.fft.rfft(frames * librosa.filters.get_window("hann", N_FFT))).astype(np.float32)
+        magnitude = np.abs(np.fft.rfft(frames * hann(N_FFT))).astype(np.float32)
         magnitude = np.ascontiguousarray(magnitude.transpose(0, 2, 1))
-        level = decibels(kernels.band_power(magnitude, MEL_WEIGHTS, *MEL_REACH))
+        level = decibels(kernels.band_power(magnitude, *mel_filters()))
         mel[:-1, :, -1] = np.maximum(level[:, :, 0], floor[:-1])
         mel[1:, :, :2] = np.maximum(level[:, :, 1:], floor[1:, :, None])
     return floor

@@ -5,50 +5,32 @@ Each equals what librosa gives for the one clip, with the same explicit argument
 
 from functools import cached_property
 
-import librosa
 import numpy as np
-import scipy.fft
 
 from soundalike.audio.decoding import SAMPLE_RATE
 from soundalike.features import kernels
+from soundalike.features.filters import (
+    DELTA_WIDTH,
+    FREQUENCIES,
+    HOP_LENGTH,
+    N_FFT,
+    chroma_filters,
+    cosine_basis,
+    delta_weights,
+    hann,
+    mel_filters,
+    octave_bands,
+    tonnetz_filters,
+)
 
-N_FFT = 2048  # samples in a frame: 93 ms
-HOP_LENGTH = 512  # samples from one frame to the next: 23 ms
-N_MELS = 128
 N_MFCC = 20
-ROLLOFF = 0.85  # the part of a frame's magnitude below the rolloff frequency
+ROLLOFF = 0.85  # the proportion of an STFT frame's magnitude below the rolloff frequency
 BANDS = 32  # coarse mel bands
 DYNAMIC_RANGE = 80  # dB below a clip's loudest band at which levels are cut off
-CONTRAST_BANDS = 7
-CONTRAST_QUANTILE = 0.02  # the part of a band's bins that is its peaks, and the part that is its valleys
 ALMOST_ZERO = 1e-10  # samples this small have no sign
-TEMPO_SECONDS = 8.0  # the longest beat that is looked for
-
-FREQUENCIES = librosa.fft_frequencies(sr=SAMPLE_RATE, n_fft=N_FFT)
-MEL_WEIGHTS = librosa.filters.mel(sr=SAMPLE_RATE, n_fft=N_FFT, n_mels=N_MELS)
-CHROMA_WEIGHTS = librosa.filters.chroma(sr=SAMPLE_RATE, n_fft=N_FFT, tuning=0)
-
-
-def _reach(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where the weights of each band begin and end."""
-    used = weights > 0
-    return used.argmax(axis=1), used.shape[1] - used[:, ::-1].argmax(axis=1)
-
-
-def _octaves() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Bins of the bands of `librosa.feature.spectral_contrast`, and how many are its peaks and its valleys."""
-    edges = [0.0, *(200.0 * 2.0 ** np.arange(CONTRAST_BANDS - 1))]
-    starts, stops, counts = [], [], []
-    for low, high in zip(edges, [*edges[1:], None], strict=True):
-        start = np.searchsorted(FREQUENCIES, low) - (low > 0)
-        stop = len(FREQUENCIES) if high is None else np.searchsorted(FREQUENCIES, high, side="right")
-        counts.append(max(1, round(CONTRAST_QUANTILE * (stop - start))))
-        starts.append(start)
-        stops.append(stop if high is None else stop - 1)
-    return np.array(starts), np.array(stops), np.array(counts)
-
-
-MEL_REACH, OCTAVES = _reach(MEL_WEIGHTS), _octaves()
+TEMPO_LAGS = int(8 * SAMPLE_RATE / HOP_LENGTH)  # hops: the longest beat that is considered takes 8 s
+TEMPO_N_FFT = 720  # at least 2 * TEMPO_LAGS - 1, and of small prime factors
+USUAL_BPM, FASTEST_BPM = 120, 320
 
 
 class Spectra:
@@ -66,7 +48,12 @@ class Spectra:
     @cached_property
     def magnitude(self) -> np.ndarray:
         """Magnitude spectrogram [shape=(clips, 1 + N_FFT/2, frames)], a bin's frames side by side."""
-        return np.ascontiguousarray(np.abs(librosa.stft(self.y, n_fft=N_FFT, hop_length=HOP_LENGTH)))
+        padded = np.pad(self.y, [(0, 0), (N_FFT // 2, N_FFT // 2)])
+        frames = np.lib.stride_tricks.sliding_window_view(padded, N_FFT, axis=-1)[:, ::HOP_LENGTH]
+        found = np.empty((len(frames), len(FREQUENCIES), frames.shape[1]), np.float32)
+        for clip, own in zip(found, frames, strict=True):  # one after another: all would not fit a processor's cache
+            clip[:] = np.abs(np.fft.rfft(own * hann(N_FFT)).astype(np.complex64)).T
+        return found
 
     @cached_property
     def shape(self) -> np.ndarray:
@@ -77,22 +64,30 @@ class Spectra:
     def mel(self) -> np.ndarray:
         """Mel spectrogram in dB, cut off below each clip's own maximum [shape=(clips, N_MELS, frames)]."""
         # librosa 0.11 would take the maximum over the whole stack: a loud clip would change its neighbours
-        return cut_off(decibels(kernels.band_power(self.magnitude, MEL_WEIGHTS, *MEL_REACH)))
+        return cut_off(decibels(kernels.band_power(self.magnitude, *mel_filters())))
 
     @cached_property
     def mfcc(self) -> np.ndarray:
         """Mel-frequency cepstral coefficients [shape=(clips, N_MFCC, frames)]."""
-        return librosa.feature.mfcc(S=self.mel, sr=SAMPLE_RATE, n_mfcc=N_MFCC)
+        return (cosine_basis(N_MFCC) @ self.mel).astype(np.float32)
 
     @cached_property
     def onset(self) -> np.ndarray:
         """Onset strength [shape=(clips, frames)]."""
-        return librosa.onset.onset_strength(S=self.mel, sr=SAMPLE_RATE, n_fft=N_FFT, hop_length=HOP_LENGTH)
+        rises = np.maximum(np.diff(self.mel), 0).mean(axis=1)
+        later = N_FFT // (2 * HOP_LENGTH)  # an STFT frame is said to begin where its middle lies
+        return np.pad(rises[:, :-later], [(0, 0), (1 + later, 0)])
 
     @cached_property
     def chroma(self) -> np.ndarray:
         """Energy of the twelve pitch classes, the largest being 1 [shape=(clips, 12, frames)]."""
-        return librosa.util.normalize(CHROMA_WEIGHTS @ self.magnitude**2, norm=np.inf, axis=-2)
+        energy = chroma_filters() @ self.magnitude**2
+        return energy / _or_one(energy.max(axis=-2, keepdims=True))
+
+
+def _or_one(size: np.ndarray) -> np.ndarray:
+    """Sizes to divide by; 1 where there is nothing to divide."""
+    return np.where(size < np.finfo(size.dtype).tiny, 1, size)
 
 
 def decibels(power: np.ndarray) -> np.ndarray:
@@ -111,16 +106,16 @@ def tempo(s: Spectra) -> np.ndarray:
     As `librosa.feature.tempo` finds it. The mean over frames of their tempograms is taken before the
     inverse transform, not after: one of these instead of one for each frame (0.8 ms -> 0.3 ms).
     """
-    length = int(TEMPO_SECONDS * SAMPLE_RATE / HOP_LENGTH)
     frames = s.onset.shape[-1]
-    padded = np.pad(s.onset, [(0, 0), (length // 2, length // 2)], mode="linear_ramp", end_values=0)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, length, axis=-1)[:, :frames]
-    windows = windows * librosa.filters.get_window("hann", length)
+    padded = np.pad(s.onset, [(0, 0), (TEMPO_LAGS // 2, TEMPO_LAGS // 2)], mode="linear_ramp", end_values=0)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, TEMPO_LAGS, axis=-1)[:, :frames] * hann(TEMPO_LAGS)
     energy = np.einsum("...t,...t->...", windows, windows)
-    n = scipy.fft.next_fast_len(2 * length - 1, real=True)
-    mean = np.einsum("cft,cf->ct", np.abs(scipy.fft.rfft(windows, n)) ** 2, 1 / np.where(energy > 0, energy, np.inf))
-    tempogram = scipy.fft.irfft(mean, n)[:, :length, None] / frames
-    return librosa.feature.tempo(tg=tempogram, sr=SAMPLE_RATE, hop_length=HOP_LENGTH)
+    power = np.abs(np.fft.rfft(windows, TEMPO_N_FFT)) ** 2
+    mean = np.einsum("cft,cf->ct", power, 1 / np.where(energy > 0, energy, np.inf))
+    tempogram = np.fft.irfft(mean, TEMPO_N_FFT)[:, :TEMPO_LAGS] / frames
+    bpm = 60 * SAMPLE_RATE / HOP_LENGTH / np.arange(1, TEMPO_LAGS)  # of each lag but none
+    prior = np.where(bpm < FASTEST_BPM, -0.5 * np.log2(bpm / USUAL_BPM) ** 2, -np.inf)
+    return bpm[(np.log1p(1e6 * tempogram[:, 1:]) + prior).argmax(axis=1)][:, None]
 
 
 def rms(s: Spectra) -> np.ndarray:
@@ -144,18 +139,25 @@ def zero_crossing_rate(s: Spectra) -> np.ndarray:
 
 def contrast(s: Spectra) -> np.ndarray:
     """Peaks over valleys in dB, in seven octave bands [shape=(clips, 7, frames)]."""
-    valleys, peaks = kernels.extremes(s.magnitude, *OCTAVES)
+    valleys, peaks = kernels.extremes(s.magnitude, *octave_bands())
     return cut_off(decibels(peaks)) - cut_off(decibels(valleys))
 
 
 def mfcc_delta(s: Spectra) -> np.ndarray:
     """Slope of each coefficient over nine frames [shape=(clips, N_MFCC, frames)]."""
-    return librosa.feature.delta(s.mfcc, width=9)
+    return _delta(s.mfcc, 1)
 
 
 def mfcc_delta2(s: Spectra) -> np.ndarray:
     """Curvature of each coefficient over nine frames [shape=(clips, N_MFCC, frames)]."""
-    return librosa.feature.delta(s.mfcc, width=9, order=2)
+    return _delta(s.mfcc, 2)
+
+
+def _delta(values: np.ndarray, order: int) -> np.ndarray:
+    """Derivative over STFT frames; at the ends, that of the nearest window which lies within."""
+    count = values.shape[-1] - DELTA_WIDTH + 1
+    found = sum(weight * values[..., k : k + count] for k, weight in enumerate(delta_weights(order)))
+    return np.pad(found, [(0, 0), (0, 0), (DELTA_WIDTH // 2, DELTA_WIDTH // 2)], mode="edge")
 
 
 def mfcc_correlation(s: Spectra) -> np.ndarray:
@@ -173,7 +175,7 @@ def mfcc_correlation(s: Spectra) -> np.ndarray:
 
 def tonnetz(s: Spectra) -> np.ndarray:
     """Tonal centroid: fifths, minor and major thirds, two dimensions each [shape=(clips, 6, frames)]."""
-    return librosa.feature.tonnetz(chroma=s.chroma, sr=SAMPLE_RATE)
+    return tonnetz_filters() @ (s.chroma / _or_one(s.chroma.sum(axis=-2, keepdims=True)))
 
 
 def bands(s: Spectra) -> np.ndarray:

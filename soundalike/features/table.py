@@ -8,7 +8,8 @@ import numpy as np
 
 from soundalike.audio.decoding import CLIP_SECONDS, SAMPLE_RATE, SILENCE_DBFS
 from soundalike.features import musicnn, spectra
-from soundalike.features.spectra import DYNAMIC_RANGE, HOP_LENGTH, N_FFT, N_MELS, ROLLOFF
+from soundalike.features.filters import HOP_LENGTH, N_FFT, N_MELS
+from soundalike.features.spectra import DYNAMIC_RANGE, ROLLOFF
 
 
 class Feature(NamedTuple):

@@ -24,7 +24,7 @@ from plotly.offline import get_plotlyjs
 
 from soundalike import cli
 from soundalike.audio.decoding import CLIP_SECONDS, FULL_SCALE, SAMPLE_RATE
-from soundalike.features.spectra import HOP_LENGTH, N_FFT, N_MELS
+from soundalike.features.filters import HOP_LENGTH, N_FFT, N_MELS
 from soundalike.library.errors import printable
 from soundalike.library.paths import clip_paths
 
