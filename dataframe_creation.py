@@ -12,18 +12,18 @@ import argparse
 import sys
 
 from soundalike import cli
-from soundalike.dataset.frame import work
+
+PICKLE_LIMIT = 1.0  # GB; the notebooks hold several copies of what is in it
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = cli.parser(__doc__)
-    cli.add_worker_arguments(parser)
     parser.add_argument("--status", action="store_true", help="say how far the three steps are, and stop")
     parser.add_argument(
         "--pickle-limit",
         type=cli.number("a size in gigabytes", below=1e6, zero=True),
-        default=1.0,
+        default=PICKLE_LIMIT,
         metavar="GB",
         help="write no larger pickle",
     )
@@ -32,11 +32,30 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 @cli.script
 def main(argv: list[str] | None = None) -> int:
-    """Run the script; returns its exit status."""
+    """Make the frame if it is out of date, and say what is in it; returns the exit status."""
     args = parse_args(argv)
-    pass  # after --help, which needs none of it
+    from soundalike.dataset import frame  # after --help, which needs none of it
+    from soundalike.library.catalogue import good_songs
+    from soundalike.library.errors import printable
+    from soundalike.library.storage import locked
 
-    return work(args)
+    if args.status:
+        print(*frame.status(args.data), sep="\n")
+        return cli.ALL_GOOD
+    good = good_songs(args.data)
+    cli.print_note(args.data)
+    with locked(args.data):
+        gathered = frame.find_tables(good, args.data)
+        pickled = gathered.gigabytes <= args.pickle_limit
+        if frame.is_current(gathered, args.data, pickled=pickled):
+            print(f"The frame in {printable(args.data)} is up to date: {cli.counted(len(gathered.songs), 'song')}.")
+        else:
+            clips, gathered = frame.write_frame(gathered, args.data, pickled=pickled)
+            frame.print_written(gathered, clips, args.data, pickled=pickled)
+    cli.print_left_out(gathered.left_out)
+    if gathered.left_out:
+        print(f"To make missing tables: {cli.command('feature_extraction.py', args.data)}, then this again.")
+    return cli.LEFT_OUT if gathered.left_out else cli.ALL_GOOD
 
 
 if __name__ == "__main__":

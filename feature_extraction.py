@@ -2,7 +2,7 @@
 
     python feature_extraction.py               # the clips that mp3_split.py cut
     python feature_extraction.py --from-songs  # the songs themselves, without step 1: no clip is kept on disk
-    python feature_extraction.py --embeddings musicnn   # also what a published network hears (needs its weights)
+    python feature_extraction.py --embeddings musicnn   # also the features of a published network (needs its weights)
     python feature_extraction.py --list        # the columns, with unit, meaning and source
 
 Writes one table (Parquet) for each song under data/features/; from songs, also songs.csv. Running it
@@ -13,7 +13,6 @@ import argparse
 import sys
 
 from soundalike import cli
-from soundalike.features import extraction
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -21,10 +20,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = cli.parser(__doc__)
     parser.add_argument("--list", action="store_true", help="print every column and its meaning, and stop")
     parser.add_argument(
-        "--embeddings", choices=("musicnn",), help="also have a published network listen; twice as slow or slower"
+        "--embeddings", choices=("musicnn",), help="add the features of a published network; twice as slow or slower"
     )
     cli.add_worker_arguments(parser)
-    parser.add_argument("--from-songs", action="store_true", help="listen to the songs instead of their clips")
+    parser.add_argument("--from-songs", action="store_true", help="describe the songs themselves, without their clips")
     cli.add_song_arguments(parser.add_argument_group("with --from-songs, as in mp3_split.py"))
     args = parser.parse_args(argv)
     for name in ("songs", "label_by", "max_hours"):
@@ -35,11 +34,22 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 @cli.script
 def main(argv: list[str] | None = None) -> int:
-    """Run the script; returns its exit status."""
+    """Describe all good songs; returns the exit status."""
     args = parse_args(argv)
-    pass  # after --help, which needs none of it
+    from soundalike.audio import survey  # after --help, which needs none of it
+    from soundalike.features import extraction, musicnn, table
 
-    return extraction.work(args)
+    if args.list:
+        print(*table.column_lines(), *musicnn.column_lines(), sep="\n")
+        return cli.ALL_GOOD
+    embed = bool(args.embeddings)
+    if embed:
+        musicnn.check_weights()
+    if args.from_songs:
+        songs, processed = survey.process_songs(extraction.from_songs(embed=embed), args)
+        return survey.print_summary(songs, processed, args.data / "features")
+    described = extraction.describe_songs(args, embed=embed)
+    return extraction.print_summary(described, args.data)
 
 
 if __name__ == "__main__":

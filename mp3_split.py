@@ -11,7 +11,6 @@ import argparse
 import sys
 
 from soundalike import cli
-from soundalike.audio import splitting
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -24,11 +23,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 @cli.script
 def main(argv: list[str] | None = None) -> int:
-    """Run the script; returns its exit status."""
+    """Cut all songs, and list what became of each; returns the exit status."""
     args = parse_args(argv)
-    pass  # after --help, which needs none of it
+    from soundalike.audio import splitting, survey  # after --help, which needs none of it
 
-    return splitting.work(args)
+    work = survey.Work(splitting.split_song, splitting.known_record, "Splitting", splitting.check_space)
+    songs, processed = survey.process_songs(work, args)
+    return survey.print_summary(songs, processed, args.data / "clips")
 
 
 if __name__ == "__main__":

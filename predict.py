@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 from soundalike import cli
-from soundalike.report import answers
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -23,7 +22,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
             f"--{kind}",
             type=cli.output(f".{kind}", or_stdout=True),
             metavar="FILE",
-            help=f"write the verdicts to a file that ends in .{kind}; - prints them instead of words",
+            help=f"write the answers to a file that ends in .{kind}; - prints them instead of words",
         )
     cli.add_worker_arguments(parser)
     args = parser.parse_args(argv)
@@ -34,11 +33,31 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 @cli.script
 def main(argv: list[str] | None = None) -> int:
-    """Run the script; returns its exit status."""
+    """Answer for each song, in words, tables and pictures; returns the exit status."""
     args = parse_args(argv)
-    pass  # after --help, which needs none of it
+    from soundalike.library.errors import SongError  # after --help, which needs none of it
+    from soundalike.models import saving
+    from soundalike.report import answers, verdict
 
-    return answers.work(args)
+    saved = saving.load(args.data)
+    tables = {kind: path for kind, path in (("csv", args.csv), ("json", args.json)) if path}
+    cli.check_writable(*tables.values())
+    songs, problems = answers.find_files(args.songs)
+    rows = {path: {"problem": reason} for path, reason in problems.items()}
+    show = answers.viewer(args, saved)
+    try:
+        for path, song in answers.decode_all(list(songs), args, saved):
+            if isinstance(song, SongError):
+                rows[path] = {"problem": str(song)}
+                continue
+            said = verdict.answer(song, saved)
+            rows[path] = said.as_dict() | (said.in_full() if args.json else {}) | {"problem": ""}
+            show(path, songs[path], song, said)
+    except KeyboardInterrupt:
+        return answers.keep_partial(tables, rows, len(songs) + len(problems), saved)
+    for kind, path in tables.items():
+        answers.write_table(kind, rows, saved, path)
+    return answers.print_summary(rows, tables, args, saved)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ import argparse
 import sys
 
 from soundalike import cli
-from soundalike.similarity import playlists
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -25,11 +24,17 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 @cli.script
 def main(argv: list[str] | None = None) -> int:
-    """Run the script; returns its exit status."""
+    """Print the songs that sound most alike, and write a playlist if asked to; returns the exit status."""
     args = parse_args(argv)
-    pass  # after --help, which needs none of it
+    from soundalike.similarity import index, playlists  # after --help, which needs none of it
 
-    return playlists.work(args)
+    cli.print_note(args.data)
+    library = index.load_index(args.data)
+    seed = playlists.find_seed(args.song, library, args.data)
+    excluded = playlists.same_album(seed, library) if args.other_albums else seed.itself
+    alike = index.nearest_songs(library, seed.described, excluded, args.count)
+    playlists.print_alike(seed, alike, library)
+    return playlists.write_playlist(alike, args.data, args.playlist) if args.playlist else cli.ALL_GOOD
 
 
 if __name__ == "__main__":

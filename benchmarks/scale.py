@@ -28,7 +28,7 @@ import soundfile
 
 from soundalike import cli
 from soundalike.audio.decoding import SAMPLE_RATE
-from soundalike.dataset.frame import PART, ROW_GROUP, fingerprint, finish, schema
+from soundalike.dataset.frame import FILE_BYTES, ROW_GROUP, fingerprint, save_notes, schema
 from soundalike.features.table import COLUMNS, FEATURE_SETTINGS
 from soundalike.library.catalogue import keep_songs_folder, write_songs
 from soundalike.library.storage import atomic_write
@@ -69,7 +69,7 @@ def run(script: str, root: Path, *arguments: str) -> Ran:
     started, driver, largest, together = time.monotonic(), [], 0.0, 0.0
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(
-            [sys.executable, HERE.parent / script, "--data", root, *arguments], stdout=said, stderr=said
+            [sys.executable, *script.split(), "--data", root, *arguments], cwd=HERE.parent, stdout=said, stderr=said
         )
         watched = psutil.Process(process.pid)
         while process.poll() is None:
@@ -95,7 +95,7 @@ def measure(songs: Path, root: Path, count: int, jobs: int) -> dict:
         os.link(song_path(songs, number), path)
     told, started = ["--jobs", str(jobs)], time.time()
     described = run("feature_extraction.py", root, "--from-songs", *told)
-    gathered = run("dataframe_creation.py", root, "--pickle-limit", "0", *told)
+    gathered = run("dataframe_creation.py", root, "--pickle-limit", "0")
     tables = [path.stat() for path in (root / "features").rglob("*.parquet")]
     written, done = sum(table.st_size for table in tables), sorted(table.st_mtime for table in tables)
     frame = sum(path.stat().st_size for path in (root / "df_music.parquet").iterdir())
@@ -144,7 +144,7 @@ def write_noise(root: Path, clips: int) -> None:
     write_songs(root, rows)
     with atomic_write(root / "df_music.parquet") as folder:
         folder.mkdir()
-        each = int(PART / (4 * len(COLUMNS) * CLIPS))
+        each = int(FILE_BYTES / (4 * len(COLUMNS) * CLIPS))
         for start in range(0, len(names), each):
             tables = []
             for row in rows[start : start + each]:
@@ -156,7 +156,7 @@ def write_noise(root: Path, clips: int) -> None:
             path = folder / f"part-{start // each:05d}.parquet"
             pq.write_table(pa.concat_tables(tables).combine_chunks(), path, row_group_size=ROW_GROUP)
         noted = {"made_from": fingerprint(pd.DataFrame(rows)), "settings": FEATURE_SETTINGS}
-        finish(folder, root, noted | {"songs": len(rows), "clips": len(rows) * CLIPS}, pickled=False)
+        save_notes(folder, root, noted | {"songs": len(rows), "clips": len(rows) * CLIPS}, pickled=False)
     keep_songs_folder(root, root)
 
 
@@ -171,7 +171,7 @@ def main() -> None:
         if args.clips:
             write_noise(Path(folder), args.clips)
             size = sum(path.stat().st_size for path in (Path(folder) / "df_music.parquet").iterdir())
-            ran = run("soundalike/evaluation/large.py", Path(folder))
+            ran = run("-m soundalike.evaluation.large", Path(folder))
             print(
                 f"{args.clips:,} clips in {size / 1e9:.1f} GB: {ran.seconds / 60:.0f} minutes, {ran.together:,.0f} MB"
             )

@@ -19,9 +19,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from soundalike import cli
-from soundalike.dataset.frame import NOTED
 from soundalike.features.table import CLIP_COLUMNS, FEATURE_SETTINGS
 from soundalike.library.catalogue import write_songs
+from soundalike.library.storage import FRAME_NOTES
 from soundalike.similarity import index as similarity
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -37,12 +37,11 @@ def write_library(root: Path, songs: int) -> None:
     table = pd.DataFrame({"song": names, "status": "ok", "title": names, "seconds": 180.0, "hash": names})
     table["artist"], table["album"] = table["song"].str[:6], table["song"].str[7:13]
     write_songs(root, table.to_dict("records"))
-    attributes = {"PANDAS_ATTRS": json.dumps({"made_from": "noise", "settings": FEATURE_SETTINGS})}
     kinds = {"song": pa.string(), "silent": pa.bool_()} | dict.fromkeys(CLIP_COLUMNS, pa.float32())
     schema = pa.schema(list(kinds.items()))
     folder = root / "df_music.parquet"
     folder.mkdir()
-    pq.write_metadata(schema.with_metadata(attributes), folder / NOTED)
+    (folder / FRAME_NOTES).write_text(json.dumps({"made_from": "noise", "settings": FEATURE_SETTINGS}))
     with pq.ParquetWriter(folder / "part-00000.parquet", schema) as writer:
         for start in range(0, songs, 1000):
             some = np.arange(start, min(start + 1000, songs)).repeat(CLIPS)

@@ -34,7 +34,7 @@ from soundalike import cli
 from soundalike.audio.decoding import CLIP_SECONDS, SAMPLE_RATE, ffmpeg
 from soundalike.audio.splitting import split_song
 from soundalike.audio.survey import catalogue_row
-from soundalike.dataset.frame import finish, parts, write_part
+from soundalike.dataset.frame import find_tables, write_frame
 from soundalike.features import extraction, musicnn
 from soundalike.features.extraction import clip_features, describe_clips, read_clip, stack_clips
 from soundalike.features.table import COLUMNS
@@ -161,14 +161,16 @@ def split_2018(song: str, source: Path, root: Path) -> list[Path]:
 
 def path_ours(songs: list[str], source: Path, root: Path) -> None:
     """From songs to the frame as the three scripts go, without their worker processes."""
-    write_songs(root, [catalogue_row(song, split_song(song, songs=source, root=root), "folder") for song in songs])
+    write_songs(
+        root,
+        [
+            catalogue_row(song, split_song(song, songs=source, root=root, max_hours=cli.MAX_HOURS), "folder")
+            for song in songs
+        ],
+    )
     for song in songs:
         extraction.describe_song(song, root=root)
-    folder = root / "df_music.parquet"
-    folder.mkdir()
-    for part in parts(good_songs(root)):
-        write_part(part, root=root, folder=folder, columns=COLUMNS)
-    finish(folder, root, {}, pickled=True)
+    write_frame(find_tables(good_songs(root), root), root, pickled=True)
 
 
 def path_2018(songs: list[str], source: Path, root: Path) -> None:
@@ -213,8 +215,8 @@ def table(seconds: dict[str, list[float]], sound: float, notes: dict[str, str]) 
 def start_up(clip: Path) -> float:
     """Seconds of wall time until a fresh process has described its first clip."""
     code = (
-        "import sys, pathlib; sys.path.insert(0, sys.argv[1]); from feature_extraction import *; "
-        "describe(stacks([read_clip(pathlib.Path(sys.argv[2]))]))"
+        "import sys, pathlib; sys.path.insert(0, sys.argv[1]); from soundalike.features.extraction import *; "
+        "describe_clips(stack_clips([read_clip(pathlib.Path(sys.argv[2]))]))"
     )
     here = str(Path(__file__).resolve().parent.parent)
     started = time.monotonic()

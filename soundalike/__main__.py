@@ -26,7 +26,6 @@ from soundalike.audio import demo
 from soundalike.dataset.splits import MIN_SONGS, check_enough
 from soundalike.evaluation import large
 from soundalike.evaluation.metrics import CHOSEN, with_interval
-from soundalike.features import musicnn
 from soundalike.library.catalogue import good_songs, read_songs, songs_folder
 from soundalike.library.errors import printable
 from soundalike.library.paths import find_songs, folder_labels
@@ -189,7 +188,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--full", action="store_true", help="compare models at length: songs dealt anew, and the network that listens"
     )
-    parser.add_argument("--embeddings", choices=musicnn.NAMES, help="also have a published network listen")
+    parser.add_argument("--embeddings", choices=("musicnn",), help="also have a published network listen")
     parser.add_argument("--report", action="store_true", help="only make web pages of the notebooks in report/ again")
     parser.add_argument("--keep-notebooks", action="store_true", help="also put the executed notebooks here")
     parser.add_argument("--keep-pictures", action="store_true", help="with --report: also those of the README")

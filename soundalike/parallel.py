@@ -21,24 +21,13 @@ from importlib import metadata
 from itertools import islice
 from multiprocessing import resource_tracker
 from pathlib import Path
-from typing import Any
-
-import dask
-from dask.distributed import (
-    CancelledError,
-    Client,
-    Future,
-    KilledWorker,
-    LocalCluster,
-    Security,
-    WorkerPlugin,
-    as_completed,
-)
-from dask.system import CPU_COUNT
-from distributed.comm import get_address_host_port
-from tqdm import tqdm
+from typing import TYPE_CHECKING, Any
 
 from soundalike.library.errors import SongError, UserError, printable
+
+if TYPE_CHECKING:  # Dask takes a second: each function that needs it imports it
+    from dask.distributed import Client, Future, WorkerPlugin
+    from tqdm import tqdm
 
 SONG_LIMIT = 3600  # s one song may take before its worker process is stopped
 CLUSTER_LIMIT = 10  # s in which a cluster must answer
@@ -102,6 +91,9 @@ def run(
     """
     if not songs:
         return
+    from dask.distributed import as_completed
+    from dask.system import CPU_COUNT
+
     with _ctrl_c_remembered() as pressed, _client(min(jobs or CPU_COUNT, len(songs)), scheduler) as client:
         waiting, running = iter(songs), as_completed(loop=client.loop)
         names: dict[Any, str] = {}
@@ -128,8 +120,10 @@ def run(
                 yield names.pop(future.key), outcome
 
 
-def _bar(total: int, label: str, unit: str) -> tqdm:
+def _bar(total: int, label: str, unit: str) -> "tqdm":
     """A bar with rate and time left; in the log of a run of days, a line now and then."""
+    from tqdm import tqdm
+
     every = 0.1 if sys.stderr.isatty() else REPORT_EVERY
     return tqdm(
         total=total,
@@ -144,7 +138,7 @@ def _bar(total: int, label: str, unit: str) -> tqdm:
 
 
 @contextlib.contextmanager
-def _client(jobs: int, scheduler: str | None) -> Iterator[Client]:
+def _client(jobs: int, scheduler: str | None) -> "Iterator[Client]":
     """A client of the cluster at an address, or of fresh local processes."""
     for name in ("distributed", "distributed.nanny", "distributed.scheduler", "distributed.worker"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # failures come back as outcomes
@@ -153,8 +147,11 @@ def _client(jobs: int, scheduler: str | None) -> Iterator[Client]:
 
 
 @contextlib.contextmanager
-def _of_cluster(scheduler: str) -> Iterator[Client]:
+def _of_cluster(scheduler: str) -> "Iterator[Client]":
     """A client of a running cluster, whose workers have been checked."""
+    from dask.distributed import Client, Security
+    from distributed.comm import get_address_host_port
+
     try:
         certified = Security().get_connection_args("client").get("ssl_context")
     except OSError as error:
@@ -179,8 +176,11 @@ def _of_cluster(scheduler: str) -> Iterator[Client]:
 
 
 @contextlib.contextmanager
-def _of_this_machine(jobs: int) -> Iterator[Client]:
+def _of_this_machine(jobs: int) -> "Iterator[Client]":
     """A client of processes started here."""
+    import dask
+    from dask.distributed import Client, LocalCluster
+
     settings = {
         "distributed.scheduler.allowed-failures": 1,  # a song that stops its worker gets one more try
         "distributed.nanny.pre-spawn-environ": ONE_THREAD,
@@ -222,8 +222,9 @@ def _differs(place: str, name: str, there: str | None, here: str | None) -> str:
     )
 
 
-def _finder(folder: str) -> WorkerPlugin:
+def _finder(folder: str) -> "WorkerPlugin":
     """Has workers import what lies in a folder. It travels as a whole: they could not import it before."""
+    from dask.distributed import WorkerPlugin
 
     class FindModules(WorkerPlugin):
         name = "find modules"
@@ -296,8 +297,10 @@ def _watched(function: Callable[[Any], Any], song: Any, limit: float, wanted: di
         watchdog.cancel()
 
 
-def _outcome(future: Future, limit: float) -> Any:
+def _outcome(future: "Future", limit: float) -> Any:
     """What a worker made of a song, or what is wrong with the song."""
+    from dask.distributed import CancelledError, KilledWorker
+
     try:
         return future.result()
     except SongError as error:

@@ -18,7 +18,7 @@ import dataframe_creation
 import feature_extraction
 import mp3_split
 from soundalike.audio import decoding
-from soundalike.dataset.frame import fingerprint, finish, schema
+from soundalike.dataset.frame import fingerprint, save_notes, schema
 from soundalike.features.table import COLUMNS, FEATURE_SETTINGS
 from soundalike.library.catalogue import write_songs
 from soundalike.library.storage import atomic_write
@@ -128,7 +128,7 @@ def run_scripts(root: Path, *split_arguments: str) -> list[int]:
     return [
         mp3_split.main(["--data", str(root), "--jobs", "2", *split_arguments]),
         feature_extraction.main(["--data", str(root), "--jobs", "2"]),
-        dataframe_creation.main(["--data", str(root), "--jobs", "2"]),
+        dataframe_creation.main(["--data", str(root)]),
     ]
 
 
@@ -169,7 +169,7 @@ def write_library(root, frame):
         folder.mkdir()
         table = pa.Table.from_pandas(frame, schema(COLUMNS), preserve_index=False)
         pq.write_table(table, folder / "part-00000.parquet")
-        finish(folder, root, noted | {"songs": len(rows), "clips": len(frame)}, pickled=True)
+        save_notes(folder, root, noted | {"songs": len(rows), "clips": len(frame)}, pickled=True)
     return frame
 
 

@@ -12,7 +12,7 @@ from soundalike.library.catalogue import good_songs
 def songs_of(frame: pd.DataFrame, **columns) -> pd.DataFrame:
     songs = frame[["artist", "album", "song"]].drop_duplicates(ignore_index=True)
     technical = {"sample_rate": 44_100, "channels": 2, "bit_rate": 192_000, "codec": "MP3"}
-    return songs.assign(title=songs["song"], loudness=-14.0, reach=11_000, **technical).assign(**columns)
+    return songs.assign(title=songs["song"], loudness=-14.0, cutoff_hz=11_000, **technical).assign(**columns)
 
 
 # --- the same again --------------------------------------------------------------------------

@@ -138,12 +138,12 @@ def record_of(path: Path) -> dict:
     return listening.record
 
 
-def test_loudness_and_reach_of_known_sounds(tmp_path):
+def test_loudness_and_cutoff_of_known_sounds(tmp_path):
     record = record_of(write_song(tmp_path / "x.wav", sine(1000, amplitude=0.5)))
     assert record["loudness"] == -9.0  # dBFS: half of full scale is -6, and a sine's RMS 3 below its peak
     spectrum, hertz = np.fft.rfft(noise(8)), np.fft.rfftfreq(8 * RATE, 1 / RATE)
     y = np.fft.irfft(spectrum * np.select([hertz < 2000, hertz < 6000], [1, 10 ** (-45 / 20)], 0))  # 45 dB less
-    assert record_of(write_song(tmp_path / "y.wav", y))["reach"] == pytest.approx(6000, abs=100)
+    assert record_of(write_song(tmp_path / "y.wav", y))["cutoff_hz"] == pytest.approx(6000, abs=100)
 
 
 def test_hiss_below_the_limit_is_silence(tmp_path):
@@ -154,7 +154,7 @@ def test_hiss_below_the_limit_is_silence(tmp_path):
 
 def test_silence_does_not_hide_how_high_a_recording_reaches(tmp_path):
     path = write_song(tmp_path / "x.wav", np.concatenate([np.zeros(2 * RATE), sine(seconds=4)]))  # of 440 Hz
-    assert record_of(path)["reach"] == 500  # Hz: 440 lies in the band of 100 that ends there
+    assert record_of(path)["cutoff_hz"] == 500  # Hz: 440 lies in the band of 100 that ends there
 
 
 def test_an_ffmpeg_that_is_killed_does_not_make_a_short_song(tmp_path, monkeypatch):

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from soundalike.audio import decoding
 from soundalike.audio.decoding import CLIP_SAMPLES, SAMPLE_RATE
-from soundalike.dataset.frame import PART, fingerprint, parts
+from soundalike.dataset.frame import fingerprint
 from soundalike.features.extraction import clip_features, describe_clips
-from soundalike.features.table import CLIP_COLUMNS, COLUMNS, LOUDNESS
+from soundalike.features.table import CLIP_COLUMNS, LOUDNESS
 
 pytestmark = pytest.mark.stress
 
@@ -107,13 +107,7 @@ SONGS = pd.DataFrame({"song": [f"A/{n}.mp3" for n in range(8)], "artist": "A", "
 
 
 @often
-@given(st.permutations(range(8)), st.lists(st.integers(1, 30_000), min_size=8, max_size=8))
-def test_the_order_of_songs_changes_nothing(order, clips):
-    songs = SONGS.assign(clips=clips, hash=SONGS["song"])
-    made = parts(songs)
-    assert parts(songs.loc[order]) == made
-    assert [labels[-1] for part in made for labels in part.songs] == list(songs["song"])
-    assert [part.number for part in made] == list(range(len(made)))
-    most = 2 * PART / (4 * len(COLUMNS))
-    assert all(sum(clips[int(labels[-1][2])] for labels in part.songs) < most for part in parts)
+@given(st.permutations(range(8)))
+def test_the_order_of_songs_changes_nothing(order):
+    songs = SONGS.assign(hash=SONGS["song"])
     assert fingerprint(songs.loc[order]) == fingerprint(songs)

@@ -23,7 +23,7 @@ import dataframe_creation
 import feature_extraction
 import mp3_split
 from soundalike.audio import decoding, splitting
-from soundalike.dataset.frame import _end_of, frame_notes
+from soundalike.dataset.frame import _state, frame_notes
 from soundalike.library.catalogue import read_songs
 from soundalike.library.paths import RECORD
 from soundalike.library.storage import locked
@@ -43,7 +43,8 @@ def write_songs(songs: Path, numbers: range, seconds: float = 10) -> None:
 
 def arguments(root: Path, script, jobs: int = 2) -> list[str]:
     songs = ["--songs", str(root.parent / "songs")] if script is mp3_split else []
-    return ["--data", str(root), "--jobs", str(jobs), *songs]
+    workers = [] if script is dataframe_creation else ["--jobs", str(jobs)]
+    return ["--data", str(root), *workers, *songs]
 
 
 def start(script, root: Path) -> subprocess.Popen:
@@ -67,7 +68,7 @@ def check_whole(root: Path) -> None:
     if (root / "songs.csv").exists():
         read_songs(root)
     noted = frame_notes(root)
-    if noted and noted["pickled"] == _end_of(root / "df_music.pkl"):  # not killed between the two
+    if noted and noted["pickle"] == _state(root / "df_music.pkl"):  # not killed between the two
         pd.testing.assert_frame_equal(pd.read_pickle(root / "df_music.pkl"), pd.read_parquet(root / "df_music.parquet"))
 
 

@@ -14,10 +14,10 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
-import imageio_ffmpeg
 import mutagen
 import numpy as np
 
+from soundalike import cli
 from soundalike.library.errors import SongError, printable
 from soundalike.library.paths import DEMUXERS, unsupported
 
@@ -29,14 +29,18 @@ SILENCE_DBFS = -60  # a clip whose RMS is below this is silent
 SPECTRUM_EVERY = 4  # clips that are not silent: enough to see how high a recording reaches
 CUTOFF_DB = 60  # dB
 DECODE_LIMIT = 900  # s; an hour of MP3 takes about ten
-MAX_HOURS = 6.0
 ENOUGH = 0.9  # the part of its announced length that must decode for a song to be used
 
 
 @functools.cache
 def ffmpeg() -> str:
     """The ffmpeg on PATH, else the one that imageio-ffmpeg brings."""
-    return shutil.which("ffmpeg") or imageio_ffmpeg.get_ffmpeg_exe()
+    found = shutil.which("ffmpeg")
+    if not found:
+        import imageio_ffmpeg
+
+        found = imageio_ffmpeg.get_ffmpeg_exe()
+    return found
 
 
 def is_silent(clips: np.ndarray) -> np.ndarray:
@@ -122,10 +126,10 @@ class Decoder:
     record : dict
         Once the clips are through: the header (see `read_header`) and ``seconds``, ``clips``,
         ``silent_clips``, ``dropped`` (seconds at the end that filled no clip), ``loudness`` (RMS in
-        dBFS), ``reach`` (Hz, see `_cutoff_hz`), ``hash`` (of the decoded samples), ``status``, ``reason``.
+        dBFS), ``cutoff_hz`` (see `_cutoff_hz`), ``hash`` (of the decoded samples), ``status``, ``reason``.
     """
 
-    def __init__(self, path: Path, max_hours: float = MAX_HOURS) -> None:
+    def __init__(self, path: Path, max_hours: float = cli.MAX_HOURS) -> None:
         self.path, self.max_hours = path, max_hours
         self.record: dict[str, Any] = {}
         self.complaint = ""  # the first that ffmpeg said
@@ -170,7 +174,7 @@ class Decoder:
             "silent_clips": silent,
             "dropped": round((samples - clips * CLIP_SAMPLES) / SAMPLE_RATE, 3),
             "loudness": round(10 * np.log10(power / clips), 1) if power else None,
-            "reach": _cutoff_hz(spectrum) if spectrum.any() else None,
+            "cutoff_hz": _cutoff_hz(spectrum) if spectrum.any() else None,
             "hash": digest.hexdigest(),
         }
         self.record["status"], self.record["reason"] = _status_of(self.record, self.path.suffix, self.complaint)

@@ -1,6 +1,5 @@
-"""Songs cut into whole two-second clips, and the list of what became of each song."""
+"""One song cut into whole two-second clips, with a record of what was learned about it."""
 
-import argparse
 import contextlib
 import json
 import shutil
@@ -9,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from soundalike.audio.decoding import CLIP_SECONDS, MAX_HOURS, SAMPLE_RATE, SILENCE_DBFS, Decoder
-from soundalike.audio.survey import print_summary, process_songs
+from soundalike.audio.decoding import CLIP_SECONDS, SAMPLE_RATE, SILENCE_DBFS, Decoder
 from soundalike.library.catalogue import GOOD, read_record
 from soundalike.library.errors import SongError, UserError, printable
 from soundalike.library.paths import RECORD, clip_folder, clip_paths
@@ -22,12 +20,9 @@ with warnings.catch_warnings():  # pydub warns where no ffmpeg is on PATH; it is
 
 FASTEST, FASTEST_MP3 = 1_152_000, 40_000  # bytes a second: 192 kHz in 24 bits, uncompressed; 320 kbit/s
 
-# A record made with other settings is out of date. Raise the version when the same song would be
-# cut or judged otherwise.
+# A record made with other settings is out of date. Raise the version when the same song would get other clips or
+# another status.
 CLIP_SETTINGS = {"version": 2, "sample_rate": SAMPLE_RATE, "clip_seconds": CLIP_SECONDS, "silence_dbfs": SILENCE_DBFS}
-
-
-# --- one song --------------------------------------------------------------------------------
 
 
 def write_clip(folder: Path, number: int, samples: np.ndarray) -> None:
@@ -36,15 +31,15 @@ def write_clip(folder: Path, number: int, samples: np.ndarray) -> None:
     clip.export(folder / f"{number:04d}.wav", format="wav").close()
 
 
-def split_song(song: str, *, songs: Path, root: Path, max_hours: float = MAX_HOURS) -> dict:
+def split_song(song: str, *, songs: Path, root: Path, max_hours: float) -> dict:
     """Cut one song; its folder of clips appears whole or not at all. Returns its record."""
     source = size_and_time(songs / song)
     with atomic_write(clip_folder(root, song), room=root / "clips") as folder:
         folder.mkdir()
-        listening = Decoder(songs / song, max_hours)
-        for number, samples in enumerate(listening):
+        decoder = Decoder(songs / song, max_hours)
+        for number, samples in enumerate(decoder):
             write_clip(folder, number, samples)
-        record = listening.record | {"source": source, "settings": CLIP_SETTINGS}
+        record = decoder.record | {"source": source, "settings": CLIP_SETTINGS}
         if record["status"] not in GOOD:
             for wav in folder.glob("*.wav"):
                 wav.unlink()
@@ -52,33 +47,29 @@ def split_song(song: str, *, songs: Path, root: Path, max_hours: float = MAX_HOU
     return record
 
 
-def known_clips(song: str, *, songs: Path, root: Path) -> dict | None:
-    """The record of a song that need not be split again, or None. What was rejected is tried again."""
+def known_record(song: str, *, songs: Path, root: Path) -> dict | None:
+    """Return the record of a song that need not be cut again, or None. Rejected songs are tried again."""
     record = read_record(root, song)
-    if record is None or record.get("settings") != CLIP_SETTINGS or record["status"] == "rejected":
+    if record is None or not is_current(record, songs / song) or record["status"] == "rejected":
         return None
     expected = record["clips"] if record["status"] in GOOD else 0
-    return record if is_unchanged(record, songs / song) and len(clip_paths(root, song)) == expected else None
+    return record if len(clip_paths(root, song)) == expected else None
 
 
-def is_unchanged(record: dict, path: Path) -> bool:
-    """Whether a record is of the file as it is today."""
-    try:
-        return record["source"] == size_and_time(path)
-    except SongError:  # gone in the meantime
-        return False
+def is_current(record: dict, path: Path) -> bool:
+    """Whether a record is of the file as it is today, made with the settings of today."""
+    with contextlib.suppress(SongError):  # the file is gone
+        return record.get("settings") == CLIP_SETTINGS and record["source"] == size_and_time(path)
+    return False
 
 
 def size_and_time(path: Path) -> list[int]:
-    """Size and time stamp, by which a changed file is known."""
+    """Size and time stamp of a file, which change when it does."""
     try:
         stat = path.stat()
     except OSError as error:
         raise SongError(f"cannot be read: {error.strerror}") from None
     return [stat.st_size, stat.st_mtime_ns]
-
-
-# --- all songs -------------------------------------------------------------------------------
 
 
 def check_space(pending: list[str], songs: Path, root: Path) -> None:
@@ -89,11 +80,11 @@ def check_space(pending: list[str], songs: Path, root: Path) -> None:
     Raises
     ------
     UserError
-        If the clips will need more space than there is, even at the bit rates that fill a file fastest.
+        If the clips need more space than there is, even at the bit rates that fill a file fastest.
     """
     seconds = 0.0
     for song in pending:
-        with contextlib.suppress(SongError):  # it is gone: splitting says so
+        with contextlib.suppress(SongError):  # the file is gone: splitting says so
             size, _ = size_and_time(songs / song)
             seconds += size / (FASTEST_MP3 if song.lower().endswith(".mp3") else FASTEST)
     needed = seconds / CLIP_SECONDS * 90_112  # bytes: a clip of 88,244, in blocks of 4,096
@@ -103,9 +94,3 @@ def check_space(pending: list[str], songs: Path, root: Path) -> None:
             f"The clips need {needed / 1e9:,.1f} GB or more, and {printable(root)} has {free / 1e9:,.1f} GB free. "
             "Make room, or name a root on another disk with --data."
         )
-
-
-def work(args: argparse.Namespace) -> int:
-    """Split all songs and write songs.csv."""
-    table, listened = process_songs(args, split_song, known_clips, label="Splitting", check=check_space)
-    return print_summary(table, listened, args.data / "clips")

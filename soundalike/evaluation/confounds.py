@@ -14,7 +14,7 @@ from sklearn.preprocessing import OneHotEncoder
 from soundalike.dataset.splits import SEED, folds, recordings, several_albums
 from soundalike.evaluation.metrics import measure
 
-TECHNICAL = ["sample_rate", "channels", "bit_rate", "codec", "loudness", "reach"]  # columns of songs.csv
+TECHNICAL = ["sample_rate", "channels", "bit_rate", "codec", "loudness", "cutoff_hz"]  # columns of songs.csv
 
 
 # --- the same again --------------------------------------------------------------------------

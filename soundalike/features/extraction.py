@@ -1,36 +1,32 @@
-"""Every clip described by one row of numbers: the tables of features, and how songs become tables."""
+"""Songs described by numbers: from clips or files to one row per clip."""
 
 import argparse
 import functools
-import hashlib
-import json
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 import soundfile
 from threadpoolctl import threadpool_limits
 
 from soundalike import cli, parallel
-from soundalike.audio import splitting, survey
-from soundalike.audio.decoding import CLIP_SAMPLES, CLIP_SECONDS, FULL_SCALE, MAX_HOURS, SAMPLE_RATE, Decoder, is_silent
+from soundalike.audio import splitting
+from soundalike.audio.decoding import CLIP_SAMPLES, CLIP_SECONDS, FULL_SCALE, SAMPLE_RATE, Decoder, is_silent
+from soundalike.audio.survey import Work
 from soundalike.features import musicnn
 from soundalike.features.song_level import WholeSong
+from soundalike.features.song_tables import is_up_to_date, noted_record, read_notes, write_table
 from soundalike.features.spectra import Spectra
-from soundalike.features.table import COLUMNS, FEATURE_SETTINGS, FEATURES, SONG_FEATURES, STATISTICS, print_columns
+from soundalike.features.table import COLUMNS, FEATURES, SONG_FEATURES, STATISTICS
 from soundalike.library.catalogue import GOOD, good_songs, read_record
 from soundalike.library.errors import SongError, printable
 from soundalike.library.paths import clip_paths, table_path
-from soundalike.library.storage import atomic_write, locked
+from soundalike.library.storage import locked
 
 STACK = 16  # clips analysed at once; more do not fit a processor's cache
-
-
-# --- the tables of features ------------------------------------------------------------------
 
 
 def clip_features(y: np.ndarray | Spectra) -> np.ndarray:
@@ -57,36 +53,36 @@ def clip_features(y: np.ndarray | Spectra) -> np.ndarray:
 
 
 def describe_clips(song: Iterable[np.ndarray], *, embed: bool = False) -> pd.DataFrame:
-    """Turn the stacks of a song's clips, in order, into its table.
+    """Describe the clips of a song.
 
     Parameters
     ----------
     song : iterable of np.ndarray [shape=(clips, CLIP_SAMPLES)]
-        All clips of the song, at least one.
+        Stacks of all its clips in order, at least one clip.
     embed : bool
-        Whether the published network is to hear them, too.
+        Whether network features are added.
 
     Returns
     -------
     pd.DataFrame
         Columns ``clip``, ``start`` (s), ``silent``, then `COLUMNS`, and `musicnn.NETWORK_COLUMNS` if asked for.
     """
-    whole, values, silent, heard = WholeSong(), [], [], []
+    whole, values, silent, network = WholeSong(), [], [], []
     # On one thread, as in the workers: how sums are shared out among threads changes their last digits.
     with threadpool_limits(1):
         for stack in song:
             shared = Spectra(stack)
             values.append(clip_features(shared))
             silent.append(is_silent(stack))
-            whole.hear(shared)
+            whole.add(shared)
             if embed:
-                heard.append(musicnn.embed(stack))
+                network.append(musicnn.embed(stack))
         of_song = np.concatenate([np.atleast_1d(feature.compute(whole)) for feature in SONG_FEATURES.values()])
     of_clips = np.concatenate(values)
     of_song = np.tile(of_song.astype(np.float32), (len(of_clips), 1))
     values, names = [of_clips, of_song], COLUMNS
     if embed:
-        values, names = [*values, np.concatenate(heard)], COLUMNS + musicnn.NETWORK_COLUMNS
+        values, names = [*values, np.concatenate(network)], COLUMNS + musicnn.NETWORK_COLUMNS
     table = pd.DataFrame(np.concatenate(values, axis=1), columns=names)
     table.insert(0, "clip", np.arange(len(table)))
     table.insert(1, "start", table["clip"] * float(CLIP_SECONDS))
@@ -129,8 +125,10 @@ def stack_clips(clips: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         yield np.stack(stack)
 
 
-def describe_file(path: Path, max_hours: float = MAX_HOURS, *, embed: bool = False) -> tuple[pd.DataFrame | None, dict]:
-    """The table of a song without clips on disk, by the same numbers as through them.
+def describe_file(
+    path: Path, max_hours: float = cli.MAX_HOURS, *, embed: bool = False
+) -> tuple[pd.DataFrame | None, dict]:
+    """Describe a song without clips on disk, by the same numbers as through them.
 
     Parameters
     ----------
@@ -139,7 +137,7 @@ def describe_file(path: Path, max_hours: float = MAX_HOURS, *, embed: bool = Fal
     max_hours : float
         Longer songs are refused.
     embed : bool
-        Whether musicnn listens, too.
+        Whether network features are added.
 
     Returns
     -------
@@ -153,15 +151,15 @@ def describe_file(path: Path, max_hours: float = MAX_HOURS, *, embed: bool = Fal
     SongError
         See `decoding.Decoder`.
     """
-    listening = Decoder(path, max_hours)
-    heard = stack_clips(clip / np.float32(FULL_SCALE) for clip in listening)
-    first = next(heard, None)  # a song too short for a clip has no stack
-    table = describe_clips(chain([first], heard), embed=embed) if first is not None else None
-    return table if listening.record["status"] in GOOD else None, listening.record
+    decoder = Decoder(path, max_hours)
+    stacks = stack_clips(clip / np.float32(FULL_SCALE) for clip in decoder)
+    first = next(stacks, None)  # a song too short for a clip has no stack
+    table = describe_clips(chain([first], stacks), embed=embed) if first is not None else None
+    return table if decoder.record["status"] in GOOD else None, decoder.record
 
 
 def describe_song(song: str, *, root: Path, embed: bool = False) -> int:
-    """Write the table of one song; returns its number of clips."""
+    """Write the table of one song from its clips; returns how many there are."""
     record, paths = read_record(root, song), clip_paths(root, song)
     if record is None or len(paths) != record.get("clips"):
         raise SongError(f"only {cli.counted(len(paths), 'clip')} of it left; run mp3_split.py again")
@@ -169,12 +167,10 @@ def describe_song(song: str, *, root: Path, embed: bool = False) -> int:
     return len(paths)
 
 
-def describe_from_file(
-    song: str, *, songs: Path, root: Path, max_hours: float = MAX_HOURS, embed: bool = False
-) -> dict:
+def describe_from_file(song: str, *, songs: Path, root: Path, max_hours: float, embed: bool = False) -> dict:
     """Write the table of one song straight from its file; returns its record, as `splitting.split_song` does.
 
-    Of a song that has no table, being silent, too short or a reject, nothing is kept: it is heard again the next time.
+    Silent, too short and rejected songs have no table, so nothing of them is kept: they are decoded again next time.
     """
     source = splitting.size_and_time(songs / song)
     table, record = describe_file(songs / song, max_hours, embed=embed)
@@ -184,91 +180,73 @@ def describe_from_file(
     return record
 
 
-def write_table(table: pd.DataFrame, record: dict, song: str, root: Path) -> None:
-    """Write a song's table; what it was made from and how is noted in it, by which it is known again."""
-    made = pa.table({name: column.to_numpy() for name, column in table.items()})
-    # What helps with long columns makes hundreds of short ones larger and slower.
-    plain = {"use_dictionary": False, "write_statistics": False, "store_schema": False}
-    with (
-        atomic_write(table_path(root, song), room=root / "features") as path,
-        pq.ParquetWriter(path, made.schema, **plain) as writer,
-    ):
-        writer.write_table(made)
-        noted = {"made_by": fingerprint_of(record["hash"]), "record": json.dumps(record)}
-        if musicnn.NETWORK_COLUMNS[0] in table:
-            noted["embeddings"] = musicnn.NETWORK_VERSION
-        writer.add_key_value_metadata(noted)
-
-
-def fingerprint_of(digest: str) -> str:
-    """What a table was made from and how: a hash of that of the song's samples, and of the settings."""
-    return hashlib.blake2b(json.dumps([digest, FEATURE_SETTINGS]).encode(), digest_size=16).hexdigest()
-
-
-def table_notes(song: str, root: Path) -> dict[str, str]:
-    """What is noted in a song's table; nothing if there is none, or a damaged one."""
-    try:
-        noted = pq.read_metadata(table_path(root, song)).metadata or {}
-        return {key.decode(): value.decode() for key, value in noted.items()}
-    except (OSError, ValueError, pa.ArrowException):
-        return {}
-
-
-def is_current(noted: dict[str, str], digest: str, embed: bool) -> bool:
-    """Whether a table is made from these samples with these settings, going by what is noted in it.
-
-    That it also holds what musicnn heard, though nobody asked for it, does no harm.
-    """
-    return noted.get("made_by") == fingerprint_of(digest) and (
-        not embed or noted.get("embeddings") == musicnn.NETWORK_VERSION
-    )
-
-
-def known_description(song: str, *, songs: Path, root: Path, embed: bool = False) -> dict | None:
-    """The record of a song whose table is there, made from the file as it is today with these settings; or None."""
-    noted = table_notes(song, root)
-    record = json.loads(noted.get("record", "{}"))
-    if not record or not is_current(noted, record["hash"], embed) or record["settings"] != splitting.CLIP_SETTINGS:
+def known_record(song: str, *, songs: Path, root: Path, embed: bool = False) -> dict | None:
+    """Return the record of a song whose table is up to date, or None."""
+    notes = read_notes(song, root)
+    record = noted_record(notes)
+    if record is None or not is_up_to_date(notes, record["hash"], embed=embed):
         return None
-    return record if splitting.is_unchanged(record, songs / song) else None
+    return record if splitting.is_current(record, songs / song) else None
 
 
 # --- all songs -------------------------------------------------------------------------------
 
 
-def work(args: argparse.Namespace) -> int:
-    """Describe all good songs."""
-    if args.list:
-        print_columns()
-        return cli.ALL_GOOD
-    root, embed = args.data, bool(args.embeddings)
-    if embed:
-        musicnn.check_weights()
-    if args.from_songs:
-        hear, heard = (functools.partial(function, embed=embed) for function in (describe_from_file, known_description))
-        table, listened = survey.process_songs(args, hear, heard, label="Describing")
-        return survey.print_summary(table, listened, root / "features")
-    good = good_songs(root)
+class Described(NamedTuple):
+    """What became of the songs that were to be described."""
+
+    songs: int  # that have a table now
+    now: int  # songs described by this run
+    clips: int  # of these
+    outdated: int  # tables that were made again
+    failed: dict[str, str]  # songs without a table, and why
+    embed: bool
+
+
+def from_songs(*, embed: bool) -> Work:
+    """Return the work of describing songs straight from their files."""
+    process = functools.partial(describe_from_file, embed=embed)
+    return Work(process, functools.partial(known_record, embed=embed), "Describing")
+
+
+def describe_songs(args: argparse.Namespace, *, embed: bool) -> Described:
+    """Write the tables of all good songs that have none, or one that is out of date.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        See `cli.add_worker_arguments`.
+    embed : bool
+        Whether network features are added.
+    """
+    root, good = args.data, good_songs(args.data)
     songs = dict(zip(good["song"], good["hash"], strict=True))
-    describing, done, failed = functools.partial(describe_song, root=root, embed=embed), 0, {}
+    failed, clips = {}, 0
     with locked(root):
-        pending = [song for song, digest in songs.items() if not is_current(table_notes(song, root), digest, embed)]
-        known = sum(table_path(root, song).exists() for song in pending)
+        pending = [
+            song for song, digest in songs.items() if not is_up_to_date(read_notes(song, root), digest, embed=embed)
+        ]
+        outdated = sum(table_path(root, song).exists() for song in pending)
+        describe = functools.partial(describe_song, root=root, embed=embed)
         for song, outcome in parallel.run(
-            describing, pending, label="Describing", jobs=args.jobs, scheduler=args.scheduler
+            describe, pending, label="Describing", jobs=args.jobs, scheduler=args.scheduler
         ):
             if isinstance(outcome, SongError):
                 failed[song] = str(outcome)
             else:
-                done += outcome
-    described = len(songs) - len(failed)
+                clips += outcome
+    return Described(len(songs) - len(failed), len(pending) - len(failed), clips, outdated, failed, embed)
+
+
+def print_summary(described: Described, root: Path) -> int:
+    """Print how many songs are described; returns the exit status."""
     cli.print_note(root)
+    network = f" and {len(musicnn.NETWORK_COLUMNS):,} of musicnn" if described.embed else ""
     where = printable(root / "features")
-    also = f" and {len(musicnn.NETWORK_COLUMNS):,} numbers of musicnn" if embed else ""
-    print(f"{cli.counted(described, 'song')} described by {len(COLUMNS)} features{also} in {where}.")
-    again = f", of them {known:,} that were out of date" if known else ""
-    print(f"Songs described now: {len(pending) - len(failed):,} ({cli.counted(done, 'clip')}){again}.")
-    cli.print_left_out(failed)
-    if not described:
+    print(f"{cli.counted(described.songs, 'song')} described by {len(COLUMNS)} features{network} in {where}.")
+    again = f", of them {described.outdated:,} that were out of date" if described.outdated else ""
+    print(f"Songs described now: {described.now:,} ({cli.counted(described.clips, 'clip')}){again}.")
+    cli.print_left_out(described.failed)
+    if not described.songs:
         return cli.NOTHING_USABLE
-    return cli.LEFT_OUT if failed else cli.ALL_GOOD
+    return cli.LEFT_OUT if described.failed else cli.ALL_GOOD

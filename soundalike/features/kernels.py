@@ -5,14 +5,30 @@ magnitude spectrograms [shape=(clips, bins, frames), dtype=float32]. The innermo
 which lie side by side and do not wait for each other: so it runs in vector registers.
 """
 
-import numba
-import numpy as np
+import functools
+from collections.abc import Callable
 
-# NaN does not occur, and the sign of a zero does not matter; sums keep their order.
-_compiled = numba.njit(cache=True, fastmath={"contract", "nnan", "nsz"}, error_model="numpy")
+import numpy as np
 
 AMIN = 1e-10  # the least power, as in librosa: below it a logarithm would say nothing
 BLOCK = 16  # bins whose powers are multiplied before one logarithm is taken: from 1e-160 to 1e100
+
+
+def _compiled(loop: Callable) -> Callable:
+    """Compile a loop when it is first called: to import numba takes long, and most commands need no loop."""
+
+    @functools.cache
+    def compiled() -> Callable:
+        import numba
+
+        # NaN does not occur, and the sign of a zero does not matter; sums keep their order.
+        return numba.njit(cache=True, fastmath={"contract", "nnan", "nsz"}, error_model="numpy")(loop)
+
+    @functools.wraps(loop)
+    def call(*arguments: object) -> np.ndarray:
+        return compiled()(*arguments)
+
+    return call
 
 
 @_compiled

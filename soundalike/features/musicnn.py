@@ -25,7 +25,6 @@ INPUT_N_FFT = 512  # samples in a frame: 32 ms
 INPUT_HOP = 256  # samples from one frame to the next: 16 ms
 INPUT_MELS = 96
 
-NAMES = ("musicnn",)  # of what can be asked for
 PACKAGE_VERSION = "0.1.0"
 NETWORK_VERSION = (
     f"musicnn {PACKAGE_VERSION}, 1"  # what tables are known by: raise its end when a number would come out otherwise
@@ -71,12 +70,18 @@ NETWORK_COLUMNS = [
 
 LAST_COLUMNS = [column for column in NETWORK_COLUMNS if "_mean_" not in column]  # what is nearest to their answer
 
-# For people.
-NETWORK_MEANINGS = {
-    "musicnn_mtt_mean_001": f"mean over time of each of its layers ({POOLED} of each network)",
-    "musicnn_mtt_hidden_001": f"last layer but one ({HIDDEN} of each)",
-    "musicnn_mtt_guitar": "how surely it would tag the clip so (0 to 1; 50 tags of each)",
-}
+
+def column_lines() -> list[str]:
+    """Return a line for every kind of column: name and meaning."""
+    meanings = {
+        "musicnn_mtt_mean_001": f"mean over time of each of its layers ({POOLED} of each network)",
+        "musicnn_mtt_hidden_001": f"last layer but one ({HIDDEN} of each)",
+        "musicnn_mtt_guitar": "probability that it would tag the clip so (50 tags of each)",
+    }
+    return [
+        "With --embeddings musicnn also, of the networks trained on MagnaTagATune (mtt) and Million Song (msd):",
+        *(f"{name:20}  {meaning}" for name, meaning in meanings.items()),
+    ]
 
 
 def spectrograms(y: np.ndarray) -> np.ndarray:
@@ -259,7 +264,7 @@ def _find(net: str) -> Path:
         found = error.strerror
     if found != wanted:
         raise UserError(
-            f"The weights in {path} are not those of musicnn {PACKAGE_VERSION}: another version, or damaged. To have them "
-            f"anew: {INSTALL} --force-reinstall."
+            f"The weights in {path} are not those of musicnn {PACKAGE_VERSION}: another version, or damaged. "
+            f"To install them again: {INSTALL} --force-reinstall."
         )
     return path

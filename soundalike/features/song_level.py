@@ -1,6 +1,6 @@
 """What two seconds cannot tell: tempo, beat, key, harmonic and percussive balance, course of loudness.
 
-A song is heard stack by stack, through the spectra that its clips' features are made of anyway.
+A song is read stack by stack, through the spectra that its clips' features are made of anyway.
 """
 
 from functools import cached_property
@@ -19,10 +19,8 @@ QUIETEST = 60  # dB below the loudest clip
 WINDOW = 12  # s, in which the beat is taken to be steady
 
 TEMPI = np.geomspace(40, 240, 361)  # BPM, in steps of half a per cent
-USUAL_TEMPO, TEMPO_OCTAVES = (
-    120,
-    1.5,
-)  # BPM, and the deviation around it: what is an octave off counts 0.8 times as much
+USUAL_TEMPO = 120  # BPM
+TEMPO_OCTAVES = 1.5  # the deviation around it: a tempo an octave off counts 0.8 times as much
 BEATS = np.arange(1, 5)  # how many beats later the song should be like itself
 # How much it counts against a tempo that the song is like itself between its beats: a third of a beat off
 # it was a beat of some other tempo, 4/3 or 3/2 as fast; half a beat off it may well be a half beat.
@@ -35,7 +33,7 @@ MINOR = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
 
 
 class WholeSong:
-    """A song of which one stack of clips after the other is heard."""
+    """A song to which its clips are added, one stack after the other."""
 
     def __init__(self) -> None:
         self._last: tuple[np.ndarray, np.ndarray] | None = None  # samples and mel levels of the last clip
@@ -44,13 +42,13 @@ class WholeSong:
         self._level: list[np.ndarray] = []
         self._harmonic: list[np.ndarray] = []
 
-    def hear(self, s: Spectra) -> None:
-        """Hear the next clips."""
+    def add(self, s: Spectra) -> None:
+        """Add the next clips."""
         y, mel = s.y, s.mel[:, :, :FRAMES].copy()
         if self._last:
             y, mel = np.concatenate([self._last[0], y]), np.concatenate([self._last[1], mel])
-        steps = _steps(mel, _mend(y, mel)).ravel()
-        # Of the last clip, the last frame is mended only when the next clip is known.
+        steps = _steps(mel, _complete(y, mel)).ravel()
+        # Of the last clip, the last frame is completed only when the next clip is known.
         self._flux.append(steps[FRAMES - 1 if self._last else 1 : -1])
         self._last = y[-1:], mel[-1:]
         self._chroma.append(s.chroma.mean(axis=-1))
@@ -134,7 +132,7 @@ class WholeSong:
         return float(np.concatenate(self._harmonic).mean())
 
 
-def _mend(y: np.ndarray, mel: np.ndarray) -> np.ndarray:
+def _complete(y: np.ndarray, mel: np.ndarray) -> np.ndarray:
     """Give frames that reach over the end of a clip the samples of its neighbour, which they lacked.
 
     Returns

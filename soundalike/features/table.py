@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from soundalike.audio.decoding import CLIP_SECONDS, SAMPLE_RATE, SILENCE_DBFS
-from soundalike.features import musicnn, spectra
+from soundalike.features import spectra
 from soundalike.features.filters import HOP_LENGTH, N_FFT, N_MELS
 from soundalike.features.spectra import DYNAMIC_RANGE, ROLLOFF
 
@@ -42,8 +42,10 @@ STATISTICS = {
     "step16": Statistic(lambda v: _deviation(v[..., 16:] - v[..., :-16]), "deviation of its change in 372 ms"),
     "bend": Statistic(lambda v: _deviation(np.diff(v, n=2, axis=-1)), "deviation of the change of its change"),
 }
+
 MEAN, STD, BOTH, ALL = ("mean",), ("std",), ("mean", "std"), tuple(STATISTICS)
 PAIRS = tuple(f"{one:02d}_{other:02d}" for one in range(1, 21) for other in range(one + 1, 21))
+
 # What is known of each clip. The sources are functions of librosa.
 FEATURES: dict[str, Feature] = {
     "tempo": Feature(1, (), spectra.tempo, "BPM", "tempo of the onset strength", "feature.tempo"),
@@ -63,6 +65,7 @@ FEATURES: dict[str, Feature] = {
     "tonnetz": Feature(6, BOTH, spectra.tonnetz, "-1 to 1", "tonal centroid of the chroma", "feature.tonnetz"),
     "band": Feature(32, MEAN, spectra.bands, "dB", "mel band over the clip's mean", "feature.melspectrogram"),
 }
+
 # What is known of each song as a whole; every clip of it has the same.
 SONG_FEATURES: dict[str, Feature] = {
     "song_tempo": Feature(1, (), lambda song: song.beat[0], "BPM", "tempo", "WholeSong.beat"),
@@ -74,7 +77,9 @@ SONG_FEATURES: dict[str, Feature] = {
         ("std", "range", "step"), (), lambda song: song.loudness, "dB", "how loudness moves", "WholeSong.loudness"
     ),
 }
+
 FAMILIES = FEATURES | SONG_FEATURES
+
 # What the features of clips are about, in plain words.
 ASPECTS = {
     "timbre": ("mfcc", "mfcc_delta", "mfcc_delta2", "mfcc_corr", "band", "contrast"),
@@ -102,11 +107,14 @@ def columns(name: str) -> list[str]:
 CLIP_COLUMNS = [column for name in FEATURES for column in columns(name)]
 COLUMNS = [column for name in FAMILIES for column in columns(name)]
 UNITS = {column: feature.unit for name, feature in FAMILIES.items() for column in columns(name)}
+
 # These say how loud a recording is made, too: mastering is not the artist. With gain nothing else changes,
 # but where sound falls to the least power that librosa knows.
 LOUDNESS = [*columns("rms"), "mfcc_01_mean"]
+
 # The nine features of 2018.
 ORIGINAL_NINE = ["tempo", *(f"{name}_{each}" for name in ("rms", "zcr", "centroid", "rolloff") for each in BOTH)]
+
 # A table made with other settings is out of date, and a model made from it does not fit. Raise the
 # version when a feature would come out otherwise under the same name.
 FEATURE_SETTINGS = {
@@ -124,17 +132,14 @@ FEATURE_SETTINGS = {
 }
 
 
-def print_columns() -> None:
-    """Print every column with unit, meaning and source."""
+def column_lines() -> list[str]:
+    """Return a line for every column: name, unit, meaning and source."""
+    lines = []
     for name, feature in FAMILIES.items():
-        source = f"librosa.{feature.source}" if name in FEATURES else f"whole_song.{feature.source}"
+        source = f"librosa.{feature.source}" if name in FEATURES else f"song_level.{feature.source}"
         for column in columns(name):
             statistic = STATISTICS.get(column.rsplit("_", 1)[-1]) if feature.statistics else None
             meaning = feature.meaning + (f": {statistic.meaning}" if statistic else "")
             gain = "; depends on gain" if column in LOUDNESS else ""
-            print(f"{column:20}  {feature.unit:16}  {meaning}{gain} ({source})")
-    print(
-        "With --embeddings musicnn also, of the networks that learned from MagnaTagATune (mtt) and Million Song (msd):"
-    )
-    for name, meaning in musicnn.NETWORK_MEANINGS.items():
-        print(f"{name:20}  {meaning}")
+            lines.append(f"{column:20}  {feature.unit:16}  {meaning}{gain} ({source})")
+    return lines

@@ -1,16 +1,19 @@
-"""The songs of a library: songs.csv, what splitting noted of each, and where they lie."""
+"""The songs of a library: songs.csv, the record of each song, and the folder where they lie."""
 
 import json
 import os
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from soundalike.library.errors import UserError, printable
 from soundalike.library.paths import RECORD, clip_folder
 from soundalike.library.storage import atomic_write
 
+if TYPE_CHECKING:  # worker processes, which only read records, do without it
+    import pandas as pd
+
 GOOD = ("ok", "damaged")  # the statuses of songs that are used
+
 # The columns of songs.csv and the type each is read back as.
 SONG_COLUMNS = {
     "song": str,
@@ -28,18 +31,27 @@ SONG_COLUMNS = {
     "bit_rate": int,
     "codec": str,
     "loudness": float,
-    "reach": int,
+    "cutoff_hz": int,
     "hash": str,
 }
+FORMER_NAMES = {"reach": "cutoff_hz"}  # in records and tables of earlier versions
 
 
 def read_record(root: Path, song: str) -> dict | None:
-    """What splitting learned about a song, or None if it was not split."""
+    """Read what splitting noted of a song; None if it was not split."""
     try:
-        record = json.loads((clip_folder(root, song) / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return parse_record((clip_folder(root, song) / RECORD).read_text(encoding="utf-8"))
+    except OSError:
         return None
-    return record if isinstance(record, dict) else None
+
+
+def parse_record(text: str) -> dict | None:
+    """Parse a song's record; None if it is damaged."""
+    try:
+        record = json.loads(text)
+    except ValueError:
+        return None
+    return {FORMER_NAMES.get(key, key): value for key, value in record.items()} if isinstance(record, dict) else None
 
 
 def keep_songs_folder(root: Path, songs: Path) -> None:
@@ -49,15 +61,17 @@ def keep_songs_folder(root: Path, songs: Path) -> None:
 
 
 def songs_folder(root: Path) -> Path:
-    """Where the songs of this library lie, as mp3_split.py was last told; else ``songs`` in the root."""
+    """Return the folder of this library's songs: the last that mp3_split.py was given, else ``songs`` in the root."""
     try:
         return Path(os.fsdecode((root / "songs.txt").read_bytes()))
     except OSError:
         return root / "songs"
 
 
-def write_songs(root: Path, rows: list[dict] | pd.DataFrame) -> None:
+def write_songs(root: Path, rows: "list[dict] | pd.DataFrame") -> None:
     """Write songs.csv: one row for each song that was found, in order of path."""
+    import pandas as pd
+
     table = pd.DataFrame(rows, columns=list(SONG_COLUMNS)).sort_values("song", kind="stable")
     whole = [name for name, kind in SONG_COLUMNS.items() if kind is int]
     table[whole] = table[whole].astype("Int64")  # integers that may be missing
@@ -65,7 +79,7 @@ def write_songs(root: Path, rows: list[dict] | pd.DataFrame) -> None:
         table.to_csv(path, index=False, encoding="utf-8", lineterminator="\n", chunksize=1000)
 
 
-def read_songs(root: Path) -> pd.DataFrame:
+def read_songs(root: Path) -> "pd.DataFrame":
     """Read songs.csv.
 
     Raises
@@ -73,12 +87,15 @@ def read_songs(root: Path) -> pd.DataFrame:
     UserError
         If there is none, or another program has changed its form.
     """
+    import pandas as pd
+
     path = root / "songs.csv"
     if not path.exists():
         raise UserError(f"There is no {printable(path)} yet. Run mp3_split.py first.")
     try:
         # No cell is taken for "missing": an artist may be called NA, None or 1975.
         table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8", lineterminator="\n")
+        table = table.rename(columns=FORMER_NAMES)
         for name, kind in SONG_COLUMNS.items():
             if kind is not str:
                 table[name] = pd.to_numeric(table[name])
@@ -90,8 +107,8 @@ def read_songs(root: Path) -> pd.DataFrame:
         ) from None
 
 
-def good_songs(root: Path) -> pd.DataFrame:
-    """The rows of songs.csv that are used.
+def good_songs(root: Path) -> "pd.DataFrame":
+    """Return the rows of songs.csv that are used.
 
     Raises
     ------

@@ -17,7 +17,12 @@ LOCK = "library.lock"  # in the root: held by whoever writes there
 SIGNS = (LOCK, "songs.txt")  # of a root that this program made
 # What else is made in a root, by names that a user's own files may have; and what a folder that is replaced holds.
 MADE = ("clips", "features", "model", "similar", "report", "songs.csv", "df_music.pkl", "df_music.parquet")
-REPLACED = {"model": "model.json", "similar": "index.json", "df_music.parquet": "_common_metadata"}
+FRAME_NOTES = "_made_from.json"  # in the folder of the frame; readers of Parquet take it for no data
+REPLACED = {
+    "model": ("model.json",),
+    "similar": ("index.json",),
+    "df_music.parquet": (FRAME_NOTES, "_common_metadata"),  # of earlier versions
+}
 CANNOT_LOCK = (errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP)  # what a disk without locks says
 
 
@@ -71,12 +76,17 @@ def check_ownership(root: Path) -> None:
     """
     ours = any((root / sign).exists() for sign in SIGNS) or _is_our_table(root / "songs.csv")
     strange = [] if ours else [name for name in MADE if (root / name).exists()]
-    strange += [name for name, sign in REPLACED.items() if (root / name).is_dir() and not (root / name / sign).exists()]
+    strange += [name for name, signs in REPLACED.items() if not _is_ours(root / name, signs)]
     if strange:
         raise UserError(
             f"{printable(root)} holds {' and '.join(dict.fromkeys(strange))}, which this program would replace but did "
             "not make. Name another folder with --data, or rename yours."
         )
+
+
+def _is_ours(folder: Path, signs: tuple[str, ...]) -> bool:
+    """Whether a folder may be replaced: there is none, or it holds what this program puts there."""
+    return not folder.is_dir() or any((folder / sign).exists() for sign in signs)
 
 
 def _is_our_table(path: Path) -> bool:

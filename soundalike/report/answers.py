@@ -7,80 +7,118 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
-from tqdm import tqdm
 
 from soundalike import cli, parallel
 from soundalike.library.catalogue import good_songs
 from soundalike.library.errors import SongError, UserError, printable
 from soundalike.library.paths import find_songs, suffixed
 from soundalike.library.storage import atomic_write
-from soundalike.models.saving import Saved, load
-from soundalike.report import plots
-from soundalike.report.verdict import DecodedSong, Verdict, answer, decode
+from soundalike.models.saving import Saved
+from soundalike.report.verdict import DecodedSong, Verdict, decode
 
 CSV_COLUMNS = [
     *("song", "artist", "nearest", "probability", "next"),
     *("clips", "agreeing_clips", "silent_clips", "learned_from", "problem"),
 ]
 
+Rows = dict[Path, dict]  # the answer for each file, or its ``problem``
 
-def work(args: argparse.Namespace) -> int:
-    """Print a verdict for each song, and write what was asked for."""
-    saved = load(args.data)
-    files = {kind: path for kind, path in (("csv", args.csv), ("json", args.json)) if path}
-    quiet = cli.STDOUT in files.values()
-    cli.check_writable(*files.values())
-    songs, problems = find_files(args.songs)
-    rows = {path: {"problem": reason} for path, reason in problems.items()}
+
+def find_files(named: list[Path]) -> tuple[dict[Path, str], dict[Path, str]]:
+    """Find the files that are meant.
+
+    Parameters
+    ----------
+    named : list of Path
+        Files and folders.
+
+    Returns
+    -------
+    songs : dict of Path to str
+        A short name for each, its own.
+    problems : dict of Path to str
+        Files that cannot be answered for, and why.
+    """
+    songs: dict[Path, str] = {}
+    problems: dict[Path, str] = {}
+    for path in map(Path.absolute, named):
+        if not path.is_dir():
+            songs.setdefault(path, path.name)
+            continue
+        found, refused = find_songs(path)
+        songs |= {path / song: song for song in found}
+        problems |= {path / song: reason for song, reason in refused.items()}
+        if not found and not refused:
+            problems[path] = "a folder without music"
+    taken: Counter = Counter()
+    for path, name in songs.items():
+        taken[name] += 1
+        songs[path] = name if taken[name] == 1 else f"{name} ({taken[name]})"
+    return songs, problems
+
+
+def decode_all(
+    songs: list[Path], args: argparse.Namespace, saved: Saved
+) -> Iterator[tuple[Path, DecodedSong | SongError]]:
+    """Decode songs for a model, as `verdict.decode` does: a single one in this process, several in worker processes."""
+    work = functools.partial(decode, keep_sound=saved.listens or bool(args.plot), embed=saved.embeds)
+    if len(songs) != 1 or args.scheduler:
+        names = list(map(str, songs))
+        for name, outcome in parallel.run(work, names, label="Decoding", jobs=args.jobs, scheduler=args.scheduler):
+            yield Path(name), outcome
+        return
+    try:
+        yield songs[0], work(songs[0])
+    except SongError as error:
+        yield songs[0], error
+
+
+def viewer(args: argparse.Namespace, saved: Saved) -> Callable[[Path, str, DecodedSong, Verdict], None]:
+    """Return what prints and draws the answer for a song, as the arguments ask for it.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        See ``predict.py``.
+    saved : Saved
+        The model.
+    """
     draw = _picture_writer(args.plot, saved) if args.plot else None
+    quiet = cli.STDOUT in (args.csv, args.json)
+    filed = {} if quiet else _filed_artists(args.data)
     if not quiet:
         cli.print_note(args.data)
-    filed = {} if quiet else filed_artists(args.data)
-    try:
-        sound = saved.listens or bool(args.plot)
-        for path, outcome in decode_all(list(songs), args, keep_sound=sound, embed=saved.embeds):
-            if isinstance(outcome, SongError):
-                rows[path] = {"problem": str(outcome)}
-                continue
-            verdict = answer(outcome, saved)
-            rows[path] = verdict.as_dict() | (verdict.in_full() if args.json else {}) | {"problem": ""}
-            if draw:
-                draw(songs[path], outcome, verdict)
-            if not quiet:
-                tqdm.write(
-                    f"{printable(path)}\n{verdict.in_words()}{_beside(verdict, filed.get(outcome.record['hash']))}"
-                )
-    except KeyboardInterrupt:
-        kept = {kind: path for kind, path in files.items() if path != cli.STDOUT}
-        return _stop(rows, len(songs) + len(problems), kept, saved)
-    for kind, path in files.items():
-        write_answers(kind, rows, saved, path)
-    failed = {str(path): row["problem"] for path, row in rows.items() if row["problem"]}
-    if not quiet:
-        where = f": see {printable(next(iter(files.values())))}" if files else ""
-        cli.print_left_out(failed, "No verdict", rest=where)
-    if len(failed) == len(rows):
-        return cli.NOTHING_USABLE
-    if not quiet:
-        for path in filter(None, (*files.values(), args.plot)):
-            print(f"Written: {printable(path)}")
-        if saved.info["none_below"] is None:
-            print(f"This model always names one of its {len(saved.info['classes'])} artists, whoever a song is by.")
-    return cli.LEFT_OUT if failed else cli.ALL_GOOD
+
+    def show(path: Path, name: str, song: DecodedSong, said: Verdict) -> None:
+        from tqdm import tqdm
+
+        if draw:
+            draw(name, song, said)
+        if not quiet:
+            with tqdm.external_write_mode():
+                print(f"{printable(path)}\n{said.in_words()}{_filed(said, filed.get(song.record['hash']))}")
+
+    return show
 
 
-def _beside(verdict: Verdict, artist: str | None) -> str:
-    """A line for a song that the library knows and the model does not."""
-    if not artist or verdict.known:
-        return ""
-    unknown = "" if artist in verdict.song.index else ", whom the model has not learned"
-    return f"\n  In your library it is by {printable(artist)}{unknown}."
+def _picture_writer(folder: Path, saved: Saved) -> Callable[[str, DecodedSong, Verdict], None]:
+    """A function that draws a song's verdict into a folder."""
+    from soundalike.report import plots  # matplotlib takes a second, and few ask for pictures
+
+    plots.use_style()
+    colours = plots.artist_colours(saved.info["classes"])
+
+    def draw(name: str, song: DecodedSong, said: Verdict) -> None:
+        figure = plots.verdict(name, said, song.sounds, colours)
+        with atomic_write(folder / suffixed(name, ".png")) as path:
+            figure.savefig(path)
+
+    return draw
 
 
-def filed_artists(root: Path) -> dict[str, str]:
+def _filed_artists(root: Path) -> dict[str, str]:
     """The artist of each song of the library, by the hash of its sound."""
     try:
         songs = good_songs(root)
@@ -89,79 +127,22 @@ def filed_artists(root: Path) -> dict[str, str]:
     return dict(zip(songs["hash"], songs["artist"], strict=True))
 
 
-def _stop(rows: dict[Path, dict], count: int, files: dict[str, Path], saved: Saved) -> int:
-    """Keep what is done, but replace no whole table with a part of one."""
-    parts = {kind: path.with_suffix(f".part.{kind}") for kind, path in files.items()}
-    for kind, path in parts.items():
-        write_answers(kind, rows, saved, path)
-    where = f"; they are in {', '.join(map(printable, parts.values()))}" if parts else ""
-    print(f"\nStopped after {len(rows)} of {cli.counted(count, 'song')}{where}.", file=sys.stderr)
-    return cli.STOPPED
+def _filed(said: Verdict, artist: str | None) -> str:
+    """A line for a song of the library that the model was not trained on."""
+    if not artist or said.known:
+        return ""
+    unknown = "" if artist in said.song.index else ", whom the model has not learned"
+    return f"\n  In your library it is by {printable(artist)}{unknown}."
 
 
-def _name(path: Path) -> str:
-    """A path as text for a table: what is not Unicode is shown by escapes."""
-    return str(path).encode(errors="backslashreplace").decode()
-
-
-def find_files(named: list[Path]) -> tuple[dict[Path, str], dict[Path, str]]:
-    """What is to be judged (path -> a short name, its own), and what cannot be (path -> why)."""
-    songs: dict[Path, str] = {}
-    failed: dict[Path, str] = {}
-    for path in map(Path.absolute, named):
-        if not path.is_dir():
-            songs.setdefault(path, path.name)
-            continue
-        found, refused = find_songs(path)
-        songs |= {path / song: song for song in found}
-        failed |= {path / song: reason for song, reason in refused.items()}
-        if not found and not refused:
-            failed[path] = "a folder without music"
-    taken: Counter = Counter()
-    for path, name in songs.items():
-        taken[name] += 1
-        songs[path] = name if taken[name] == 1 else f"{name} ({taken[name]})"
-    return songs, failed
-
-
-def decode_all(
-    songs: list[Path], args: argparse.Namespace, **needed: Any
-) -> Iterator[tuple[Path, DecodedSong | SongError]]:
-    """Listen to songs, as `decode` does: one alone here, at once; several in worker processes."""
-    if len(songs) != 1 or args.scheduler:
-        function, names = functools.partial(decode, **needed), list(map(str, songs))
-        for name, outcome in parallel.run(function, names, label="Listening", jobs=args.jobs, scheduler=args.scheduler):
-            yield Path(name), outcome
-        return
-    try:
-        yield songs[0], decode(songs[0], **needed)
-    except SongError as error:
-        yield songs[0], error
-
-
-def _picture_writer(folder: Path, saved: Saved) -> Callable[[str, DecodedSong, Verdict], None]:
-    """A function that draws a song's verdict into a folder."""
-    pass  # matplotlib takes a second, and few ask for pictures
-
-    plots.use_style()
-    colours = plots.artist_colours(saved.info["classes"])
-
-    def draw(name: str, heard: DecodedSong, verdict: Verdict) -> None:
-        figure = plots.verdict(name, verdict, heard.sounds, colours)
-        with atomic_write(folder / suffixed(name, ".png")) as path:
-            figure.savefig(path)
-
-    return draw
-
-
-def write_answers(kind: str, songs: dict[Path, dict], saved: Saved, path: Path) -> None:
+def write_table(kind: str, rows: Rows, saved: Saved, path: Path) -> None:
     """Write a row for each song as ``csv`` or ``json`` to a file, or print them."""
-    rows = [{"song": _name(song)} | songs[song] for song in sorted(songs)]
+    named = [{"song": _name(song)} | rows[song] for song in sorted(rows)]
     if kind == "json":
         about = {key: saved.info[key] for key in ("name", "created", "classes", "none_below")}
-        text = json.dumps({"model": about, "songs": rows}, indent=1) + "\n"
+        text = json.dumps({"model": about, "songs": named}, indent=1) + "\n"
     else:
-        table = pd.DataFrame(rows, columns=CSV_COLUMNS)
+        table = pd.DataFrame(named, columns=CSV_COLUMNS)
         whole = [name for name in CSV_COLUMNS if name.endswith("clips")]
         table[whole] = table[whole].astype("Int64")  # missing where there is a problem
         text = table.to_csv(index=False, lineterminator="\n")
@@ -171,3 +152,37 @@ def write_answers(kind: str, songs: dict[Path, dict], saved: Saved, path: Path) 
         return
     with atomic_write(path) as target:
         target.write_text(text, encoding="utf-8")
+
+
+def _name(path: Path) -> str:
+    """A path as text for a table; bytes that are not Unicode become escapes."""
+    return str(path).encode(errors="backslashreplace").decode()
+
+
+def keep_partial(tables: dict[str, Path], rows: Rows, count: int, saved: Saved) -> int:
+    """Keep the answers of a run that was stopped, beside the tables; returns the exit status."""
+    files = {kind: path for kind, path in tables.items() if path != cli.STDOUT}
+    parts = {kind: path.with_suffix(f".part.{kind}") for kind, path in files.items()}
+    for kind, path in parts.items():
+        write_table(kind, rows, saved, path)
+    where = f"; they are in {', '.join(map(printable, parts.values()))}" if parts else ""
+    print(f"\nStopped after {len(rows)} of {cli.counted(count, 'song')}{where}.", file=sys.stderr)
+    return cli.STOPPED
+
+
+def print_summary(rows: Rows, tables: dict[str, Path], args: argparse.Namespace, saved: Saved) -> int:
+    """Print which songs have no answer, and what was written; returns the exit status."""
+    failed = {str(path): row["problem"] for path, row in rows.items() if row["problem"]}
+    status = cli.LEFT_OUT if failed else cli.ALL_GOOD
+    if len(failed) == len(rows):
+        status = cli.NOTHING_USABLE
+    if cli.STDOUT in tables.values():
+        return status
+    where = f": see {printable(next(iter(tables.values())))}" if tables else ""
+    cli.print_left_out(failed, "No verdict", rest=where)
+    if status != cli.NOTHING_USABLE:
+        for path in filter(None, (*tables.values(), args.plot)):
+            print(f"Written: {printable(path)}")
+        if saved.info["none_below"] is None:
+            print(f"This model always names one of its {len(saved.info['classes'])} artists, whoever a song is by.")
+    return status

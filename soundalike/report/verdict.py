@@ -110,16 +110,16 @@ def _rounded(p: float) -> float | None:
 
 
 def decode(path: str | Path, *, keep_sound: bool = False, embed: bool = False) -> DecodedSong:
-    """Listen to a file.
+    """Decode and describe a file.
 
     Parameters
     ----------
     path : str or Path
         The song.
     keep_sound : bool
-        Whether its clips are kept: for a model that listens, or for a picture.
+        Whether its clips are kept: for a model of samples, or for a picture.
     embed : bool
-        Whether musicnn listens, too: for a model that goes by that.
+        Whether network features are added, for a model that uses them.
 
     Raises
     ------
@@ -136,24 +136,21 @@ def decode(path: str | Path, *, keep_sound: bool = False, embed: bool = False) -
     return DecodedSong(table, record, np.stack(list(Decoder(path))) if keep_sound else None)
 
 
-def answer(heard: DecodedSong, saved: Saved) -> Verdict:
+def answer(song: DecodedSong, saved: Saved) -> Verdict:
     """Who a song is by.
 
     Parameters
     ----------
-    heard : Heard
-        The song, with sounds if the model listens.
+    song : DecodedSong
+        With sounds if the model needs samples.
     saved : Saved
         The model, from `saving.load`.
     """
-    loud = heard.table[~heard.table["silent"]]
-    sounds = some_of(heard.sounds, loud.index) if saved.listens else None
+    loud = song.table[~song.table["silent"]]
+    sounds = some_of(song.sounds, loud.index) if saved.listens else None
     clips, songs = saved.answer(loud.assign(song="song"), sounds)
-    song = np.exp(songs.iloc[0]).sort_values(ascending=False)
-    known = heard.record["hash"] in saved.info["songs"].values()
-    by_start = np.exp(clips).reindex(heard.table.index).set_axis(heard.table["start"])
+    probabilities = np.exp(songs.iloc[0]).sort_values(ascending=False)
+    known = song.record["hash"] in saved.info["songs"].values()
+    by_start = np.exp(clips).reindex(song.table.index).set_axis(song.table["start"])
     tags = musicnn.top_tags(loud) if saved.embeds else []
-    return Verdict(song, by_start, known, saved.info["none_below"], not saved.whole_songs, tags)
-
-
-# --- all songs -------------------------------------------------------------------------------
+    return Verdict(probabilities, by_start, known, saved.info["none_below"], not saved.whole_songs, tags)

@@ -1,7 +1,7 @@
 """The songs of a library that sound most like a song, and why."""
 
-import argparse
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,14 +12,21 @@ from soundalike.library.catalogue import read_songs, songs_folder
 from soundalike.library.errors import SongError, UserError, printable
 from soundalike.library.storage import atomic_write
 from soundalike.similarity import index as similarity
-from soundalike.similarity.index import quality_in_words, why_alike
 
 FEW_SONGS = 30  # songs: with fewer, what songs have in common cannot be told from chance
 FAR_DISTANCE = 0.9  # distance
 
 
-def find_seed(asked: str, index: similarity.Index, root: Path) -> tuple[str, np.ndarray, np.ndarray]:
-    """The song that is meant: what to call it, its description, and which songs of the library it is.
+class Seed(NamedTuple):
+    """A song for which others are sought."""
+
+    name: str
+    described: np.ndarray  # [shape=(columns,)], see `index.song_descriptions`
+    itself: np.ndarray  # which songs of the library are this recording [shape=(songs,), dtype=bool]
+
+
+def find_seed(asked: str, index: similarity.Index, root: Path) -> Seed:
+    """Find the song that is meant: a file, or one of the library by its path, its title or a part of these.
 
     Raises
     ------
@@ -27,7 +34,7 @@ def find_seed(asked: str, index: similarity.Index, root: Path) -> tuple[str, np.
         If it is neither a file nor one song of the library, or the file is no usable song.
     """
     if Path(asked).is_file():
-        return seed_from_file(Path(asked), index)
+        return _seed_from_file(Path(asked), index)
     songs, sought = index.songs, asked.casefold()
     ways = (
         songs["song"] == asked,
@@ -42,7 +49,7 @@ def find_seed(asked: str, index: similarity.Index, root: Path) -> tuple[str, np.
         several = "; ".join(songs["song"][meant][:5]) + (" …" if meant.sum() > 5 else "")
         raise UserError(f"{meant.sum()} songs are called so. Say more of the path of the one you mean: {several}")
     (place,) = np.flatnonzero(meant)
-    return songs["song"][place], np.asarray(index.described[place]), meant
+    return Seed(songs["song"][place], np.asarray(index.described[place]), meant)
 
 
 def _holding(texts: pd.Series, sought: str) -> pd.Series:
@@ -65,8 +72,8 @@ def _not_found(asked: str, index: similarity.Index, root: Path) -> str:
     )
 
 
-def seed_from_file(path: Path, index: similarity.Index) -> tuple[str, np.ndarray, np.ndarray]:
-    """As `find_seed`, for a file. Where the library holds this very recording, that is it."""
+def _seed_from_file(path: Path, index: similarity.Index) -> Seed:
+    """The seed that a file is. Where the library holds this recording, that is excluded."""
     try:
         table, record = describe_file(path)
         if table is None:
@@ -76,39 +83,56 @@ def seed_from_file(path: Path, index: similarity.Index) -> tuple[str, np.ndarray
     described = similarity.song_descriptions(table[~table["silent"]].assign(song=""))
     itself = (index.songs["hash"] == record["hash"]).to_numpy()
     name = f"{path}, which is {index.songs['song'][itself].iloc[0]} of this library," if itself.any() else str(path)
-    return name, described.to_numpy()[0], itself
+    return Seed(name, described.to_numpy()[0], itself)
 
 
-def work(args: argparse.Namespace) -> int:
-    """Print the songs that sound most alike, and write the playlist if one is asked for."""
-    cli.print_note(args.data)
-    index = similarity.load_index(args.data)
-    name, described, itself = find_seed(args.song, index, args.data)
-    barred = itself
-    if args.other_albums and not itself.any():
+def same_album(seed: Seed, index: similarity.Index) -> np.ndarray:
+    """Return which songs are of the seed's album, itself included [shape=(songs,), dtype=bool]."""
+    if not seed.itself.any():
         print("That file is of no album in this library, so --other-albums leaves nothing out.")
-    elif args.other_albums:
-        albums = index.songs["artist"] + "\n" + index.songs["album"]
-        barred = itself | albums.isin(albums[itself]).to_numpy()
-    alike = similarity.nearest_songs(index, described, barred, args.count)
+        return seed.itself
+    albums = index.songs["artist"] + "\n" + index.songs["album"]
+    excluded = seed.itself | albums.isin(albums[seed.itself]).to_numpy()
+    if excluded.all():
+        raise UserError("There is no other song in this library on another album.")
+    return excluded
+
+
+def print_alike(seed: Seed, alike: pd.DataFrame, index: similarity.Index) -> None:
+    """Print the songs that sound most like a seed, and how far to believe it.
+
+    Parameters
+    ----------
+    seed : Seed
+        The song.
+    alike : pd.DataFrame
+        From `index.nearest_songs`.
+    index : Index
+        The library.
+
+    Raises
+    ------
+    UserError
+        If there is no song to name.
+    """
     if alike.empty:
-        raise UserError("There is no other song in this library" + (" on another album." if args.other_albums else "."))
-    print(f"{printable(name)} sounds most like")
+        raise UserError("There is no other song in this library.")
+    print(f"{printable(seed.name)} sounds most like")
     for number, (_, song) in enumerate(alike.iterrows(), start=1):
         who, album = printable(song["artist"], 60), f" ({printable(song['album'], 60)})" if song["album"] else ""
         print(f"{number:3}. {song['distance']:.2f}  {who} - {printable(song['title'], 80)}{album}")
-        print(f"           {why_alike(song)}")
+        print(f"           {similarity.why_alike(song)}")
     print("The numbers are distances: 0 the same, about 1 nothing in common, 2 the opposite.")
     if alike["distance"].iloc[0] > FAR_DISTANCE:
         print("Nothing here sounds much like it.")
-    print(quality_in_words(index.quality))
+    print(similarity.quality_in_words(index.quality))
     if len(index.songs) < FEW_SONGS:
         print(f"With {cli.counted(len(index.songs), 'song')} to compare, none of this says much.")
-    return write_playlist(alike, songs_folder(args.data), args.playlist) if args.playlist else cli.ALL_GOOD
 
 
-def write_playlist(songs: pd.DataFrame, folder: Path, path: Path) -> int:
+def write_playlist(songs: pd.DataFrame, root: Path, path: Path) -> int:
     """Write an extended M3U playlist, which names the files by their whole paths; returns the exit status."""
+    folder = songs_folder(root)
     lines, left_out = ["#EXTM3U"], {}
     for _, song in songs.iterrows():
         place = folder / song["song"]

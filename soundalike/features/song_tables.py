@@ -1,0 +1,62 @@
+"""The table of each song on disk: one row per clip, and notes of what it was made from, by which it is known again."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from soundalike.features import musicnn
+from soundalike.features.table import FEATURE_SETTINGS
+from soundalike.library.catalogue import parse_record
+from soundalike.library.paths import table_path
+from soundalike.library.storage import atomic_write
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def write_table(table: "pd.DataFrame", record: dict, song: str, root: Path) -> None:
+    """Write a song's table, and in it what it was made from and how."""
+    made = pa.table({name: column.to_numpy() for name, column in table.items()})
+    # What helps with long columns makes hundreds of short ones larger and slower.
+    plain = {"use_dictionary": False, "write_statistics": False, "store_schema": False}
+    with (
+        atomic_write(table_path(root, song), room=root / "features") as path,
+        pq.ParquetWriter(path, made.schema, **plain) as writer,
+    ):
+        writer.write_table(made)
+        notes = {"made_by": origin(record["hash"]), "record": json.dumps(record)}
+        if musicnn.NETWORK_COLUMNS[0] in table:
+            notes["embeddings"] = musicnn.NETWORK_VERSION
+        writer.add_key_value_metadata(notes)
+
+
+def origin(samples_hash: str) -> str:
+    """Hash what a table is made from and how: the hash of a song's samples, and the settings."""
+    return hashlib.blake2b(json.dumps([samples_hash, FEATURE_SETTINGS]).encode(), digest_size=16).hexdigest()
+
+
+def read_notes(song: str, root: Path) -> dict[str, str]:
+    """Read the notes in a song's table; none if it is missing or damaged."""
+    try:
+        notes = pq.read_metadata(table_path(root, song)).metadata or {}
+        return {key.decode(): value.decode() for key, value in notes.items()}
+    except (OSError, ValueError, pa.ArrowException):
+        return {}
+
+
+def noted_record(notes: dict[str, str]) -> dict | None:
+    """Return the record of the song that a table describes."""
+    return parse_record(notes.get("record", ""))
+
+
+def is_up_to_date(notes: dict[str, str], samples_hash: str, *, embed: bool) -> bool:
+    """Whether a table was made from these samples with the settings of today.
+
+    Network features that nobody asked for do no harm.
+    """
+    networks = not embed or notes.get("embeddings") == musicnn.NETWORK_VERSION
+    return notes.get("made_by") == origin(samples_hash) and networks
