@@ -43,14 +43,13 @@ songs-are-there:
 	@case "$$SONGS" in ""|"~"*) ;; *) test -d "$$SONGS" || { echo "There is no folder $$SONGS."; exit 1; };; esac
 
 demo-notebooks: .venv/ready
-	@$(PY) -m soundalike.audio.demo --data data
-	@$(PY) -m soundalike --data data/demo --keep-notebooks
+	@$(PY) docs/refresh.py notebooks
 
 report: .venv/ready
 	@$(RESULTS) $(PY) -m soundalike --report --data "$$root"
 
 pictures: .venv/ready
-	@$(PY) -m soundalike --report --keep-pictures --data "$$DATA"
+	@$(PY) docs/refresh.py pictures --data "$$DATA"
 
 lab: .venv/ready
 	@$(RESULTS) MUSIC_DATA="$$(cd "$$root" && pwd)" PYTHONPATH="$(CURDIR)" $(PY) -m jupyter lab "$$root/report"

@@ -151,12 +151,12 @@ def work(args: argparse.Namespace) -> int:
         hits[name] = metrics.right({"song": results["song"]}, frame)
         told: dict[str, object] = {"features": len(columns)}
         for model in results["song"]:
-            told[model] = metrics.with_interval(scores.loc[(model, "song", "song")])
+            told[model] = cli.with_interval(scores.loc[(model, "song", "song")])
         for model, title in ENDS.items():
             if "album" in results and model in results["album"]:
-                told[f"{title}, albums never heard"] = metrics.with_interval(scores.loc[(model, "album", "song")])
+                told[f"{title}, albums never heard"] = cli.with_interval(scores.loc[(model, "album", "song")])
         if crossval.AVERAGE in results["clip"]:
-            told["LEAKY: random clips"] = metrics.with_interval(scores.loc[(crossval.AVERAGE, "clip", "clip")])
+            told["LEAKY: random clips"] = cli.with_interval(scores.loc[(crossval.AVERAGE, "clip", "clip")])
         lines[name] = told
         print(f"{name}: {told}", file=sys.stderr, flush=True)
     artists = frame.groupby("recording")["artist"].first()

@@ -63,7 +63,7 @@ def work(args: argparse.Namespace) -> int:
     everything = score(models, OF_SONGS, frame, args.repeats)
     print(f"{frame['song'].nunique()} songs, {frame['artist'].nunique()} artists, {args.repeats} deals of the songs.")
     print(
-        f"All {len(OF_SONGS)} columns that models look at: balanced accuracy {metrics.with_interval(everything)}, "
+        f"All {len(OF_SONGS)} columns that models look at: balanced accuracy {cli.with_interval(everything)}, "
         f"log-loss {everything['log-loss']:.2f} nats.\n"
     )
     print("| | columns | alone | log-loss | gained by having it | log-loss |\n|---|---|---|---|---|---|")

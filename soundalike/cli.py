@@ -5,11 +5,11 @@ import errno
 import functools
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from soundalike.library.errors import UserError, printable
-from soundalike.library.paths import default_root, note, resolve
+from soundalike.library.paths import PROJECT, default_root, note, resolve
 
 ALL_GOOD, NOTHING_USABLE, LEFT_OUT = 0, 1, 3  # exit statuses; 2 is argparse's: wrong usage
 SHOWN = 20  # songs that are left out are named on the screen, at most
@@ -80,11 +80,8 @@ def number(what: str, *, below: float, zero: bool = False) -> Callable[[str], fl
 
 def command(script: str, root: Path) -> str:
     """The command line that runs a script on a library."""
-    here = Path(__file__).resolve().parent.parent
-    return " ".join(
-        f'"{part}"' if " " in part else part
-        for part in map(printable, (Path(sys.executable), here / script, "--data", root))
-    )
+    parts = map(printable, (Path(sys.executable), PROJECT / script, "--data", root))
+    return " ".join(f'"{part}"' if " " in part else part for part in parts)
 
 
 def parser(description: str) -> argparse.ArgumentParser:
@@ -122,6 +119,11 @@ def add_worker_arguments(parser: argparse.ArgumentParser) -> None:
 def counted(number: int, noun: str) -> str:
     """``1 song``, ``2 songs``, ``7,013 clips``."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def with_interval(score: Mapping, name: str = "balanced accuracy") -> str:
+    """``0.67 (0.60 to 0.73)``: a score and the ends of its interval."""
+    return f"{score[name]:.2f} ({score[f'{name} low']:.2f} to {score[f'{name} high']:.2f})"
 
 
 def clock(seconds: float) -> str:

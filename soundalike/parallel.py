@@ -20,10 +20,10 @@ from collections.abc import Callable, Iterator
 from importlib import metadata
 from itertools import islice
 from multiprocessing import resource_tracker
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from soundalike.library.errors import SongError, UserError, printable
+from soundalike.library.paths import PROJECT
 
 if TYPE_CHECKING:  # Dask takes a second: each function that needs it imports it
     from dask.distributed import Client, Future, WorkerPlugin
@@ -169,7 +169,7 @@ def _of_cluster(scheduler: str) -> "Iterator[Client]":
             raise UserError(f"The Dask scheduler at {printable(scheduler)} has no workers yet; start some.")
         _check_cluster(client.get_versions())
         # They see the same paths, so they can import what lies here; those that join later, too.
-        here = str(Path(__file__).resolve().parent.parent)
+        here = str(PROJECT)
         client.run_on_scheduler(exec, f"import sys; sys.path.insert(0, {here!r})")
         client.register_plugin(_finder(here))
         yield client

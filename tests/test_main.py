@@ -7,10 +7,12 @@ from pathlib import Path
 
 import nbformat
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import RATE, made_up, tune, write_artists, write_library, write_song
 from nbclient.exceptions import DeadKernelError
 
+from docs import refresh
 from soundalike import __main__ as run
 from soundalike.audio import demo
 from soundalike.audio.decoding import read_header
@@ -19,7 +21,7 @@ from soundalike.library.catalogue import keep_songs_folder
 from soundalike.library.errors import UserError
 from soundalike.library.paths import clip_paths, note
 from soundalike.models import saving
-from soundalike.report import notebooks, plots
+from soundalike.report import notebooks, plots, summary
 from soundalike.report.verdict import answer, decode
 
 HERE = Path(run.__file__).parent.parent
@@ -37,15 +39,13 @@ def finished(tmp_path_factory):
     write_artists(songs, albums=1)  # two artists of four songs, and one album by all
     # The longest song is by an artist with no other, whose name has everything in it.
     write_song(songs / "Joey <b>Bada$$ & $_$/Album 1/One.mp3", tune(2, 1, 30))
-    write_song(
-        songs / "Hush/Album 1/One.mp3", np.concatenate([np.zeros(6 * RATE), tune(3, 1, 2)])
-    )  # silent but for a clip
+    write_song(songs / "Hush/Album 1/One.mp3", np.append(np.zeros(6 * RATE), tune(3, 1, 2)))  # silent but for a clip
     for artist, count in (("Two", 2), ("Three", 3)):
         for song in range(count):
             write_song(songs / f"{artist}/Album 1/{song}.mp3", tune(3 + count, song, 4))
     (songs / "Artist A/broken.mp3").write_text("no music")  # a reject stops nothing
     before = [(HERE / f"{name}.ipynb").read_bytes() for name in notebooks.NOTEBOOKS]
-    status = run.main(["--data", str(folder / "root"), "--songs", str(folder / "my music")])
+    status = run.main(["--data", str(folder / "root"), str(songs)])
     after = [(HERE / f"{name}.ipynb").read_bytes() for name in notebooks.NOTEBOOKS]
     return folder, status, before == after
 
@@ -64,7 +64,7 @@ def test_the_whole_path(finished, capfd):
     assert info["scores"]["songs never heard"]["balanced accuracy"] >= 0.7  # of two artists; by lot it would be 0.5
     assert (root / "model/model.md").exists()
     assert not list((folder / "my music").rglob("*.wav"))
-    run.summarise(root, info, 60)
+    summary.print_summary(root, info, 60)
     out = capfd.readouterr().out
     assert "16 songs, 1 left out" in out
     assert "61 clips" in out
@@ -84,10 +84,10 @@ def test_the_summary_tells_the_scores_apart(tmp_path, capsys):
     ends = ((" low", -0.1), ("", 0), (" high", 0.1))
     scores = {name: {f"balanced accuracy{end}": middle + by for end, by in ends} for name, middle in worth.items()}
     info = {"classes": ["A0", "A1"], "scores": scores | {"guessing": 0.25}, "name": "x"}
-    run.summarise(tmp_path, info, 60)
+    summary.print_summary(tmp_path, info, 60)
     out = capsys.readouterr().out
     (tmp_path / "df_music.pkl").touch()
-    run.summarise(tmp_path, info, 60)
+    summary.print_summary(tmp_path, info, 60)
     assert f"or: make lab DATA={tmp_path}" in capsys.readouterr().out
     assert "intervals: 0.50 (0.40 to 0.60), where guessing gets 0.25 and loudness alone 0.30 (0.20 to 0.40)" in out
     assert "chosen on some songs and scored on others, it gets 0.45 (0.35 to 0.55)" in out
@@ -98,7 +98,7 @@ def test_the_summary_knows_models_that_judge_no_clips(finished, capsys):
     root = finished[0] / "root"
     info = json.loads((root / "model/model.json").read_text())
     told = {name: worth for name, worth in info["scores"].items() if "clips" not in name}
-    run.summarise(root, info | {"scores": told}, 60)
+    summary.print_summary(root, info | {"scores": told}, 60)
     out = capsys.readouterr().out
     assert "Balanced accuracy by song" in out
     assert "For single clips" not in out
@@ -107,8 +107,8 @@ def test_the_summary_knows_models_that_judge_no_clips(finished, capsys):
 def test_a_library_too_large_for_the_notebooks_gets_its_verdict_too(finished, tmp_path, monkeypatch, capfd):
     script = run.run_script
 
-    def run_script(name: str, *arguments: str) -> None:
-        script(name, *arguments, *(["--pickle-limit", "0"] if name == "dataframe_creation.py" else []))
+    def run_script(name: str, root: Path, *arguments: str) -> None:
+        script(name, root, *arguments, *(["--pickle-limit", "0"] if name == "dataframe_creation.py" else []))
 
     monkeypatch.setattr(run, "run_script", run_script)
     root, songs = tmp_path / "root", finished[0] / "my music"
@@ -118,7 +118,7 @@ def test_a_library_too_large_for_the_notebooks_gets_its_verdict_too(finished, tm
     assert "In their place:" in out
     assert "Balanced accuracy by song" in out
     assert "In your library it is by Artist " in out
-    assert "That song was put aside" in out
+    assert "That song was held out" in out
     assert "Look at" not in out
     assert not (root / "report").exists()
 
@@ -165,7 +165,7 @@ def test_web_pages_are_made_again_of_notebooks_as_they_stand(finished, tmp_path,
 
 def test_what_is_kept_has_stills_for_live_figures(finished, tmp_path):
     executed, kept = finished[0] / "root/report/visualizations.ipynb", tmp_path / "kept.ipynb"
-    run.keep_stills(executed, kept)
+    refresh.keep_stills(executed, kept)
     live = [out["data"] for out in outputs(executed) if "<script" in out.get("data", {}).get("text/html", "")]
     assert ["image/png" in data for data in live] == [False, True, True]  # the first brings the library along
     text = kept.read_text(encoding="utf-8")
@@ -227,7 +227,7 @@ def test_too_few_artists_are_told_before_the_long_work(tmp_path, capfd):
 def test_labels_by_tag_are_asked_of_the_first_script(tmp_path, monkeypatch):
     asked = []
 
-    def run_script(name: str, *arguments: object) -> None:
+    def run_script(name: str, root: Path, *arguments: object) -> None:
         asked.append((name, *arguments[-2:]))
         raise SystemExit(1)
 
@@ -256,26 +256,25 @@ def test_a_notebook_that_is_killed_is_no_traceback(tmp_path, monkeypatch, capsys
         raise DeadKernelError("Kernel died")
 
     monkeypatch.setattr(notebooks.NotebookClient, "execute", killed)
-    monkeypatch.setattr(run, "work", lambda args: notebooks.run_notebook("modeling", args.data))
-    assert run.main(["--data", str(tmp_path)]) == 1
-    assert "modeling.ipynb lost its process" in capsys.readouterr().err
+    with pytest.raises(UserError, match=r"modeling\.ipynb lost its process"):
+        notebooks.run_notebook("modeling", tmp_path)
 
 
 def test_without_music_it_is_the_demo_and_says_so(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(demo, "encode", lambda track, song: None)
-    assert run.choose(None, tmp_path) == (tmp_path / "demo", tmp_path / "demo/songs")
+    assert demo.find_music(None, tmp_path) == (tmp_path / "demo", tmp_path / "demo/songs")
     out = capsys.readouterr().out
     assert "There is no music in" in out
     assert "not artists" in out
     (tmp_path / "songs/A").mkdir(parents=True)
     (tmp_path / "songs/A/x.mp3").touch()
-    assert run.choose(None, tmp_path) == (tmp_path, tmp_path / "songs")
-    assert run.choose(Path("elsewhere"), tmp_path) == (tmp_path, Path("elsewhere"))
+    assert demo.find_music(None, tmp_path) == (tmp_path, tmp_path / "songs")
+    assert demo.find_music(Path("elsewhere"), tmp_path) == (tmp_path, Path("elsewhere"))
 
 
 def test_without_a_word_it_is_the_music_of_last_time(tmp_path, capsys):
     keep_songs_folder(tmp_path, tmp_path / "my music")
-    assert run.choose(None, tmp_path) == (tmp_path, tmp_path / "my music")
+    assert demo.find_music(None, tmp_path) == (tmp_path, tmp_path / "my music")
     assert "as last time" in capsys.readouterr().out
 
 
@@ -294,7 +293,6 @@ def test_a_demo_song_is_an_mp3_with_tags(tmp_path, monkeypatch):
     monkeypatch.setattr(demo, "tqdm", lambda tracks, **_: tracks[:1])
     demo.make(tmp_path)
     song = tmp_path / "songs/Acoustic/calm/calm_acoustic_1.mp3"
-    pass
 
     header = read_header(song)
     assert (header["artist"], header["album"], header["codec"]) == ("Acoustic", "calm", "MP3")
@@ -316,3 +314,34 @@ def test_the_committed_notebook_is_one_clean_run_of_the_demo(name):
     for cell in code:
         assert "def " not in cell.source
         assert len(cell.source.splitlines()) <= 15
+
+
+def test_options_are_forwarded_to_the_steps_that_know_them(tmp_path, monkeypatch):
+    asked = {}
+
+    def run_script(name: str, root: Path, *arguments: object) -> None:
+        asked[name] = [str(argument) for argument in arguments]
+        if name == "feature_extraction.py":
+            raise SystemExit(1)
+
+    monkeypatch.setattr(run, "run_script", run_script)
+    monkeypatch.setattr("soundalike.dataset.splits.check_folders", lambda songs: None)
+    monkeypatch.setattr("soundalike.dataset.splits.check_enough", lambda songs: None)
+    monkeypatch.setattr(
+        "soundalike.library.catalogue.good_songs", lambda root: pd.DataFrame({"artist": ["A"], "song": ["x"]})
+    )
+    options = ["--jobs", "3", "--max-hours", "2", "--scheduler", "tcp://host:8786", "--embeddings", "musicnn"]
+    with pytest.raises(SystemExit):
+        run.main(["--data", str(tmp_path), str(tmp_path / "music"), *options])
+    workers = ["--jobs", "3", "--scheduler", "tcp://host:8786"]
+    assert asked["mp3_split.py"] == [
+        *("--songs", str(tmp_path / "music"), *workers, "--max-hours", "2.0", "--label-by", "folder")
+    ]
+    assert asked["feature_extraction.py"] == [*workers, "--embeddings", "musicnn"]
+
+
+def test_a_folder_of_music_is_named_once(tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        run.main([str(tmp_path), "--songs", str(tmp_path)])
+    assert ended.value.code == 2
+    assert "name the same folder twice" in capsys.readouterr().err

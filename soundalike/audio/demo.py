@@ -1,22 +1,20 @@
-"""Make a small library of demo songs, for a first look before there is music of your own.
-
-    python -m soundalike.audio.demo            # to data/demo/songs/
+"""A small library of demo songs, for a first look before there is music of your own.
 
 They are the 28 generated tracks of the PyPI package immich-memories-music, as MP3s in two folders,
 Acoustic and Electronic, with the mood as album. These are two styles, not artists.
 """
 
-import argparse
 import subprocess
 import sys
 from importlib import resources
 from pathlib import Path
 
-import imageio_ffmpeg
 from tqdm import tqdm
 
 from soundalike import cli
+from soundalike.library.catalogue import songs_folder
 from soundalike.library.errors import printable
+from soundalike.library.paths import find_songs
 from soundalike.library.storage import atomic_write, check_ownership, locked
 
 PACKAGE = "immich_memories_music"
@@ -25,6 +23,8 @@ NOTE = "Demo songs: generated music in two styles, Acoustic and Electronic, not 
 
 def encode(track: Path, song: Path) -> None:
     """Encode one track as an MP3 of about 190 kbit/s, with its names as tags."""
+    import imageio_ffmpeg
+
     tags = {"artist": song.parts[-3], "album": song.parts[-2], "title": song.stem}
     with atomic_write(song) as path:
         subprocess.run(
@@ -60,18 +60,31 @@ def _encode_all(root: Path) -> int:
     return len(found)
 
 
-def work(args: argparse.Namespace) -> int:
-    """Make the demo songs."""
-    root = args.data / "demo"
-    print(f"{cli.counted(make(root), 'song')} in {printable(root / 'songs')}. {NOTE}")
-    return cli.ALL_GOOD
+def find_music(songs: Path | None, root: Path) -> tuple[Path, Path]:
+    """Find the music that is meant: what was named, what lies in the root, that of last time, or the demo.
 
+    Parameters
+    ----------
+    songs : Path or None
+        The folder that was named, if any.
+    root : Path
+        Of the library.
 
-@cli.script
-def main(argv: list[str] | None = None) -> int:
-    """Run the script; returns its exit status."""
-    return work(cli.parser(__doc__).parse_args(argv))
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    Returns
+    -------
+    root, songs : Path
+        The library to use, and the folder of its songs. The demo has a library of its own.
+    """
+    if songs:
+        return root, songs
+    own = root / "songs"
+    if own.is_dir() and any(find_songs(own)):
+        return root, own
+    before = songs_folder(root)
+    if before != own:
+        print(f"Your music as last time: {printable(before)}")
+        return root, before
+    print(f"There is no music in {printable(own)} yet, so here is the demo.")
+    make(root / "demo")
+    cli.print_note(root / "demo")
+    return root / "demo", root / "demo" / "songs"

@@ -6,12 +6,14 @@ together with whatever the audit found to be the same song again. A frame may sa
 """
 
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from soundalike.library.errors import UserError, printable
+from soundalike.library.paths import find_songs, folder_labels
 
 MIN_SONGS = 4  # an artist needs one song to be put aside, one to be judged by, and two to learn from
 FOLDS = 5
@@ -77,6 +79,13 @@ def check_enough(songs: pd.Series) -> None:
             "Is there a folder for each artist, and in it that artist's songs? Add some, or name the right folder "
             "(--songs, or SONGS= of make), and run this again."
         )
+
+
+def check_folders(music: Path) -> None:
+    """Refuse music that is too little, or lies otherwise, before any of it is cut: as far as folders tell."""
+    artists = pd.Series([folder_labels(song)[0] for song in find_songs(music)[0]], dtype=str)
+    if len(artists) and (artists != "").all():  # of a song in no folder, its tag names the artist
+        check_enough(artists.value_counts())
 
 
 def _told(songs: pd.Series) -> str:

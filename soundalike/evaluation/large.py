@@ -51,7 +51,7 @@ def work(args: argparse.Namespace) -> int:
         none_below=None,
     )
     print(
-        f"\nBest on songs never heard: {best}, {metrics.with_interval(told['songs never heard'])}; saved in "
+        f"\nBest on songs never heard: {best}, {cli.with_interval(told['songs never heard'])}; saved in "
         f"{printable(root / 'model')}. That took {(time.monotonic() - started) / 60:.1f} minutes."
     )
     print(f'Ask about a song: {cli.command("predict.py", root)} "SONG.mp3"')

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
+from soundalike import cli
 from soundalike.dataset.splits import SEED, recordings
 from soundalike.evaluation.crossval import Judged, Results
 from soundalike.models.classifiers import CONTROLS, JOINS, LEAST, LOUDNESS_ALONE, artists_of, cooled, join
@@ -177,13 +178,8 @@ def readable(scores: pd.DataFrame) -> pd.DataFrame:
         name = title.split(" (")[0] if title.split(" (")[0] in WORTH else WORTH[0]
         if dealt in set(scores.index.droplevel("model")):
             rows = scores.xs(dealt, level=("dealt by", "judged by"))
-            told[title] = rows.apply(lambda row, name=name: with_interval(row, name), axis=1)
+            told[title] = rows.apply(lambda row, name=name: cli.with_interval(row, name), axis=1)
     return pd.DataFrame(told).reindex(ranking(scores))
-
-
-def with_interval(row: pd.Series | dict, name: str = WORTH[0]) -> str:
-    """A score and the ends of its interval: ``0.67 (0.60 to 0.73)``."""
-    return f"{row[name]:.2f} ({row[f'{name} low']:.2f} to {row[f'{name} high']:.2f})"
 
 
 def album_effect(scores: pd.DataFrame) -> pd.DataFrame:

@@ -50,13 +50,15 @@ NOT_MUSIC = (
 RECORD = "mp3_split.json"  # in a song's folder of clips: what splitting learned
 
 
+PROJECT = Path(__file__).resolve().parents[2]  # where the scripts and notebooks lie
+
 MAX_NAME = 255  # bytes in one part of a path, on most file systems
 
 
 def default_root() -> Path:
     """The root that is used when none is named: the variable MUSIC_DATA, else ``data`` here."""
     named = os.environ.get("MUSIC_DATA")
-    return resolve(named) if named else Path(__file__).resolve().parent.parent.parent / "data"
+    return resolve(named) if named else PROJECT / "data"
 
 
 def resolve(text: str) -> Path:

@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 import pandas as pd
 import skops.io
 
-from soundalike.evaluation.metrics import with_interval
+from soundalike import cli
 from soundalike.features import musicnn
 from soundalike.features.quiet_keras import import_keras
 from soundalike.features.table import COLUMNS, FEATURE_SETTINGS
 from soundalike.library.catalogue import read_songs
 from soundalike.library.errors import UserError, printable
+from soundalike.library.paths import PROJECT
 from soundalike.library.storage import atomic_write, locked
 from soundalike.models.classifiers import Model, Sounds, artists_of, average_temperature, averaged, cooled
 from soundalike.models.networks import is_network, with_ear
@@ -134,7 +135,7 @@ def _settings_of(member: Model) -> dict:
 def _commit() -> str:
     """The commit of the code here, if git knows it."""
     try:
-        asked = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--abbrev=40", "--dirty"]
+        asked = ["git", "-C", str(PROJECT), "describe", "--always", "--abbrev=40", "--dirty"]
         return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
@@ -172,7 +173,7 @@ def card(info: dict) -> str:
 def _scores(scores: dict) -> list[str]:
     """A line for each score."""
     return [
-        f"- {name}: {with_interval(worth) if isinstance(worth, dict) else f'{worth:.2f}'}"
+        f"- {name}: {cli.with_interval(worth) if isinstance(worth, dict) else f'{worth:.2f}'}"
         for name, worth in scores.items()
     ]
 

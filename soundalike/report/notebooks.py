@@ -11,24 +11,21 @@ from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbconvert import HTMLExporter
 from nbformat.sign import NotebookNotary
 
-from soundalike.__main__ import HERE
 from soundalike.library.errors import UserError, printable
+from soundalike.library.paths import PROJECT
 from soundalike.library.storage import atomic_write, locked
 
 # A page for reading: without code, which the notebook beside it holds, and without calls to the network.
 WITHOUT_CODE = {"exclude_input": True, "exclude_input_prompt": True, "exclude_output_prompt": True}
 PAGES = HTMLExporter(**WITHOUT_CODE, mathjax_url="", require_js_url="", jquery_url="")
-NOTEBOOKS = {
-    "visualizations": "",
-    "modeling": " (for a hundred songs a quarter of an hour)",
-}
+NOTEBOOKS = ("visualizations", "modeling")
 
 
 def run_notebook(name: str, root: Path, *, full: bool = False) -> None:
     """Execute a notebook on a library; the result and its web page go to the root's report folder."""
     os.environ |= {"MUSIC_DATA": str(root), "MUSIC_FULL": "1" if full else ""}
-    book = nbformat.read(HERE / f"{name}.ipynb", as_version=4)
-    place = {"metadata": {"path": str(HERE)}}
+    book = nbformat.read(PROJECT / f"{name}.ipynb", as_version=4)
+    place = {"metadata": {"path": str(PROJECT)}}
     client = NotebookClient(
         book,
         timeout=None,
@@ -62,7 +59,7 @@ def run_notebook(name: str, root: Path, *, full: bool = False) -> None:
 
 
 def tell_heading(cell: nbformat.NotebookNode, cell_index: int) -> None:
-    """Say which question a notebook has come to: some take minutes."""
+    """Print the heading that a notebook has come to: some take minutes."""
     if cell.cell_type == "markdown" and cell.source.startswith("## "):
         print(f"  {cell.source.splitlines()[0].removeprefix('## ')}", flush=True)
 
@@ -78,6 +75,13 @@ def write_page(name: str, root: Path) -> None:
     page, _ = PAGES.from_notebook_node(book, {"metadata": {"name": title}})  # what a browser calls the page
     with locked(root, wait=True), atomic_write(executed.with_suffix(".html")) as path:
         path.write_text(page, encoding="utf-8")
+
+
+def write_pages(root: Path) -> None:
+    """Make the web pages of all notebooks again, and say where they are."""
+    for name in NOTEBOOKS:
+        write_page(name, root)
+    print(f"Look at {printable(root / 'report' / 'visualizations.html')} and modeling.html beside it.")
 
 
 def _kill_kernel(kernel: int) -> None:

@@ -1,0 +1,79 @@
+"""For maintainers: renew what the repository keeps of a run.
+
+python docs/refresh.py notebooks           # run the demo, and put its executed notebooks into the root
+python docs/refresh.py pictures --data DIR # put the README's pictures of a library's report into images/
+"""
+
+import argparse
+import base64
+import io
+import sys
+from pathlib import Path
+
+import nbformat
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from soundalike import __main__ as everything
+from soundalike import cli
+from soundalike.audio import demo
+from soundalike.library.paths import PROJECT
+from soundalike.report.notebooks import NOTEBOOKS
+
+
+def keep_stills(executed: Path, kept: Path) -> None:
+    """Copy an executed notebook without its players and live figures: their stills remain, in fewer colours."""
+    book = nbformat.read(executed, as_version=4)
+    for cell in book.cells:
+        for data in (output.get("data", {}) for output in cell.get("outputs", [])):
+            if any(sign in data.get("text/html", "") for sign in ("<script", "<audio")):
+                del data["text/html"]
+            if "image/png" in data:
+                data["image/png"] = base64.b64encode(in_fewer_colours(base64.b64decode(data["image/png"]))).decode()
+    kept.write_text(nbformat.writes(book), encoding="utf-8")
+
+
+def in_fewer_colours(png: bytes) -> bytes:
+    """Return the same picture in 128 colours, a third of the size and hardly different to the eye."""
+    picture = io.BytesIO()
+    still = Image.open(io.BytesIO(png)).convert("RGB").quantize(128, dither=Image.Dither.NONE)
+    still.save(picture, "png", optimize=True)
+    return picture.getvalue()
+
+
+def keep_pictures(root: Path) -> None:
+    """Put the pictures that README shows into images/: those of the cells with a tag ``picture-<name>``."""
+    for notebook in NOTEBOOKS:
+        for cell in nbformat.read(root / "report" / f"{notebook}.ipynb", as_version=4).cells:
+            for tag in cell.metadata.get("tags", []):
+                (png,) = (out["data"]["image/png"] for out in cell.outputs if "image/png" in out.get("data", {}))
+                path = PROJECT / "images" / f"{tag.removeprefix('picture-')}.png"
+                path.write_bytes(in_fewer_colours(base64.b64decode(png)))
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = cli.parser(__doc__)
+    parser.add_argument("what", choices=("notebooks", "pictures"), help="what to renew")
+    return parser.parse_args(argv)
+
+
+@cli.script
+def main(argv: list[str] | None = None) -> int:
+    """Renew what was named; returns the exit status."""
+    args = parse_args(argv)
+    if args.what == "pictures":
+        keep_pictures(args.data)
+        return cli.ALL_GOOD
+    root = args.data / "demo"
+    demo.make(root)
+    status = everything.main(["--data", str(root)])
+    if status == cli.ALL_GOOD:
+        for name in NOTEBOOKS:
+            keep_stills(root / "report" / f"{name}.ipynb", PROJECT / f"{name}.ipynb")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
