@@ -30,7 +30,7 @@ from soundalike.features.table import CLIP_COLUMNS, ORIGINAL_NINE
 from soundalike.library.catalogue import good_songs
 from soundalike.library.paths import clip_folder
 from soundalike.library.storage import atomic_write
-from soundalike.models import classifiers
+from soundalike.models import specs
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -133,11 +133,11 @@ def work(args: argparse.Namespace) -> int:
         "FMA's set": [name for name in frame if name.startswith("fma_")],
         "ours": CLIP_COLUMNS,
     }
-    whole_songs = {"ours": classifiers.OF_SONGS}  # what only whole songs tell, for the model of whole songs
+    whole_songs = {"ours": specs.OF_SONGS}  # what only whole songs tell, for the model of whole songs
     if set(musicnn.NETWORK_COLUMNS) <= set(frame):
         sets |= {"musicnn alone": musicnn.NETWORK_COLUMNS, "ours + musicnn": CLIP_COLUMNS + musicnn.NETWORK_COLUMNS}
-        whole_songs["ours + musicnn"] = classifiers.OF_SONGS + musicnn.NETWORK_COLUMNS
-    models = classifiers.models()
+        whole_songs["ours + musicnn"] = specs.OF_SONGS + musicnn.NETWORK_COLUMNS
+    models = specs.models()
     hits: dict[str, pd.DataFrame] = {}
     lines: dict[str, dict] = {}
     for name, columns in sets.items():

@@ -20,8 +20,8 @@ from soundalike.dataset import duplicates, splits
 from soundalike.evaluation import crossval, metrics
 from soundalike.features.table import CLIP_COLUMNS, FAMILIES, LOUDNESS, ORIGINAL_NINE, STATISTICS, columns
 from soundalike.library.catalogue import good_songs
-from soundalike.models import classifiers
-from soundalike.models.classifiers import OF_SONGS
+from soundalike.models import specs
+from soundalike.models.specs import OF_SONGS
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -35,9 +35,7 @@ def groups() -> dict[str, list[str]]:
     return named | families | whole | statistics
 
 
-def score(
-    models: dict[str, classifiers.Recipe], used: list[str], frame: pd.DataFrame, repeats: int
-) -> dict[str, float]:
+def score(models: dict[str, specs.Recipe], used: list[str], frame: pd.DataFrame, repeats: int) -> dict[str, float]:
     """Scores by song of the average of both models, looking at these columns."""
     of_clips = [column for column in used if column in CLIP_COLUMNS]
     recipes = [models["songs: all features"]._replace(columns=used)]
@@ -59,7 +57,7 @@ def work(args: argparse.Namespace) -> int:
     whole, songs = pd.read_parquet(args.data / "df_music.parquet"), good_songs(args.data)
     settled, _, _ = duplicates.resolve_duplicates(whole, songs)
     frame, _ = splits.comparable(settled, leave_out=True)
-    models = classifiers.models()
+    models = specs.models()
     everything = score(models, OF_SONGS, frame, args.repeats)
     print(f"{frame['song'].nunique()} songs, {frame['artist'].nunique()} artists, {args.repeats} deals of the songs.")
     print(

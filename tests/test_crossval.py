@@ -5,9 +5,9 @@ from conftest import made_up
 
 from soundalike.evaluation import crossval, metrics
 from soundalike.features.table import COLUMNS, ORIGINAL_NINE
-from soundalike.models import classifiers
+from soundalike.models import specs
 
-RECIPES = classifiers.models()
+RECIPES = specs.models()
 LOGISTIC = {"logistic": RECIPES["logistic regression"]}
 NEIGHBOURS = {"neighbours": RECIPES["k nearest neighbours"]}
 

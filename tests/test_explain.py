@@ -6,9 +6,9 @@ from conftest import made_up
 from soundalike.dataset.splits import folds
 from soundalike.evaluation import crossval, explain
 from soundalike.features.table import columns
-from soundalike.models import classifiers
+from soundalike.models import specs, training
 
-LOGISTIC = classifiers.models()["logistic regression"]
+LOGISTIC = specs.models()["logistic regression"]
 
 
 def judged(frame: pd.DataFrame) -> crossval.Judged:
@@ -38,7 +38,7 @@ def test_strangers_are_told_by_a_model_that_has_not_heard_them():
     frame = made_up(artists=3, songs=6, artist_cue=1.0)
     strange = explain.strangers([LOGISTIC, LOGISTIC], frame, judged(frame))
     alone = frame[frame["artist"] != "A0"]
-    _, songs = classifiers.fit(LOGISTIC, alone).answer(frame[frame["artist"] == "A0"])
+    _, songs = training.fit(LOGISTIC, alone).answer(frame[frame["artist"] == "A0"])
     np.testing.assert_allclose(strange["stranger"].iloc[:6], np.exp(songs.max(axis=1)), rtol=1e-6)
 
 
@@ -104,7 +104,7 @@ def test_neighbours_are_of_the_same_song_where_songs_differ():
 
 def test_the_network_is_watched_on_songs_it_does_not_learn_from():
     frame = made_up(song_cue=1.0)  # nothing to learn of artists, all of songs
-    watched = explain.watch(classifiers.models()["Keras dense net"], frame, folds(frame)[0])
+    watched = explain.watch(specs.models()["Keras dense net"], frame, folds(frame)[0])
     assert len(watched) == 15
     assert watched["accuracy"].iloc[-1] > 0.75
     assert watched["val_accuracy"].iloc[-1] < 0.7

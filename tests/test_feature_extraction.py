@@ -16,6 +16,7 @@ from soundalike.audio.decoding import SAMPLE_RATE
 from soundalike.features import extraction, spectra
 from soundalike.features.extraction import clip_features
 from soundalike.features.filters import HOP_LENGTH, N_FFT
+from soundalike.features.song_tables import is_up_to_date, read_notes
 from soundalike.features.table import (
     CLIP_COLUMNS,
     COLUMNS,
@@ -255,7 +256,7 @@ def test_only_what_is_out_of_date_is_done_again(two_songs, capsys, monkeypatch):
     assert "described now: 1 (2 clips), of them 1 that were out of date" in capsys.readouterr().out
     monkeypatch.setitem(FEATURE_SETTINGS, "n_fft", 1)
     digest = read_record(two_songs, SONG)["hash"]
-    assert not extraction.is_current(extraction.table_notes(SONG, two_songs), digest, embed=False)
+    assert not is_up_to_date(read_notes(SONG, two_songs), digest, embed=False)
 
 
 @pytest.mark.parametrize(
@@ -309,11 +310,11 @@ def test_from_songs_only_what_is_new_or_has_changed_is_heard(small, tmp_path, ca
 
     for song in good_songs(small)["song"]:
         shutil.copystat(small / "songs" / song, songs / song)
-    assert "Songs listened to now: 0." in hear()
+    assert "Songs processed now: 0." in hear()
     write_song(songs / "Artist A/Album 1/Song 1.mp3", tune(0, 7, 5))
     table_path(own, "Artist B/Album 1/Song 1.mp3").write_bytes(b"PAR1")
     assert "30 clips in" in hear()
-    assert "Songs listened to now: 0." in hear()
+    assert "Songs processed now: 0." in hear()
     (songs / "A").mkdir()
     (songs / "A/broken.mp3").write_bytes(b"no music")
     write_song(songs / "A/silent.wav", np.zeros(4 * 44_100))

@@ -5,16 +5,17 @@ from conftest import made_up
 from sklearn.metrics import balanced_accuracy_score, f1_score, log_loss
 
 from soundalike.evaluation import crossval, metrics
-from soundalike.models import classifiers
+from soundalike.models import specs
+from soundalike.models.model import artists_of, cooled, join
 
-RECIPES = classifiers.models()
+RECIPES = specs.models()
 LOGISTIC = {"logistic": RECIPES["logistic regression"]}
 
 
 def test_the_best_of_many_that_know_nothing_is_corrected():
     frame = made_up(songs=10)[["artist", "album", "song", "silent"]].drop_duplicates(ignore_index=True)
     draw = np.random.default_rng(0)
-    truth = classifiers.artists_of(frame)
+    truth = artists_of(frame)
     results = {"song": {}}
     for name in range(20):
         songs = pd.DataFrame(draw.random((len(truth), 3)), index=truth.index, columns=["A0", "A1", "A2"])
@@ -43,7 +44,7 @@ def test_copies_of_a_song_count_once():
 def test_measures_are_those_of_scikit_learn():
     draw = np.random.default_rng(1)
     truth = pd.Series(draw.choice(list("abc"), 200, p=[0.6, 0.3, 0.1]))
-    logs = classifiers.cooled(pd.DataFrame(draw.normal(size=(200, 3)), columns=list("abc")))
+    logs = cooled(pd.DataFrame(draw.normal(size=(200, 3)), columns=list("abc")))
     found = metrics.measure(truth, logs, pd.Series(np.arange(200)))
     given = logs.idxmax(axis=1)
     assert found["balanced accuracy"] == pytest.approx(balanced_accuracy_score(truth, given))
@@ -97,7 +98,7 @@ def test_joins_are_compared():
 def test_reliability_of_answers_that_are_as_sure_as_right():
     frame = made_up(artists=2, songs=500, clips=1)[["artist", "album", "song", "silent"]]
     draw = np.random.default_rng(0)
-    truth = classifiers.artists_of(frame)
+    truth = artists_of(frame)
     sure = draw.uniform(0.5, 1, len(truth))
     right = draw.random(len(truth)) < sure
     p = np.where((truth == "A0") == right, sure, 1 - sure)
@@ -142,7 +143,7 @@ def test_an_album_says_the_mean_of_what_its_songs_say():
 def test_each_way_of_joining_is_its_own():
     frame = made_up(artists=2, songs=1, clips=3)[["artist", "album", "song", "silent"]]
     clips = pd.DataFrame({"A0": [0.9, 0.4, 0.4, 0.8, 0.8, 0.01]}).assign(A1=lambda table: 1 - table["A0"])
-    judged = crossval.Judged(np.log(clips), classifiers.join(np.log(clips), frame["song"]))
+    judged = crossval.Judged(np.log(clips), join(np.log(clips), frame["song"]))
     found = metrics.joins({"song": {"x": [judged]}}, frame).loc["x"]
     assert found.to_dict() == {"log": 1, "mean": 0.5, "vote": 0}
 

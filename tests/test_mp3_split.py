@@ -288,11 +288,11 @@ def test_running_again_does_only_what_is_needed(tmp_path, capsys):
     assert split(tmp_path) == 0
     capsys.readouterr()
     assert split(tmp_path) == 0
-    assert "Songs listened to now: 0." in capsys.readouterr().out
+    assert "Songs processed now: 0." in capsys.readouterr().out
     write_song(tmp_path / "songs/Artist A/Album 1/Song 1.mp3", tune(0, 9, 6))  # changed
     clips(tmp_path, "Artist B/Album 1/Song 1.mp3")[0].unlink()  # lost
     assert split(tmp_path) == 0
-    assert "Songs listened to now: 2." in capsys.readouterr().out
+    assert "Songs processed now: 2." in capsys.readouterr().out
     assert len(clips(tmp_path, "Artist A/Album 1/Song 1.mp3")) == 3
     assert len(clips(tmp_path, "Artist B/Album 1/Song 1.mp3")) == 2
 
@@ -303,7 +303,7 @@ def test_a_file_of_the_same_size_but_another_time_is_split_again(tmp_path, capsy
     write_song(path, sine(880))
     os.utime(path, ns=(0, 0))
     assert split(tmp_path) == 0
-    assert "Songs listened to now: 1." in capsys.readouterr().out
+    assert "Songs processed now: 1." in capsys.readouterr().out
     clip, _ = soundfile.read(clips(tmp_path, "A/x.wav")[0])
     assert peak_frequency(clip) == pytest.approx(880, abs=1)
 
@@ -325,9 +325,9 @@ def test_what_was_rejected_is_tried_again(tmp_path, monkeypatch):
 def test_other_settings_make_clips_out_of_date(tmp_path, monkeypatch):
     write_song(tmp_path / "songs/A/x.wav", sine())
     assert split(tmp_path) == 0
-    assert splitting.known_clips("A/x.wav", songs=tmp_path / "songs", root=tmp_path)
+    assert splitting.known_record("A/x.wav", songs=tmp_path / "songs", root=tmp_path)
     monkeypatch.setitem(splitting.CLIP_SETTINGS, "version", 0)
-    assert not splitting.known_clips("A/x.wav", songs=tmp_path / "songs", root=tmp_path)
+    assert not splitting.known_record("A/x.wav", songs=tmp_path / "songs", root=tmp_path)
 
 
 def test_a_song_that_is_gone_leaves_songs_csv(tmp_path):

@@ -21,7 +21,7 @@ from soundalike.features import extraction, musicnn
 from soundalike.features.table import COLUMNS
 from soundalike.library.errors import UserError
 from soundalike.library.paths import table_path
-from soundalike.models import classifiers, saving
+from soundalike.models import saving, specs
 
 with_weights = pytest.mark.skipif(
     importlib.util.find_spec("musicnn") is None, reason=f"musicnn's weights are not here: {musicnn.INSTALL}"
@@ -188,7 +188,7 @@ def test_a_frame_of_which_not_all_was_heard_does_without(small, heard, tmp_path,
 def test_a_model_that_goes_by_it_hears_new_songs_so(heard, capsys, monkeypatch):
     frame, _ = splits.comparable(read_frame(heard / "df_music.pkl"))
     name = "songs: musicnn"
-    recipes = {name: classifiers.models(embedded=True)[name]}
+    recipes = {name: specs.models(embedded=True)[name]}
     results = crossval.compare(recipes, frame)
     assert metrics.table(results, frame).loc[(name, "song", "song"), "balanced accuracy"] > 0.7
     members = crossval.train_best(name, recipes, frame)
@@ -206,8 +206,8 @@ def test_a_model_that_goes_by_it_hears_new_songs_so(heard, capsys, monkeypatch):
 
 def test_what_a_frame_lacks_is_not_asked_for(small):
     frame, _ = splits.comparable(read_frame(small / "df_music.pkl"))
-    known = classifiers.models(embedded=True)
-    assert set(known) - set(classifiers.models()) == {name for name in known if "musicnn" in name}
+    known = specs.models(embedded=True)
+    assert set(known) - set(specs.models()) == {name for name in known if "musicnn" in name}
     recipes = {name: known[name] for name in ("majority", "songs: musicnn")}
     assert set(crossval.compare(recipes, frame)["song"]) == {"majority"}
 

@@ -9,7 +9,8 @@ from soundalike.features import extraction
 from soundalike.library.catalogue import write_songs
 from soundalike.library.errors import UserError
 from soundalike.library.paths import clip_folder
-from soundalike.models import classifiers, networks, saving
+from soundalike.models import networks, saving, specs, training
+from soundalike.models.model import artists_of
 
 
 def test_the_ear_hears_a_tone_in_its_band():
@@ -43,11 +44,11 @@ def test_a_missing_clip_is_named(small, heard):
 def test_a_saved_network_that_listens_takes_samples_and_answers_the_same(small, heard, tmp_path):
     frame, mels = heard
     frame = frame.reset_index(drop=True)
-    recipe = classifiers.models(listening=True)["Keras listening net"]
+    recipe = specs.models(listening=True)["Keras listening net"]
     recipe = recipe._replace(estimator=networks.listening_net(epochs=3), clips_per_song=3)
-    model = classifiers.fit(recipe, frame, sounds=mels)
+    model = training.fit(recipe, frame, sounds=mels)
     clips, songs = model.answer(frame, mels)
-    assert songs.idxmax(axis=1).eq(classifiers.artists_of(frame)).mean() > 0.7
+    assert songs.idxmax(axis=1).eq(artists_of(frame)).mean() > 0.7
     write_songs(tmp_path, [{"song": song} for song in frame["song"].unique()])
     saving.save(tmp_path, "ear", [model], trained_on=frame, held_out="", scores={}, none_below=None)
     saved = saving.load(tmp_path)
@@ -61,7 +62,7 @@ def test_a_saved_network_that_listens_takes_samples_and_answers_the_same(small, 
 def test_a_network_is_judged_like_any_other_model(heard):
     frame, mels = heard
     frame = frame.reset_index(drop=True)
-    recipe = classifiers.models(listening=True)["Keras listening net"]
+    recipe = specs.models(listening=True)["Keras listening net"]
     few = {"ear": recipe._replace(estimator=networks.listening_net(epochs=1))}
     results = crossval.compare(few, frame, repeats=2, sounds=mels)
     assert set(results) == {"song"}  # more would take too long

@@ -7,7 +7,7 @@ from sklearn.base import clone
 from soundalike.dataset import frame as frame_module
 from soundalike.evaluation import crossval, large, metrics
 from soundalike.features.table import CLIP_COLUMNS
-from soundalike.models import classifiers, saving
+from soundalike.models import saving, specs
 from soundalike.models.on_disk import OnDisk, fit_discriminant
 from soundalike.report.verdict import DecodedSong, answer
 
@@ -17,7 +17,7 @@ def test_the_discriminant_is_the_one_of_scikit_learn(artists):
     frame = made_up(artists=artists, songs=9, artist_cue=0.3, song_cue=0.3)
     columns = CLIP_COLUMNS[:40]
     frame[columns[3]] = 1.0  # the same everywhere
-    recipe = classifiers.models()["linear discriminant"].estimator
+    recipe = specs.models()["linear discriminant"].estimator
     whole = clone(recipe).fit(frame[columns].to_numpy(np.float64), frame["artist"].to_numpy(dtype=object))
     frame = frame.sample(frac=1, random_state=0)  # of a flat folder, labelled by tags
     for size in (7, 1000):
@@ -42,7 +42,7 @@ def library_of_noise(tmp_path, monkeypatch):
 def test_scores_from_disk_are_those_from_memory(library_of_noise):
     root, frame = library_of_noise
     frame = frame[~frame["silent"]].reset_index(drop=True)
-    recipes = classifiers.linear_models()
+    recipes = specs.linear_models()
     assert len(recipes) == 6
     recipes = {name: recipes[name] for name in ("loudness alone", "linear discriminant", "songs: all features")}
     labels = OnDisk(root).labels()

@@ -16,7 +16,7 @@ from conftest import RATE, sine, tune, write_song
 import predict
 from soundalike import cli
 from soundalike.library.catalogue import read_songs, write_songs
-from soundalike.models import classifiers, networks, saving
+from soundalike.models import networks, saving, specs, training
 from soundalike.report import plots
 from soundalike.report.answers import CSV_COLUMNS, find_files
 from soundalike.report.verdict import DecodedSong, Verdict, answer, decode
@@ -30,7 +30,7 @@ def root(small, tmp_path_factory):
     root = shutil.copytree(small, tmp_path_factory.mktemp("predict") / "root")
     frame = pd.read_pickle(root / "df_music.pkl")
     heard = frame[~frame["song"].str.endswith("Song 4.mp3")]
-    model = classifiers.fit(classifiers.models()["logistic regression"], heard)
+    model = training.fit(specs.models()["logistic regression"], heard)
     saving.save(root, "logistic regression", [model], trained_on=heard, held_out="", scores={}, none_below=None)
     return root
 
@@ -152,7 +152,7 @@ def test_a_song_of_the_library_whose_artist_was_not_learned_is_known_for_what_it
 def test_a_model_of_whole_songs_speaks_of_clips_too(root, tmp_path, capsys):
     own = shutil.copytree(root, tmp_path / "own")
     frame = pd.read_pickle(own / "df_music.pkl")
-    model = classifiers.fit(classifiers.models()["songs: all features"], frame)
+    model = training.fit(specs.models()["songs: all features"], frame)
     saving.save(own, "songs", [model], trained_on=frame, held_out="", scores={}, none_below=None)
     assert predict.main(["--data", str(own), str(own / "songs/Artist B/Album 2/Song 4.mp3")]) == 0
     line = capsys.readouterr().out.splitlines()[1]
@@ -163,10 +163,10 @@ def test_a_model_of_whole_songs_speaks_of_clips_too(root, tmp_path, capsys):
 def test_a_network_that_listens_is_given_the_clips(root, tmp_path):
     own = shutil.copytree(root, tmp_path / "own")
     frame = pd.read_pickle(own / "df_music.pkl")
-    recipe = classifiers.models(listening=True)["Keras listening net"]
+    recipe = specs.models(listening=True)["Keras listening net"]
     recipe = recipe._replace(estimator=networks.listening_net(epochs=2))
     mels = networks.log_mels(frame, own)
-    model = classifiers.fit(recipe, frame, sounds=mels)
+    model = training.fit(recipe, frame, sounds=mels)
     saving.save(own, "ear", [model], trained_on=frame, held_out="", scores={}, none_below=None)
     song = "Artist A/Album 2/Song 4.mp3"
     expected = np.exp(model.answer(frame, mels)[1].loc[song])

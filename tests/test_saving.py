@@ -16,15 +16,16 @@ from sklearn.preprocessing import FunctionTransformer
 from soundalike.features.table import COLUMNS
 from soundalike.library.catalogue import write_songs
 from soundalike.library.errors import UserError
-from soundalike.models import classifiers, saving
+from soundalike.models import saving, specs, training
+from soundalike.models.model import Model, artists_of, averaged, cooled
 
-RECIPES = classifiers.models()
+RECIPES = specs.models()
 SCORES = {"guessing": 0.33, "songs never heard": {f"balanced accuracy{end}": 0.9 for end in ("", " low", " high")}}
 
 
 @functools.cache
-def trained(name: str) -> classifiers.Model:
-    return classifiers.fit(RECIPES[name], made_up(artist_cue=0.5))
+def trained(name: str) -> Model:
+    return training.fit(RECIPES[name], made_up(artist_cue=0.5))
 
 
 def save(root, *names: str) -> pd.DataFrame:
@@ -33,7 +34,7 @@ def save(root, *names: str) -> pd.DataFrame:
     write_songs(root, [{"song": song, "hash": f"hash of {song}"} for song in frame["song"].unique()])
     members = [trained(name) for name in names]
     saving.save(root, " and ".join(names), members, trained_on=frame, held_out="x", scores=SCORES, none_below=0.4)
-    return classifiers.averaged([member.answer(frame) for member in members])[1]
+    return averaged([member.answer(frame) for member in members])[1]
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -51,7 +52,7 @@ def test_an_average_is_loaded_as_it_was(tmp_path):
     saved = saving.load(tmp_path)
     assert len(saved.members) == 3
     assert saved.info["temperature"] != 1
-    expected = classifiers.cooled(expected, saved.info["temperature"])
+    expected = cooled(expected, saved.info["temperature"])
     pd.testing.assert_frame_equal(saved.answer(made_up(artist_cue=0.5))[1], expected)
 
 
@@ -142,7 +143,7 @@ def test_the_page_names_the_ends_of_an_interval_in_their_order():
 def test_artists_are_saved_in_the_order_of_the_answers(tmp_path):
     frame = made_up(artist_cue=0.5).iloc[::-1].reset_index(drop=True)  # as of a flat folder, labelled by tags
     write_songs(tmp_path, [{"song": song} for song in frame["song"].unique()])
-    model = classifiers.fit(classifiers.models()["naive Bayes"], frame)
+    model = training.fit(specs.models()["naive Bayes"], frame)
     saving.save(tmp_path, "x", [model], trained_on=frame, held_out="", scores={}, none_below=None)
     songs = saving.load(tmp_path).answer(frame)[1]
-    assert (songs.idxmax(axis=1) == classifiers.artists_of(frame)).all()
+    assert (songs.idxmax(axis=1) == artists_of(frame)).all()

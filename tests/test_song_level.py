@@ -16,7 +16,7 @@ def hear(y: np.ndarray, stack: int = 16) -> WholeSong:
     clips = y[: len(y) // CLIP_SAMPLES * CLIP_SAMPLES].reshape(-1, CLIP_SAMPLES).astype(np.float32)
     song = WholeSong()
     for start in range(0, len(clips), stack):
-        song.hear(Spectra(clips[start : start + stack]))
+        song.add(Spectra(clips[start : start + stack]))
     return song
 
 

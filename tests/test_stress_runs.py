@@ -293,7 +293,7 @@ def test_music_unplugged_half_way(tmp_path, capsys):
     assert 4 <= kept < 24
     (tmp_path / "unplugged").rename(songs)
     assert mp3_split.main(arguments(root, mp3_split)) == 0
-    assert f"Songs listened to now: {24 - kept}." in capsys.readouterr().out
+    assert f"Songs processed now: {24 - kept}." in capsys.readouterr().out
 
 
 # --- many songs ------------------------------------------------------------------------------

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from soundalike.library.errors import UserError, printable
 from soundalike.library.paths import find_songs, folder_labels
@@ -135,6 +134,8 @@ def folds(
         artists with two albums are tested, and nobody is tested on a recording or an album that was
         learned from. Empty where that cannot be.
     """
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold  # which take a second
+
     if by == "clip":
         n_folds = min(n_folds, frame["artist"].value_counts().min())
         deal = StratifiedKFold(n_folds, shuffle=True, random_state=seed)

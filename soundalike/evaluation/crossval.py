@@ -1,6 +1,6 @@
 """Every model answers for songs and albums that it has not learned from: nested cross-validation.
 
-The outer folds dealt here judge, the inner folds of `classifiers.fit` choose. `scoring` says how good the answers are.
+The outer folds dealt here judge, the inner folds of `training.fit` choose. `scoring` says how good the answers are.
 """
 
 import time
@@ -12,19 +12,12 @@ import pandas as pd
 from joblib import Parallel, delayed
 
 from soundalike.dataset.splits import SEED, folds
-from soundalike.models.classifiers import (
-    Model,
-    Recipe,
-    Sounds,
-    artists_of,
-    average_temperature,
-    averaged,
-    cooled,
-    fit,
-    some_of,
-)
+from soundalike.models.calibration import average_temperature
+from soundalike.models.model import Model, Sounds, artists_of, averaged, cooled, some_of
 from soundalike.models.networks import is_network
 from soundalike.models.on_disk import OnDisk
+from soundalike.models.specs import Recipe
+from soundalike.models.training import fit
 
 BEST_FEW = 3  # models in the average
 AVERAGE = f"average of the best {BEST_FEW}"
@@ -41,7 +34,7 @@ class Judged(NamedTuple):
     clips: pd.DataFrame  # one row for each clip, under the index of the frame
     songs: pd.DataFrame  # one row for each song; none where clips are dealt one by one
     loss: float = np.inf  # of the model on its inner folds
-    inner: pd.DataFrame | None = None  # see `classifiers.Model`
+    inner: pd.DataFrame | None = None  # see `model.Model`
     seconds: float = 0.0  # that choosing, training and answering took
 
 
@@ -89,7 +82,7 @@ def compare(recipes: dict[str, Recipe], frame: pd.DataFrame, *, repeats: int = 1
     Parameters
     ----------
     recipes : dict
-        As `classifiers.models` gives it. What needs columns that the frame lacks is left out.
+        As `specs.models` gives it. What needs columns that the frame lacks is left out.
     frame : pd.DataFrame
         Clips, from `splits.comparable`. Without a column ``song``, clips are dealt one by one, which
         is leaky, and nothing else.

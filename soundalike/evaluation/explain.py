@@ -14,8 +14,10 @@ from soundalike.dataset.splits import SEED, folds, recordings
 from soundalike.evaluation.crossval import Judged, average, judge, together
 from soundalike.evaluation.metrics import items, measure
 from soundalike.features.table import CLIP_COLUMNS, FEATURES, columns
-from soundalike.models.classifiers import Recipe, Sounds, artists_of, fit, inputs, some_of, train
+from soundalike.models.model import Sounds, artists_of, inputs, some_of
 from soundalike.models.networks import is_network
+from soundalike.models.specs import Recipe
+from soundalike.models.training import fit, train
 
 MOST_LEFT_OUT = 12  # groups in which artists are left out in turn
 

@@ -16,7 +16,7 @@ from soundalike.dataset import splits
 from soundalike.dataset.frame import current_notes
 from soundalike.evaluation import crossval, metrics
 from soundalike.library.errors import printable
-from soundalike.models import classifiers, saving
+from soundalike.models import saving, specs
 from soundalike.models.on_disk import OnDisk
 
 
@@ -33,7 +33,7 @@ def work(args: argparse.Namespace) -> int:
     print(f"{', '.join(counts)}, {cli.counted(len(frame), 'clip')}. Put aside: {printable(held_out)}.")
     if too_few:
         print(f"Not compared, having fewer than {splits.MIN_SONGS} songs: {printable(', '.join(too_few))}")
-    recipes = classifiers.linear_models(embedded=bool(noted.get("embedded")))
+    recipes = specs.linear_models(embedded=bool(noted.get("embedded")))
     results = crossval.compare(recipes, frame, sounds=features)
     scores = metrics.table(results, frame)
     print(f"\nBalanced accuracy, but for two columns; guessing scores {metrics.chance(frame):.2f} by song.")

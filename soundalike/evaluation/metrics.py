@@ -7,7 +7,8 @@ from scipy.stats import binomtest
 from soundalike import cli
 from soundalike.dataset.splits import SEED, recordings
 from soundalike.evaluation.crossval import Judged, Results
-from soundalike.models.classifiers import CONTROLS, JOINS, LEAST, LOUDNESS_ALONE, artists_of, cooled, join
+from soundalike.models.model import JOINS, LEAST, artists_of, cooled, join
+from soundalike.models.specs import CONTROLS, LOUDNESS_ALONE
 
 RESAMPLES = 1000  # of the bootstrap
 WORTH = ("balanced accuracy", "macro-F1", "log-loss")

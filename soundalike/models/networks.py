@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator
 
 from soundalike.audio.decoding import CLIP_SAMPLES, FULL_SCALE, SAMPLE_RATE
 from soundalike.dataset.splits import SEED
@@ -14,6 +13,9 @@ from soundalike.features.extraction import read_clip
 from soundalike.features.quiet_keras import import_keras
 from soundalike.library.errors import SongError, UserError, printable
 from soundalike.library.paths import clip_folder
+
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
 
 EPOCHS = 15
 N_MELS = 64
@@ -30,12 +32,12 @@ def is_network(model: Any) -> bool:
     return type(model).__module__.startswith("keras.")
 
 
-def dense_net() -> BaseEstimator:
+def dense_net() -> "BaseEstimator":
     """A small network on features, by Keras's own scikit-learn wrapper."""
     return _wrapped(_build_dense_net, batch_size=64)
 
 
-def listening_net(epochs: int = EPOCHS) -> BaseEstimator:
+def listening_net(epochs: int = EPOCHS) -> "BaseEstimator":
     """A small short-chunk CNN on the log-mel spectrograms of clips; train it on `log_mels`.
 
     The design follows Won et al., "Evaluation of CNN-based automatic music tagging models", 2020:
@@ -44,7 +46,7 @@ def listening_net(epochs: int = EPOCHS) -> BaseEstimator:
     return _wrapped(_build_listening_net, batch_size=32, epochs=epochs)
 
 
-def _wrapped(build: Callable, *, batch_size: int, epochs: int = EPOCHS) -> BaseEstimator:
+def _wrapped(build: Callable, *, batch_size: int, epochs: int = EPOCHS) -> "BaseEstimator":
     """A network as scikit-learn knows estimators."""
     keras = import_keras()
     return keras.wrappers.SKLearnClassifier(

@@ -8,15 +8,15 @@ import collections
 import dataclasses
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from sklearn.covariance import ledoit_wolf
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler
 
 from soundalike.dataset.frame import LABELS, iter_songs
+
+if TYPE_CHECKING:  # to ask a model takes none of it
+    from sklearn.pipeline import Pipeline
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +57,9 @@ class OnDisk:
             start += len(some)
 
 
-def fit_discriminant(model: Pipeline, batches: Iterable[pd.DataFrame], clips: pd.DataFrame, columns: list[str]) -> None:
+def fit_discriminant(
+    model: "Pipeline", batches: Iterable[pd.DataFrame], clips: pd.DataFrame, columns: list[str]
+) -> None:
     """Train a scaled linear discriminant as scikit-learn would, were all clips in memory.
 
     Parameters
@@ -73,6 +75,9 @@ def fit_discriminant(model: Pipeline, batches: Iterable[pd.DataFrame], clips: pd
     columns : list of str
         The features to go by.
     """
+    from sklearn.covariance import ledoit_wolf
+    from sklearn.preprocessing import StandardScaler
+
     scaler, discriminant = (step for _, step in model.steps)
     counts = clips["artist"].value_counts().sort_index()
     means: dict[str, np.ndarray] = {}
@@ -107,4 +112,7 @@ def _by_artist(batches: Iterable[pd.DataFrame], left: dict[str, int], columns: l
 
 def is_discriminant(estimator: object) -> bool:
     """Whether an estimator can be trained by `fit_discriminant`."""
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+    from sklearn.pipeline import Pipeline
+
     return isinstance(estimator, Pipeline) and isinstance(estimator[-1], LinearDiscriminantAnalysis)

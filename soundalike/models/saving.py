@@ -6,9 +6,9 @@ import subprocess
 import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest import mock
 
 import pandas as pd
-import skops.io
 
 from soundalike import cli
 from soundalike.features import musicnn
@@ -18,12 +18,13 @@ from soundalike.library.catalogue import read_songs
 from soundalike.library.errors import UserError, printable
 from soundalike.library.paths import PROJECT
 from soundalike.library.storage import atomic_write, locked
-from soundalike.models.classifiers import Model, Sounds, artists_of, average_temperature, averaged, cooled
+from soundalike.models.calibration import average_temperature
+from soundalike.models.model import Model, Sounds, artists_of, averaged, cooled
 from soundalike.models.networks import is_network, with_ear
 from soundalike.parallel import versions
 
-# The only types, beyond skops' own list, that a model file may hold.
-TRUSTED = ["sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor", "sklearn.tree._tree.Tree"]
+# The only types of scikit-learn that a model file may hold: those of the models in `specs`.
+TRUSTED: list[str] = []
 
 REMAKE = "modeling.ipynb makes one, or python -m soundalike.evaluation.large; make run runs what fits."
 
@@ -115,7 +116,7 @@ def save(
                 net = member.estimator.model_
                 (net if member.columns else with_ear(net)).save(folder / file)
             else:
-                skops.io.dump(member.estimator, folder / file)
+                _import_skops().dump(member.estimator, folder / file)
         (folder / "model.json").write_text(json.dumps(info, indent=1, ensure_ascii=False), encoding="utf-8")
         (folder / "model.md").write_text(card(info), encoding="utf-8")
     return info
@@ -185,7 +186,7 @@ def load(root: Path) -> Saved:
     ------
     UserError
         If there is none, it was made for other features, settings or versions, or it holds
-        types that none of `classifiers.models` needs.
+        types that none of `specs.models` needs.
     """
     folder = root / "model"
     try:
@@ -213,17 +214,28 @@ def load(root: Path) -> Saved:
     return Saved([m._replace(estimator=e) for m, e in zip(members, estimators, strict=True)], info)
 
 
+def _import_skops() -> Any:
+    """Import skops.io without its own list of all of scikit-learn's estimators, which `TRUSTED` replaces.
+
+    To make that list it imports every module of scikit-learn, which takes as long as everything else.
+    """
+    with mock.patch("sklearn.utils.all_estimators", lambda: []):
+        import skops.io
+    return skops.io
+
+
 def _load_estimator(path: Path) -> Any:
     """One estimator from its file, if it holds nothing but known types."""
     if path.suffix == ".keras":
         return import_keras().models.load_model(path, safe_mode=True)
-    unknown = set(skops.io.get_untrusted_types(file=path)) - set(TRUSTED)
+    skops = _import_skops()
+    unknown = set(skops.get_untrusted_types(file=path)) - set(TRUSTED)
     if unknown:
         raise UserError(
             f"The model in {printable(path.parent)} is refused: it holds {', '.join(sorted(unknown))}, which no model "
             f"made here does. Do not use it. {REMAKE}"
         )
-    return skops.io.load(path, trusted=TRUSTED)
+    return skops.load(path, trusted=TRUSTED)
 
 
 def mismatches(info: dict) -> list[str]:

@@ -10,7 +10,7 @@ from soundalike.evaluation.metrics import CHOSEN
 from soundalike.library.catalogue import read_songs
 from soundalike.library.errors import printable
 from soundalike.library.paths import PROJECT
-from soundalike.models.classifiers import LOUDNESS_ALONE
+from soundalike.models.specs import LOUDNESS_ALONE
 
 
 def print_summary(root: Path, model: dict, seconds: float) -> None:

@@ -11,7 +11,7 @@ from soundalike.audio.decoding import CLIP_SECONDS, Decoder
 from soundalike.features import musicnn
 from soundalike.features.extraction import describe_file
 from soundalike.library.errors import SongError, printable
-from soundalike.models.classifiers import some_of
+from soundalike.models.model import some_of
 from soundalike.models.saving import Saved
 
 BAR = 60  # cells of a song's timeline, at most
