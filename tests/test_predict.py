@@ -381,7 +381,7 @@ def test_a_run_that_is_stopped_keeps_what_is_done_and_the_old_table(root, tmp_pa
     table = tmp_path / "guesses.csv"
     table.write_text("yesterday's")
 
-    def stopped(names, args, **needed):
+    def stopped(names, args, saved):
         yield names[0], decode(names[0])
         raise KeyboardInterrupt
 

@@ -24,7 +24,27 @@ from soundalike.models.networks import is_network, with_ear
 from soundalike.parallel import versions
 
 # The only types of scikit-learn that a model file may hold: those of the models in `specs`.
-TRUSTED: list[str] = []
+TRUSTED = [
+    f"sklearn.{name}"
+    for name in (
+        "discriminant_analysis.LinearDiscriminantAnalysis",
+        "dummy.DummyClassifier",
+        "ensemble._forest.ExtraTreesClassifier",
+        "ensemble._forest.RandomForestClassifier",
+        "ensemble._hist_gradient_boosting.gradient_boosting.HistGradientBoostingClassifier",
+        "ensemble._hist_gradient_boosting.predictor.TreePredictor",
+        "linear_model._logistic.LogisticRegression",
+        "naive_bayes.GaussianNB",
+        "neighbors._classification.KNeighborsClassifier",
+        "pipeline.Pipeline",
+        "preprocessing._data.StandardScaler",
+        "preprocessing._label.LabelEncoder",
+        "svm._classes.SVC",
+        "tree._classes.DecisionTreeClassifier",
+        "tree._classes.ExtraTreeClassifier",
+        "tree._tree.Tree",
+    )
+]
 
 REMAKE = "modeling.ipynb makes one, or python -m soundalike.evaluation.large; make run runs what fits."
 
