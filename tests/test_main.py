@@ -24,7 +24,7 @@ from soundalike.models import saving
 from soundalike.report import notebooks, plots, summary
 from soundalike.report.verdict import answer, decode
 
-HERE = Path(run.__file__).parent.parent
+HERE = Path(__file__).resolve().parent.parent
 
 
 def outputs(path: Path) -> list[dict]:

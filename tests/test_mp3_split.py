@@ -19,7 +19,7 @@ from soundalike.library.catalogue import read_record, read_songs
 from soundalike.library.paths import clip_folder, find_songs
 from soundalike.library.storage import LOCK
 
-HERE = Path(splitting.__file__).parent
+HERE = Path(__file__).resolve().parent.parent
 
 
 def split(root: Path, *arguments: str) -> int:

@@ -14,14 +14,13 @@ import pytest
 from conftest import RATE, sine, tune, write_song
 
 import predict
-from soundalike import cli
 from soundalike.library.catalogue import read_songs, write_songs
 from soundalike.models import networks, saving, specs, training
 from soundalike.report import plots
 from soundalike.report.answers import CSV_COLUMNS, find_files
 from soundalike.report.verdict import DecodedSong, Verdict, answer, decode
 
-HERE = Path(cli.__file__).parent
+HERE = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +199,7 @@ def test_tensorflow_is_not_imported_for_a_model_without_it(root):
         f"import sys, predict; status = predict.main(['--data', {str(root)!r}, {str(song)!r}]); "
         "sys.exit(9 if 'tensorflow' in sys.modules else status)"
     )
-    here = Path(cli.__file__).parent
+    here = HERE
     assert subprocess.run([sys.executable, "-c", code], cwd=here, check=False).returncode == 0
 
 
@@ -444,13 +443,13 @@ def test_the_picture_shows_each_clip_in_the_colour_of_its_artist():
 def test_a_model_that_listens_is_given_the_clips_that_are_not_silent():
     given = []
 
-    def answer(clips, sounds):
+    def said(clips, sounds):
         given.append(sounds)
         logs = np.log(pd.DataFrame({"A": 0.9, "B": 0.1}, index=clips.index))
         return logs, logs.iloc[:1]
 
     info = {"songs": {}, "none_below": None}
-    saved = SimpleNamespace(listens=True, embeds=False, whole_songs=False, answer=answer, info=info)
+    saved = SimpleNamespace(listens=True, embeds=False, whole_songs=False, answer=said, info=info)
     table = pd.DataFrame({"start": [0.0, 2, 4, 6], "silent": [True, False, True, False]})
     verdict = answer(DecodedSong(table, {"hash": ""}, np.arange(4)[:, None]), saved)
     assert given[0].ravel().tolist() == [1, 3]

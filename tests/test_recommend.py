@@ -9,7 +9,7 @@ from conftest import RATE, run_scripts, sine, tune, write_artists, write_song
 
 import recommend
 from soundalike.audio import decoding
-from soundalike.library.catalogue import read_songs, write_songs
+from soundalike.library.catalogue import keep_songs_folder, read_songs, write_songs
 from soundalike.similarity import playlists
 
 
@@ -163,6 +163,7 @@ def test_a_playlist_takes_any_name_but_line_breaks_and_says_what_is_gone(tmp_pat
     for name in names[:-1]:
         (tmp_path / name).touch()
     songs = pd.DataFrame({"song": names, "artist": "A", "title": "T", "seconds": 3.4})
+    keep_songs_folder(tmp_path, tmp_path)
     assert playlists.write_playlist(songs, tmp_path, tmp_path / "x.m3u8") == 3
     lines = (tmp_path / "x.m3u8").read_text(encoding="utf-8").splitlines()
     assert [line for line in lines if not line.startswith("#")] == [str(tmp_path / name) for name in names[:3]]

@@ -22,7 +22,7 @@ from conftest import many, noise, run_scripts, wait_until, write_song
 import dataframe_creation
 import feature_extraction
 import mp3_split
-from soundalike.audio import decoding, splitting
+from soundalike.audio import decoding
 from soundalike.dataset.frame import _state, frame_notes
 from soundalike.library.catalogue import read_songs
 from soundalike.library.paths import RECORD
@@ -30,7 +30,7 @@ from soundalike.library.storage import locked
 
 pytestmark = [pytest.mark.stress, pytest.mark.skipif(sys.platform == "win32", reason="signals, mounts")]
 
-HERE = Path(splitting.__file__).parent
+HERE = Path(__file__).resolve().parent.parent
 SCRIPTS = [mp3_split, feature_extraction, dataframe_creation]
 
 
