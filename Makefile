@@ -8,6 +8,7 @@ EMBEDDINGS :=
 LABEL_BY :=
 DATA := $(if $(MUSIC_DATA),$(MUSIC_DATA),data)
 PY := .venv/bin/python
+PIP := $(PY) -m pip install --disable-pip-version-check
 export SONGS DATA FULL EMBEDDINGS LABEL_BY
 # The root that has results: the one that is named, or its demo.
 RESULTS = root="$$DATA"; test -d "$$root/report" || root="$$root/demo"; \
@@ -20,8 +21,8 @@ help:
 	@echo "make run                  songs -> clips -> features -> frame -> notebooks -> a verdict"
 	@echo "                          (music in data/songs/<artist>/; a demo if there is none)"
 	@echo "make run SONGS=~/Music    the same for music that lies elsewhere; nothing is written there"
-	@echo "make run FULL=1           the same, comparing models at length (networks that listen; hours on many songs)"
-	@echo "make run EMBEDDINGS=musicnn  the same, and a published network listens too (30 MB more; twice the time)"
+	@echo "make run FULL=1           the same, comparing models at length (repeated splits and a network on spectrograms; hours)"
+	@echo "make run EMBEDDINGS=musicnn  the same, with the features of a published network (30 MB; twice the time)"
 	@echo "make run LABEL_BY=tag     the same; artists by the songs' tags, not by folders"
 	@echo "make lab                  open Jupyter on the results"
 	@echo "make report               make web pages of the notebooks in report/ again, after work in make lab"
@@ -54,11 +55,12 @@ pictures: .venv/ready
 lab: .venv/ready
 	@$(RESULTS) MUSIC_DATA="$$(cd "$$root" && pwd)" PYTHONPATH="$(CURDIR)" $(PY) -m jupyter lab "$$root/report"
 
-# What can be said of the code without running it: its form, its docstrings, its types.
+# What can be said of the code without running it: its form, its docstrings, its types, which room imports which.
 check: .venv/ready
 	@.venv/bin/ruff check --quiet .
-	@.venv/bin/ruff format --check --quiet . || { echo "To mend that: .venv/bin/ruff format ."; exit 1; }
+	@.venv/bin/ruff format --check --quiet . || { echo "To fix this: .venv/bin/ruff format ."; exit 1; }
 	@.venv/bin/mypy
+	@said=$$(.venv/bin/lint-imports --no-logo --no-cache 2>&1) || { echo "$$said"; exit 1; }
 
 # Without musicnn's weights its tests are skipped.
 test: check
@@ -73,7 +75,8 @@ clean:
 	test ! -e "$${DATA:?}/demo/songs.txt" || rm -rf "$$DATA/demo"
 	test ! -e "$$DATA/songs.txt" || (cd "$$DATA" && rm -rf clips features model similar report songs.csv songs.txt \
 	df_music.pkl df_music.parquet library.lock .unfinished-*)
-	rm -rf .venv __pycache__ tests/__pycache__ .pytest_cache .ruff_cache .mypy_cache
+	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # A half-made .venv does not count: the file "ready" is written last.
 .venv/ready: requirements.lock
@@ -84,12 +87,15 @@ clean:
 	echo "If you have one under another name: make PYTHON=python3.12"; exit 1; }
 	@"$(PYTHON)" -m venv --clear .venv || \
 	{ echo "Python's venv module is missing. On Debian or Ubuntu: sudo apt install python3-venv"; exit 1; }
-	@echo "Installing what requirements.txt asks for: about 3 GB, two to ten minutes without a word, once."
-	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock || \
+	@echo "Installing what requirements.txt names: about 3 GB, one to ten minutes, once."
+	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > .venv/uv.txt
+	@$(PIP) --quiet --require-hashes -r .venv/uv.txt && \
+	.venv/bin/uv pip install --python $(PY) --require-hashes -r requirements.lock || \
+	{ echo "Trying the same with pip, which takes longer."; $(PIP) --require-hashes -r requirements.lock; } || \
 	{ echo "Installing failed; the reason is above. Is there a network, and 4 GB of room? Then run make again."; exit 1; }
 	@touch $@
 
 .venv/musicnn: .venv/ready requirements-musicnn.txt
-	@$(PY) -m pip install --disable-pip-version-check --quiet --no-deps --require-hashes -r requirements-musicnn.txt || \
+	@$(PIP) --quiet --no-deps --require-hashes -r requirements-musicnn.txt || \
 	{ echo "Installing musicnn's weights failed; the reason is above. Is there a network?"; exit 1; }
 	@touch $@
