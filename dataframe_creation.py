@@ -47,7 +47,7 @@ def main(argv: list[str] | None = None) -> int:
     with locked(args.data):
         gathered = frame.find_tables(good, args.data)
         pickled = gathered.gigabytes <= args.pickle_limit
-        if frame.is_current(gathered, args.data, pickled=pickled):
+        if frame.frame_is_current(gathered, args.data, pickled=pickled):
             print(f"The frame in {printable(args.data)} is up to date: {cli.counted(len(gathered.songs), 'song')}.")
         else:
             clips, gathered = frame.write_frame(gathered, args.data, pickled=pickled)

@@ -47,9 +47,9 @@ def main(argv: list[str] | None = None) -> int:
         musicnn.check_weights()
     if args.from_songs:
         songs, processed = survey.process_songs(extraction.from_songs(embed=embed), args)
-        return survey.print_summary(songs, processed, args.data / "features")
+        return survey.print_songs(songs, processed, args.data / "features")
     described = extraction.describe_songs(args, embed=embed)
-    return extraction.print_summary(described, args.data)
+    return extraction.print_described(described, args.data)
 
 
 if __name__ == "__main__":

@@ -56,8 +56,8 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return answers.keep_partial(tables, rows, len(songs) + len(problems), saved)
     for kind, path in tables.items():
-        answers.write_table(kind, rows, saved, path)
-    return answers.print_summary(rows, tables, args, saved)
+        answers.write_answers(kind, rows, saved, path)
+    return answers.print_problems(rows, tables, args, saved)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
     python benchmarks/scale.py                 # 100, 1,000 and 10,000 songs of four seconds, made for it (an hour)
     python benchmarks/scale.py --clips 1000000 # linear models of a frame of noise of so many clips
 
-From songs to frame, by ``feature_extraction.py --from-songs`` and ``frame.py``, no pickle.
+From songs to frame, by ``feature_extraction.py --from-songs`` and ``dataframe_creation.py``, no pickle.
 Time per song is that from the first table to the last: start-up and end are left out. The plot goes
 to benchmarks/scale.png.
 """

@@ -157,7 +157,7 @@ def _of_cluster(scheduler: str) -> "Iterator[Client]":
     except OSError as error:
         raise UserError(f"The certificate for {printable(scheduler)} cannot be read: {error}") from None
     if scheduler.startswith("tls://") and not certified:
-        raise UserError(f"{printable(scheduler)} needs the certificate of its cluster: SECURITY.md says how.")
+        raise UserError(f"{printable(scheduler)} needs the certificate of its cluster: docs/security.md says how.")
     try:
         get_address_host_port(scheduler, strict=True)
         with warnings.catch_warnings(action="ignore"):  # of versions, which are checked below
@@ -311,7 +311,9 @@ def _outcome(future: "Future", limit: float) -> Any:
             f"or over {limit:,.0f} s"
         )
     except CancelledError:
-        raise UserError("The Dask scheduler is gone. What was finished is kept; start it and run this again.") from None
+        raise UserError(
+            "The Dask scheduler is gone. Finished songs are kept; start it and run the same command again."
+        ) from None
     except ImportError as error:
         raise UserError(
             f"A worker cannot run this: {error}. Install what requirements.lock names there, with the same Python, and "

@@ -50,13 +50,13 @@ def split_song(song: str, *, songs: Path, root: Path, max_hours: float) -> dict:
 def known_record(song: str, *, songs: Path, root: Path) -> dict | None:
     """Return the record of a song that need not be cut again, or None. Rejected songs are tried again."""
     record = read_record(root, song)
-    if record is None or not is_current(record, songs / song) or record["status"] == "rejected":
+    if record is None or not record_is_current(record, songs / song) or record["status"] == "rejected":
         return None
     expected = record["clips"] if record["status"] in GOOD else 0
     return record if len(clip_paths(root, song)) == expected else None
 
 
-def is_current(record: dict, path: Path) -> bool:
+def record_is_current(record: dict, path: Path) -> bool:
     """Whether a record is of the file as it is today, made with the settings of today."""
     with contextlib.suppress(SongError):  # the file is gone
         return record.get("settings") == CLIP_SETTINGS and record["source"] == size_and_time(path)

@@ -142,7 +142,7 @@ def _check_still_there(songs: Path) -> None:
         )
 
 
-def print_summary(table: pd.DataFrame, processed: int, place: Path) -> int:
+def print_songs(table: pd.DataFrame, processed: int, place: Path) -> int:
     """Print what became of every song; returns the exit status.
 
     Parameters

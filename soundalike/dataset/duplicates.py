@@ -11,13 +11,14 @@ from sklearn.neighbors import NearestNeighbors
 
 from soundalike.features.table import COLUMNS
 
-# Two recordings are the same when their clips rise and fall together. Of 126 songs, copies encoded anew
+# Two recordings are the same when their clips rise and fall together. Of 126 songs, copies encoded again
 # at 64 kbit/s, or beginning up to 7 s later and half as loud, agreed by 0.64 to 1.00, different songs by
 # 0.49 at most.
 SAME_RECORDING = 0.6
 LAGS = 5  # clips that one of two copies may begin later
 LEAST_CLIPS = 8  # that must overlap; fewer agree by accident
 RIVALS = 20  # songs most like a song on average, among which copies of it are sought
+
 COURSE_COLUMNS = [name for name in COLUMNS if re.fullmatch(r"(mfcc_(?!01)\d\d|chroma_\d\d)_mean", name)]
 
 
@@ -27,7 +28,7 @@ def resolve_duplicates(frame: pd.DataFrame, songs: pd.DataFrame) -> tuple[pd.Dat
     Parameters
     ----------
     frame : pd.DataFrame
-        Clips, as written by ``frame.py``.
+        Clips, as written by ``dataframe_creation.py``.
     songs : pd.DataFrame
         The rows of songs.csv.
 
@@ -53,7 +54,7 @@ def find_duplicates(frame: pd.DataFrame, songs: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     frame : pd.DataFrame
-        Clips, as written by ``frame.py``.
+        Clips, as written by ``dataframe_creation.py``.
     songs : pd.DataFrame
         The rows of songs.csv.
 

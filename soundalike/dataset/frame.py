@@ -295,7 +295,7 @@ def fingerprint(songs: pd.DataFrame, embedded: str = "") -> str:
     return hashlib.blake2b(json.dumps(made_from).encode(), digest_size=16).hexdigest()
 
 
-def is_current(gathered: Gathered, root: Path, *, pickled: bool) -> bool:
+def frame_is_current(gathered: Gathered, root: Path, *, pickled: bool) -> bool:
     """Whether the frame that is there was made from just these songs, and the pickle with it, if there is to be one."""
     notes = frame_notes(root)
     if notes.get("made_from") != fingerprint(gathered.songs, gathered.embedded) or "pickle" not in notes:

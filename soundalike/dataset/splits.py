@@ -31,7 +31,7 @@ def comparable(frame: pd.DataFrame, *, leave_out: bool = False) -> tuple[pd.Data
     Parameters
     ----------
     frame : pd.DataFrame
-        As written by ``frame.py``.
+        As written by ``dataframe_creation.py``.
     leave_out : bool
         Whether artists with fewer may be left out.
 

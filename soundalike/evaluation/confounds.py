@@ -1,7 +1,4 @@
-"""What could tell artists apart besides their music, and what is in a library twice.
-
-It reads songs.csv and the frame; it changes nothing.
-"""
+"""What could tell artists apart besides their music: how their recordings were made, going by songs.csv."""
 
 import numpy as np
 import pandas as pd
@@ -15,12 +12,6 @@ from soundalike.dataset.splits import SEED, folds, recordings, several_albums
 from soundalike.evaluation.metrics import measure
 
 TECHNICAL = ["sample_rate", "channels", "bit_rate", "codec", "loudness", "cutoff_hz"]  # columns of songs.csv
-
-
-# --- the same again --------------------------------------------------------------------------
-
-
-# --- what is not music -----------------------------------------------------------------------
 
 
 def technical(songs: pd.DataFrame) -> pd.DataFrame:

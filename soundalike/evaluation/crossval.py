@@ -1,6 +1,6 @@
 """Every model answers for songs and albums that it has not learned from: nested cross-validation.
 
-The outer folds dealt here judge, the inner folds of `training.fit` choose. `scoring` says how good the answers are.
+The outer folds dealt here judge, the inner folds of `training.fit` choose. `metrics` says how good the answers are.
 """
 
 import time

@@ -1,4 +1,4 @@
-"""How well artists are told apart: scores with intervals of what models answered, see `judging`."""
+"""How well artists are told apart: scores with intervals of what models answered, see `crossval`."""
 
 import numpy as np
 import pandas as pd

@@ -18,7 +18,7 @@ from soundalike.audio.decoding import CLIP_SAMPLES, CLIP_SECONDS, FULL_SCALE, SA
 from soundalike.audio.survey import Work
 from soundalike.features import musicnn
 from soundalike.features.song_level import WholeSong
-from soundalike.features.song_tables import is_up_to_date, noted_record, read_notes, write_table
+from soundalike.features.song_tables import is_up_to_date, noted_record, read_notes, write_song_table
 from soundalike.features.spectra import Spectra
 from soundalike.features.table import COLUMNS, FEATURES, SONG_FEATURES, STATISTICS
 from soundalike.library.catalogue import GOOD, good_songs, read_record
@@ -163,7 +163,7 @@ def describe_song(song: str, *, root: Path, embed: bool = False) -> int:
     record, paths = read_record(root, song), clip_paths(root, song)
     if record is None or len(paths) != record.get("clips"):
         raise SongError(f"only {cli.counted(len(paths), 'clip')} of it left; run mp3_split.py again")
-    write_table(describe_clips(stack_clips(map(read_clip, paths)), embed=embed), record, song, root)
+    write_song_table(describe_clips(stack_clips(map(read_clip, paths)), embed=embed), record, song, root)
     return len(paths)
 
 
@@ -176,7 +176,7 @@ def describe_from_file(song: str, *, songs: Path, root: Path, max_hours: float, 
     table, record = describe_file(songs / song, max_hours, embed=embed)
     record |= {"source": source, "settings": splitting.CLIP_SETTINGS}
     if table is not None:
-        write_table(table, record, song, root)
+        write_song_table(table, record, song, root)
     return record
 
 
@@ -186,7 +186,7 @@ def known_record(song: str, *, songs: Path, root: Path, embed: bool = False) -> 
     record = noted_record(notes)
     if record is None or not is_up_to_date(notes, record["hash"], embed=embed):
         return None
-    return record if splitting.is_current(record, songs / song) else None
+    return record if splitting.record_is_current(record, songs / song) else None
 
 
 # --- all songs -------------------------------------------------------------------------------
@@ -238,7 +238,7 @@ def describe_songs(args: argparse.Namespace, *, embed: bool) -> Described:
     return Described(len(songs) - len(failed), len(pending) - len(failed), clips, outdated, failed, embed)
 
 
-def print_summary(described: Described, root: Path) -> int:
+def print_described(described: Described, root: Path) -> int:
     """Print how many songs are described; returns the exit status."""
     cli.print_note(root)
     network = f" and {len(musicnn.NETWORK_COLUMNS):,} of musicnn" if described.embed else ""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def write_table(table: "pd.DataFrame", record: dict, song: str, root: Path) -> None:
+def write_song_table(table: "pd.DataFrame", record: dict, song: str, root: Path) -> None:
     """Write a song's table, and in it what it was made from and how."""
     made = pa.table({name: column.to_numpy() for name, column in table.items()})
     # What helps with long columns makes hundreds of short ones larger and slower.

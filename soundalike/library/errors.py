@@ -4,7 +4,7 @@ from pathlib import Path
 
 
 class UserError(Exception):
-    """Something the user can mend: the message says what is wrong and what to do."""
+    """Something the user can fix: the message says what is wrong and what to do."""
 
 
 class SongError(Exception):

@@ -1,4 +1,4 @@
-"""Where a library's songs, clips and tables lie, what they are called, and how they are written.
+"""Where a library's songs, clips and tables lie, and how songs are found.
 
 One root folder (``data/`` unless told otherwise) holds one library. A song is known by its path
 below the folder of songs, suffix included, written with forward slashes; its clips and its table

@@ -15,20 +15,23 @@ from soundalike.library.errors import UserError, printable
 
 LOCK = "library.lock"  # in the root: held by whoever writes there
 SIGNS = (LOCK, "songs.txt")  # of a root that this program made
-# What else is made in a root, by names that a user's own files may have; and what a folder that is replaced holds.
-MADE = ("clips", "features", "model", "similar", "report", "songs.csv", "df_music.pkl", "df_music.parquet")
 FRAME_NOTES = "_made_from.json"  # in the folder of the frame; readers of Parquet take it for no data
+
+# What else is made in a root, by names that a user's own files may have; and what a folder of ours holds, which alone
+# is replaced. Frames of earlier versions held other notes.
+MADE = ("clips", "features", "model", "similar", "report", "songs.csv", "df_music.pkl", "df_music.parquet")
 REPLACED = {
     "model": ("model.json",),
     "similar": ("index.json",),
-    "df_music.parquet": (FRAME_NOTES, "_common_metadata"),  # of earlier versions
+    "df_music.parquet": (FRAME_NOTES, "_common_metadata"),
 }
+
 CANNOT_LOCK = (errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP)  # what a disk without locks says
 
 
 @contextlib.contextmanager
 def atomic_write(target: Path, room: Path | None = None) -> Iterator[Path]:
-    """Give a path to write to; what was written there replaces the target when all went well.
+    """Give a path to write to; what was written there replaces the target if nothing was raised.
 
     Parameters
     ----------

@@ -21,6 +21,7 @@ from soundalike.models.model import MFCC
 from soundalike.models.networks import dense_net, is_network, listening_net
 
 INNER_FOLDS = 3
+
 # What is the same for all clips of a song is for models of whole songs alone: by it, a model of clips knows
 # songs again instead of learning what artists do (on 126 real songs, boosted trees fell from 0.69 to 0.36).
 # Which key a song is in says little of its artist: with it, songs never heard were told worse.

@@ -135,7 +135,7 @@ def _filed(said: Verdict, artist: str | None) -> str:
     return f"\n  In your library it is by {printable(artist)}{unknown}."
 
 
-def write_table(kind: str, rows: Rows, saved: Saved, path: Path) -> None:
+def write_answers(kind: str, rows: Rows, saved: Saved, path: Path) -> None:
     """Write a row for each song as ``csv`` or ``json`` to a file, or print them."""
     named = [{"song": _name(song)} | rows[song] for song in sorted(rows)]
     if kind == "json":
@@ -164,13 +164,13 @@ def keep_partial(tables: dict[str, Path], rows: Rows, count: int, saved: Saved) 
     files = {kind: path for kind, path in tables.items() if path != cli.STDOUT}
     parts = {kind: path.with_suffix(f".part.{kind}") for kind, path in files.items()}
     for kind, path in parts.items():
-        write_table(kind, rows, saved, path)
+        write_answers(kind, rows, saved, path)
     where = f"; they are in {', '.join(map(printable, parts.values()))}" if parts else ""
     print(f"\nStopped after {len(rows)} of {cli.counted(count, 'song')}{where}.", file=sys.stderr)
     return cli.STOPPED
 
 
-def print_summary(rows: Rows, tables: dict[str, Path], args: argparse.Namespace, saved: Saved) -> int:
+def print_problems(rows: Rows, tables: dict[str, Path], args: argparse.Namespace, saved: Saved) -> int:
     """Print which songs have no answer, and what was written; returns the exit status."""
     failed = {str(path): row["problem"] for path, row in rows.items() if row["problem"]}
     status = cli.LEFT_OUT if failed else cli.ALL_GOOD

@@ -14,8 +14,6 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from scipy.stats import binomtest
-from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
 from soundalike import cli
@@ -194,6 +192,8 @@ def measure_quality(points: np.ndarray, described: np.ndarray, songs: pd.DataFra
             hits[name].extend(same[np.arange(len(some)), first])
         hits["by lot"].extend(same.sum(axis=1) / np.maximum(others.sum(axis=1), 1))
     found = {name: float(np.mean(values)) for name, values in hits.items()}
+    from scipy.stats import binomtest  # which takes long, and few calls need it
+
     ends = binomtest(int(sum(hits["right"])), len(asked)).proportion_ci(method="wilson")
     found |= {"low": float(ends.low), "high": float(ends.high), "songs": len(asked)}
     return found | {"artists": len(set(artist[asked])), "albums": bool(albums.any())}
@@ -221,6 +221,8 @@ def map_positions(index: Index, most: int = 3000) -> pd.DataFrame:
     songs, points = index.songs.iloc[shown], np.asarray(index.points[shown])
     if len(shown) < 5:
         return songs.iloc[:0].assign(x=0.0, y=0.0)
+    from sklearn.manifold import TSNE  # which takes long, and the map alone needs it
+
     start = points[:, :2] / points[:, :1].std() * 1e-4  # the directions in which songs differ most
     near = min(30, (len(shown) - 1) / 3)
     with threadpool_limits(1):  # how sums are shared out among threads changes where songs lie
