@@ -172,6 +172,11 @@ def _of_cluster(scheduler: str) -> "Iterator[Client]":
         here = str(PROJECT)
         client.run_on_scheduler(exec, f"import sys; sys.path.insert(0, {here!r})")
         client.register_plugin(_finder(here))
+        try:
+            for ask in (client.run_on_scheduler, client.run):
+                ask(exec, "import soundalike.parallel")
+        except ImportError as error:
+            raise _cannot_import(error) from None
         yield client
 
 
@@ -219,6 +224,14 @@ def _differs(place: str, name: str, there: str | None, here: str | None) -> str:
     return (
         f"On {place}, {name} is {there}; here it is {here}. Other versions give other numbers. Install what "
         "requirements.lock names on all machines of the cluster, with the same Python."
+    )
+
+
+def _cannot_import(error: ImportError) -> UserError:
+    """What is to be said of a worker that lacks a package, or this one."""
+    return UserError(
+        f"A machine of the cluster cannot run this: {error}. Install what requirements.lock names there, with the same "
+        f"Python, and let it see {printable(PROJECT)} under the same path."
     )
 
 
@@ -315,10 +328,7 @@ def _outcome(future: "Future", limit: float) -> Any:
             "The Dask scheduler is gone. Finished songs are kept; start it and run the same command again."
         ) from None
     except ImportError as error:
-        raise UserError(
-            f"A worker cannot run this: {error}. Install what requirements.lock names there, with the same Python, and "
-            "let it see this folder under the same path."
-        ) from None
+        raise _cannot_import(error) from None
 
 
 @functools.cache

@@ -16,7 +16,7 @@ from soundalike.dataset import frame as frame_module
 from soundalike.dataset.frame import frame_notes, iter_songs, read_frame
 from soundalike.evaluation import large
 from soundalike.features.table import COLUMNS, FEATURE_SETTINGS, ORIGINAL_NINE
-from soundalike.library.catalogue import keep_songs_folder
+from soundalike.library.catalogue import keep_songs_folder, read_songs
 from soundalike.library.errors import UserError
 from soundalike.library.paths import table_path
 from soundalike.library.storage import locked
@@ -163,6 +163,20 @@ def test_running_again_writes_nothing(own, capsys):
     assert create(own) == 0
     assert "is up to date" in capsys.readouterr().out
     assert (own / "df_music.pkl").stat().st_mtime_ns == before
+
+
+def test_a_library_of_an_earlier_version_is_read_and_its_frame_made_again(own, capsys):
+    whole = pd.read_pickle(own / "df_music.pkl")
+    (own / "df_music.parquet/_made_from.json").rename(own / "df_music.parquet/_common_metadata")
+    for path in (own / "songs.csv", *own.glob("clips/*/*/*/mp3_split.json")):
+        path.write_text(path.read_text(encoding="utf-8").replace("cutoff_hz", "reach"), encoding="utf-8")
+    assert read_songs(own)["cutoff_hz"].notna().all()
+    assert create(own) == 0
+    assert "is of an earlier version of this program: it is made again" in capsys.readouterr().out
+    pd.testing.assert_frame_equal(pd.read_pickle(own / "df_music.pkl"), whole)
+    assert mp3_split.main(["--data", str(own), "--jobs", "1"]) == 0
+    assert "Songs processed now: 0." in capsys.readouterr().out
+    assert "reach" not in (own / "songs.csv").read_text(encoding="utf-8")
 
 
 # --- frames larger than memory ---------------------------------------------------------------

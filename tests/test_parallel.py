@@ -200,7 +200,7 @@ def test_a_cluster_gives_the_same_while_workers_leave_and_join(cluster, tmp_path
     assert feature_extraction.main([*at, "--from-songs", *songs]) == 0
     changing.join()
     assert 2 < len(tables) < 30  # the third did the rest
-    assert dataframe_creation.main(at) == 0
+    assert dataframe_creation.main(["--data", str(there)]) == 0
     assert feature_extraction.main(["--data", str(here), "--from-songs", *songs]) == 0
     assert dataframe_creation.main(["--data", str(here)]) == 0
     assert (here / "songs.csv").read_bytes() == (there / "songs.csv").read_bytes()
@@ -223,6 +223,16 @@ def test_a_worker_with_other_versions_is_refused(cluster, tmp_path):
             if len(heard) == 1:  # it joins later
                 cluster.join(PYTHONPATH=str(tmp_path / "other"))
     assert heard
+
+
+def test_a_worker_that_does_not_see_this_folder_is_said(cluster, tmp_path, monkeypatch):
+    cluster.join()
+    cluster.wait_for(1)
+    monkeypatch.setattr(parallel, "PROJECT", tmp_path / "elsewhere")  # as on a machine without it
+    with pytest.raises(
+        UserError, match=r"cannot run this: No module named .soundalike.\. Install what"
+    ):
+        list(parallel.run(printable, ["a"], label="Testing", scheduler=cluster.address))
 
 
 def test_a_cluster_of_another_dask_is_refused(cluster):

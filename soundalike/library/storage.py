@@ -65,6 +65,9 @@ def atomic_write(target: Path, room: Path | None = None) -> Iterator[Path]:
             if old.exists():
                 old.rename(target)
             raise
+    except OSError as error:
+        error.filename = error.filename or str(target)  # a full disk names no file
+        raise
     finally:
         shutil.rmtree(workshop, ignore_errors=True)
 

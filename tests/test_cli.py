@@ -1,0 +1,59 @@
+"""What every command has in common: it starts at once, and takes a user's mistake for what it is."""
+
+import errno
+import os
+import subprocess
+import sys
+
+import pytest
+
+from soundalike import cli
+from soundalike.library.errors import UserError
+from soundalike.library.paths import PROJECT
+from soundalike.library.storage import atomic_write
+
+SLOW = {"numpy", "pandas", "pyarrow", "librosa", "scipy", "sklearn", "skops", "dask", "distributed", "numba", "keras"}
+
+
+def imported_by(code: str) -> set[str]:
+    """The packages that a fresh process has imported after some code."""
+    code += "\nimport sys; print(*{name.split('.')[0] for name in sys.modules}, file=sys.stderr)"
+    ran = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
+    return set(ran.stderr.split())
+
+
+@pytest.mark.parametrize(
+    "script",
+    ["mp3_split", "feature_extraction", "dataframe_creation", "predict", "recommend", "soundalike.__main__"],
+)
+def test_help_waits_for_no_slow_import(script):
+    code = f"import contextlib, {script}\nwith contextlib.suppress(SystemExit): {script}.main(['--help'])"
+    assert not imported_by(code) & SLOW
+
+
+def test_workers_import_what_their_step_needs():
+    assert not imported_by("import soundalike.audio.splitting") & (SLOW - {"numpy"})
+    needed = {"numpy", "pandas", "pyarrow", "librosa"}  # of librosa a shell, which loads what is asked of it
+    assert not imported_by("import soundalike.features.extraction") & (SLOW - needed)
+    assert not imported_by("import soundalike.dataset.frame") & (SLOW - needed)
+
+
+@cli.script
+def fails(argv: list | None = None) -> int:
+    raise argv[0]
+
+
+def test_a_users_mistake_takes_one_line(capsys):
+    assert fails([UserError("Fix this.\n")]) == 1
+    assert capsys.readouterr().err == "Fix this.\\n\n"
+    assert fails([OSError(errno.EACCES, os.strerror(errno.EACCES), "x.csv")]) == 1
+    assert capsys.readouterr().err.startswith("Cannot read or write x.csv: Permission denied. Fix this and run")
+    assert fails([KeyboardInterrupt()]) == 130
+    with pytest.raises(ZeroDivisionError):  # a bug is not hidden
+        fails([ZeroDivisionError()])
+
+
+def test_a_full_disk_names_the_file_that_did_not_fit(tmp_path):
+    with pytest.raises(OSError, match="No space left") as full, atomic_write(tmp_path / "songs.csv"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert full.value.filename == str(tmp_path / "songs.csv")
