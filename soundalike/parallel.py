@@ -255,7 +255,7 @@ def _finder(folder: str) -> "WorkerPlugin":
 def _ctrl_c_held_back() -> Iterator[None]:
     """Processes started here never hear Ctrl-C, which is for the script alone: it ends them in order.
 
-    Pressed in the meantime, it is heard afterwards.
+    Pressed in the meantime, it takes effect afterwards.
     """
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield

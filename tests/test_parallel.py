@@ -229,9 +229,7 @@ def test_a_worker_that_does_not_see_this_folder_is_said(cluster, tmp_path, monke
     cluster.join()
     cluster.wait_for(1)
     monkeypatch.setattr(parallel, "PROJECT", tmp_path / "elsewhere")  # as on a machine without it
-    with pytest.raises(
-        UserError, match=r"cannot run this: No module named .soundalike.\. Install what"
-    ):
+    with pytest.raises(UserError, match=r"cannot run this: No module named .soundalike.\. Install what"):
         list(parallel.run(printable, ["a"], label="Testing", scheduler=cluster.address))
 
 

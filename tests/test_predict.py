@@ -89,7 +89,7 @@ def test_silent_clips_have_no_say(root, tmp_path):
     y = np.concatenate([np.zeros(4 * 44_100), tune(1, 9, 4)])
     verdict = answer(decode(write_song(tmp_path / "x.wav", y)), saving.load(root))
     assert verdict.clips.isna().all(axis=1).tolist() == [True, True, False, False]
-    assert verdict.judged == 2
+    assert verdict.loud == 2
     assert verdict.song.index[0] == "Artist B"
     assert verdict.timeline("#=.") == "0:00   ## 0:08   # Artist B"
 

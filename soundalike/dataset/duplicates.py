@@ -61,7 +61,7 @@ def find_duplicates(frame: pd.DataFrame, songs: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pd.DataFrame
-        One row for each pair: ``song``, ``other``, ``why`` and ``agreement`` (of what is heard,
+        One row for each pair: ``song``, ``other``, ``why`` and ``agreement`` (of timbre and harmony,
         -1 to 1; missing where one is too short for that).
     """
     loud = frame[~frame["silent"]]

@@ -1,4 +1,4 @@
-"""Who can be compared, and how songs are dealt into folds so that no score is flattered.
+"""Who can be compared, and how songs are split into folds so that no score is flattered.
 
 Rows of a frame are clips. What must never stand on both sides of a split is a *recording*: a song,
 together with whatever the audit found to be the same song again. A frame may say so in a column
@@ -121,7 +121,7 @@ def folds(
     n_folds : int
         At most this many, and no more than an artist has recordings, if that is more than one.
     by : {"song", "album", "album heard", "clip"}
-        Whether whole songs are dealt, or whole albums, or, to hold that against, whole songs of the
+        Whether whole songs are split, or whole albums, or, to compare with that, whole songs of the
         artists with several albums into as many folds; or, as in 2018, clips one by one.
     seed : int
         Of the shuffling.
@@ -138,8 +138,8 @@ def folds(
 
     if by == "clip":
         n_folds = min(n_folds, frame["artist"].value_counts().min())
-        deal = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
-        return list(deal.split(frame, frame["artist"])) if n_folds > 1 else []
+        splitter = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
+        return list(splitter.split(frame, frame["artist"])) if n_folds > 1 else []
     # One row for each song, not for each clip: then each artist's songs are spread evenly.
     songs = frame[["artist", "album", "song"]].assign(recording=recordings(frame)).drop_duplicates("song")
     if by == "song":
@@ -152,31 +152,31 @@ def folds(
     groups = songs["artist"] + "/" + songs["album"] if by == "album" else songs["recording"]
     if n_folds < 2:
         return []
-    deal = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
-    dealt = []
+    splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
+    found = []
     with warnings.catch_warnings():  # by album, an artist may have fewer albums than there are folds
         warnings.filterwarnings("ignore", message="The least populated class")
-        parts = [songs.iloc[test] for _, test in deal.split(songs, songs["artist"], groups=groups)]
+        parts = [songs.iloc[test] for _, test in splitter.split(songs, songs["artist"], groups=groups)]
     for part in parts:
         learn, _ = _sides(frame, part)
         # On a best-of album may stand nothing but what is on the others: then nobody can be tested on them.
         gone = set(frame["artist"].unique()) - set(frame["artist"].iloc[learn].unique())
         learn, test = _sides(frame, part[~part["artist"].isin(gone)])
         if len(test):
-            dealt.append((learn, test))
-    check_folds(frame, dealt, by=by)
-    return dealt
+            found.append((learn, test))
+    check_folds(frame, found, by=by)
+    return found
 
 
 def _sides(frame: pd.DataFrame, songs: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """The clips to learn from and to be tested on, when these songs are tested."""
     tested = frame["song"].isin(songs["song"]).to_numpy()
-    heard = recordings(frame).isin(songs["recording"]).to_numpy()  # tested, or the same again elsewhere
-    return np.flatnonzero(~tested & ~heard), np.flatnonzero(tested)
+    known = recordings(frame).isin(songs["recording"]).to_numpy()  # tested, or the same again elsewhere
+    return np.flatnonzero(~tested & ~known), np.flatnonzero(tested)
 
 
-def check_folds(frame: pd.DataFrame, dealt: list[tuple[np.ndarray, np.ndarray]], *, by: str) -> None:
-    """See for ourselves that folds are fair, whoever dealt them.
+def check_folds(frame: pd.DataFrame, pairs: list[tuple[np.ndarray, np.ndarray]], *, by: str) -> None:
+    """Check that folds are fair, wherever they come from.
 
     Raises
     ------
@@ -188,7 +188,7 @@ def check_folds(frame: pd.DataFrame, dealt: list[tuple[np.ndarray, np.ndarray]],
     keep_apart = [frame["song"], recordings(frame)]
     if by == "album":
         keep_apart.append(frame["artist"] + "/" + frame["album"])
-    for number, (train, test) in enumerate(dealt, start=1):
+    for number, (train, test) in enumerate(pairs, start=1):
         for names in keep_apart:
             both = set(names.iloc[train].unique()) & set(names.iloc[test].unique())
             if both:

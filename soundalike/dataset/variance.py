@@ -107,9 +107,9 @@ def sections(clips: pd.DataFrame, seconds: float = 20) -> np.ndarray:
     np.ndarray
         Seconds; the first is the start of the first clip.
     """
-    heard = [name for name in columns("mfcc") + columns("chroma") if name.endswith("_mean")]
+    names = [name for name in columns("mfcc") + columns("chroma") if name.endswith("_mean")]
     length = clips["start"].iloc[-1] - clips["start"].iloc[0]
-    values = StandardScaler().fit_transform(clips[heard])
+    values = StandardScaler().fit_transform(clips[names])
     if len(values) < 3:
         return clips["start"].to_numpy()[:1]
     count = int(np.clip(round(length / seconds), 1, len(values) - 1))

@@ -197,7 +197,7 @@ def build_network(sides: list[np.ndarray]) -> Any:
         found = layers.Rescaling(sides[number].tolist())(ops.max(found, axis=2))
         return normalise(number + 1, ops.relu(found))
 
-    def listen(number: int, x: Any) -> Any:
+    def along_time(number: int, x: Any) -> Any:
         return normalise(
             number + 1, layers.Conv1D(64, 7, padding="same", activation="relu", name=f"conv2d_{number}")(x)
         )
@@ -208,12 +208,12 @@ def build_network(sides: list[np.ndarray]) -> Any:
     timbres = [look(0, wide, (7, 38), "valid"), look(1, wide, (7, 67), "valid")]
     rhythms = [look(n, image, (frames, 1)) for n, frames in ((2, 128), (3, 64), (4, 32))]
     front = ops.concatenate([*timbres, *rhythms], axis=-1)
-    first = listen(5, front)
-    second = listen(6, first) + first
-    third = listen(7, second) + second
-    heard = ops.concatenate([front, first, second, third], axis=-1)
-    mean = ops.mean(heard, axis=1)
-    pooled = ops.reshape(ops.stack([ops.max(heard, axis=1), mean], axis=-1), (-1, 2 * POOLED))
+    first = along_time(5, front)
+    second = along_time(6, first) + first
+    third = along_time(7, second) + second
+    layers_out = ops.concatenate([front, first, second, third], axis=-1)
+    mean = ops.mean(layers_out, axis=1)
+    pooled = ops.reshape(ops.stack([ops.max(layers_out, axis=1), mean], axis=-1), (-1, 2 * POOLED))
     hidden = layers.Dense(HIDDEN, activation="relu", name="dense")(normalise(9, pooled))
     hidden = normalise(10, hidden)
     tags = layers.Dense(50, activation="sigmoid", name="dense_1")(hidden)

@@ -42,7 +42,7 @@ class Verdict(NamedTuple):
         return int((self.clips.dropna().idxmax(axis=1) == self.song.index[0]).sum())
 
     @property
-    def judged(self) -> int:
+    def loud(self) -> int:
         """How many clips are not silent."""
         return len(self.clips.dropna())
 
@@ -54,7 +54,7 @@ class Verdict(NamedTuple):
     def __str__(self) -> str:
         first, *others = [f"{printable(artist)} {p:.2f}" for artist, p in self.song.items()]
         first = f"none of these; nearest {first}" if self.none else first
-        agree = f"{self.agreeing} of {cli.counted(self.judged, 'clip')} agree" + (
+        agree = f"{self.agreeing} of {cli.counted(self.loud, 'clip')} agree" + (
             "" if self.alone else ", knowing the song"
         )
         known = ". The model learned from this very song, so this proves nothing" if self.known else ""
@@ -83,9 +83,9 @@ class Verdict(NamedTuple):
             "nearest": nearest,
             "probability": _rounded(self.song.iloc[0]),
             "next": following,
-            "clips": self.judged,
+            "clips": self.loud,
             "agreeing_clips": self.agreeing,
-            "silent_clips": len(self.clips) - self.judged,
+            "silent_clips": len(self.clips) - self.loud,
             "learned_from": self.known,
         }
 

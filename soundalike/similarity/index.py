@@ -23,7 +23,7 @@ from soundalike.library.catalogue import read_songs
 from soundalike.library.errors import UserError, printable
 from soundalike.library.storage import atomic_write, locked
 
-INDEX_VERSION = 1  # of the index; raise it when the same songs would lie elsewhere
+INDEX_VERSION = 2  # of the index; raise it when the same songs would lie elsewhere
 # Of the largest variance, added to each: directions in which songs hardly differ are mostly chance. Chosen on
 # 126 real songs, where 0.03 to 0.3 do about as well.
 RIDGE = 0.1
@@ -131,7 +131,7 @@ def nearest_songs(index: Index, described: np.ndarray, barred: np.ndarray, count
     -------
     pd.DataFrame
         The nearest song first: `SONG_LABELS`; ``distance``, one minus the cosine (0 the same, 1 what songs
-        drawn by lot have on average, 2 the opposite); and what each of `ASPECTS` adds to the cosine.
+        drawn at random have on average, 2 the opposite); and what each of `ASPECTS` adds to the cosine.
     """
     (point,) = index.space.points(described[None])
     distance = np.where(barred, np.inf, 1 - index.points @ point)
@@ -167,8 +167,8 @@ def measure_quality(points: np.ndarray, described: np.ndarray, songs: pd.DataFra
     dict
         ``right``, the part of songs for which it is, and the ends ``low`` and ``high`` of its 95 %
         interval (Wilson, as if songs were independent); the same by the cosine between descriptions
-        that are only ``scaled``, and that are ``plain``; ``by lot``, for a song drawn by lot; ``songs``,
-        how many were asked (drawn by lot among those whose artist has another album), and of how many
+        that are only ``scaled``, and that are ``plain``; ``chance``, for a song drawn at random; ``songs``,
+        how many were asked (drawn at random among those whose artist has another album), and of how many
         ``artists``. If nobody has another album, ``albums`` is False, all songs are asked, and their
         own albums count.
     """
@@ -181,7 +181,7 @@ def measure_quality(points: np.ndarray, described: np.ndarray, songs: pd.DataFra
         "scaled": (described, lambda rows: _unit((rows - space.centre) / space.scale)),
         "plain": (described, _unit),
     }
-    hits: dict[str, list] = {name: [] for name in (*ways, "by lot")}
+    hits: dict[str, list] = {name: [] for name in (*ways, "chance")}
     for some in np.array_split(asked, -(-len(asked) // SEEDS_AT_ONCE)):
         same, others = artist[some, None] == artist, own[some, None] != own
         same &= others  # of a song that is alone, nothing is right
@@ -190,7 +190,7 @@ def measure_quality(points: np.ndarray, described: np.ndarray, songs: pd.DataFra
             cosine = np.concatenate([ours @ view(part).T for part in _parts(rows)], axis=1)
             first = np.where(others, cosine, -np.inf).argmax(axis=1)
             hits[name].extend(same[np.arange(len(some)), first])
-        hits["by lot"].extend(same.sum(axis=1) / np.maximum(others.sum(axis=1), 1))
+        hits["chance"].extend(same.sum(axis=1) / np.maximum(others.sum(axis=1), 1))
     found = {name: float(np.mean(values)) for name, values in hits.items()}
     from scipy.stats import binomtest  # which takes long, and few calls need it
 
@@ -210,7 +210,7 @@ def map_positions(index: Index, most: int = 3000) -> pd.DataFrame:
     index : Index
         The library.
     most : int
-        Of larger libraries, so many songs are drawn by lot.
+        Of larger libraries, so many songs are drawn at random.
 
     Returns
     -------
@@ -317,9 +317,9 @@ def why_alike(song: pd.Series) -> str:
 def quality_in_words(quality: dict) -> str:
     """How good such recommendations are, in a sentence."""
     which = "on another album is" if quality["albums"] else "(of any album, for nobody has two) is"
-    part = {name: f"{100 * quality[name]:.0f}" for name in ("right", "low", "high", "by lot")}
+    part = {name: f"{100 * quality[name]:.0f}" for name in ("right", "low", "high", "chance")}
     return (
         f"In this library the most alike song {which} by the same artist for {part['right']} % of "
-        f"{cli.counted(quality['songs'], 'song')} (95 % interval {part['low']} to {part['high']} %; by lot "
-        f"{part['by lot']} %)."
+        f"{cli.counted(quality['songs'], 'song')} (95 % interval {part['low']} to {part['high']} %; by chance "
+        f"{part['chance']} %)."
     )
