@@ -144,7 +144,7 @@ def heard(small, tmp_path_factory):
     shutil.copytree(small / "songs", root / "songs")
     listen = ["--data", str(root), "--songs", str(root / "songs"), "--jobs", "1", "--from-songs"]
     assert feature_extraction.main([*listen, "--embeddings", "musicnn"]) == 0
-    assert dataframe_creation.main(["--data", str(root), "--jobs", "1"]) == 0
+    assert dataframe_creation.main(["--data", str(root)]) == 0
     return root
 
 
@@ -177,7 +177,7 @@ def test_a_frame_of_which_not_all_was_heard_does_without(small, heard, tmp_path,
     shutil.rmtree(root / "df_music.parquet")
     song = "Artist A/Album 1/Song 1.mp3"
     shutil.copy(table_path(heard, song), table_path(root, song))
-    assert dataframe_creation.main(["--data", str(root), "--jobs", "1"]) == 0
+    assert dataframe_creation.main(["--data", str(root)]) == 0
     out = capsys.readouterr().out
     assert "Of 8 songs, 1 have musicnn's numbers, so the frame does without" in out
     assert "--embeddings musicnn, then this again" in out
