@@ -90,7 +90,7 @@ clean:
 	@echo "Installing what requirements.txt names: about 3 GB, one to ten minutes, once."
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > .venv/uv.txt
 	@$(PIP) --quiet --require-hashes -r .venv/uv.txt && \
-	.venv/bin/uv pip install --python $(PY) --require-hashes -r requirements.lock || \
+	.venv/bin/uv pip install --python $(PY) --compile-bytecode --require-hashes -r requirements.lock || \
 	{ echo "Trying the same with pip, which takes longer."; $(PIP) --require-hashes -r requirements.lock; } || \
 	{ echo "Installing failed; the reason is above. Is there a network, and 4 GB of room? Then run make again."; exit 1; }
 	@touch $@
