@@ -5,15 +5,16 @@ import functools
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
-
-import pandas as pd
+from typing import TYPE_CHECKING, NamedTuple
 
 from soundalike import cli, parallel
 from soundalike.library.catalogue import GOOD, SONG_COLUMNS, keep_songs_folder, write_songs
 from soundalike.library.errors import SongError, UserError, printable
 from soundalike.library.paths import find_songs, folder_labels
 from soundalike.library.storage import check_ownership, locked
+
+if TYPE_CHECKING:  # worker processes, which have to do with one song, do without it
+    import pandas as pd
 
 UNREADABLE = {"artist": "", "album": "", "title": "", "status": "rejected"}  # the record of a song without one
 
@@ -27,7 +28,7 @@ class Work(NamedTuple):
     check: Callable[[list[str], Path, Path], None] | None = None  # (pending, folder of songs, root), first of all
 
 
-def process_songs(work: Work, args: argparse.Namespace) -> tuple[pd.DataFrame, int]:
+def process_songs(work: Work, args: argparse.Namespace) -> "tuple[pd.DataFrame, int]":
     """Process every song that is new or has changed, and write songs.csv.
 
     Parameters
@@ -49,6 +50,8 @@ def process_songs(work: Work, args: argparse.Namespace) -> tuple[pd.DataFrame, i
     UserError
         If there is no music, or the library lies where nothing may be written.
     """
+    import pandas as pd
+
     root, songs = args.data, args.songs or args.data / "songs"
     found, refused = find_songs(songs)
     if not found and not refused:
@@ -109,7 +112,7 @@ def catalogue_row(song: str, record: dict, label_by: str) -> dict:
     return row
 
 
-def mark_duplicates(table: pd.DataFrame) -> None:
+def mark_duplicates(table: "pd.DataFrame") -> None:
     """Keep one of the songs whose decoded samples are the same; none, if artists differ. ``table`` is changed.
 
     The shortest name stays: the names of copies are longer.
@@ -142,7 +145,7 @@ def _check_still_there(songs: Path) -> None:
         )
 
 
-def print_songs(table: pd.DataFrame, processed: int, place: Path) -> int:
+def print_songs(table: "pd.DataFrame", processed: int, place: Path) -> int:
     """Print what became of every song; returns the exit status.
 
     Parameters

@@ -5,10 +5,10 @@ import functools
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 import soundfile
 from threadpoolctl import threadpool_limits
 
@@ -25,6 +25,9 @@ from soundalike.library.catalogue import GOOD, good_songs, read_record
 from soundalike.library.errors import SongError, printable
 from soundalike.library.paths import clip_paths, table_path
 from soundalike.library.storage import locked
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 STACK = 16  # clips analysed at once; more do not fit a processor's cache
 
@@ -52,7 +55,7 @@ def clip_features(y: np.ndarray | Spectra) -> np.ndarray:
     return np.concatenate(parts, axis=1, dtype=np.float32)
 
 
-def describe_clips(song: Iterable[np.ndarray], *, embed: bool = False) -> pd.DataFrame:
+def song_table(song: Iterable[np.ndarray], *, embed: bool = False) -> pa.Table:
     """Describe the clips of a song.
 
     Parameters
@@ -64,7 +67,7 @@ def describe_clips(song: Iterable[np.ndarray], *, embed: bool = False) -> pd.Dat
 
     Returns
     -------
-    pd.DataFrame
+    pa.Table
         Columns ``clip``, ``start`` (s), ``silent``, then `COLUMNS`, and `musicnn.NETWORK_COLUMNS` if asked for.
     """
     whole, values, silent, network = WholeSong(), [], [], []
@@ -78,16 +81,21 @@ def describe_clips(song: Iterable[np.ndarray], *, embed: bool = False) -> pd.Dat
             if embed:
                 network.append(musicnn.embed(stack))
         of_song = np.concatenate([np.atleast_1d(feature.compute(whole)) for feature in SONG_FEATURES.values()])
-    of_clips = np.concatenate(values)
-    of_song = np.tile(of_song.astype(np.float32), (len(of_clips), 1))
-    values, names = [of_clips, of_song], COLUMNS
-    if embed:
-        values, names = [*values, np.concatenate(network)], COLUMNS + musicnn.NETWORK_COLUMNS
-    table = pd.DataFrame(np.concatenate(values, axis=1), columns=names)
-    table.insert(0, "clip", np.arange(len(table)))
-    table.insert(1, "start", table["clip"] * float(CLIP_SECONDS))
-    table.insert(2, "silent", np.concatenate(silent))
-    return table
+    count = sum(map(len, values))
+    numbers = [
+        np.concatenate(values),
+        np.tile(of_song.astype(np.float32), (count, 1)),
+        *([np.concatenate(network)] if embed else []),
+    ]
+    names = COLUMNS + (musicnn.NETWORK_COLUMNS if embed else [])
+    columns = dict(zip(names, np.concatenate(numbers, axis=1).T.copy(), strict=True))
+    clip = np.arange(count)
+    return pa.table({"clip": clip, "start": clip * float(CLIP_SECONDS), "silent": np.concatenate(silent)} | columns)
+
+
+def describe_clips(song: Iterable[np.ndarray], *, embed: bool = False) -> "pd.DataFrame":
+    """`song_table` for pandas, which worker processes do without."""
+    return song_table(song, embed=embed).to_pandas()
 
 
 # --- one song --------------------------------------------------------------------------------
@@ -127,7 +135,7 @@ def stack_clips(clips: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
 
 def describe_file(
     path: Path, max_hours: float = cli.MAX_HOURS, *, embed: bool = False
-) -> tuple[pd.DataFrame | None, dict]:
+) -> "tuple[pa.Table | None, dict]":
     """Describe a song without clips on disk, by the same numbers as through them.
 
     Parameters
@@ -141,8 +149,8 @@ def describe_file(
 
     Returns
     -------
-    table : pd.DataFrame or None
-        As `describe_clips` gives it; None where the song is not good.
+    table : pa.Table or None
+        See `song_table`; None where the song is not good.
     record : dict
         See `decoding.Decoder`.
 
@@ -154,7 +162,7 @@ def describe_file(
     decoder = Decoder(path, max_hours)
     stacks = stack_clips(clip / np.float32(FULL_SCALE) for clip in decoder)
     first = next(stacks, None)  # a song too short for a clip has no stack
-    table = describe_clips(chain([first], stacks), embed=embed) if first is not None else None
+    table = song_table(chain([first], stacks), embed=embed) if first is not None else None
     return table if decoder.record["status"] in GOOD else None, decoder.record
 
 
@@ -163,7 +171,7 @@ def describe_song(song: str, *, root: Path, embed: bool = False) -> int:
     record, paths = read_record(root, song), clip_paths(root, song)
     if record is None or len(paths) != record.get("clips"):
         raise SongError(f"only {cli.counted(len(paths), 'clip')} of it left; run mp3_split.py again")
-    write_song_table(describe_clips(stack_clips(map(read_clip, paths)), embed=embed), record, song, root)
+    write_song_table(song_table(stack_clips(map(read_clip, paths)), embed=embed), record, song, root)
     return len(paths)
 
 

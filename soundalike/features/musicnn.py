@@ -10,15 +10,17 @@ import functools
 import hashlib
 import importlib.util
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import librosa
 import numpy as np
-import pandas as pd
 
 from soundalike.audio.decoding import SAMPLE_RATE
 from soundalike.features.quiet_keras import import_keras
 from soundalike.library.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 INPUT_RATE = 16_000  # Hz; this and the next three are as the networks were trained
 INPUT_N_FFT = 512  # samples in a frame: 32 ms
@@ -125,7 +127,7 @@ def embed(y: np.ndarray) -> np.ndarray:
     return np.concatenate([network(net).predict_on_batch(seen) for net in TAGS], axis=1)
 
 
-def tags_of(clips: pd.DataFrame) -> pd.Series:
+def tags_of(clips: "pd.DataFrame") -> "pd.Series":
     """How surely the networks would tag clips, on average, with each tag (0 to 1), the surest first.
 
     Of a tag that both networks know, the surer one counts.
@@ -139,7 +141,7 @@ def tags_of(clips: pd.DataFrame) -> pd.Series:
     return means.groupby(level=0).max().sort_values(ascending=False)
 
 
-def top_tags(clips: pd.DataFrame, count: int = 5) -> list[str]:
+def top_tags(clips: "pd.DataFrame", count: int = 5) -> list[str]:
     """The surest of `tags_of`."""
     return list(tags_of(clips).index[:count])
 

@@ -3,7 +3,6 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,22 +13,18 @@ from soundalike.library.catalogue import parse_record
 from soundalike.library.paths import table_path
 from soundalike.library.storage import atomic_write
 
-if TYPE_CHECKING:
-    import pandas as pd
 
-
-def write_song_table(table: "pd.DataFrame", record: dict, song: str, root: Path) -> None:
+def write_song_table(table: pa.Table, record: dict, song: str, root: Path) -> None:
     """Write a song's table, and in it what it was made from and how."""
-    made = pa.table({name: column.to_numpy() for name, column in table.items()})
     # What helps with long columns makes hundreds of short ones larger and slower.
     plain = {"use_dictionary": False, "write_statistics": False, "store_schema": False}
     with (
         atomic_write(table_path(root, song), room=root / "features") as path,
-        pq.ParquetWriter(path, made.schema, **plain) as writer,
+        pq.ParquetWriter(path, table.schema, **plain) as writer,
     ):
-        writer.write_table(made)
+        writer.write_table(table)
         notes = {"made_by": origin(record["hash"]), "record": json.dumps(record)}
-        if musicnn.NETWORK_COLUMNS[0] in table:
+        if musicnn.NETWORK_COLUMNS[0] in table.column_names:
             notes["embeddings"] = musicnn.NETWORK_VERSION
         writer.add_key_value_metadata(notes)
 

@@ -133,7 +133,7 @@ def decode(path: str | Path, *, keep_sound: bool = False, embed: bool = False) -
     if table is None:
         by_none = ", so by none of these" if record["status"] == "silent" else ""
         raise SongError(f"{record['status']}{by_none}: {record['reason']}")
-    return DecodedSong(table, record, np.stack(list(Decoder(path))) if keep_sound else None)
+    return DecodedSong(table.to_pandas(), record, np.stack(list(Decoder(path))) if keep_sound else None)
 
 
 def answer(song: DecodedSong, saved: Saved) -> Verdict:

@@ -80,7 +80,8 @@ def _seed_from_file(path: Path, index: similarity.Index) -> Seed:
             raise SongError(f"{record['status']}: {record['reason']}")
     except SongError as error:
         raise UserError(f"{printable(path)}: {error}") from None
-    described = similarity.song_descriptions(table[~table["silent"]].assign(song=""))
+    clips = table.to_pandas()
+    described = similarity.song_descriptions(clips[~clips["silent"]].assign(song=""))
     itself = (index.songs["hash"] == record["hash"]).to_numpy()
     name = f"{path}, which is {index.songs['song'][itself].iloc[0]} of this library," if itself.any() else str(path)
     return Seed(name, described.to_numpy()[0], itself)
