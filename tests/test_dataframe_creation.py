@@ -13,7 +13,7 @@ import dataframe_creation
 import feature_extraction
 import mp3_split
 from soundalike.dataset import frame as frame_module
-from soundalike.dataset.frame import frame_notes, iter_songs, read_frame
+from soundalike.dataset.frame import current_notes, frame_notes, iter_songs, read_frame
 from soundalike.evaluation import large
 from soundalike.features.table import COLUMNS, FEATURE_SETTINGS, ORIGINAL_NINE
 from soundalike.library.catalogue import keep_songs_folder, read_songs
@@ -171,6 +171,8 @@ def test_a_library_of_an_earlier_version_is_read_and_its_frame_made_again(own, c
     for path in (own / "songs.csv", *own.glob("clips/*/*/*/mp3_split.json")):
         path.write_text(path.read_text(encoding="utf-8").replace("cutoff_hz", "reach"), encoding="utf-8")
     assert read_songs(own)["cutoff_hz"].notna().all()
+    with pytest.raises(UserError, match=r"earlier version of this program\. Run dataframe_creation\.py"):
+        current_notes(own)
     assert create(own) == 0
     assert "is of an earlier version of this program: it is made again" in capsys.readouterr().out
     pd.testing.assert_frame_equal(pd.read_pickle(own / "df_music.pkl"), whole)

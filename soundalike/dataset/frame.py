@@ -324,6 +324,11 @@ def current_notes(root: Path) -> dict:
         If there is none, or another version of this program made it.
     """
     notes = frame_notes(root)
+    if not notes and (root / "df_music.parquet").is_dir():
+        raise UserError(
+            f"The frame in {printable(root)} is of an earlier version of this program. Run dataframe_creation.py, "
+            "which makes it again."
+        )
     if not notes:
         raise UserError(f"There is no frame in {printable(root)} yet. Run dataframe_creation.py first.")
     _check_made_by(notes, root / "df_music.parquet")
