@@ -19,6 +19,8 @@ from joblib import Parallel, delayed
 from scipy.stats import kurtosis, skew
 from tqdm import tqdm
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
 from soundalike import cli
 from soundalike.audio.decoding import SAMPLE_RATE
 from soundalike.dataset import duplicates, splits
@@ -31,9 +33,6 @@ from soundalike.library.catalogue import good_songs
 from soundalike.library.paths import clip_folder
 from soundalike.library.storage import atomic_write
 from soundalike.models import specs
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 
 LINEAR = ["linear discriminant", "songs: all features"]
 CLASSIFIERS = ["logistic regression", "RBF-SVM", "random forest", *LINEAR]  # with musicnn's columns, hours
@@ -83,7 +82,7 @@ def tutorial(values: dict[str, np.ndarray], tempo: float) -> np.ndarray:
 
 def describe_song(song: str, clips: pd.DataFrame, root: Path) -> pd.DataFrame:
     """Both other sets for the clips of a song."""
-    tables = {"tutorial": [], "fma": []}
+    tables: dict[str, list[np.ndarray]] = {"tutorial": [], "fma": []}
     for number, tempo in zip(clips["clip"], clips["tempo"], strict=True):
         with warnings.catch_warnings(action="ignore"):  # of clips nearly silent: the sets are taken as they come
             values = describe(read_clip(clip_folder(root, song) / f"{number:04d}.wav"))

@@ -15,6 +15,8 @@ import pandas as pd
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
 from soundalike import cli
 from soundalike.dataset import duplicates, splits
 from soundalike.evaluation import crossval, metrics
@@ -22,8 +24,6 @@ from soundalike.features.table import CLIP_COLUMNS, FAMILIES, LOUDNESS, ORIGINAL
 from soundalike.library.catalogue import good_songs
 from soundalike.models import specs
 from soundalike.models.specs import OF_SONGS
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 
 def groups() -> dict[str, list[str]]:

@@ -19,13 +19,12 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
 from soundalike import cli
 from soundalike.audio.decoding import ffmpeg
 from soundalike.library.errors import UserError
 from soundalike.library.storage import atomic_write
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 
 SECONDS = 120  # of each song
 SONGS = Path(__file__).with_suffix(".csv")

@@ -26,15 +26,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import soundfile
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
 from soundalike import cli
 from soundalike.audio.decoding import SAMPLE_RATE
 from soundalike.dataset.frame import FILE_BYTES, ROW_GROUP, fingerprint, save_notes, schema
 from soundalike.features.table import COLUMNS, FEATURE_SETTINGS
 from soundalike.library.catalogue import keep_songs_folder, write_songs
 from soundalike.library.storage import atomic_write
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 
 HERE = Path(__file__).resolve().parent
 SECONDS = 4.4  # of each song: two clips
@@ -148,7 +147,7 @@ def write_noise(root: Path, clips: int) -> None:
         for start in range(0, len(names), each):
             tables = []
             for row in rows[start : start + each]:
-                centre = shifts[int(row["artist"][-2:])] + draw.normal(0, 0.5, len(COLUMNS))
+                centre = shifts[int(str(row["artist"])[-2:])] + draw.normal(0, 0.5, len(COLUMNS))
                 values = (draw.standard_normal((CLIPS, len(COLUMNS)), np.float32) + centre).astype(np.float32)
                 labels = [pa.repeat(pa.scalar(row[name], pa.string()), CLIPS) for name in ("artist", "album", "song")]
                 keys = [pa.array(np.arange(CLIPS)), pa.array(2.0 * np.arange(CLIPS)), pa.array(np.zeros(CLIPS, bool))]

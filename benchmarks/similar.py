@@ -18,14 +18,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
 from soundalike import cli
 from soundalike.features.table import CLIP_COLUMNS, FEATURE_SETTINGS
 from soundalike.library.catalogue import write_songs
+from soundalike.library.paths import PROJECT
 from soundalike.library.storage import FRAME_NOTES
 from soundalike.similarity import index as similarity
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 
 CLIPS, ALBUM, ARTIST = 2, 10, 50  # clips of a song, songs of an album, songs of an artist
 
@@ -62,8 +62,7 @@ def main() -> None:
             write_library(Path(folder), args.songs)
             again = [sys.executable, __file__, "--library", folder, "--songs", str(args.songs)]
             subprocess.run(again, check=True)
-            script = Path(similarity.__file__).with_name("recommend.py")
-            asked = [sys.executable, script, "--data", folder, "0000007.mp3"]
+            asked = [sys.executable, str(PROJECT / "recommend.py"), "--data", folder, "0000007.mp3"]
             started = time.perf_counter()
             subprocess.run(asked, check=True, stdout=subprocess.DEVNULL)
             print(f"recommend.py from start to end: {time.perf_counter() - started:.1f} s")

@@ -30,6 +30,8 @@ import pydub
 import soundfile
 from threadpoolctl import threadpool_limits
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
 from soundalike import cli
 from soundalike.audio.decoding import CLIP_SECONDS, SAMPLE_RATE, ffmpeg
 from soundalike.audio.splitting import split_song
@@ -42,9 +44,6 @@ from soundalike.library.catalogue import good_songs, write_songs
 from soundalike.library.errors import UserError, printable
 from soundalike.library.paths import clip_folder
 from soundalike.parallel import versions
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 
 CLIPS = 48  # of each song, from its beginning: three stacks
 
@@ -131,9 +130,10 @@ def essentia() -> Callable[[Path], int]:
 
 def py_audio_analysis() -> Callable[[Path], int]:
     """PyAudioAnalysis's short-term features, means and deviations over the clip."""
+    from pyAudioAnalysis.ShortTermFeatures import feature_extraction as extract
 
     def describe_clip(path: Path) -> int:
-        values, _ = clip_features(read_clip(path), SAMPLE_RATE, 2048, 512)
+        values, _ = extract(read_clip(path), SAMPLE_RATE, 2048, 512)
         return len(np.concatenate([values.mean(axis=1), values.std(axis=1)]))
 
     return describe_clip
@@ -232,7 +232,7 @@ def work(args: argparse.Namespace) -> int:
     if long.empty:
         raise UserError(f"No song in {printable(args.data)} has {CLIPS} clips.")
     clips = [[clip_folder(args.data, song) / f"{k:04d}.wav" for k in range(CLIPS)] for song in long]
-    contenders = {
+    contenders: dict[str, Callable] = {
         "ours": ours,
         "ours, clip by clip": functools.partial(each, ours_apart),
         "2018": functools.partial(each, features_2018),
@@ -258,13 +258,16 @@ def work(args: argparse.Namespace) -> int:
         sound = float(good.set_index("song").loc[songs, "seconds"].sum())
         with tempfile.TemporaryDirectory() as folder, threadpool_limits(1), warnings.catch_warnings(action="ignore"):
             where = {"root": Path(folder), "source": args.source}
-            cut = {
-                "ours": lambda song: split_song(song, songs=args.source, root=where["root"]),
+            cut: dict[str, Callable] = {
+                "ours": lambda song: split_song(song, songs=args.source, root=Path(folder), max_hours=cli.MAX_HOURS),
                 "2018": functools.partial(split_2018, **where),
             }
             in_turn(cut, songs[:1], 1)
             print(f"\nCutting {len(songs)} MP3s:\n\n{table(in_turn(cut, songs, args.rounds), sound, {})}", flush=True)
-            whole = {"ours": functools.partial(path_ours, **where), "2018": functools.partial(path_2018, **where)}
+            whole: dict[str, Callable] = {
+                "ours": functools.partial(path_ours, **where),
+                "2018": functools.partial(path_2018, **where),
+            }
             print(f"\nFrom MP3s to the frame:\n\n{table(in_turn(whole, [songs], 1), sound, {})}")
     return cli.ALL_GOOD
 

@@ -57,3 +57,11 @@ def test_a_full_disk_names_the_file_that_did_not_fit(tmp_path):
     with pytest.raises(OSError, match="No space left") as full, atomic_write(tmp_path / "songs.csv"):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     assert full.value.filename == str(tmp_path / "songs.csv")
+
+
+@pytest.mark.parametrize(
+    "tool", [*PROJECT.glob("benchmarks/*.py"), *PROJECT.glob("docs/*.py")], ids=lambda tool: tool.stem
+)
+def test_tools_beside_the_root_find_the_package_first(tool):
+    code = tool.read_text(encoding="utf-8")
+    assert code.index("sys.path.insert(0, str(Path(__file__)") < code.index("from soundalike")
