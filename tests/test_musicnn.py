@@ -157,7 +157,7 @@ def test_tables_and_frame_hold_what_it_heard(heard):
     song = "Artist A/Album 1/Song 1.mp3"
     plain, _ = extraction.describe_file(heard / "songs" / song)
     own = frame[frame["song"] == song].reset_index(drop=True)
-    pd.testing.assert_frame_equal(own[COLUMNS], plain[COLUMNS], check_exact=True)
+    pd.testing.assert_frame_equal(own[COLUMNS], plain.to_pandas()[COLUMNS], check_exact=True)
     assert frame_notes(heard)["embedded"] == musicnn.NETWORK_VERSION
 
 

@@ -190,6 +190,7 @@ def write_frame(gathered: Gathered, root: Path, *, pickled: bool) -> tuple[int, 
 def _write_files(gathered: Gathered, folder: Path, root: Path, left_out: dict[str, str]) -> int:
     """Write the files of the frame; adds to what is left out, and returns the number of rows."""
     written: list = []
+    rows = max(ROW_GROUP, int(FILE_BYTES / (4 * len(gathered.columns))))  # in a file
     ds.write_dataset(
         _batches(gathered, root, left_out),
         folder,
@@ -197,9 +198,9 @@ def _write_files(gathered: Gathered, folder: Path, root: Path, left_out: dict[st
         format="parquet",
         file_options=ds.ParquetFileFormat().make_write_options(use_dictionary=LABELS),
         basename_template="part-{i}.parquet",
-        max_rows_per_file=max(ROW_GROUP, int(FILE_BYTES / (4 * len(gathered.columns)))),
+        max_rows_per_file=rows,
         min_rows_per_group=ROW_GROUP,
-        max_rows_per_group=2 * ROW_GROUP,
+        max_rows_per_group=min(2 * ROW_GROUP, rows),
         preserve_order=True,
         file_visitor=written.append,
     )
