@@ -66,7 +66,8 @@ def atomic_write(target: Path, room: Path | None = None) -> Iterator[Path]:
                 old.rename(target)
             raise
     except OSError as error:
-        error.filename = error.filename or str(target)  # a full disk names no file
+        if error.errno and not error.filename:  # a full disk names no file
+            error.filename = str(target)
         raise
     finally:
         shutil.rmtree(workshop, ignore_errors=True)
