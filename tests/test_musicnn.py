@@ -167,7 +167,7 @@ def test_it_listens_only_to_what_it_has_not_heard(heard, tmp_path, capsys):
     songs = ["--data", str(tmp_path), "--songs", str(tmp_path / "songs"), "--jobs", "1", "--from-songs"]
     again = [feature_extraction.main([*songs, *more]) for more in ([], ["--embeddings", "musicnn"], [])]
     assert again == [0, 0, 0]
-    told = [line for line in capsys.readouterr().out.splitlines() if "listened to now" in line]
+    told = [line for line in capsys.readouterr().out.splitlines() if "processed now" in line]
     assert [line.rsplit(" ", 1)[-1] for line in told] == ["2.", "2.", "0."]
 
 
@@ -179,7 +179,7 @@ def test_a_frame_of_which_not_all_was_heard_does_without(small, heard, tmp_path,
     shutil.copy(table_path(heard, song), table_path(root, song))
     assert dataframe_creation.main(["--data", str(root)]) == 0
     out = capsys.readouterr().out
-    assert "Of 8 songs, 1 have musicnn's numbers, so the frame does without" in out
+    assert "Of 8 songs, 1 have musicnn's features, so the frame does without" in out
     assert "--embeddings musicnn, then this again" in out
     assert not set(musicnn.NETWORK_COLUMNS) & set(pq.read_schema(root / "df_music.parquet/part-00000.parquet").names)
 
