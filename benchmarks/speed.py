@@ -38,7 +38,7 @@ from soundalike.audio.splitting import split_song
 from soundalike.audio.survey import catalogue_row
 from soundalike.dataset.frame import find_tables, write_frame
 from soundalike.features import extraction, musicnn
-from soundalike.features.extraction import clip_features, describe_clips, read_clip, stack_clips
+from soundalike.features.extraction import clip_features, read_clip, song_table, stack_clips
 from soundalike.features.table import COLUMNS
 from soundalike.library.catalogue import good_songs, write_songs
 from soundalike.library.errors import UserError, printable
@@ -53,7 +53,7 @@ CLIPS = 48  # of each song, from its beginning: three stacks
 
 def ours(paths: list[Path]) -> int:
     """All features of this project, of the clips of one song."""
-    describe_clips(stack_clips(map(read_clip, paths)))
+    song_table(stack_clips(map(read_clip, paths)))
     return len(COLUMNS)
 
 
@@ -216,7 +216,7 @@ def start_up(clip: Path) -> float:
     """Seconds of wall time until a fresh process has described its first clip."""
     code = (
         "import sys, pathlib; sys.path.insert(0, sys.argv[1]); from soundalike.features.extraction import *; "
-        "describe_clips(stack_clips([read_clip(pathlib.Path(sys.argv[2]))]))"
+        "song_table(stack_clips([read_clip(pathlib.Path(sys.argv[2]))]))"
     )
     here = str(Path(__file__).resolve().parent.parent)
     started = time.monotonic()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from soundalike.audio import decoding
 from soundalike.audio.decoding import CLIP_SAMPLES, SAMPLE_RATE
 from soundalike.dataset.frame import fingerprint
-from soundalike.features.extraction import clip_features, describe_clips
+from soundalike.features.extraction import clip_features, song_table
 from soundalike.features.table import CLIP_COLUMNS, LOUDNESS
 
 pytestmark = pytest.mark.stress
@@ -66,7 +66,8 @@ def test_what_stands_beside_a_clip_changes_nothing(seed, order):
 @given(SEEDS, st.integers(1, 6))
 def test_how_a_song_comes_in_stacks_changes_nothing(seed, size):
     y = sound(seed, clips=7)
-    together, apart = describe_clips([y]), describe_clips(y[start : start + size] for start in range(0, 7, size))
+    stacks = [y], (y[start : start + size] for start in range(0, 7, size))
+    together, apart = (song_table(song).to_pandas() for song in stacks)
     pd.testing.assert_frame_equal(together, apart)
 
 

@@ -214,6 +214,8 @@ def _batches(gathered: Gathered, root: Path, left_out: dict[str, str]) -> Iterat
     """Each song's table with its labels in front, in order of song, while the next ones are read."""
     from tqdm import tqdm
 
+    kinds = schema(gathered.columns)
+
     def read(labels: tuple[str, ...]) -> pa.Table | None:
         try:
             table = load_table(labels[-1], gathered.columns, root=root)
@@ -221,7 +223,7 @@ def _batches(gathered: Gathered, root: Path, left_out: dict[str, str]) -> Iterat
             left_out[labels[-1]] = str(error)
             return None
         front = [pa.repeat(pa.scalar(label, pa.string()), len(table)) for label in labels]
-        return pa.table([*front, *table.columns], schema(gathered.columns)).combine_chunks()
+        return pa.table([*front, *table.columns], kinds).combine_chunks()
 
     rows = gathered.songs[LABELS].itertuples(index=False, name=None)
     with (

@@ -5,7 +5,7 @@ import functools
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -25,9 +25,6 @@ from soundalike.library.catalogue import GOOD, good_songs, read_record
 from soundalike.library.errors import SongError, printable
 from soundalike.library.paths import clip_paths, table_path
 from soundalike.library.storage import locked
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 STACK = 16  # clips analysed at once; more do not fit a processor's cache
 
@@ -91,11 +88,6 @@ def song_table(song: Iterable[np.ndarray], *, embed: bool = False) -> pa.Table:
     columns = dict(zip(names, np.concatenate(numbers, axis=1).T.copy(), strict=True))
     clip = np.arange(count)
     return pa.table({"clip": clip, "start": clip * float(CLIP_SECONDS), "silent": np.concatenate(silent)} | columns)
-
-
-def describe_clips(song: Iterable[np.ndarray], *, embed: bool = False) -> "pd.DataFrame":
-    """`song_table` for pandas, which worker processes do without."""
-    return song_table(song, embed=embed).to_pandas()
 
 
 # --- one song --------------------------------------------------------------------------------

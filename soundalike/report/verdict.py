@@ -21,7 +21,7 @@ MARKS = "█▒·", "#=."  # in it: the artist the song is given to, the next, t
 class DecodedSong(NamedTuple):
     """A song that is in no library, as a model needs it."""
 
-    table: pd.DataFrame  # see `extraction.describe_clips`
+    table: pd.DataFrame  # see `extraction.song_table`
     record: dict  # see `decoding.Decoder`
     sounds: np.ndarray | None  # its clips [shape=(clips, CLIP_SAMPLES), dtype=int16], if they were asked for
 
