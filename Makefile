@@ -3,13 +3,12 @@
 
 PYTHON := python3
 SONGS :=
-FULL :=
 EMBEDDINGS :=
 LABEL_BY :=
 DATA := $(if $(MUSIC_DATA),$(MUSIC_DATA),data)
 PY := .venv/bin/python
 PIP := $(PY) -m pip install --disable-pip-version-check
-export SONGS DATA FULL EMBEDDINGS LABEL_BY
+export SONGS DATA EMBEDDINGS LABEL_BY
 # The root that has results: the one that is named, or its demo.
 RESULTS = root="$$DATA"; test -d "$$root/report" || root="$$root/demo"; \
 	test -d "$$root/report" || { echo "There are no results yet. Run: make run"; exit 1; };
@@ -21,7 +20,6 @@ help:
 	@echo "make run                  songs -> clips -> features -> frame -> notebooks -> a verdict"
 	@echo "                          (music in data/songs/<artist>/; a demo if there is none)"
 	@echo "make run SONGS=~/Music    the same for music that lies elsewhere; nothing is written there"
-	@echo "make run FULL=1           the same, comparing models at length (repeated splits and a network on spectrograms; hours)"
 	@echo "make run EMBEDDINGS=musicnn  the same, with the features of a published network (30 MB; twice the time)"
 	@echo "make run LABEL_BY=tag     the same; artists by the songs' tags, not by folders"
 	@echo "make lab                  open Jupyter on the results"
@@ -35,7 +33,7 @@ help:
 
 # A wrong folder is said before anything is installed.
 run: songs-are-there .venv/ready $(if $(filter musicnn,$(EMBEDDINGS)),.venv/musicnn)
-	@$(PY) -m soundalike --data "$$DATA" $${SONGS:+--songs "$$SONGS"} $${FULL:+--full} $${EMBEDDINGS:+--embeddings "$$EMBEDDINGS"} \
+	@$(PY) -m soundalike --data "$$DATA" $${SONGS:+--songs "$$SONGS"} $${EMBEDDINGS:+--embeddings "$$EMBEDDINGS"} \
 	$${LABEL_BY:+--label-by "$$LABEL_BY"}
 
 songs-are-there:

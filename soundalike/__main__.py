@@ -18,7 +18,7 @@ from pathlib import Path
 from soundalike import cli
 from soundalike.library.paths import PROJECT
 
-PATIENCE = {"modeling": " (for a hundred songs a quarter of an hour)"}
+PATIENCE = {"modeling": " (for a hundred songs about five minutes)"}
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -30,9 +30,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     cli.add_song_arguments(parser)
     cli.add_worker_arguments(parser)
     parser.add_argument("--embeddings", choices=("musicnn",), help="add the features of a published network")
-    parser.add_argument(
-        "--full", action="store_true", help="compare models at length: repeated splits, and a network on spectrograms"
-    )
     parser.add_argument("--report", action="store_true", help="only make web pages of the notebooks in report/ again")
     args = parser.parse_args(argv)
     if args.music and args.songs:
@@ -61,19 +58,13 @@ def main(argv: list[str] | None = None) -> int:
     splits.check_enough(good_songs(root).groupby("artist")["song"].nunique())  # before the long work, not after it
     run_script("feature_extraction.py", root, *forwarded(args, "jobs", "scheduler", "embeddings"))
     run_script("dataframe_creation.py", root)
-    if (root / "df_music.pkl").exists():
-        for name in notebooks.NOTEBOOKS:
-            with step(f"{name}.ipynb{PATIENCE.get(name, '')}"):
-                notebooks.run_notebook(name, root, full=args.full)
-    else:
-        from soundalike.evaluation import large
-
-        print("\nThe notebooks would hold all of this frame in memory. In their place:")
-        with step("python -m soundalike.evaluation.large"):
-            large.main(["--data", str(root)])
+    for name in notebooks.NOTEBOOKS:
+        with step(f"{name}.ipynb{PATIENCE.get(name, '')}"):
+            notebooks.run_notebook(name, root)
     model = json.loads((root / "model" / "model.json").read_text(encoding="utf-8"))
-    run_script("predict.py", root, "--", songs / model["held_out"])
-    print("That song was held out: the model was not trained on it.")
+    if model["held_out"]:
+        run_script("predict.py", root, "--", songs / model["held_out"])
+        print("That song was held out: the model was not trained on it.")
     summary.print_summary(root, model, time.monotonic() - started)
     return cli.ALL_GOOD
 

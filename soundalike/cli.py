@@ -3,6 +3,7 @@
 import argparse
 import errno
 import functools
+import math
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -121,9 +122,13 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def with_interval(score: Mapping, name: str = "balanced accuracy") -> str:
-    """``0.67 (0.60 to 0.73)``: a score and the ends of its interval."""
-    return f"{score[name]:.2f} ({score[f'{name} low']:.2f} to {score[f'{name} high']:.2f})"
+def with_interval(score: Mapping | None) -> str:
+    """``0.71 (95% CI 0.64–0.79)``: a balanced accuracy; or why there is none, or no interval."""
+    if score is None or math.isnan(score["balanced_accuracy"]):
+        return "not measured"
+    if score["low"] is None or math.isnan(score["low"]):
+        return f"{score['balanced_accuracy']:.2f} (too few albums for an interval)"
+    return f"{score['balanced_accuracy']:.2f} (95% CI {score['low']:.2f}–{score['high']:.2f})"
 
 
 def clock(seconds: float) -> str:

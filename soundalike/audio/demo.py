@@ -1,9 +1,10 @@
 """A small library of demo songs, for a first look before there is music of your own.
 
-They are the 28 generated tracks of the PyPI package immich-memories-music, as MP3s in two folders,
-Acoustic and Electronic, with the mood as album. These are two styles, not artists.
+They are the 28 generated tracks of the PyPI package immich-memories-music, as MP3s in a folder for each
+mood, with the style (Acoustic or Electronic) as album. These are moods, not artists.
 """
 
+import contextlib
 import subprocess
 import sys
 from importlib import resources
@@ -18,7 +19,7 @@ from soundalike.library.paths import find_songs
 from soundalike.library.storage import atomic_write, check_ownership, locked
 
 PACKAGE = "immich_memories_music"
-NOTE = "Demo songs: generated music in two styles, Acoustic and Electronic, not artists."
+NOTE = "Demo songs: generated music in five moods, not artists."
 
 
 def encode(track: Path, song: Path) -> None:
@@ -49,14 +50,19 @@ def make(root: Path) -> int:
 
 
 def _encode_all(root: Path) -> int:
-    """Render every track of the demo and write it as MP3."""
+    """Write every track of the demo as MP3, and remove those that an earlier version filed by style."""
     with resources.as_file(resources.files(PACKAGE) / "tracks") as tracks:
         found = sorted(tracks.glob("*/*.opus"))
         for track in tqdm(found, desc="Making demo songs", unit=" songs", file=sys.stderr, dynamic_ncols=True):
             style = "Acoustic" if "_acoustic_" in track.name else "Electronic"
-            song = root / "songs" / style / track.parent.name / f"{track.stem}.mp3"
+            song = root / "songs" / track.parent.name / style / f"{track.stem}.mp3"
             if not song.exists():
                 encode(track, song)
+            earlier = root / "songs" / style / track.parent.name / song.name
+            earlier.unlink(missing_ok=True)
+            for folder in (earlier.parent, earlier.parent.parent):
+                with contextlib.suppress(OSError):  # not there, or not empty
+                    folder.rmdir()
     return len(found)
 
 

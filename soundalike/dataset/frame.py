@@ -373,6 +373,12 @@ def iter_songs(root: Path, columns: list[str], clips: int = ROW_GROUP) -> Iterat
         yield rest
 
 
+def find_frame(root: Path) -> Path:
+    """Find the frame of a library: its pickle or, where that would be too large, its Parquet files."""
+    pickle = root / "df_music.pkl"
+    return pickle if pickle.exists() else pickle.with_suffix(".parquet")
+
+
 def read_frame(path: Path) -> pd.DataFrame:
     """Read a frame from anywhere, one of 2018 too.
 
@@ -396,9 +402,7 @@ def read_frame(path: Path) -> pd.DataFrame:
     if path.suffix not in readers:
         raise UserError(f"{printable(path)} is none of {', '.join(readers)}.")
     if not path.exists():
-        beside = path.with_suffix(".parquet")
-        large = f" {printable(beside)} is too large for one; python -m soundalike.evaluation.large reads that."
-        raise UserError(f"There is no {printable(path)}.{large if beside.is_dir() else ''}")
+        raise UserError(f"There is no {printable(path)}. Run dataframe_creation.py first.")
     frame = readers[path.suffix](path)
     _check_made_by(frame.attrs or (frame_notes(path.parent) if path.is_dir() else {}), path)
     if set(OF_2018) <= set(frame.columns):

@@ -1,4 +1,4 @@
-"""What could tell artists apart besides their music: how their recordings were made, going by songs.csv."""
+"""What could distinguish artists besides their music: how their recordings were made, as songs.csv tells."""
 
 import numpy as np
 import pandas as pd
@@ -8,15 +8,24 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from soundalike.dataset.splits import SEED, folds, recordings, several_albums
-from soundalike.evaluation.metrics import measure
+from soundalike.dataset.splits import SEED, folds, several_albums
+from soundalike.evaluation.crossval import Predictions
+from soundalike.evaluation.metrics import METRICS, chance, score
+from soundalike.models.model import FLOOR
 
 TECHNICAL = ["sample_rate", "channels", "bit_rate", "codec", "loudness", "cutoff_hz"]  # columns of songs.csv
+ALL = "all of these"
 
 
-def technical(songs: pd.DataFrame) -> pd.DataFrame:
-    """How each artist's recordings were made: the usual value, or the commonest, and the range."""
-    by_artist = songs.groupby("artist")
+def technical(files: pd.DataFrame) -> pd.DataFrame:
+    """Tabulate how each artist's recordings were made: the usual value, or the commonest, and the range.
+
+    Parameters
+    ----------
+    files : pd.DataFrame
+        Rows of songs.csv.
+    """
+    by_artist = files.groupby("artist")
     made = pd.DataFrame({"songs": by_artist.size()})
     for name in TECHNICAL:
         made[name] = by_artist[name].agg(_usual)
@@ -34,34 +43,36 @@ def _usual(values: pd.Series) -> str:
     return f"{middle:,.6g}" if low == high else f"{middle:,.6g} ({low:,.6g} to {high:,.6g})"
 
 
-def give_away(songs: pd.DataFrame) -> pd.DataFrame:
-    """How well the artist of a song never seen can be told from how its recording was made.
+def score_confounds(files: pd.DataFrame, songs: pd.DataFrame) -> pd.DataFrame:
+    """Score how well the artist of an unseen song can be told from how its recording was made.
 
     Parameters
     ----------
+    files : pd.DataFrame
+        Rows of songs.csv.
     songs : pd.DataFrame
-        Rows of songs.csv, of the artists to be compared; a column ``recording`` is heeded.
+        The table of songs, see `splits.song_table`.
 
     Returns
     -------
     pd.DataFrame
-        One row for each of `TECHNICAL`, and one for all: balanced accuracy by song with its interval
-        (see `metrics.measure`), and ``differs``, the probability that artists who do not differ
-        would look as different (Kruskal-Wallis; missing for words).
+        One row for each of `TECHNICAL`, and one for all: `metrics.METRICS`, and ``differs``, the probability that
+        artists who do not differ would look as different (Kruskal-Wallis; missing for words).
     """
-    songs = songs.reset_index(drop=True)
+    made = files.set_index("song").loc[songs.index]
     rows = {}
-    for name in ["all of these", *TECHNICAL]:
-        used = TECHNICAL if name == "all of these" else [name]
-        rows[name] = _judged(songs, used) | {"differs": _differs(songs, name)}
+    for name in [ALL, *TECHNICAL]:
+        used = TECHNICAL if name == ALL else [name]
+        found = score([_predict(made[used], songs)], songs) or dict.fromkeys(METRICS, np.nan)
+        rows[name] = found | {"differs": np.nan if name == ALL else _differs(made[name], songs["artist"])}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("property")
 
 
-def _judged(songs: pd.DataFrame, used: list[str]) -> dict[str, float]:
-    """How well these properties alone tell artists apart, on songs never seen."""
-    words = [name for name in used if not pd.api.types.is_numeric_dtype(songs[name])]
-    values = songs[used].copy()
-    numbers = [name for name in used if name not in words]
+def _predict(made: pd.DataFrame, songs: pd.DataFrame) -> Predictions:
+    """Predict unseen songs from these properties alone, by a random forest."""
+    words = [name for name in made if not pd.api.types.is_numeric_dtype(made[name])]
+    values = made.copy()
+    numbers = values.columns.difference(words)
     values[numbers] = values[numbers].astype(float).fillna(-1)  # not stated in the header
     parts = []
     for train, test in folds(songs):
@@ -69,30 +80,27 @@ def _judged(songs: pd.DataFrame, used: list[str]) -> dict[str, float]:
             make_column_transformer((OneHotEncoder(handle_unknown="ignore"), words), remainder="passthrough"),
             RandomForestClassifier(100, min_samples_leaf=2, class_weight="balanced", random_state=SEED),
         ).fit(values.iloc[train], songs["artist"].iloc[train])
-        logs = np.log(np.maximum(forest.predict_proba(values.iloc[test]), 1e-6))
-        parts.append(pd.DataFrame(logs, index=test, columns=forest.classes_))
-    logs = pd.concat(parts).sort_index()
-    found = measure(songs["artist"].loc[logs.index], logs, recordings(songs).loc[logs.index])
-    return {key: found[key] for key in found if key.startswith("balanced accuracy")}
+        logs = np.log(np.maximum(forest.predict_proba(values.iloc[test]), FLOOR))
+        parts.append(pd.DataFrame(logs, songs.index[test], forest.classes_))
+    return Predictions(pd.concat(parts), pd.DataFrame(), pd.Series(dtype=object), [], 0.0)
 
 
-def _differs(songs: pd.DataFrame, name: str) -> float:
+def _differs(values: pd.Series, artists: pd.Series) -> float:
     """The p of a Kruskal-Wallis test; missing for words, and for what never changes."""
-    if name not in songs or not pd.api.types.is_numeric_dtype(songs[name]) or songs[name].nunique() < 2:
+    if not pd.api.types.is_numeric_dtype(values) or values.nunique() < 2:
         return np.nan
-    stated = [part for _, part in songs.dropna(subset=name).groupby("artist")[name]]
+    stated = [own for _, own in values.dropna().groupby(artists)]
     return float(kruskal(*stated).pvalue) if len(stated) > 1 else np.nan
 
 
-def warnings_of(songs: pd.DataFrame, given_away: pd.DataFrame) -> list[str]:
-    """What a reader should know before believing a score, in sentences."""
+def warnings_of(songs: pd.DataFrame, scores: pd.DataFrame) -> list[str]:
+    """Say what a reader should know before believing a score, in sentences."""
     told = []
-    chance = 1 / songs["artist"].nunique()
-    if given_away.loc["all of these", "balanced accuracy low"] > chance:
-        sure = given_away.loc["all of these", "balanced accuracy"]
+    if scores.loc[ALL, "low"] > chance(songs):
         told.append(
-            f"How recordings were made gives artists away: {sure:.2f} by that alone, where guessing gets {chance:.2f}."
+            f"How recordings were made distinguishes artists: {scores.loc[ALL, 'balanced_accuracy']:.2f} by that "
+            f"alone, at a chance level of {chance(songs):.2f}."
         )
     if not several_albums(songs):
-        told.append("Nobody has two albums: whether an album's sound is taken for its artist cannot be seen.")
+        told.append("No artist has two albums: whether a model takes an album's sound for its artist cannot be seen.")
     return told

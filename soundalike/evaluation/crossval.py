@@ -1,201 +1,192 @@
-"""Every model answers for songs and albums that it has not learned from: nested cross-validation.
+"""Nested cross-validation: every model predicts songs, and albums, that it was not trained on.
 
-The outer folds dealt here judge, the inner folds of `training.fit` choose. `metrics` says how good the answers are.
+Outer folds score, the inner folds of `training.fit` choose; `metrics` says how good the predictions are.
 """
 
 import time
 import warnings
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
-from soundalike.dataset.splits import SEED, folds
-from soundalike.models.calibration import average_temperature
-from soundalike.models.model import Model, Sounds, artists_of, averaged, cooled, some_of
-from soundalike.models.networks import is_network
-from soundalike.models.on_disk import OnDisk
-from soundalike.models.specs import Recipe
-from soundalike.models.training import fit
+from soundalike.dataset.segments import Examples
+from soundalike.dataset.splits import FOLDS, SEED, Fold, folds
+from soundalike.models.model import Model, average
+from soundalike.models.specs import KEPT, NINE, ModelSpec
+from soundalike.models.training import fit, train_on
 
-BEST_FEW = 3  # models in the average
-AVERAGE = f"average of the best {BEST_FEW}"
-
-LEAKY_ONLY = (
-    "This frame does not say which clips are of one song. All that can be had of it is the LEAKY score of 2018: "
-    "clips drawn at random, while the rest of their songs is learned from. It flatters; do not believe it."
-)
+REPEATS = 3  # of the split by song, for the models that make up the kept one; the others are split once
+UNSEEN_SONGS, UNSEEN_ALBUMS, KNOWN_ALBUMS, RANDOM_CLIPS = "song", "album", "known album", "clip"  # ways to split
 
 
-class Judged(NamedTuple):
-    """What a model says of what it has not learned from, as log-probabilities."""
+class Predictions(NamedTuple):
+    """What a model predicted for what it was not trained on, in one repeat of a split."""
 
-    clips: pd.DataFrame  # one row for each clip, under the index of the frame
-    songs: pd.DataFrame  # one row for each song; none where clips are dealt one by one
-    loss: float = np.inf  # of the model on its inner folds
-    inner: pd.DataFrame | None = None  # see `model.Model`
-    seconds: float = 0.0  # that choosing, training and answering took
-
-
-Results = dict[str, dict[str, list[Judged]]]  # how the folds were dealt -> model -> one for each repeat
+    songs: pd.DataFrame  # calibrated log-probabilities, one row for each song; none of random clips
+    clips: pd.DataFrame  # the same, one row for each clip
+    clip_song: pd.Series  # the song of each clip, under the same index
+    settings: list[dict]  # that inner folds chose, one for each fold
+    seconds: float
 
 
-def judge(recipe: Recipe, frame: pd.DataFrame, fold: tuple, by: str, sounds: Sounds = None, seed: int = SEED) -> Judged:
-    """Train on one side of a fold, and let it answer for the other.
-
-    Parameters
-    ----------
-    recipe : Recipe
-        Of the model.
-    frame : pd.DataFrame
-        Clips.
-    fold : tuple of np.ndarray
-        Positions of clips to learn from and of clips to be judged by, from `splits.folds`.
-    by : {"song", "album", "album heard", "clip"}
-        How the fold was dealt. By clip, songs are not answered for, and inner folds are of clips, too.
-    sounds : np.ndarray or OnDisk, optional
-        See `compare`.
-    seed : int
-        Of the inner folds.
-    """
-    learn, test = fold
-    started = time.monotonic()
-    inner_by = "clip" if by == "clip" else "song"
-    model = fit(recipe, frame.iloc[learn], by=inner_by, sounds=some_of(sounds, learn), seed=seed)
-    tested = frame.iloc[test], some_of(sounds, test)
-    if by == "clip":
-        clips = cooled(model.logits(*tested), model.clip_temperature)
-        songs = pd.DataFrame(columns=clips.columns)
-    else:
-        clips, songs = model.answer(*tested)
-        # Of its clips, a model of whole songs says what it does knowing the song: not to be held against others.
-        # And of clips that memory would not hold, all answers are too many.
-        if recipe.whole_songs or isinstance(sounds, OnDisk):
-            clips = clips.iloc[:0].copy()  # else it would keep them all
-    return Judged(clips, songs, model.loss, model.inner, time.monotonic() - started)
+Results = dict[str, dict[str, list[Predictions]]]  # way to split -> model -> one for each repeat
 
 
-def compare(recipes: dict[str, Recipe], frame: pd.DataFrame, *, repeats: int = 1, sounds: Sounds = None) -> Results:
-    """Let every model answer for songs, albums and, as in 2018, for clips it has not learned from.
+class _Part(NamedTuple):
+    """The predictions of one model for one fold."""
+
+    songs: pd.DataFrame
+    clips: pd.DataFrame
+    setting: dict
+    seconds: float
+
+
+def compare(
+    specs: dict[str, ModelSpec],
+    weights: dict[str, float],
+    songs: pd.DataFrame,
+    examples: Examples,
+    *,
+    repeats: int = REPEATS,
+) -> Results:
+    """Let every model, and the kept one, predict songs, albums and random clips that it was not trained on.
 
     Parameters
     ----------
-    recipes : dict
-        As `specs.models` gives it. What needs columns that the frame lacks is left out.
-    frame : pd.DataFrame
-        Clips, from `splits.comparable`. Without a column ``song``, clips are dealt one by one, which
-        is leaky, and nothing else.
+    specs : dict of str to ModelSpec
+        From `specs.specs`.
+    weights : dict of str to float
+        From `specs.weights`: of which of them the kept model is made.
+    songs : pd.DataFrame
+        From `splits.song_table`.
+    examples : Examples
+        Of these songs.
     repeats : int
-        How often songs are dealt anew. Networks, and the average, are judged on the first deal only;
-        networks that listen, on songs only.
-    sounds : np.ndarray or OnDisk, optional
-        For recipes that listen: one item for each clip. For linear ones, where the features of the
-        ``frame`` of labels are; then songs are judged, and no clips.
+        Of the split by song, for the models that make up the kept one.
 
     Returns
     -------
-    dict of str to dict of str to list of Judged
-        ``song``, ``album`` and ``album heard`` (if some artist has two), ``clip`` (leaky) -> model ->
-        repeats.
+    Results
+        By song: all models; by album, where an artist has two: the kept one, today's other models and
+        loudness; with known albums: the kept one; by random clips: the kept one and those of 2018.
     """
-    recipes = {name: recipe for name, recipe in recipes.items() if _possible(recipe, frame, sounds)}
-    if "song" not in frame:
-        warnings.warn(LEAKY_ONLY, stacklevel=2)
-    honest = [*(("song", seed) for seed in range(SEED, SEED + repeats)), ("album", SEED), ("album heard", SEED)]
-    honest = honest if "song" in frame else []
-    leaky = [] if isinstance(sounds, OnDisk) else [("clip", SEED)]
-    dealt = {(by, seed): folds(frame, by=by, seed=seed) for by, seed in honest + leaky}
-    networks = [name for name, recipe in recipes.items() if is_network(recipe.estimator)]
-    tasks = [
-        (name, by, seed, number)
-        for (by, seed), pairs in dealt.items()
-        for number in range(len(pairs))
-        for name in recipes
-        if (seed == SEED or name not in networks)
-        and not (by == "clip" and recipes[name].whole_songs)
-        and (by == "song" or recipes[name].columns)  # what listens takes too long for more
-    ]
-
-    def asked(name: str, by: str, seed: int, number: int) -> tuple:
-        return recipes[name], frame, dealt[by, seed][number], by, _beside(recipes[name], sounds), seed
-
-    # A network uses all cores by itself, and no other process need import TensorFlow.
-    found = {task: judge(*asked(*task)) for task in tasks if task[0] in networks}
-    fast = [task for task in tasks if task not in found]
-    found |= zip(fast, _at_once(sounds)(delayed(judge)(*asked(*task)) for task in fast), strict=True)
-    if len(recipes) > BEST_FEW:
-        for fold in {task[1:] for task in tasks if task[2] == SEED}:
-            rivals = sorted((found[task] for task in tasks if task[1:] == fold), key=lambda judged: judged.loss)
-            found[AVERAGE, *fold] = average(rivals[:BEST_FEW], frame)
+    tasks = list(_tasks(specs, weights, songs, examples, repeats))
+    parts = _predict_all(tasks, specs, songs, examples)
+    found: dict[tuple[str, int, str], list[_Part]] = {}
+    for (by, seed, name, _), part in zip(tasks, parts, strict=True):
+        found.setdefault((by, seed, name), []).append(part)
+    for by, seed in {key[:2] for key in found if key[2] in weights}:
+        found[by, seed, KEPT] = _kept({name: found[by, seed, name] for name in weights}, weights)
     results: Results = {}
-    for name in [*recipes, AVERAGE]:
-        for (by, seed), pairs in dealt.items():
-            parts = [found[name, by, seed, n] for n in range(len(pairs)) if (name, by, seed, n) in found]
-            if parts:
-                results.setdefault(by, {}).setdefault(name, []).append(together(parts))
+    for by, seed, name in sorted(found, key=lambda key: (key[1], [*specs, KEPT].index(key[2]))):
+        predictions = _together(found[by, seed, name], songs, examples)
+        results.setdefault(by, {}).setdefault(name, []).append(predictions)
     return results
 
 
-def _at_once(sounds: Sounds) -> Parallel:
-    """On all cores; by threads, which share what memory there is, where it would not hold the features."""
-    return Parallel(n_jobs=-1, prefer="threads" if isinstance(sounds, OnDisk) else None)
+Task = tuple[str, int, str, Fold]  # the way to split, its seed, the model, the fold
 
 
-def _beside(recipe: Recipe, sounds: Sounds) -> Sounds:
-    """What a recipe needs beside the frame."""
-    return sounds if not recipe.columns or isinstance(sounds, OnDisk) else None
+def _tasks(
+    specs: dict[str, ModelSpec], weights: dict[str, float], songs: pd.DataFrame, examples: Examples, repeats: int
+) -> Iterator[Task]:
+    """All that has to be trained."""
+    of_2018 = [name for name in specs if name.startswith(NINE)]
+    today = [name for name in specs if name not in of_2018 and "Keras" not in name]
+    asked = [
+        (UNSEEN_SONGS, seed, list(specs) if seed == SEED else list(weights)) for seed in range(SEED, SEED + repeats)
+    ]
+    asked += [
+        (UNSEEN_ALBUMS, SEED, today),
+        (KNOWN_ALBUMS, SEED, list(weights)),
+        (RANDOM_CLIPS, SEED, [*weights, *of_2018]),
+    ]
+    for by, seed, names in asked:
+        pairs = random_clips(len(examples.song)) if by == RANDOM_CLIPS else folds(songs, by=by, seed=seed)
+        yield from ((by, seed, name, fold) for fold in pairs for name in names)
 
 
-def _possible(recipe: Recipe, frame: pd.DataFrame, sounds: Sounds) -> bool:
-    """Whether a recipe finds in this frame what it needs."""
-    if not recipe.columns:
-        return sounds is not None
-    if isinstance(sounds, OnDisk):
-        return True
-    return set(recipe.columns) <= set(frame.columns) and ("song" in frame or not recipe.whole_songs)
+def random_clips(count: int, seed: int = SEED) -> list[Fold]:
+    """Split clips one by one, as in 2018: the clips of a song stand on both sides, which flatters."""
+    dealt = np.random.default_rng(seed).permutation(count) % FOLDS
+    return [(np.flatnonzero(dealt != number), np.flatnonzero(dealt == number)) for number in range(FOLDS)]
 
 
-def together(parts: list[Judged]) -> Judged:
-    """Put together what was judged fold by fold."""
-    clips, songs = (pd.concat(logs).sort_index() for logs in list(zip(*parts, strict=True))[:2])
-    return Judged(clips, songs, seconds=sum(judged.seconds for judged in parts))
+def _predict_all(
+    tasks: list[Task], specs: dict[str, ModelSpec], songs: pd.DataFrame, examples: Examples
+) -> list[_Part]:
+    """Train and predict for each task, on all cores."""
+    work = (delayed(_predict)(specs[name], by, seed, fold, songs, examples) for by, seed, name, fold in tasks)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="A worker stopped")  # and was replaced: TensorFlow takes much memory
+        return Parallel(n_jobs=-1)(work)
 
 
-def average(best: list[Judged], frame: pd.DataFrame) -> Judged:
-    """The mean of what some models said of a fold, made as sure as it was right on the inner folds."""
-    clips, songs = averaged([(one.clips, one.songs) for one in best])
-    if songs.empty:
-        return Judged(clips, songs)
-    return Judged(clips, cooled(songs, average_temperature([one.inner for one in best], artists_of(frame))))
+def _predict(spec: ModelSpec, by: str, seed: int, fold: Fold, songs: pd.DataFrame, examples: Examples) -> _Part:
+    """Train on one side of a fold, and predict the other."""
+    started = time.monotonic()
+    learn, test = fold
+    if by == RANDOM_CLIPS:
+        rows = learn[examples.whole[learn]] if spec.segments else learn
+        artists = songs.set_index("place")["artist"].loc[examples.song[rows]].to_numpy(dtype=object)
+        (member,) = train_on(spec, [{}], examples.take(rows), artists)
+        clips = member.predict(examples.take(test))[0].set_axis(test).astype(np.float32)
+        return _Part(clips.iloc[:0], clips, {}, time.monotonic() - started)
+    member, setting = fit(spec, examples, songs.iloc[learn], seed=seed)
+    rows = np.flatnonzero(np.isin(examples.song, songs["place"].iloc[test]))
+    clips, of_songs = member.predict(examples.take(rows))
+    return _Part(of_songs, clips.set_axis(rows).astype(np.float32), setting, time.monotonic() - started)
 
 
-def train_best(best: str, recipes: dict[str, Recipe], frame: pd.DataFrame, sounds: Sounds = None) -> dict[str, Model]:
-    """Train the best model on all songs: the one, or those that the average is of.
+def _kept(parts: dict[str, list[_Part]], weights: dict[str, float]) -> list[_Part]:
+    """The predictions of the kept model for each fold, from those of the models that it is made of."""
+    made = []
+    for same in zip(*parts.values(), strict=True):
+        own = dict(zip(parts, same, strict=True))
+        songs, clips = (average({name: part[n] for name, part in own.items()}, weights) for n in (0, 1))
+        made.append(_Part(songs, clips, {}, sum(part.seconds for part in same)))
+    return made
 
-    Parameters
-    ----------
-    best : str
-        The model, or `AVERAGE`.
-    recipes : dict of str to Recipe
-        All that were compared.
-    frame : pd.DataFrame
-        Clips.
-    sounds : np.ndarray or OnDisk, optional
-        See `compare`.
+
+def _together(parts: list[_Part], songs: pd.DataFrame, examples: Examples) -> Predictions:
+    """Put together what was predicted for each fold."""
+    names = pd.Series(songs.index, songs["place"])
+    of_songs, clips = (pd.concat([part[n] for part in parts]) for n in (0, 1))
+    clips = clips.sort_index()
+    return Predictions(
+        of_songs.set_axis(names.loc[of_songs.index]).sort_index(),
+        clips,
+        pd.Series(names.loc[examples.song[clips.index]].to_numpy(), clips.index),
+        [part.setting for part in parts],
+        sum(part.seconds for part in parts),
+    )
+
+
+def predict_held_out(
+    specs: dict[str, ModelSpec], weights: dict[str, float], songs: pd.DataFrame, examples: Examples, pairs: list[Fold]
+) -> Predictions:
+    """Let the kept model predict the songs that each of some folds holds out; see `compare`."""
+    tasks = [(UNSEEN_SONGS, SEED, name, fold) for name in weights for fold in pairs]
+    parts = _predict_all(tasks, specs, songs, examples)
+    own = {name: parts[n * len(pairs) : (n + 1) * len(pairs)] for n, name in enumerate(weights)}
+    return _together(_kept(own, weights), songs, examples)
+
+
+def train_kept(
+    specs: dict[str, ModelSpec], weights: dict[str, float], songs: pd.DataFrame, examples: Examples
+) -> tuple[Model, dict[str, dict]]:
+    """Train the kept model on all songs.
 
     Returns
     -------
-    dict of str to Model
-        One; or, of the average, the few that did best on inner folds.
+    model : Model
+        Calibrated.
+    settings : dict of str to dict
+        That inner folds chose for each of its parts.
     """
-    names = list(recipes) if best == AVERAGE else [best]
-    fast = [name for name in names if not is_network(recipes[name].estimator)]
-    heard = {name: _beside(recipes[name], sounds) for name in names}
-    fits = _at_once(sounds)(delayed(fit)(recipes[name], frame, sounds=heard[name]) for name in fast)
-    models = dict(zip(fast, fits, strict=True))
-    for name in names:
-        if name not in fast:
-            models[name] = fit(recipes[name], frame, sounds=heard[name])
-    best_few = sorted(models, key=lambda name: models[name].loss)[:BEST_FEW]
-    return {name: models[name] for name in best_few}
+    fits = Parallel(n_jobs=-1)(delayed(fit)(specs[name], examples, songs) for name in weights)
+    members, settings = (dict(zip(weights, found, strict=True)) for found in zip(*fits, strict=True))
+    return Model(members, weights), settings

@@ -1,357 +1,288 @@
-"""How well artists are told apart: scores with intervals of what models answered, see `crossval`."""
+"""How good predictions are: scores with intervals, of what models predicted for songs held out of training.
+
+Every artist counts the same, whatever the number of songs; of an artist every song, however long. Only artists
+with `splits.MIN_SCORED` songs count. Intervals hold 95% of the bootstrap resamples of whole recordings (by album:
+of whole albums), drawn artist by artist: they tell how much depends on these songs.
+"""
+
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
+from sklearn.metrics import roc_auc_score
 
 from soundalike import cli
-from soundalike.dataset.splits import SEED, recordings
-from soundalike.evaluation.crossval import Judged, Results
-from soundalike.models.model import JOINS, LEAST, artists_of, cooled, join
-from soundalike.models.specs import CONTROLS, LOUDNESS_ALONE
+from soundalike.dataset.splits import SEED, album_names
+from soundalike.evaluation.crossval import RANDOM_CLIPS, UNSEEN_ALBUMS, UNSEEN_SONGS, Predictions, Results
+from soundalike.models.specs import KEPT, ModelSpec
 
 RESAMPLES = 1000  # of the bootstrap
-WORTH = ("balanced accuracy", "macro-F1", "log-loss")
-CHOSEN = "chosen on some songs and scored on others"
+METRICS = ("balanced_accuracy", "low", "high", "log_loss", "auc")
+MIN_ALBUMS = 5  # of each artist, for an interval: of two albums a bootstrap covers 67% instead of 95%
 
 
-def resampled(artists: np.ndarray, resamples: int = RESAMPLES) -> np.ndarray:
-    """How often each group is drawn in each resample of the bootstrap, artist by artist.
+def resample(artists: pd.Series) -> np.ndarray:
+    """Draw how often each group of songs is in each resample of the bootstrap, artist by artist.
 
     Parameters
     ----------
-    artists : np.ndarray [shape=(groups,)]
-        The artist of each group: of each song, or of each album.
+    artists : pd.Series
+        The artist of each group: of each recording, or of each album.
 
     Returns
     -------
-    np.ndarray [shape=(1 + resamples, groups)]
+    np.ndarray [shape=(1 + RESAMPLES, groups)]
         The first row is the sample itself: ones.
     """
-    draw, weights = np.random.default_rng(SEED), np.ones((1 + resamples, len(artists)))
-    for artist in np.unique(artists):
-        own = np.flatnonzero(artists == artist)
-        weights[1:, own] = draw.multinomial(len(own), np.full(len(own), 1 / len(own)), resamples)
+    draw, weights = np.random.default_rng(SEED), np.ones((1 + RESAMPLES, len(artists)))
+    for own in artists.reset_index(drop=True).groupby(artists.to_numpy()).groups.values():
+        weights[1:, own] = draw.multinomial(len(own), np.full(len(own), 1 / len(own)), RESAMPLES)
     return weights
 
 
-def measure(truth: pd.Series, logs: pd.DataFrame, groups: pd.Series, resamples: int = RESAMPLES) -> dict[str, float]:
-    """Scores with intervals: 95 % of the resamples of whole groups lie within.
+def counted(songs: pd.DataFrame) -> pd.Series:
+    """Which songs count: those of artists who are scored; all where there are fewer than two such artists."""
+    scored = songs["scored"]
+    return scored if songs["artist"][scored].nunique() > 1 else scored | True
+
+
+def balanced(values: pd.Series, artists: pd.Series) -> np.ndarray:
+    """Average values of groups of songs by artist, then over artists: of the sample, then of each resample."""
+    belongs = pd.get_dummies(artists).to_numpy(float)  # groups x artists
+    weights = resample(artists)
+    return ((weights * values.to_numpy()) @ belongs / (weights @ belongs)).mean(axis=1)
+
+
+def interval(values: np.ndarray, groups: int) -> tuple[float, float, float]:
+    """The value of the sample, and the ends of the interval from its resamples.
+
+    Where all is right, or all wrong, no resample differs: then Wilson's interval for so many groups.
+    """
+    low, high = np.quantile(values[1:], [0.025, 0.975])
+    if low == high and low in (0, 1):
+        low, high = binomtest(int(low) * groups, groups).proportion_ci(method="wilson")
+    return float(values[0]), float(low), float(high)
+
+
+def song_hits(repeats: list[Predictions], songs: pd.DataFrame) -> pd.DataFrame:
+    """Tell for each prediction of a song, or of a clip if songs were not predicted, whether it was right.
 
     Parameters
     ----------
-    truth : pd.Series
-        The artist of each item.
-    logs : pd.DataFrame
-        Log-probabilities of each item, in the same order; items may come more than once.
-    groups : pd.Series
-        What is drawn as a whole: the song of each item, or its album.
-    resamples : int
-        Of the bootstrap. It says how much hangs on these songs, not on the draw of the folds.
+    repeats : list of Predictions
+        Of one model.
+    songs : pd.DataFrame
+        The table of songs.
 
     Returns
     -------
-    dict
-        Each of `WORTH`; and with `` low`` and `` high`` behind it, the ends of its interval; where all is
-        right, or all wrong, no resample differs, and Wilson's is taken, as if groups were alike.
-        Artists count alike in the first two, whatever they have; log-loss is in nats.
+    pd.DataFrame
+        One row for each prediction that counts (see `counted`): ``song``, ``artist``, ``album``, ``recording``,
+        ``predicted``, ``confidence``, ``right``, ``loss`` (negative log-probability of the artist, nats).
     """
-    artists = logs.columns
-    true, given = artists.get_indexer(truth), logs.to_numpy().argmax(axis=1)
-    labels = truth.to_numpy(dtype=object).astype(str) + "/" + groups.to_numpy(dtype=object).astype(str)
-    names, group = np.unique(labels, return_inverse=True)
-    own = np.zeros(len(names), int)
-    own[group] = true  # one artist for each group
-
-    def counted(places: np.ndarray, which: np.ndarray | slice = slice(None)) -> np.ndarray:
-        table = np.zeros((len(names), len(artists)))
-        np.add.at(table, (group[which], places[which]), 1)
-        return table
-
-    weights = resampled(own, resamples)
-    hits, real, claimed = (weights @ counted(*a) for a in ((true, true == given), (true,), (given,)))
-    loss = np.zeros((len(names), 2))
-    np.add.at(loss, group, np.stack([-logs.to_numpy()[np.arange(len(true)), true], np.ones(len(true))], axis=1))
-    losses = weights @ loss
-    with np.errstate(invalid="ignore"):  # artists that are not tested
-        found = (
-            np.nanmean(hits / real, axis=1),
-            np.nanmean(np.where(real > 0, 2 * hits / (real + claimed), np.nan), axis=1),
-            losses[:, 0] / losses[:, 1],
+    rows, counts = [], counted(songs)
+    for one in repeats:
+        logs, names = (one.songs, one.songs.index) if len(one.songs) else (one.clips, one.clip_song)
+        truth = songs.loc[names]
+        values = logs.to_numpy()
+        about = truth.reset_index()[["song", "artist", "album", "recording"]].assign(
+            predicted=logs.columns[values.argmax(axis=1)],
+            confidence=np.exp(values.max(axis=1)),
+            loss=-values[np.arange(len(values)), logs.columns.get_indexer(truth["artist"])],
         )
-    scores: dict[str, float] = {}
-    for name, values in zip(WORTH, found, strict=True):
-        ends = np.quantile(values[1:], [0.025, 0.975])
-        low, high = ends if name == "log-loss" else _never_certain(ends, len(names))
-        scores |= {name: float(values[0]), f"{name} low": float(low), f"{name} high": float(high)}
-    return scores
+        rows.append(about[counts.loc[names].to_numpy()])
+    hits = pd.concat(rows, ignore_index=True)
+    return hits.assign(right=hits["predicted"] == hits["artist"], album=album_names(hits))
 
 
-def _never_certain(ends: np.ndarray, groups: int) -> np.ndarray:
-    """Where no resample knows a mistake, or none a right answer, the end of Wilson's interval for so many groups."""
-    if ends[0] == ends[1] and ends[0] in (0, 1):
-        return np.array(binomtest(int(ends[0]) * groups, groups).proportion_ci(method="wilson"))
-    return ends
-
-
-def table(results: Results, frame: pd.DataFrame) -> pd.DataFrame:
-    """All scores of all models.
-
-    Returns
-    -------
-    pd.DataFrame
-        Index ``model, dealt by, judged by``; columns as `measure` gives them. Clips dealt one by one
-        are leaky and judged as clips only.
-    """
-    rows = {
-        (name, by, level): measure(*items(repeats, frame, level, by))
-        for by, models in results.items()
-        for name, repeats in models.items()
-        for level in (("clip",) if by == "clip" else ("clip", "song", "album"))
-        if (level != "album" or (frame["album"] != "").any()) and (level != "clip" or len(repeats[0].clips))
-    }
-    made = pd.DataFrame.from_dict(rows, orient="index")
-    made.index = pd.MultiIndex.from_tuples(made.index, names=["model", "dealt by", "judged by"])
-    return made
-
-
-def items(
-    repeats: list[Judged], frame: pd.DataFrame, level: str = "song", by: str = "song"
-) -> tuple[pd.Series, pd.DataFrame, pd.Series]:
-    """The truth, the answers and the groups of what was judged, as `measure` takes them.
+def score(repeats: list[Predictions], songs: pd.DataFrame, *, by: str = UNSEEN_SONGS) -> dict[str, float | None] | None:
+    """Score a model on what it was not trained on.
 
     Parameters
     ----------
-    repeats : list of Judged
+    repeats : list of Predictions
         Of one model.
-    level : {"clip", "song", "album"}
-        What is answered for. An album's answer is the mean of its songs' log-probabilities.
-    by : {"clip", "song", "album", "album heard"}
-        How the folds were dealt: by album, albums are what the bootstrap draws; else songs.
+    songs : pd.DataFrame
+        The table of songs.
+    by : str
+        The way to split, see `crossval.compare`.
+
+    Returns
+    -------
+    dict or None
+        `METRICS`. ``low`` and ``high`` are None by album, unless each artist has `MIN_ALBUMS`; ``auc`` is the
+        probability that a right prediction is more confident than a wrong one. None if fewer than two artists count.
     """
-    if "song" not in frame:  # nothing is known of what belongs together
-        logs = pd.concat([judged.clips for judged in repeats])
-        return frame["artist"].loc[logs.index], logs, pd.Series(logs.index)
-    frame = frame.assign(recording=recordings(frame))
-    if level == "clip":
-        logs = pd.concat([judged.clips for judged in repeats])
-        about = frame.loc[logs.index]
-    else:
-        logs = pd.concat([judged.songs for judged in repeats])
-        about = frame.drop_duplicates("song").set_index("song").loc[logs.index]
-    groups = about["recording"] if by != "album" else about["album"]
-    if level == "album":
-        there = (about["album"] != "").to_numpy()
-        logs, about = logs[there], about[there]
-        album = (about["artist"] + "/" + about["album"]).reset_index(drop=True)
-        turn = np.repeat(np.arange(len(repeats)), [len(judged.songs) for judged in repeats])[there]
-        keys = [album.to_numpy(), turn]
-        logs = cooled(logs.reset_index(drop=True).clip(lower=np.log(LEAST)).groupby(keys).mean())
-        artists = about["artist"].reset_index(drop=True).groupby(keys).first()
-        return artists, logs, pd.Series(logs.index.get_level_values(0))
-    return about["artist"], logs, groups
+    if songs["artist"][songs["scored"]].nunique() < 2:
+        return None
+    hits = song_hits(repeats, songs)
+    groups = ["artist", "album" if by == UNSEEN_ALBUMS else "recording"]
+    right = hits.groupby(groups)["right"].mean()
+    artists = pd.Series(right.index.get_level_values("artist"))
+    value, low, high = interval(balanced(right, artists), len(right))
+    found = dict(zip(METRICS, (value, low, high, float(hits["loss"].mean()), _auc(hits)), strict=True))
+    if by == UNSEEN_ALBUMS and artists.value_counts().min() < MIN_ALBUMS:
+        found |= {"low": None, "high": None}
+    return found
 
 
-def ranking(scores: pd.DataFrame) -> list[str]:
-    """The models, from best to worst on songs never heard (or else by all there is); ties by log-loss."""
-    known = set(scores.index.droplevel("model"))
-    rows = scores.xs(("song", "song") if ("song", "song") in known else ("clip", "clip"), level=[1, 2])
-    return list(rows.sort_values(["balanced accuracy", "log-loss"], ascending=[False, True]).index)
+def _auc(hits: pd.DataFrame) -> float | None:
+    """The area under the ROC curve of confidence; None where all predictions are right, or wrong."""
+    return float(roc_auc_score(hits["right"], hits["confidence"])) if hits["right"].nunique() == 2 else None
 
 
-def best_of(scores: pd.DataFrame) -> str:
-    """The model to keep: the first in `ranking` that is not there as a control."""
-    return next(name for name in ranking(scores) if name not in CONTROLS)
-
-
-def readable(scores: pd.DataFrame) -> pd.DataFrame:
-    """The table for reading: one row for each model, intervals in brackets, the best first."""
-    columns = {
-        "songs never heard": ("song", "song"),
-        "log-loss (nats; 0 is best)": ("song", "song"),
-        "macro-F1": ("song", "song"),
-        "their clips": ("song", "clip"),
-        "songs of albums never heard": ("album", "song"),
-        "LEAKY: random clips": ("clip", "clip"),
-    }
-    told = {}
-    for title, dealt in columns.items():
-        name = title.split(" (")[0] if title.split(" (")[0] in WORTH else WORTH[0]
-        if dealt in set(scores.index.droplevel("model")):
-            rows = scores.xs(dealt, level=("dealt by", "judged by"))
-            told[title] = rows.apply(lambda row, name=name: cli.with_interval(row, name), axis=1)
-    return pd.DataFrame(told).reindex(ranking(scores))
-
-
-def album_effect(scores: pd.DataFrame) -> pd.DataFrame:
-    """The same songs, judged by models that may know their album, and by models that do not.
-
-    Both learn from as large a part of each artist's songs: only what these share with the tested
-    ones differs.
-
-    Parameters
-    ----------
-    scores : pd.DataFrame
-        From `table`.
+def score_table(results: Results, songs: pd.DataFrame) -> pd.DataFrame:
+    """Score all models.
 
     Returns
     -------
     pd.DataFrame
-        One row for each model: balanced accuracy by song over the artists with two albums, ``album
-        heard`` and ``album not heard``. Empty if nobody has two.
+        One row for each model; columns: way to split, then metric. Missing where a model was not split so.
     """
-    columns = {"album heard": "album heard", "album not heard": "album"}
-    if "album" not in scores.index.get_level_values("dealt by"):
-        return pd.DataFrame(columns=list(columns))
-    songs = scores[WORTH[0]].xs("song", level="judged by")
-    return pd.DataFrame({name: songs.xs(by, level="dealt by") for name, by in columns.items()})
+    rows: dict[str, dict] = {}
+    for by, models in results.items():
+        for name, repeats in models.items():
+            found = score(repeats, songs, by=by) or dict.fromkeys(METRICS)
+            rows.setdefault(name, {}).update({(by, metric): value for metric, value in found.items()})
+    table = pd.DataFrame.from_dict(rows, orient="index").astype(float)
+    table.columns = pd.MultiIndex.from_tuples(table.columns)
+    return table.rename_axis("model")
 
 
-def right(results: Results, frame: pd.DataFrame) -> pd.DataFrame:
-    """How often each recording (row) was given to its artist by each model (column), over the repeats."""
-    truth = artists_of(frame)
-    songs = pd.DataFrame({
-        name: sum((judged.songs.idxmax(axis=1) == truth).astype(float) for judged in repeats) / len(repeats)
-        for name, repeats in results["song"].items()
-    })  # fmt: skip
-    return songs.groupby(recordings(frame).groupby(frame["song"]).first()).mean()
-
-
-def mcnemar(results: Results, frame: pd.DataFrame, best: str, others: list[str]) -> pd.DataFrame:
-    """Compare the best model with others, song by song, on the same deal: exact McNemar test.
-
-    Parameters
-    ----------
-    results : dict
-        From `crossval.compare`.
-    frame : pd.DataFrame
-        Clips.
-    best : str
-        A model.
-    others : list of str
-        Models to hold it against.
+def clip_scores(results: Results, songs: pd.DataFrame) -> pd.DataFrame:
+    """Score single clips of the models that were also trained as in 2018: balanced accuracy, the best last.
 
     Returns
     -------
     pd.DataFrame
-        One row for each other model: songs that only the best had right, that only the other had
-        right, and the probability of so uneven a split, or worse, were both equally good.
+        One row for each model: ``unseen songs``; ``random-clip split``, with other clips of the songs in training.
     """
-    hits = right({"song": {name: results["song"][name][:1] for name in [best, *others]}}, frame) > 0.5
     rows = {}
-    for other in others:
-        ours, theirs = int((hits[best] & ~hits[other]).sum()), int((hits[other] & ~hits[best]).sum())
-        p = binomtest(ours, ours + theirs).pvalue if ours + theirs else 1.0
-        rows[other] = {"only the best right": ours, "only the other right": theirs, "p": p}
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
+    for name, at_random in results[RANDOM_CLIPS].items():
+        unseen = [one._replace(songs=one.songs.iloc[:0]) for one in results[UNSEEN_SONGS][name][:1]]
+        both = (score(unseen, songs), score(at_random, songs))
+        rows[name] = [found["balanced_accuracy"] if found else np.nan for found in both]
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=["unseen songs", "random-clip split"])
+    return table.sort_values("unseen songs")
 
 
-def summary(best: str, results: Results, scores: pd.DataFrame, frame: pd.DataFrame) -> dict:
-    """What is to be known of the model that is kept: by what was judged, a row of `table`; and what guessing scores.
-
-    Parameters
-    ----------
-    best : str
-        The model.
-    results : dict
-        From `crossval.compare`.
-    scores : pd.DataFrame
-        From `table`.
-    frame : pd.DataFrame
-        Clips.
-
-    Returns
-    -------
-    dict
-        ``guessing``, a number; ``loudness alone``, of songs never heard; ``songs never heard``; `CHOSEN`
-        (see `corrected`); and what else there is of ``their clips``, ``leaky: random clips``, ``songs of
-        albums never heard``.
-    """
-    rows = {"songs never heard": ("song", "song"), "their clips": ("song", "clip")}
-    rows |= {"leaky: random clips": ("clip", "clip"), "songs of albums never heard": ("album", "song")}
-    told = {title: scores.loc[(best, *row)].to_dict() for title, row in rows.items() if (best, *row) in scores.index}
-    loudness = scores.loc[(LOUDNESS_ALONE, "song", "song")].to_dict()
-    return {"guessing": chance(frame), LOUDNESS_ALONE: loudness, CHOSEN: corrected(results, frame)} | told
+def difference(one: list[Predictions], other: list[Predictions], songs: pd.DataFrame) -> tuple[float, float, float]:
+    """How much more balanced accuracy one model has than another on the same songs, with a paired interval."""
+    hits = [song_hits(repeats, songs).groupby(["artist", "recording"])["right"].mean() for repeats in (one, other)]
+    gain = (hits[0] - hits[1]).dropna()
+    return interval(balanced(gain, pd.Series(gain.index.get_level_values("artist"))), len(gain))
 
 
-def corrected(results: Results, frame: pd.DataFrame) -> dict[str, float]:
-    """The balanced accuracy to expect of the best model, having been chosen among so many.
-
-    The best of a resample of songs is scored on the songs that were not drawn: Tsamardinos et al.,
-    "Bootstrapping the out-of-sample predictions for efficient and accurate cross-validation", 2018.
-
-    Returns
-    -------
-    dict
-        ``balanced accuracy``, the mean over resamples; and with `` low`` and `` high`` behind it, the
-        ends of the interval that holds 95 % of them.
-    """
-    hits = right(results, frame).drop(columns=[*CONTROLS], errors="ignore")
-    artists = frame.groupby(recordings(frame))["artist"].first()
-    drawn = resampled(artists.to_numpy(dtype=object))[1:]
-    belongs = pd.get_dummies(artists).to_numpy(float).T  # artists x songs
-
-    def balanced(weights: np.ndarray) -> np.ndarray:
-        with np.errstate(invalid="ignore"):  # an artist none of whose songs is among these
-            return np.nanmean((belongs * weights) @ hits.to_numpy() / (belongs @ weights)[:, None], axis=0)
-
-    found = [
-        balanced((weights == 0).astype(float))[balanced(weights).argmax()]
-        for weights in drawn
-        if (weights == 0).any()  # of very few songs, all may be drawn
-    ]
-    low, high = _never_certain(np.quantile(found, [0.025, 0.975]), len(artists))
-    name = WORTH[0]
-    return {name: float(np.mean(found)), f"{name} low": float(low), f"{name} high": float(high)}
-
-
-def joins(results: Results, frame: pd.DataFrame) -> pd.DataFrame:
-    """The balanced accuracy by song of each model, by each way of joining a song's clips."""
-    rows: dict[str, dict[str, float]] = {}
-    for name, repeats in results["song"].items():
-        if repeats[0].clips.empty:  # it judges whole songs
-            continue
-        rows[name] = {}
-        for how in JOINS:
-            joined = [Judged(j.clips, join(j.clips, frame["song"].loc[j.clips.index], how)) for j in repeats]
-            rows[name][how] = measure(*items(joined, frame), resamples=1)["balanced accuracy"]
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
-
-
-def chance(frame: pd.DataFrame) -> float:
-    """The balanced accuracy of guessing: one over the number of artists."""
-    return 1 / frame["artist"].nunique()
-
-
-def confusion(judged: Judged, frame: pd.DataFrame) -> pd.DataFrame:
-    """Songs of each artist (rows) by the artist they were given (columns)."""
-    counts = pd.crosstab(artists_of(frame).rename("artist"), judged.songs.idxmax(axis=1).rename("given"))
-    return counts.reindex(index=judged.songs.columns, columns=judged.songs.columns, fill_value=0)
-
-
-def reliability(repeats: list[Judged], frame: pd.DataFrame, bins: int = 6) -> pd.DataFrame:
-    """How sure a model is of songs, and how often it is then right.
+def readable(table: pd.DataFrame, results: Results, songs: pd.DataFrame) -> pd.DataFrame:
+    """Put the table of scores in words: the kept model first, the others by their accuracy.
 
     Parameters
     ----------
-    repeats : list of Judged
-        Of one model.
-    frame : pd.DataFrame
-        Clips.
-    bins : int
-        At most; and no more than leave eight songs to each.
+    table : pd.DataFrame
+        From `score_table`.
+    results, songs
+        What it was made from.
+    """
+    order = table[UNSEEN_SONGS].sort_values(["balanced_accuracy", "log_loss"], ascending=[False, True]).index
+    order = [KEPT, *order.drop(KEPT)]
+    told = pd.DataFrame(index=pd.Index(order, name="model"))
+    told["unseen songs"] = table[UNSEEN_SONGS].apply(cli.with_interval, axis=1)
+    told["log-loss (nats)"] = table[UNSEEN_SONGS, "log_loss"].map("{:.2f}".format)
+    told["AUC"] = table[UNSEEN_SONGS, "auc"].map("{:.2f}".format)
+    kept = results[UNSEEN_SONGS][KEPT]
+    behind = {name: difference(kept[:1], results[UNSEEN_SONGS][name][:1], songs) for name in order[1:]}
+    told["kept model better by"] = pd.Series({n: "{:+.2f} ({:+.2f} to {:+.2f})".format(*d) for n, d in behind.items()})
+    for by, title in ((UNSEEN_ALBUMS, "unseen albums"), (RANDOM_CLIPS, "random-clip split")):
+        if by in table:
+            told[title] = table[by, "balanced_accuracy"].map("{:.2f}".format)
+    return told.fillna("").replace("nan", "")
+
+
+def calibration(
+    repeats: list[Predictions], songs: pd.DataFrame, *, by: str = UNSEEN_SONGS
+) -> tuple[float, float, float]:
+    """The mean of confidence minus right, with its interval: above zero the model is too confident."""
+    hits = song_hits(repeats, songs)
+    groups = hits.assign(off=hits["confidence"] - hits["right"]).groupby(["artist", "recording"])["off"].mean()
+    weights = resample(pd.Series(groups.index.get_level_values("artist")))
+    return interval((weights @ groups.to_numpy()) / weights.sum(axis=1), len(groups))
+
+
+def reliability(repeats: list[Predictions], songs: pd.DataFrame, bins: int = 6) -> pd.DataFrame:
+    """How confident a model is of songs, and how often it is then right.
 
     Returns
     -------
     pd.DataFrame
-        One row for each bin of songs, alike in number: mean ``confidence``, the part that is
+        One row for each bin of songs, alike in number (at least eight): mean ``confidence``, the share that is
         ``right``, ``songs``.
     """
-    truth, logs, _ = items(repeats, frame)
-    songs = pd.DataFrame(
-        {"confidence": np.exp(logs.max(axis=1)).to_numpy(), "right": (logs.idxmax(axis=1) == truth).to_numpy()}
-    )
-    grouped = songs.groupby(
-        pd.qcut(songs["confidence"].rank(method="first"), np.clip(len(songs) // 8, 1, bins), labels=False)
-    )
+    hits = song_hits(repeats, songs)
+    rank = hits["confidence"].rank(method="first")
+    grouped = hits.groupby(pd.qcut(rank, int(np.clip(len(hits) // 8, 1, bins)), labels=False))
     return grouped.agg(confidence=("confidence", "mean"), right=("right", "mean"), songs=("right", "size"))
+
+
+def confusion(hits: pd.DataFrame) -> pd.DataFrame:
+    """Count the songs of each artist (rows) by the artist predicted (columns); ``hits`` are those of one repeat."""
+    names = sorted({*hits["artist"], *hits["predicted"]})
+    return pd.crosstab(hits["artist"], hits["predicted"]).reindex(
+        index=sorted(set(hits["artist"])), columns=names, fill_value=0
+    )
+
+
+def edges(results: Results, specs: dict[str, ModelSpec]) -> Iterator[str]:
+    """Warn of settings that were chosen at the edge of their grid: a better one may lie beyond."""
+    for name, repeats in results[UNSEEN_SONGS].items():
+        chosen = [setting for one in repeats for setting in one.settings if setting]
+        for key, values in specs[name].grid.items() if chosen else ():
+            for edge in (values[0], values[-1]):
+                times = sum(setting[key] == edge for setting in chosen)
+                if times:
+                    yield (
+                        f"{name} chose {key} = {edge}, the edge of its grid, in {times} of {len(chosen)} folds: "
+                        "a better setting may lie beyond."
+                    )
+
+
+def chance(songs: pd.DataFrame) -> float:
+    """The balanced accuracy at chance level: one over the number of artists."""
+    return 1 / songs["artist"].nunique()
+
+
+def summary(results: Results, songs: pd.DataFrame) -> dict:
+    """The scores of the kept model, as model.json holds them.
+
+    Returns
+    -------
+    dict
+        ``unseen_songs``, ``unseen_albums`` and ``random_clips``, each ``{balanced_accuracy, low, high, log_loss}`` or
+        None where it could not be measured; and ``chance``.
+    """
+    ways = {"unseen_songs": UNSEEN_SONGS, "unseen_albums": UNSEEN_ALBUMS, "random_clips": RANDOM_CLIPS}
+    told: dict = {"chance": chance(songs)}
+    for key, by in ways.items():
+        found = score(results[by][KEPT], songs, by=by) if KEPT in results.get(by, {}) else None
+        told[key] = {name: found[name] for name in METRICS[:4]} if found else None
+    return told
+
+
+def predictions_for(repeats: list[Predictions], songs: pd.DataFrame) -> pd.DataFrame:
+    """The held-out prediction for every song, in the first repeat, as predictions.csv holds it.
+
+    Returns
+    -------
+    pd.DataFrame
+        ``song``, ``artist``, ``predicted``, ``probability`` (of the predicted artist), ``probability_of_artist``.
+    """
+    logs = repeats[0].songs
+    artist = songs["artist"].loc[logs.index]
+    own = np.exp(logs.to_numpy()[np.arange(len(logs)), logs.columns.get_indexer(artist)])
+    return pd.DataFrame({
+        "song": logs.index,
+        "artist": artist.to_numpy(),
+        "predicted": logs.idxmax(axis=1).to_numpy(),
+        "probability": np.exp(logs.max(axis=1)).round(4).to_numpy(),
+        "probability_of_artist": own.round(4),
+    })  # fmt: skip

@@ -1,21 +1,17 @@
-"""Answers as sure as they are right: temperatures fitted on songs that a model was not trained on."""
-
-from collections.abc import Sequence
+"""Right probabilities: a temperature fitted on songs that a model was not trained on."""
 
 import numpy as np
 import pandas as pd
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
-from soundalike.models.model import artists_of, averaged, cooled, join
 
+def fit_temperature(logits: pd.DataFrame, truth: pd.Series) -> float:
+    """Fit the temperature at which logits are as confident as they are right.
 
-def fit_temperature(logits: pd.DataFrame, truth: pd.Series) -> tuple[float, float]:
-    """The temperature at which logits are as sure as they are right, and the log-loss then.
-
-    Guo et al., "On calibration of modern neural networks", 2017. One more item, which is anybody's,
-    is counted in, as Platt did ("Probabilistic outputs for support vector machines", 1999): few
-    items, all of them right, are no reason to be certain.
+    Guo et al., "On calibration of modern neural networks", 2017. One more item, by any artist, is counted in, as
+    Platt did ("Probabilistic outputs for support vector machines", 1999): a few items, all of them right, are no
+    reason to be certain.
 
     Parameters
     ----------
@@ -26,10 +22,8 @@ def fit_temperature(logits: pd.DataFrame, truth: pd.Series) -> tuple[float, floa
 
     Returns
     -------
-    temperature : float
+    float
         Between 0.05 and 50.
-    loss : float
-        Mean negative log-probability of the truth, in nats, with that one item.
     """
     values, places = logits.to_numpy(), logits.columns.get_indexer(truth)
     anybody = 1 / (len(values) + 1)
@@ -38,52 +32,16 @@ def fit_temperature(logits: pd.DataFrame, truth: pd.Series) -> tuple[float, floa
         logs = log_softmax(values / np.exp(log_temperature), axis=1)
         return -((1 - anybody) * logs[np.arange(len(logs)), places] + anybody * logs.mean(axis=1)).mean()
 
-    found = minimize_scalar(loss, bounds=np.log([0.05, 50]), method="bounded")
-    return float(np.exp(found.x)), float(found.fun)
+    return float(np.exp(minimize_scalar(loss, bounds=np.log([0.05, 50]), method="bounded").x))
 
 
-def calibrated(logits: pd.DataFrame, frame: pd.DataFrame, *, by: str) -> dict:
-    """Calibrate what a model says: one temperature for clips, one for songs.
-
-    See `fit_temperature`.
-
-    Parameters
-    ----------
-    logits : pd.DataFrame
-        Of clips that the model did not learn from.
-    frame : pd.DataFrame
-        These clips.
-    by : {"song", "clip"}
-        What is to be answered for.
-
-    Returns
-    -------
-    dict
-        What `Model` calls ``clip_temperature``, ``song_temperature``, ``loss`` and ``inner``; by clip the
-        first and third alone.
-    """
-    clip_temperature, loss = fit_temperature(logits, frame["artist"])
-    if by == "clip":
-        return {"clip_temperature": clip_temperature, "loss": loss}
-    songs = join(cooled(logits, clip_temperature), frame["song"])
-    temperature, loss = fit_temperature(songs, artists_of(frame).loc[songs.index])
-    found = {"clip_temperature": clip_temperature, "song_temperature": temperature, "loss": loss}
-    return found | {"inner": cooled(songs, temperature)}
+def apply_temperature(logs: pd.DataFrame, temperature: float = 1.0) -> pd.DataFrame:
+    """Divide logits by a temperature and turn them into log-probabilities; hotter is less confident."""
+    if logs.empty:
+        return logs
+    return pd.DataFrame(log_softmax(logs.to_numpy() / temperature, axis=1), index=logs.index, columns=logs.columns)
 
 
-def average_temperature(inner: Sequence[pd.DataFrame | None], artists: pd.Series) -> float:
-    """The temperature for the average of several models, which is less sure than each of them.
-
-    Parameters
-    ----------
-    inner : sequence of pd.DataFrame
-        What each said of songs on its inner folds; the songs that all judged count.
-    artists : pd.Series
-        The artist of each song.
-    """
-    said = [logs for logs in inner if logs is not None]
-    if len(said) < max(2, len(inner)):
-        return 1.0
-    common = sorted(set.intersection(*(set(logs.index) for logs in said)))
-    songs = [logs.loc[common] for logs in said]
-    return fit_temperature(averaged([(logs.iloc[:0], logs) for logs in songs])[1], artists.loc[common])[0]
+def losses(logs: pd.DataFrame, truth: pd.Series) -> pd.Series:
+    """Take the negative log-probability of the truth for each row, in nats."""
+    return pd.Series(-logs.to_numpy()[np.arange(len(logs)), logs.columns.get_indexer(truth)], logs.index)

@@ -1,4 +1,22 @@
-"""Models on disk: saved with all that must match when they are used, and loaded without running code."""
+"""Models on disk: saved with all that must match when they are used, and loaded without running code.
+
+``data/model/`` holds ``model.json``, one file of scikit-learn's for each member, ``predictions.csv`` (the held-out
+prediction for every song) and ``model.md``, a page for people. ``model.json``, format 2:
+
+format              2
+name                of the model
+created, commit     when, and by which code
+members             what is averaged: name, file, weight, columns, segments (or clips), setting, temperatures, log_prior
+segments            their rule: clips, and at every how many one starts
+classes             the artists
+features, settings  of the feature table; ``embedded``: the version of musicnn's features, or empty
+versions            of the libraries
+held_out            a song that the model was not trained on, or empty
+scores              unseen_songs, unseen_albums, random_clips: {balanced_accuracy, low, high, log_loss} or null; chance
+seconds             that comparing and training took
+unknown_below       the probability below which the artist is unknown, or null
+songs               trained on, with the hash of their sound
+"""
 
 import datetime
 import json
@@ -8,102 +26,103 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
 
+import numpy as np
 import pandas as pd
 
 from soundalike import cli
+from soundalike.dataset.segments import RULE, one_song
 from soundalike.features import musicnn
-from soundalike.features.quiet_keras import import_keras
-from soundalike.features.table import COLUMNS, FEATURE_SETTINGS
+from soundalike.features.table import CLIP_COLUMNS, COLUMNS, FEATURE_SETTINGS
 from soundalike.library.catalogue import read_songs
 from soundalike.library.errors import UserError, printable
 from soundalike.library.paths import PROJECT
 from soundalike.library.storage import atomic_write, locked
-from soundalike.models.calibration import average_temperature
-from soundalike.models.model import Model, Sounds, artists_of, averaged, cooled
-from soundalike.models.networks import is_network, with_ear
+from soundalike.models.model import Member, Model
 from soundalike.parallel import versions
 
-# The only types of scikit-learn that a model file may hold: those of the models in `specs`.
+FORMAT = 2
+
+# The only types of scikit-learn that a model file may hold: those of the members of the kept model.
 TRUSTED = [
     f"sklearn.{name}"
     for name in (
-        "discriminant_analysis.LinearDiscriminantAnalysis",
-        "dummy.DummyClassifier",
-        "ensemble._forest.ExtraTreesClassifier",
+        "decomposition._pca.PCA",
         "ensemble._forest.RandomForestClassifier",
-        "ensemble._hist_gradient_boosting.gradient_boosting.HistGradientBoostingClassifier",
-        "ensemble._hist_gradient_boosting.predictor.TreePredictor",
+        "kernel_approximation.Nystroem",
         "linear_model._logistic.LogisticRegression",
-        "naive_bayes.GaussianNB",
-        "neighbors._classification.KNeighborsClassifier",
+        "linear_model._ridge.RidgeClassifier",
         "pipeline.Pipeline",
         "preprocessing._data.StandardScaler",
-        "preprocessing._label.LabelEncoder",
-        "svm._classes.SVC",
+        "preprocessing._label.LabelBinarizer",
         "tree._classes.DecisionTreeClassifier",
-        "tree._classes.ExtraTreeClassifier",
         "tree._tree.Tree",
     )
 ]
 
-REMAKE = "modeling.ipynb makes one, or python -m soundalike.evaluation.large; make run runs what fits."
+REMAKE = "Run make run again, or modeling.ipynb, which makes one."
 
 
 class Saved(NamedTuple):
-    """A model from disk, or the average of some: it knows what it was made from."""
+    """A model from disk: it knows what it was made from."""
 
-    members: list[Model]
+    model: Model
     info: dict
 
     @property
-    def listens(self) -> bool:
-        """Whether it needs the samples of the clips, not only their features."""
-        return any(not member.columns for member in self.members)
-
-    @property
     def embeds(self) -> bool:
-        """Whether it goes by what musicnn hears."""
-        return bool(self.info.get("embedded"))
+        """Whether it uses musicnn's features."""
+        return bool(self.info["embedded"])
 
-    @property
-    def whole_songs(self) -> bool:
-        """Whether what it says of a clip also goes by the song around it."""
-        return any(member.whole_songs for member in self.members)
+    def predict(self, clips: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
+        """Predict the artist of a song.
 
-    def answer(self, clips: pd.DataFrame, sounds: Sounds = None) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """See `Model.answer`; ``sounds`` are int16 samples, one row for each clip."""
-        of_clips, of_songs = averaged([member.answer(clips, sounds) for member in self.members])
-        return of_clips, cooled(of_songs, self.info["temperature"])
+        Parameters
+        ----------
+        clips : pd.DataFrame
+            The song's rows of a frame, without the silent ones.
+
+        Returns
+        -------
+        by_clip : pd.DataFrame
+            Probabilities by each clip and the segment around it, under the index of ``clips``.
+        by_song : pd.Series
+            The probability of each artist, the highest first.
+        """
+        columns = CLIP_COLUMNS + (musicnn.LAST_COLUMNS if self.embeds else [])
+        by_clip, by_song = self.model.predict(one_song(clips[columns].to_numpy(np.float32), columns))
+        return np.exp(by_clip).set_axis(clips.index), np.exp(by_song.iloc[0]).sort_values(ascending=False)
 
 
 def save(
     root: Path,
-    name: str,
-    members: list[Model],
+    model: Model,
     *,
-    trained_on: pd.DataFrame,
+    settings: dict[str, dict],
+    songs: pd.DataFrame,
     held_out: str,
     scores: dict,
-    none_below: float | None,
+    predictions: pd.DataFrame,
+    seconds: float,
+    unknown_below: float | None,
 ) -> dict:
-    """Save a trained model below the root, with all that must match when it is used.
+    """Save the kept model below the root; see the module for what the files hold.
 
     Parameters
     ----------
     root : Path
         Of the library; the model goes to ``model/``.
-    name : str
-        What it is called.
-    members : list of Model
-        One, or those to be averaged.
-    trained_on : pd.DataFrame
-        The clips it learned from.
-    held_out : str
-        The song it has never seen.
+    model : Model
+        Trained on all songs but the one held out.
+    settings : dict of str to dict
+        That were chosen for each member.
+    songs : pd.DataFrame
+        The songs it was trained on, from `splits.song_table`.
+    held_out, seconds, unknown_below
+        See the module.
     scores : dict
-        What it scored, as `metrics.summary` gives it.
-    none_below : float or None
-        The confidence below which a song is by none of the artists, if that is known.
+        From `metrics.summary`.
+    predictions : pd.DataFrame
+        From `metrics.predictions_for`.
 
     Returns
     -------
@@ -112,45 +131,47 @@ def save(
     """
     table = read_songs(root)
     hashes = dict(zip(table["song"], table["hash"], strict=True))
-    files = [f"model-{n}.{'keras' if is_network(m.estimator) else 'skops'}" for n, m in enumerate(members, start=1)]
+    files = {name: f"model-{n}.skops" for n, name in enumerate(model.members, start=1)}
+    used = {column for member in model.members.values() for column in member.columns}
     info = {
-        "name": name,
-        "temperature": average_temperature([member.inner for member in members], artists_of(trained_on)),
-        "members": [{"file": file} | _settings_of(member) for file, member in zip(files, members, strict=True)],
-        "classes": members[0].classes,
+        "format": FORMAT,
+        "name": "average of " + "; ".join(model.members),
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "commit": _commit(),
+        "members": [
+            {"name": name, "file": files[name], "weight": model.weights[name], "setting": settings[name]}
+            | _described(member)
+            for name, member in model.members.items()
+        ],
+        "segments": RULE,
+        "classes": next(iter(model.members.values())).classes,
         "features": COLUMNS,
         "settings": FEATURE_SETTINGS,
-        "embedded": musicnn.NETWORK_VERSION if _used(members).intersection(musicnn.NETWORK_COLUMNS) else "",
+        "embedded": musicnn.NETWORK_VERSION if used.intersection(musicnn.NETWORK_COLUMNS) else "",
         "versions": versions(),
-        "commit": _commit(),
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "held_out": held_out,
         "scores": scores,
-        "none_below": none_below,
-        "songs": {song: hashes.get(song, "") for song in sorted(trained_on["song"].unique())},
+        "seconds": round(seconds, 1),
+        "unknown_below": unknown_below,
+        "songs": {song: hashes.get(song, "") for song in songs.index},
     }
     with locked(root, wait=True), atomic_write(root / "model") as folder:
         folder.mkdir()
-        for file, member in zip(files, members, strict=True):
-            if is_network(member.estimator):
-                net = member.estimator.model_
-                (net if member.columns else with_ear(net)).save(folder / file)
-            else:
-                _import_skops().dump(member.estimator, folder / file)
+        for name, member in model.members.items():
+            _import_skops().dump(
+                member.estimator, folder / files[name], compression=zipfile.ZIP_DEFLATED, compresslevel=1
+            )
+        predictions.to_csv(folder / "predictions.csv", index=False, lineterminator="\n")
         (folder / "model.json").write_text(json.dumps(info, indent=1, ensure_ascii=False), encoding="utf-8")
         (folder / "model.md").write_text(card(info), encoding="utf-8")
     return info
 
 
-def _used(members: list[Model]) -> set[str]:
-    """The columns that models look at."""
-    return {name for member in members for name in member.columns}
-
-
-def _settings_of(member: Model) -> dict:
-    """What model.json says of one model."""
+def _described(member: Member) -> dict:
+    """What model.json says of a member, beside its file."""
     known = member._asdict()
-    return {key: known[key] for key in known if key not in ("estimator", "classes", "loss", "inner")}
+    known["log_prior"] = None if member.log_prior is None else list(member.log_prior)
+    return {key: known[key] for key in known if key not in ("estimator", "classes")}
 
 
 def _commit() -> str:
@@ -162,25 +183,33 @@ def _commit() -> str:
         return "unknown"
 
 
+SCORES = {
+    "unseen_songs": "songs held out of training",
+    "unseen_albums": "songs of albums held out of training",
+    "random_clips": "single clips at random, with other clips of their songs in training (flatters: the way of 2018)",
+}
+
+
 def card(info: dict) -> str:
-    """A page for people about a saved model."""
+    """Write a page for people about a saved model."""
     lines = [
         f"# Who is it by? A model of {len(info['classes'])} artists",
         "",
-        f"*{info['name']}*, made {info['created']} from {len(info['songs'])} songs by code at commit {info['commit']}.",
-        "It names the artist that a song's two-second clips sound most like, among those it knows:",
+        f"Made {info['created']} from {len(info['songs'])} songs by code at commit {info['commit']}: the "
+        f"{info['name']}.",
+        "It names the artist that a song sounds most like, among those it was trained on:",
         f"{', '.join(map(printable, info['classes']))}.",
         "",
         "## How good it is",
         "",
-        "Balanced accuracy, with 95 % intervals; every artist counts the same.",
+        f"Balanced accuracy: every artist counts the same. Chance level is {info['scores']['chance']:.2f}.",
         "",
-        *_scores(info["scores"]),
+        *(f"- {words}: {cli.with_interval(info['scores'][key])}" for key, words in SCORES.items()),
         "",
         "## What it must not be used for",
         "",
-        "It knows these artists, from these songs alone. It may go by how recordings were made rather than by the",
-        "music (see the audit in modeling.ipynb), and it is no proof of who made anything.",
+        "It is trained on these songs alone. It may use how recordings were made rather than the music (modeling.ipynb",
+        "looks at that), and it is no proof of who made anything.",
         "",
         "## What it needs",
         "",
@@ -191,22 +220,14 @@ def card(info: dict) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _scores(scores: dict) -> list[str]:
-    """A line for each score."""
-    return [
-        f"- {name}: {cli.with_interval(worth) if isinstance(worth, dict) else f'{worth:.2f}'}"
-        for name, worth in scores.items()
-    ]
-
-
 def load(root: Path) -> Saved:
     """Load the saved model of a library. No code in its files is run.
 
     Raises
     ------
     UserError
-        If there is none, it was made for other features, settings or versions, or it holds
-        types that none of `specs.models` needs.
+        If there is none, it is of an earlier format, it was made for other features, settings or versions, or it
+        holds types that the kept model does not need.
     """
     folder = root / "model"
     try:
@@ -214,24 +235,33 @@ def load(root: Path) -> Saved:
     except (FileNotFoundError, ValueError):
         demo = " For the demo's, add --data data/demo." if (root / "demo" / "model").is_dir() else ""
         raise UserError(f"There is no model in {printable(folder)}. {REMAKE}{demo}") from None
+    if not isinstance(info, dict) or info.get("format") != FORMAT:
+        raise UserError(f"The model in {printable(folder)} is of an earlier version of this program. {REMAKE}")
     try:
         problems = mismatches(info)
-        if info.get("embedded"):
+        if info["embedded"]:
             musicnn.check_weights()
-        members = [
-            Model(None, info["classes"], **{key: row[key] for key in row if key != "file"}) for row in info["members"]
-        ]
-        files = [row["file"] for row in info["members"]]
-        float(info["temperature"]), float(info["none_below"] or 0), info["songs"].values()
+        rows = {row["name"]: row for row in info["members"]}
+        members = {name: _member(row, info["classes"]) for name, row in rows.items()}
+        weights = {name: float(row["weight"]) for name, row in rows.items()}
+        files = {name: Path(row["file"]).name for name, row in rows.items()}
+        float(info["unknown_below"] or 0), info["songs"].values()
     except (KeyError, TypeError, AttributeError, ValueError):
         problems = ["model.json lacks what it should hold"]
     if problems:
         raise UserError(f"The model in {printable(folder)} does not fit: {'; '.join(problems)}. {REMAKE}")
     try:
-        estimators = [_load_estimator(folder / Path(file).name) for file in files]
+        loaded = {name: m._replace(estimator=_load_estimator(folder / files[name])) for name, m in members.items()}
     except (OSError, EOFError, KeyError, TypeError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
         raise UserError(f"{printable(folder)} holds no model file that can be read ({error}). {REMAKE}") from None
-    return Saved([m._replace(estimator=e) for m, e in zip(members, estimators, strict=True)], info)
+    return Saved(Model(loaded, weights), info)
+
+
+def _member(row: dict, classes: list[str]) -> Member:
+    """A member as model.json describes it, without its estimator."""
+    prior = None if row["log_prior"] is None else np.array(row["log_prior"])
+    temperatures = float(row["temperature"]), float(row["clip_temperature"])
+    return Member(None, classes, row["columns"], bool(row["segments"]), prior, *temperatures)
 
 
 def _import_skops() -> Any:
@@ -246,8 +276,6 @@ def _import_skops() -> Any:
 
 def _load_estimator(path: Path) -> Any:
     """One estimator from its file, if it holds nothing but known types."""
-    if path.suffix == ".keras":
-        return import_keras().models.load_model(path, safe_mode=True)
     skops = _import_skops()
     unknown = set(skops.get_untrusted_types(file=path)) - set(TRUSTED)
     if unknown:
@@ -261,22 +289,21 @@ def _load_estimator(path: Path) -> Any:
 def mismatches(info: dict) -> list[str]:
     """How a saved model differs from what the code here would make: each in words."""
     problems = []
-    used = {name for row in info["members"] for name in row["columns"] or []} - set(musicnn.NETWORK_COLUMNS)
+    used = {name for row in info["members"] for name in row["columns"]} - set(musicnn.NETWORK_COLUMNS)
     missing, extra = (used | set(info["features"])) - set(COLUMNS), set(COLUMNS) - set(info["features"])
-    if info.get("embedded", "") not in ("", musicnn.NETWORK_VERSION):
+    if info["embedded"] not in ("", musicnn.NETWORK_VERSION):
         problems.append(f"musicnn was {info['embedded']}, is {musicnn.NETWORK_VERSION}")
     if missing:
         problems.append(f"it needs features that are no longer made ({', '.join(sorted(missing)[:5])})")
     if extra:
-        problems.append(f"it does not know the features {', '.join(sorted(extra)[:5])}")
+        problems.append(f"it lacks the features {', '.join(sorted(extra)[:5])}")
     if not missing and not extra and info["features"] != COLUMNS:
-        problems.append("it knows the features in another order")
+        problems.append("its features are in another order")
+    if info["segments"] != RULE:
+        problems.append(f"segments were {info['segments']}, are {RULE}")
     for key in FEATURE_SETTINGS.keys() | info["settings"].keys():
         before, now = info["settings"].get(key), FEATURE_SETTINGS.get(key)
         if key != "columns" and before != now:
             problems.append(f"{key} was {before}, is {now}")
-    for library in {"keras" if row["file"].endswith(".keras") else "scikit-learn" for row in info["members"]}:
-        before, now = info["versions"].get(library), versions()[library]
-        if before != now:
-            problems.append(f"{library} was {before}, is {now}")
-    return problems
+    before, now = info["versions"].get("scikit-learn"), versions()["scikit-learn"]
+    return problems + ([f"scikit-learn was {before}, is {now}"] if before != now else [])

@@ -1,128 +1,128 @@
-"""The models: the table of them, what they answer, and how they are trained.
+"""Train models on some songs: settings are chosen and probabilities calibrated on inner folds of these songs."""
 
-A model answers for clips and for songs. Settings are chosen, and answers calibrated, on inner folds
-of the songs it learns from: what it will be judged by, it never sees.
-"""
-
-import copy
-import functools
 import warnings
 
 import numpy as np
 import pandas as pd
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import ParameterGrid
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.utils.validation import has_fit_parameter
 from threadpoolctl import threadpool_limits
 
+from soundalike.dataset.segments import Examples
 from soundalike.dataset.splits import SEED, folds
-from soundalike.models.calibration import calibrated
-from soundalike.models.model import Model, Sounds, artists_of, describe_songs, inputs, some_of
-from soundalike.models.networks import is_network
-from soundalike.models.on_disk import OnDisk, fit_discriminant, is_discriminant
-from soundalike.models.specs import INNER_FOLDS, Recipe
+from soundalike.models.calibration import apply_temperature, fit_temperature, losses
+from soundalike.models.model import Member, aggregate, inputs
+from soundalike.models.specs import INNER_FOLDS, ModelSpec
 
-# --- the table of models ---------------------------------------------------------------------
+ROWS = 24_000  # that a model is trained on, at most; of more, evenly spaced ones
 
 
-# --- one answer from many clips --------------------------------------------------------------
-
-
-# --- models ----------------------------------------------------------------------------------
-
-
-def fit(recipe: Recipe, frame: pd.DataFrame, *, by: str = "song", sounds: Sounds = None, seed: int = SEED) -> Model:
-    """Choose settings, calibrate and train, on these clips alone.
+def fit(spec: ModelSpec, examples: Examples, songs: pd.DataFrame, *, seed: int = SEED) -> tuple[Member, dict]:
+    """Train on these songs: inner folds by song choose the setting and the temperatures.
 
     Parameters
     ----------
-    recipe : Recipe
+    spec : ModelSpec
         Its estimator stays untrained.
-    frame : pd.DataFrame
-        The clips to learn from.
-    by : {"song", "clip"}
-        How the inner folds are dealt, see `splits.folds`, and what is to be answered for.
-    sounds : np.ndarray or OnDisk, optional
-        For a recipe that listens: one item for each clip. For a linear one, where the features are.
+    examples : Examples
+        Of these songs, at least.
+    songs : pd.DataFrame
+        The songs to train on: rows of the table of songs.
     seed : int
         Of the inner folds.
-    """
-    played = min(recipe.inner, 1) if by == "clip" and not recipe.grid else recipe.inner
-    inner = folds(frame, INNER_FOLDS, by=by, seed=seed)[:played]
-    if not inner:  # too few songs to put any aside: the first setting, and answers as they come
-        return train(recipe, ParameterGrid(recipe.grid)[0], frame, sounds)
-    tried, tests = [], frame.iloc[np.concatenate([test for _, test in inner])]
-    for setting in ParameterGrid(recipe.grid):
-        parts = [_judged(recipe, setting, frame, sounds, learn, test) for learn, test in inner]
-        tried.append(calibrated(pd.concat(parts), tests, by=by) | {"setting": setting})
-    chosen = min(tried, key=lambda one: one["loss"])
-    return train(recipe, chosen["setting"], frame, sounds)._replace(**chosen)
-
-
-def _judged(
-    recipe: Recipe, setting: dict, frame: pd.DataFrame, sounds: Sounds, learn: np.ndarray, test: np.ndarray
-) -> pd.DataFrame:
-    """The logits of some clips from a model that learned from others."""
-    model = train(recipe, setting, frame.iloc[learn], some_of(sounds, learn))
-    return model.logits(frame.iloc[test], some_of(sounds, test))
-
-
-def train(recipe: Recipe, setting: dict, frame: pd.DataFrame, sounds: Sounds = None) -> Model:
-    """Train with one setting, on these clips.
-
-    Parameters
-    ----------
-    recipe : Recipe
-        Of the model.
-    setting : dict
-        One of those that the recipe offers.
-    frame : pd.DataFrame
-        Clips; of each song at most ``recipe.clips_per_song``, evenly spaced, are learned from.
-    sounds : np.ndarray or OnDisk, optional
-        For a recipe that listens, one item for each clip; or where the features of a ``frame`` of labels are.
 
     Returns
     -------
-    Model
-        Not calibrated.
+    member : Member
+        Calibrated.
+    setting : dict
+        That was chosen; empty without inner folds, or with too few songs for them: the estimator's own.
     """
-    if recipe.clips_per_song:
-        songs = frame.groupby("song").indices.values()
-        some = [
-            np.linspace(0, len(places) - 1, min(len(places), recipe.clips_per_song)).astype(int) for places in songs
-        ]
-        kept = np.concatenate([places[picked] for places, picked in zip(songs, some, strict=True)])
-        frame, sounds = frame.iloc[kept], some_of(sounds, kept)
-    y = (artists_of(frame) if recipe.whole_songs else frame["artist"]).to_numpy(dtype=object)
-    # of fewer clips than neighbours are asked for, all are neighbours
-    setting = {name: min(value, len(y)) if name.endswith("n_neighbors") else value for name, value in setting.items()}
-    # sklearn's clone would drop the fit_kwargs of Keras's wrapper
-    estimator = copy.deepcopy(recipe.estimator) if is_network(recipe.estimator) else clone(recipe.estimator)
-    # Folds run at once, each on one thread. A forest of few clips draws few for each tree, and says so.
-    with threadpool_limits(None if is_network(estimator) else 1), warnings.catch_warnings():
+    artist = songs.set_index("place")["artist"]
+    settings = list(ParameterGrid(spec.grid)) if spec.inner else [{}]
+    tested, logits = [], [[] for _ in settings]  # type: list[Examples], list[list[pd.DataFrame]]
+    for learn, test in folds(songs, INNER_FOLDS, seed=seed)[: spec.inner]:
+        tested.append(examples.rows(songs["place"].iloc[test], segments=spec.segments))
+        for found, member in zip(logits, train(spec, settings, examples, songs.iloc[learn]), strict=True):
+            found.append(member.logits(tested[-1]))
+    if not tested:
+        return train(spec, [{}], examples, songs)[0], {}
+
+    def calibrate(found: list[pd.DataFrame]) -> tuple[float, float]:
+        """The temperature of songs, and their mean loss with it."""
+        logs = pd.concat(aggregate(*fold, segments=spec.segments) for fold in zip(found, tested, strict=True))
+        temperature = fit_temperature(logs, artist.loc[logs.index])
+        return temperature, losses(apply_temperature(logs, temperature), artist.loc[logs.index]).mean()
+
+    temperatures, lost = zip(*map(calibrate, logits), strict=True)
+    best = int(np.argmin(lost))
+    (member,) = train(spec, [settings[best]], examples, songs)
+    clips = fit_temperature(pd.concat(logits[best]), artist.loc[np.concatenate([fold.song for fold in tested])])
+    return member._replace(temperature=temperatures[best], clip_temperature=clips), settings[best]
+
+
+def train(spec: ModelSpec, settings: list[dict], examples: Examples, songs: pd.DataFrame) -> list[Member]:
+    """Train with each of some settings on these songs; see `train_on`."""
+    some = examples.rows(songs["place"], segments=spec.segments)
+    if len(some.song) > ROWS:
+        some = some.take(np.linspace(0, len(some.song) - 1, ROWS).astype(int))
+    return train_on(spec, settings, some, songs.set_index("place")["artist"].loc[some.song].to_numpy(dtype=object))
+
+
+def train_on(spec: ModelSpec, settings: list[dict], some: Examples, artists: np.ndarray) -> list[Member]:
+    """Train with each of some settings; what prepares the rows is fitted once for all.
+
+    Every artist weighs the same, and of an artist every song.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        Its estimator stays untrained.
+    settings : list of dict
+        Parameters of the estimator; an empty one leaves its own.
+    some : Examples
+        The rows to train on.
+    artists : np.ndarray [shape=(rows,)]
+        Whose they are.
+    """
+    X = inputs(spec.columns, spec.segments, some)
+    song = pd.Series(some.song)
+    weight = 1 / song.groupby(song).transform("size") / song.groupby(artists).transform("nunique")
+    # Folds run at once, each on one thread. Forests of few rows, and many artists of few, are warned of.
+    with threadpool_limits(1), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Using the fractional value max_samples")
-        warnings.filterwarnings("ignore", message="The number of unique classes")  # many artists of few songs
-        estimator.set_params(**setting)
-        if isinstance(sounds, OnDisk) and is_discriminant(estimator):
-            fit_discriminant(estimator, sounds.batches(frame, recipe.columns), frame, recipe.columns)
-        else:
-            estimator.fit(_learned_from(recipe, frame, sounds), y)
-    return Model(estimator, list(np.unique(y)), recipe.columns, recipe.whole_songs, setting)
+        warnings.filterwarnings("ignore", message="The number of unique classes")
+        prepare = _prepared(spec.prepare, X) if spec.prepare else None
+        X = prepare.transform(X).astype(np.float64) if prepare else X
+        return [
+            _member(spec, setting, prepare, X, artists, (weight / weight.mean()).to_numpy()) for setting in settings
+        ]
 
 
-def _learned_from(recipe: Recipe, frame: pd.DataFrame, sounds: Sounds) -> np.ndarray:
-    """What an estimator learns from, one row for each clip or, if it goes by whole songs, for each song."""
-    if recipe.whole_songs:
-        if isinstance(sounds, OnDisk):
-            return _summaries(sounds, tuple(recipe.columns)).loc[artists_of(frame).index].to_numpy()
-        return describe_songs(frame[recipe.columns], frame["song"])
-    if isinstance(sounds, OnDisk):
-        frame = pd.concat(sounds.batches(frame, recipe.columns))
-    return inputs(recipe.columns, False, frame, sounds)
+def _prepared(prepare: Pipeline, X: np.ndarray) -> Pipeline:
+    """What comes before an estimator, fitted; with no more components than there are rows or columns."""
+    made = clone(prepare)
+    for _, step in made.steps:
+        if hasattr(step, "n_components"):
+            step.n_components = min(step.n_components, *X.shape)
+    return made.fit(X)
 
 
-@functools.cache
-def _summaries(features: OnDisk, columns: tuple[str, ...]) -> pd.DataFrame:
-    """`describe_songs` for every song on disk. Each process reads them once, for all the folds that it plays."""
-    clips = features.labels().query("not silent")
-    rows = [describe_songs(some[[*columns]], some["song"]) for some in features.batches(clips, [*columns])]
-    return pd.DataFrame(np.concatenate(rows), index=clips["song"].unique())
+def _member(
+    spec: ModelSpec, setting: dict, prepare: Pipeline | None, X: np.ndarray, y: np.ndarray, weight: np.ndarray
+) -> Member:
+    """An estimator trained with one setting, and what comes before it."""
+    estimator: BaseEstimator = clone(spec.estimator).set_params(**setting)
+    if hasattr(estimator, "n_neighbors"):
+        estimator.n_neighbors = min(estimator.n_neighbors, len(y))
+    classes, counts = np.unique(y, return_counts=True)
+    log_prior = None
+    if has_fit_parameter(estimator, "sample_weight"):
+        estimator.fit(X, y, sample_weight=weight)
+    else:
+        estimator.fit(X, y)
+        log_prior = np.log(counts / len(y)) if hasattr(estimator, "predict_proba") else None
+    whole = make_pipeline(*(step for _, step in prepare.steps), estimator) if prepare else estimator
+    return Member(whole, list(classes), spec.columns, spec.segments, log_prior)

@@ -19,8 +19,8 @@ from soundalike.models.saving import Saved
 from soundalike.report.verdict import DecodedSong, Verdict, decode
 
 CSV_COLUMNS = [
-    *("song", "artist", "nearest", "probability", "next"),
-    *("clips", "agreeing_clips", "silent_clips", "learned_from", "problem"),
+    *("song", "artist", "closest", "probability", "next"),
+    *("clips", "agreeing_clips", "silent_clips", "trained_on", "problem"),
 ]
 
 Rows = dict[Path, dict]  # the answer for each file, or its ``problem``
@@ -63,7 +63,7 @@ def decode_all(
     songs: list[Path], args: argparse.Namespace, saved: Saved
 ) -> Iterator[tuple[Path, DecodedSong | SongError]]:
     """Decode songs for a model, as `verdict.decode` does: a single one in this process, several in worker processes."""
-    work = functools.partial(decode, keep_sound=saved.listens or bool(args.plot), embed=saved.embeds)
+    work = functools.partial(decode, keep_sound=bool(args.plot), embed=saved.embeds)
     if len(songs) != 1 or args.scheduler:
         names = list(map(str, songs))
         for name, outcome in parallel.run(work, names, label="Decoding", jobs=args.jobs, scheduler=args.scheduler):
@@ -131,7 +131,7 @@ def _filed(said: Verdict, artist: str | None) -> str:
     """A line for a song of the library that the model was not trained on."""
     if not artist or said.known:
         return ""
-    unknown = "" if artist in said.song.index else ", whom the model has not learned"
+    unknown = "" if artist in said.song.index else ", on whom the model was not trained"
     return f"\n  In your library it is by {printable(artist)}{unknown}."
 
 
@@ -139,7 +139,7 @@ def write_answers(kind: str, rows: Rows, saved: Saved, path: Path) -> None:
     """Write a row for each song as ``csv`` or ``json`` to a file, or print them."""
     named = [{"song": _name(song)} | rows[song] for song in sorted(rows)]
     if kind == "json":
-        about = {key: saved.info[key] for key in ("name", "created", "classes", "none_below")}
+        about = {key: saved.info[key] for key in ("name", "created", "classes", "unknown_below")}
         text = json.dumps({"model": about, "songs": named}, indent=1) + "\n"
     else:
         table = pd.DataFrame(named, columns=CSV_COLUMNS)
@@ -183,6 +183,6 @@ def print_problems(rows: Rows, tables: dict[str, Path], args: argparse.Namespace
     if status != cli.NOTHING_USABLE:
         for path in filter(None, (*tables.values(), args.plot)):
             print(f"Written: {printable(path)}")
-        if saved.info["none_below"] is None:
+        if saved.info["unknown_below"] is None:
             print(f"This model always names one of its {len(saved.info['classes'])} artists, whoever a song is by.")
     return status

@@ -21,9 +21,9 @@ PAGES = HTMLExporter(**WITHOUT_CODE, mathjax_url="", require_js_url="", jquery_u
 NOTEBOOKS = ("visualizations", "modeling")
 
 
-def run_notebook(name: str, root: Path, *, full: bool = False) -> None:
+def run_notebook(name: str, root: Path) -> None:
     """Execute a notebook on a library; the result and its web page go to the root's report folder."""
-    os.environ |= {"MUSIC_DATA": str(root), "MUSIC_FULL": "1" if full else ""}
+    os.environ["MUSIC_DATA"] = str(root)
     book = nbformat.read(PROJECT / f"{name}.ipynb", as_version=4)
     place = {"metadata": {"path": str(PROJECT)}}
     client = NotebookClient(
@@ -43,10 +43,7 @@ def run_notebook(name: str, root: Path, *, full: bool = False) -> None:
             _kill_kernel(client.km.provisioner.pid)  # type: ignore[union-attr]  # there is one while it runs
             raise
         except DeadKernelError:
-            raise UserError(
-                f"{name}.ipynb lost its process; most likely no memory was left. "
-                "python -m soundalike.evaluation.large needs less."
-            ) from None
+            raise UserError(f"{name}.ipynb lost its process; most likely no memory was left.") from None
         except CellExecutionError as error:
             if error.ename != "UserError":
                 raise

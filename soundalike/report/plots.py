@@ -98,7 +98,7 @@ def verdict(title: str, said: Any, sounds: np.ndarray | None, colours: dict[str,
     ----------
     title : str
         What stands above.
-    said : predict.Verdict
+    said : verdict.Verdict
         What the model says.
     sounds : np.ndarray [shape=(clips, samples), dtype=int16], optional
         The clips; without them there is no waveform.
@@ -110,8 +110,7 @@ def verdict(title: str, said: Any, sounds: np.ndarray | None, colours: dict[str,
     shown = {artist: colours[artist] for artist in said.song.index[:4]}
     _waveform(wave, said.clips, sounds, shown)
     _probabilities(parts, said.clips, shown)
-    alone = "alone" if said.alone else "knowing the song"
-    parts.set(xlabel="time in the song (min:s)", ylabel=f"probability by each clip,\n{alone}", ylim=(0, 1))
+    parts.set(xlabel="time in the song (min:s)", ylabel="probability around each clip", ylim=(0, 1))
     parts.set(xlim=(0, said.clips.index[-1] + CLIP_SECONDS))
     parts.xaxis.set_major_formatter(lambda seconds, _: cli.clock(seconds))
     parts.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)

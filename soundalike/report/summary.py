@@ -5,12 +5,10 @@ from pathlib import Path
 import pandas as pd
 
 from soundalike import cli
-from soundalike.dataset.splits import MIN_SONGS
-from soundalike.evaluation.metrics import CHOSEN
+from soundalike.dataset.splits import MIN_SCORED, MIN_SONGS
 from soundalike.library.catalogue import read_songs
 from soundalike.library.errors import printable
 from soundalike.library.paths import PROJECT
-from soundalike.models.specs import LOUDNESS_ALONE
 
 
 def print_summary(root: Path, model: dict, seconds: float) -> None:
@@ -34,7 +32,7 @@ def print_summary(root: Path, model: dict, seconds: float) -> None:
     print(cli.counted(len(frame), "clip"))
     _print_scores(model)
     if not_compared:
-        print(f"Not compared, having fewer than {MIN_SONGS} songs: {printable(', '.join(not_compared))}")
+        print(f"Left out, having fewer than {MIN_SONGS} songs: {printable(', '.join(not_compared))}")
     if (root / "df_music.pkl").exists():
         lab = "make lab" + ("" if root == PROJECT / "data" else f" DATA={printable(root)}")
         print(f"Look at {printable(root / 'report' / 'visualizations.html')} and modeling.html beside it, or: {lab}")
@@ -43,19 +41,18 @@ def print_summary(root: Path, model: dict, seconds: float) -> None:
 
 
 def _print_scores(model: dict) -> None:
-    """Print how good the model is on unseen songs, beside what flatters and what chance gets."""
+    """Print how good the model is on unseen songs, beside the number that flatters and the chance level."""
     scores = model["scores"]
-    clip, leaky = (scores.get(key) for key in ("their clips", "leaky: random clips"))
+    if scores["unseen_songs"] is None:
+        print(f"How good the model is cannot be measured: that takes two artists with {MIN_SCORED} songs or more.")
+        return
     print(
-        f"Best of the models on songs never heard: {model['name']}. Balanced accuracy by song, with 95 % intervals: "
-        f"{cli.with_interval(scores['songs never heard'])}, where guessing gets {scores['guessing']:.2f} "
-        f"and {LOUDNESS_ALONE} {cli.with_interval(scores[LOUDNESS_ALONE])}."
+        f"Balanced accuracy on unseen songs: {cli.with_interval(scores['unseen_songs'])}; chance level "
+        f"{scores['chance']:.2f}."
     )
-    if scores[LOUDNESS_ALONE]["balanced accuracy"] >= scores["songs never heard"]["balanced accuracy"]:
-        print("Loudness alone does as well, so this need not be the music.")
-    print(f"To be the best of so many flatters: {CHOSEN}, it gets {cli.with_interval(scores[CHOSEN])}.")
-    if clip and leaky:
-        print(
-            f"For single clips it is {clip['balanced accuracy']:.2f}; clips drawn at random, the leaky way of 2018, "
-            f"would claim {leaky['balanced accuracy']:.2f}."
-        )
+    if scores["unseen_albums"]:
+        print(f"On unseen albums: {cli.with_interval(scores['unseen_albums'])}.")
+    print(
+        f"On single clips split at random, the way of 2018: {scores['random_clips']['balanced_accuracy']:.2f}. That "
+        "flatters: other clips of the same songs are in training."
+    )

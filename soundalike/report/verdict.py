@@ -11,7 +11,6 @@ from soundalike.audio.decoding import CLIP_SECONDS, Decoder
 from soundalike.features import musicnn
 from soundalike.features.extraction import describe_file
 from soundalike.library.errors import SongError, printable
-from soundalike.models.model import some_of
 from soundalike.models.saving import Saved
 
 BAR = 60  # cells of a song's timeline, at most
@@ -23,22 +22,21 @@ class DecodedSong(NamedTuple):
 
     table: pd.DataFrame  # see `extraction.song_table`
     record: dict  # see `decoding.Decoder`
-    sounds: np.ndarray | None  # its clips [shape=(clips, CLIP_SAMPLES), dtype=int16], if they were asked for
+    sounds: np.ndarray | None = None  # its clips [shape=(clips, CLIP_SAMPLES), dtype=int16], if they were asked for
 
 
 class Verdict(NamedTuple):
-    """What the model says of one song."""
+    """What the model predicts for one song."""
 
     song: pd.Series  # probability of each artist, the highest first
-    clips: pd.DataFrame  # the same for each clip, by its start in seconds; silent ones are missing numbers
-    known: bool  # whether the model learned from this very recording
-    none_below: float | None  # less sure than this, the song is by none of them
-    alone: bool = True  # whether a clip was judged by itself; else also by the song around it
-    tags: list[str] | tuple = ()  # what musicnn would call it, if it was asked
+    clips: pd.DataFrame  # the same around each clip, by its start in seconds; silent ones are missing numbers
+    known: bool  # whether the model was trained on this very recording
+    unknown_below: float | None  # with a lower probability, the artist is unknown
+    tags: list[str] | tuple = ()  # of musicnn, if its features were asked for
 
     @property
     def agreeing(self) -> int:
-        """How many clips are given to the artist that the song is given to."""
+        """How many clips have the same artist as the song."""
         return int((self.clips.dropna().idxmax(axis=1) == self.song.index[0]).sum())
 
     @property
@@ -47,17 +45,15 @@ class Verdict(NamedTuple):
         return len(self.clips.dropna())
 
     @property
-    def none(self) -> bool:
-        """Whether the song is by none of the artists that the model knows, as far as it can tell."""
-        return self.none_below is not None and self.song.iloc[0] < self.none_below
+    def unknown(self) -> bool:
+        """Whether the artist is likely none that the model was trained on."""
+        return self.unknown_below is not None and self.song.iloc[0] < self.unknown_below
 
     def __str__(self) -> str:
         first, *others = [f"{printable(artist)} {p:.2f}" for artist, p in self.song.items()]
-        first = f"none of these; nearest {first}" if self.none else first
-        agree = f"{self.agreeing} of {cli.counted(self.loud, 'clip')} agree" + (
-            "" if self.alone else ", knowing the song"
-        )
-        known = ". The model learned from this very song, so this proves nothing" if self.known else ""
+        first = f"unknown artist? closest {first}" if self.unknown else first
+        agree = f"{self.agreeing} of {cli.counted(self.loud, 'clip')} agree"
+        known = ". The model was trained on this very song, so this proves nothing" if self.known else ""
         return f"{first}  ({agree}; next {', '.join(others[:2])}){known}"
 
     def timeline(self, marks: str) -> str:
@@ -76,21 +72,21 @@ class Verdict(NamedTuple):
         return f"  {self}\n  {self.timeline(cli.drawable(*MARKS))}{tags}"
 
     def as_dict(self) -> dict:
-        """For programs: ``artist`` is None if it is by none of these; ``probability`` is that of ``nearest``."""
-        nearest, following = self.song.index[:2]
+        """For programs: ``artist`` is None if it is unknown; ``probability`` is that of ``closest``."""
+        closest, following = self.song.index[:2]
         return {
-            "artist": None if self.none else nearest,
-            "nearest": nearest,
+            "artist": None if self.unknown else closest,
+            "closest": closest,
             "probability": _rounded(self.song.iloc[0]),
             "next": following,
             "clips": self.loud,
             "agreeing_clips": self.agreeing,
             "silent_clips": len(self.clips) - self.loud,
-            "learned_from": self.known,
+            "trained_on": self.known,
         }
 
     def in_full(self) -> dict:
-        """The probability of each artist, and what is said of each clip: nothing where it is silent."""
+        """The probability of each artist, and the artist around each clip: none where it is silent."""
         artists, best = self.clips.dropna().idxmax(axis=1), self.clips.max(axis=1)
         return {
             "probabilities": {artist: _rounded(p) for artist, p in self.song.items()},
@@ -117,7 +113,7 @@ def decode(path: str | Path, *, keep_sound: bool = False, embed: bool = False) -
     path : str or Path
         The song.
     keep_sound : bool
-        Whether its clips are kept: for a model of samples, or for a picture.
+        Whether its clips are kept, for a picture.
     embed : bool
         Whether network features are added, for a model that uses them.
 
@@ -131,26 +127,15 @@ def decode(path: str | Path, *, keep_sound: bool = False, embed: bool = False) -
         raise SongError("there is no such file")
     table, record = describe_file(path, embed=embed)
     if table is None:
-        by_none = ", so by none of these" if record["status"] == "silent" else ""
-        raise SongError(f"{record['status']}{by_none}: {record['reason']}")
+        raise SongError(f"{record['status']}: {record['reason']}")
     return DecodedSong(table.to_pandas(), record, np.stack(list(Decoder(path))) if keep_sound else None)
 
 
 def answer(song: DecodedSong, saved: Saved) -> Verdict:
-    """Who a song is by.
-
-    Parameters
-    ----------
-    song : DecodedSong
-        With sounds if the model needs samples.
-    saved : Saved
-        The model, from `saving.load`.
-    """
+    """Predict the artist of a song with a model from `saving.load`."""
     loud = song.table[~song.table["silent"]]
-    sounds = some_of(song.sounds, loud.index) if saved.listens else None
-    clips, songs = saved.answer(loud.assign(song="song"), sounds)
-    probabilities = np.exp(songs.iloc[0]).sort_values(ascending=False)
+    by_clip, by_song = saved.predict(loud)
     known = song.record["hash"] in saved.info["songs"].values()
-    by_start = np.exp(clips).reindex(song.table.index).set_axis(song.table["start"])
+    by_start = by_clip.reindex(song.table.index).set_axis(song.table["start"])
     tags = musicnn.top_tags(loud) if saved.embeds else []
-    return Verdict(probabilities, by_start, known, saved.info["none_below"], not saved.whole_songs, tags)
+    return Verdict(by_song, by_start, known, saved.info["unknown_below"], tags)

@@ -1,0 +1,100 @@
+"""Segments: neighbouring clips together, which say more of an artist than a clip and are more than songs.
+
+A segment is `CLIPS` neighbouring clips that are not silent; of each feature it holds the mean and the
+standard deviation over them. A song's segments start at every `EVERY`-th clip; a shorter song is one.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+CLIPS = 4  # 8 s
+EVERY = 2  # clips, so that segments overlap by half
+RULE = {"clips": CLIPS, "every": EVERY}  # as a saved model names it
+
+PER_SONG = 24  # clips of a song that are trained on, evenly spaced; and half as many segments
+IN_MEMORY = 120_000  # clips of all songs, at most: with 551 features about 0.8 GB
+
+
+class Examples(NamedTuple):
+    """Clips and the segment around each, ready for models: one row for each clip in all arrays."""
+
+    song: np.ndarray  # its place in the table of songs [shape=(rows,)]
+    clips: np.ndarray  # features [shape=(rows, columns), dtype=float32]
+    segments: np.ndarray  # means, then standard deviations [shape=(rows, 2 * columns), dtype=float32]
+    whole: np.ndarray  # whether the segment is one of the song's [shape=(rows,), dtype=bool]
+    columns: list[str]
+
+    def take(self, rows: np.ndarray) -> "Examples":
+        """Some rows, by a mask or by their places."""
+        return Examples(self.song[rows], self.clips[rows], self.segments[rows], self.whole[rows], self.columns)
+
+    def rows(self, places: pd.Series, *, segments: bool = False) -> "Examples":
+        """The rows of songs in these places: all clips, or those that stand for the segments of a song."""
+        chosen = np.isin(self.song, places)
+        return self.take(chosen & self.whole if segments else chosen)
+
+
+def describe(clips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Describe the segment around each clip of a song.
+
+    Parameters
+    ----------
+    clips : np.ndarray [shape=(clips, columns)]
+        Features of a song's clips, in order, without the silent ones.
+
+    Returns
+    -------
+    segments : np.ndarray [shape=(clips, 2 * columns), dtype=float32]
+        The mean of each feature over the segment, then its standard deviation. The segment of clip i starts
+        `CLIPS` // 2 clips before it, or as near to that as the ends of the song allow.
+    whole : np.ndarray [shape=(clips,), dtype=bool]
+        Which rows are the song's segments; the others lie in between.
+    """
+    count, length = len(clips), min(CLIPS, len(clips))
+    windows = np.lib.stride_tricks.sliding_window_view(clips.astype(np.float64), length, axis=0)
+    described = np.concatenate([windows.mean(axis=-1), windows.std(axis=-1)], axis=1).astype(np.float32)
+    starts = np.clip(np.arange(count) - CLIPS // 2, 0, len(windows) - 1)
+    whole = np.zeros(count, bool)
+    whole[np.minimum(np.arange(0, len(windows), EVERY) + CLIPS // 2, count - 1)] = True
+    return described[starts], whole
+
+
+def gather(
+    parts: Iterable[pd.DataFrame], songs: pd.DataFrame, columns: list[str], *, per_song: int = PER_SONG
+) -> Examples:
+    """Gather what models train on.
+
+    Parameters
+    ----------
+    parts : iterable of pd.DataFrame
+        Rows of a frame, whole songs in each: the frame itself, or some songs at a time.
+    songs : pd.DataFrame
+        From `splits.song_table`; clips of other songs are passed over.
+    columns : list of str
+        The features.
+    per_song : int
+        How many clips of a song are taken at most, evenly spaced; fewer where `IN_MEMORY` would not do.
+    """
+    most = max(1, min(per_song, IN_MEMORY // len(songs)))
+    found = []
+    for part in parts:
+        loud = part[~part["silent"] & part["song"].isin(songs.index)]
+        values = loud[columns].to_numpy(np.float32)
+        for song, rows in loud.groupby("song").indices.items():
+            segments, whole = describe(values[rows])
+            kept = np.arange(len(rows))
+            if len(rows) > most:
+                kept = np.linspace(0, len(rows) - 1, most).round().astype(int)
+                whole = np.isin(np.arange(len(rows)), kept[most > 1 :: 2])
+            place = np.full(len(kept), songs["place"][song])
+            found.append((place, values[rows[kept]], segments[kept], whole[kept]))
+    song, clips, segments, whole = map(np.concatenate, zip(*found, strict=True))
+    return Examples(song, clips, segments, whole, columns)
+
+
+def one_song(clips: np.ndarray, columns: list[str]) -> Examples:
+    """Make examples of all clips of one song, see `describe`; its place is 0."""
+    return Examples(np.zeros(len(clips), int), clips, *describe(clips), columns)
