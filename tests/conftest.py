@@ -18,10 +18,14 @@ import dataframe_creation
 import feature_extraction
 import mp3_split
 from soundalike.audio import decoding
+from soundalike.dataset import segments, splits
 from soundalike.dataset.frame import fingerprint, save_notes, schema
-from soundalike.features.table import COLUMNS, FEATURE_SETTINGS
+from soundalike.evaluation import crossval
+from soundalike.features import musicnn
+from soundalike.features.table import CLIP_COLUMNS, COLUMNS, FEATURE_SETTINGS
 from soundalike.library.catalogue import write_songs
 from soundalike.library.storage import atomic_write
+from soundalike.models import saving, specs
 
 RATE = 44_100  # Hz, of the songs; clips have their own
 
@@ -156,6 +160,22 @@ def made_up(
             labels = {"artist": f"A{artist}", "album": album, "song": f"A{artist}/{song}.mp3", "silent": False}
             parts.append(part.assign(**labels, clip=np.arange(clips), start=2.0 * np.arange(clips)))
     return pd.concat(parts, ignore_index=True)
+
+
+def prepared(frame: pd.DataFrame, columns: list[str] = CLIP_COLUMNS) -> tuple[pd.DataFrame, segments.Examples]:
+    """The table of songs of a frame, and what models are trained on."""
+    songs, _ = splits.song_table(frame)
+    return songs, segments.gather([frame], songs, columns)
+
+
+def save_kept(root: Path, frame: pd.DataFrame, **more) -> None:
+    """Train the kept model on a frame and save it below a root; ``more`` changes what is saved beside it."""
+    extra = [name for name in musicnn.LAST_COLUMNS if name in frame]
+    songs, examples = prepared(frame, CLIP_COLUMNS + extra)
+    model, settings = crossval.train_kept(specs.specs(extra), specs.weights(extra), songs, examples)
+    scores = {"chance": 0.5, "unseen_songs": None, "unseen_albums": None, "random_clips": None}
+    about = {"held_out": "", "scores": scores, "predictions": pd.DataFrame(), "seconds": 1.0, "unknown_below": None}
+    saving.save(root, model, settings=settings, songs=songs, **(about | more))
 
 
 def write_library(root, frame):

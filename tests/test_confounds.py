@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from conftest import made_up, run_scripts, tune, write_song
 
-from soundalike.dataset import duplicates
+from soundalike.dataset import duplicates, splits
 from soundalike.evaluation import confounds
 from soundalike.features.table import COLUMNS
 from soundalike.library.catalogue import good_songs
@@ -84,31 +84,33 @@ def test_it_finds_the_lag():
 # --- what is not music -----------------------------------------------------------------------
 
 
-def test_what_gives_artists_away_is_named():
+def test_what_distinguishes_artists_besides_music_is_named():
     frame = made_up(artists=2, songs=12)
     songs = songs_of(frame)
     songs["codec"] = np.where(songs["artist"] == "A0", "MP3", "FLAC")
     songs["loudness"] = np.where(songs["artist"] == "A0", -8.0, -20.0) + np.arange(24) / 100
     songs["bit_rate"] = np.tile([128_000, 192_000], 12)
-    found = confounds.give_away(songs)
-    assert found.loc["codec", "balanced accuracy"] == 1
-    assert found.loc["loudness", "balanced accuracy"] == 1
+    table, _ = splits.song_table(frame)
+    found = confounds.score_confounds(songs, table)
+    assert found.loc["codec", "balanced_accuracy"] == 1
+    assert found.loc["loudness", "balanced_accuracy"] == 1
     assert found.loc["loudness", "differs"] < 0.001
-    assert found.loc["bit_rate", "balanced accuracy"] < 0.7
+    assert found.loc["bit_rate", "balanced_accuracy"] < 0.7
     assert found.loc["bit_rate", "differs"] > 0.5
-    assert found.loc["sample_rate", "balanced accuracy"] == 0.5
-    told = " ".join(confounds.warnings_of(songs, found))
-    assert "gives artists away: 1.00" in told
-    assert "Nobody has two albums" in told
+    assert found.loc["sample_rate", "balanced_accuracy"] == 0.5
+    told = " ".join(confounds.warnings_of(table, found))
+    assert "distinguishes artists: 1.00" in told
+    assert "No artist has two albums" in told
 
 
-def test_where_all_are_made_alike_nothing_is_given_away():
-    songs = songs_of(made_up(artists=3, songs=8))
+def test_where_all_are_made_alike_nothing_is_found():
+    frame = made_up(artists=3, songs=8)
+    songs, (table, _) = songs_of(frame), splits.song_table(frame)
     songs["bit_rate"] = np.random.default_rng(0).integers(100, 300, len(songs)) * 1000
     songs.loc[0, "bit_rate"] = np.nan  # not stated
-    found = confounds.give_away(songs)
-    assert found.loc["all of these", "balanced accuracy low"] < 1 / 3
-    assert confounds.warnings_of(songs.assign(album="x"), found)[0].startswith("Nobody")
+    found = confounds.score_confounds(songs, table)
+    assert found.loc["all of these", "low"] < 1 / 3 + 1e-6
+    assert confounds.warnings_of(table, found)[0].startswith("No artist")
 
 
 def test_one_recording_under_two_artists_is_a_conflict():

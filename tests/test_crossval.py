@@ -1,116 +1,125 @@
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import made_up
+from conftest import made_up, prepared
 
 from soundalike.evaluation import crossval, metrics
-from soundalike.features.table import COLUMNS, ORIGINAL_NINE
+from soundalike.evaluation.crossval import KNOWN_ALBUMS, RANDOM_CLIPS, UNSEEN_ALBUMS, UNSEEN_SONGS
+from soundalike.features.table import CLIP_COLUMNS
 from soundalike.models import specs
 
-RECIPES = specs.models()
-LOGISTIC = {"logistic": RECIPES["logistic regression"]}
-NEIGHBOURS = {"neighbours": RECIPES["k nearest neighbours"]}
+SPECS = specs.specs()
+WEIGHTS = specs.weights(CLIP_COLUMNS)
+KEPT = specs.KEPT
 
 
-def score_table(recipes: dict, frame: pd.DataFrame) -> pd.DataFrame:
-    return metrics.table(crossval.compare(recipes, frame), frame)
+def compare(frame: pd.DataFrame, names: tuple[str, ...] = (), repeats: int = 1, inner: int = 3):
+    """The results for the kept model and some others, and the songs."""
+    songs, examples = prepared(frame)
+    some = {name: SPECS[name]._replace(inner=min(SPECS[name].inner, inner)) for name in (*names, *WEIGHTS)}
+    return crossval.compare(some, WEIGHTS, songs, examples, repeats=repeats), songs
 
 
-def score(recipes: dict, frame: pd.DataFrame) -> pd.Series:
-    return score_table(recipes, frame)["balanced accuracy"]
+def accuracy(results, songs, by: str, name: str = KEPT) -> float:
+    return metrics.score(results[by][name], songs, by=by)["balanced_accuracy"]
 
 
-@pytest.mark.parametrize("name", ["logistic regression", "k nearest neighbours", "RBF-SVM", "songs: all features"])
-def test_shuffled_labels_score_chance(name):
+def test_shuffled_labels_score_chance():
     frame = made_up(songs=20, song_cue=1.0)
-    songs = frame["song"].unique()
-    shuffled = dict(zip(songs, np.random.default_rng(3).permutation([s[:2] for s in songs]), strict=True))
+    names = frame["song"].unique()
+    shuffled = dict(zip(names, np.random.default_rng(3).permutation([s[:2] for s in names]), strict=True))
     frame["artist"] = frame["song"].map(shuffled)
-    found = metrics.table(crossval.compare({name: RECIPES[name]}, frame), frame).loc[(name, "song", "song")]
-    assert found["balanced accuracy low"] - 0.08 < 1 / 3 < found["balanced accuracy high"] + 0.08
-    assert found["log-loss"] < 1.25  # knowing nothing is log 3 = 1.10: it does not feel certain
+    results, songs = compare(frame, (f"{specs.NINE}SVM", f"{specs.NINE}k nearest neighbours"))
+    for name, repeats in results[UNSEEN_SONGS].items():
+        found = metrics.score(repeats, songs)
+        assert found["low"] - 0.08 < 1 / 3 < found["high"] + 0.08, name
+        assert found["log_loss"] < 1.25, name  # knowing nothing is log 3 = 1.10: it is not certain
 
 
-def test_the_leaky_score_flatters_and_the_honest_one_does_not():
+def test_random_clips_flatter_and_unseen_songs_do_not():
     frame = made_up(songs=20, song_cue=1.0)  # clips of a song are alike, songs of an artist are not
-    found = score(NEIGHBOURS, frame)
-    assert found["neighbours", "clip", "clip"] > 0.95
-    assert found["neighbours", "song", "clip"] < 0.55
+    results, songs = compare(frame, (f"{specs.NINE}k nearest neighbours",), inner=0)
+    both = metrics.clip_scores(results, songs)
+    assert both.loc[KEPT, "random-clip split"] > 0.9
+    assert both.loc[KEPT, "unseen songs"] < 0.55
+    assert set(both.index) == {KEPT, f"{specs.NINE}k nearest neighbours", *WEIGHTS}
 
 
 def test_an_albums_sound_is_not_taken_for_the_artist():
     frame = made_up(artists=3, songs=12, albums=2, album_cue=1.0, artist_cue=0.05)
-    results = crossval.compare(LOGISTIC, frame)
-    found = metrics.table(results, frame)["balanced accuracy"]
-    assert found["logistic", "clip", "clip"] > 0.95
-    assert found["logistic", "song", "song"] > 0.95
-    assert found["logistic", "album", "song"] < 0.65
-    effect = metrics.album_effect(metrics.table(results, frame)).loc["logistic"]
-    assert effect["album heard"] > 0.95
-    assert effect["album not heard"] == pytest.approx(found["logistic", "album", "song"])
-    assert "songs of albums never heard" in metrics.readable(metrics.table(results, frame))
+    results, songs = compare(frame, inner=0)
+    found = {by: accuracy(results, songs, by) for by in results}
+    assert found[RANDOM_CLIPS] > 0.95
+    assert found[UNSEEN_SONGS] > 0.95
+    assert found[KNOWN_ALBUMS] > 0.95
+    assert found[UNSEEN_ALBUMS] < 0.65
+    assert "unseen albums" in metrics.readable(metrics.score_table(results, songs), results, songs)
+    assert metrics.summary(results, songs)["unseen_albums"]["low"] is None  # of two albums each
 
 
-def test_without_albums_there_is_no_score_by_album():
-    frame = made_up(artist_cue=1.0)
-    results = crossval.compare(LOGISTIC, frame)
-    assert "album" not in results
-    assert metrics.album_effect(metrics.table(results, frame)).empty
+def test_fewer_songs_in_training_are_not_taken_for_the_albums_sound():
+    frame = made_up(artists=4, songs=12, albums=2, artist_cue=0.1, song_cue=0.6)
+    results, songs = compare(frame, inner=0)
+    known, unseen = (accuracy(results, songs, by) for by in (KNOWN_ALBUMS, UNSEEN_ALBUMS))
+    assert 0.4 < known < 0.98  # room to fall
+    assert unseen == pytest.approx(known, abs=0.15)
 
 
-def test_fewer_songs_to_learn_from_are_not_taken_for_the_albums_sound():
-    frame = made_up(artists=4, songs=12, albums=2, artist_cue=0.15, song_cue=0.5)
-    effect = metrics.album_effect(score_table(LOGISTIC, frame)).loc["logistic"]
-    assert 0.4 < effect["album heard"] < 0.95  # room to fall
-    assert effect["album not heard"] == pytest.approx(effect["album heard"], abs=0.12)
-
-
-def test_a_real_cue_is_found():
-    frame = made_up(artist_cue=1.0)
-    results = crossval.compare({"majority": RECIPES["majority"], **LOGISTIC}, frame)
-    scores = metrics.table(results, frame)
-    assert metrics.ranking(scores) == ["logistic", "majority"]
-    assert metrics.best_of(scores.rename(index={"majority": "m", "logistic": "majority"})) == "m"  # no control is kept
-    assert scores.loc[("logistic", "song", "song"), "balanced accuracy"] == 1
-    assert scores.loc[("majority", "song", "song"), "balanced accuracy"] <= metrics.chance(frame)
-    assert (metrics.confusion(results["song"]["logistic"][0], frame).to_numpy() == 8 * np.eye(3)).all()
-    tested = metrics.mcnemar(results, frame, "logistic", ["majority"]).loc["majority"]
-    assert tested["only the other right"] == 0
-    assert tested["p"] == pytest.approx(2 * 0.5 ** tested["only the best right"])
+def test_a_real_cue_is_found_and_the_table_has_every_model():
+    frame = made_up(songs=4, clips=4, artist_cue=1.0)
+    songs, examples = prepared(frame)
+    names = (specs.CHANCE, specs.LOUDNESS, f"{specs.NINE}naive Bayes", "Keras dense net, segments", *WEIGHTS)
+    some = {name: SPECS[name] for name in names}
+    results = crossval.compare(some, WEIGHTS, songs, examples, repeats=2)
+    assert UNSEEN_ALBUMS not in results  # nobody has two
+    table = metrics.score_table(results, songs)
+    assert set(table.index) == {*names, KEPT}
+    assert table.loc[KEPT, (UNSEEN_SONGS, "balanced_accuracy")] == 1
+    assert table.loc[specs.CHANCE, (UNSEEN_SONGS, "balanced_accuracy")] <= 1 / 3 + 1e-9
+    assert table.loc[specs.CHANCE, (UNSEEN_SONGS, "log_loss")] == pytest.approx(np.log(3))
+    assert [len(results[UNSEEN_SONGS][name]) for name in (KEPT, *WEIGHTS, specs.CHANCE)] == [2, 2, 2, 2, 1]
+    told = metrics.readable(table, results, songs)
+    assert told.index[0] == KEPT
+    assert told.loc[KEPT, "unseen songs"].startswith("1.00 (95% CI 0.7")
+    assert told.loc[specs.CHANCE, "kept model better by"].startswith("+0.6")
+    assert (told.loc[KEPT, "kept model better by"], told.loc[specs.CHANCE, "random-clip split"]) == ("", "")
 
 
 def test_the_same_seed_gives_the_same_table():
     frame = made_up(artist_cue=0.2, songs=4, clips=4)
-    few = {name: RECIPES[name] for name in ("majority", "naive Bayes", "logistic regression", "random forest")}
-    one, two = (metrics.table(crossval.compare(few, frame, repeats=2), frame) for _ in range(2))
+    one, two = (metrics.score_table(*compare(frame, repeats=2)) for _ in range(2))
     pd.testing.assert_frame_equal(one, two)
-    assert crossval.AVERAGE in one.index.get_level_values("model")
 
 
-def test_the_average_is_of_the_models_that_did_best_on_inner_folds():
-    frame = made_up(artist_cue=0.25, songs=6)
-    useless = {f"majority {n}": RECIPES["majority"] for n in range(3)}
-    names = ("naive Bayes", "logistic regression", "linear discriminant")
-    found = score(useless | {name: RECIPES[name] for name in names}, frame).xs(("song", "song"), level=[1, 2])
-    assert found[crossval.AVERAGE] > found["majority 0"] + 0.2
+def test_artists_with_fewer_than_four_songs_are_trained_on_and_not_scored():
+    frame = made_up(artists=3, songs=6, artist_cue=1.0)
+    frame = frame[(frame["artist"] != "A2") | (frame["song"] < "A2/2.mp3")]
+    results, songs = compare(frame, inner=0)
+    (one,) = results[UNSEEN_SONGS][KEPT]
+    assert list(one.songs.columns) == ["A0", "A1", "A2"]
+    assert set(one.songs.index) == set(songs.index)  # they are predicted, too
+    assert set(metrics.song_hits([one], songs)["artist"]) == {"A0", "A1"}
+    few = frame[frame["song"] < "A1/3.mp3"]
+    results, songs = compare(few.assign(artist=few["song"].str[:2]), inner=0)
+    assert metrics.summary(results, songs) == {
+        **{"chance": 1 / 2, "unseen_songs": None, "unseen_albums": None, "random_clips": None}
+    }
+    assert metrics.readable(metrics.score_table(results, songs), results, songs).iloc[0, 0] == "not measured"
+    assert set(metrics.predictions_for(results[UNSEEN_SONGS][KEPT], songs)["song"]) == set(songs.index)
 
 
-def test_a_frame_of_2018_is_scored_by_random_clips_only_and_loudly():
-    frame = made_up(songs=20, song_cue=1.0)[["artist", "silent", *ORIGINAL_NINE]]
-    with pytest.warns(UserWarning, match="LEAKY score of 2018"):
-        results = crossval.compare({n: r for n, r in RECIPES.items() if "Keras" not in n}, frame)
-    assert set(results) == {"clip"}
-    assert "2018 nine: random forest" in results["clip"]
-    assert "random forest" not in results["clip"]  # it needs what the frame lacks
-    told = metrics.readable(metrics.table(results, frame))
-    assert list(told.columns) == ["LEAKY: random clips"]
-    assert set(COLUMNS) > set(ORIGINAL_NINE)
+def test_the_kept_model_is_trained_on_all_songs():
+    frame = made_up(songs=5, artist_cue=0.5)
+    songs, examples = prepared(frame)
+    model, settings = crossval.train_kept(SPECS, WEIGHTS, songs, examples)
+    assert set(model.members) == set(settings) == set(WEIGHTS)
+    assert set(settings[specs.LOGISTIC]) == {"C"}
+    predicted = model.predict(examples)[1].idxmax(axis=1)
+    assert (predicted == songs.set_index("place")["artist"]).all()
 
 
-def test_the_average_is_trained_of_those_that_did_best_on_inner_folds():
-    frame = made_up(artist_cue=0.5, songs=6)
-    names = ("naive Bayes", "logistic regression", "linear discriminant")
-    recipes = {f"majority {n}": RECIPES["majority"]._replace(inner=1) for n in range(3)}
-    members = crossval.train_best(crossval.AVERAGE, recipes | {name: RECIPES[name] for name in names}, frame)
-    assert set(members) == set(names)
-    assert list(members) == sorted(members, key=lambda name: members[name].loss)
+def test_random_clips_stand_on_both_sides():
+    dealt = crossval.random_clips(103)
+    assert sorted(np.concatenate([test for _, test in dealt])) == list(range(103))
+    assert all(len(train) + len(test) == 103 for train, test in dealt)
+    assert not np.array_equal(dealt[0][1], np.sort(np.arange(0, 103, 5)))

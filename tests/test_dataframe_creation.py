@@ -13,8 +13,7 @@ import dataframe_creation
 import feature_extraction
 import mp3_split
 from soundalike.dataset import frame as frame_module
-from soundalike.dataset.frame import current_notes, frame_notes, iter_songs, read_frame
-from soundalike.evaluation import large
+from soundalike.dataset.frame import current_notes, find_frame, frame_notes, iter_songs, read_frame
 from soundalike.features.table import COLUMNS, FEATURE_SETTINGS, ORIGINAL_NINE
 from soundalike.library.catalogue import keep_songs_folder, read_songs
 from soundalike.library.errors import UserError
@@ -210,7 +209,8 @@ def test_a_pickle_too_large_is_not_written_and_that_is_said(own, capsys):
     out = capsys.readouterr().out
     assert "No df_music.pkl: it would take 0.0 GB" in out
     assert not (own / "df_music.pkl").exists()
-    with pytest.raises(UserError, match=r"too large for one; python -m soundalike\.evaluation\.large reads that"):
+    assert find_frame(own) == own / "df_music.parquet"
+    with pytest.raises(UserError, match=r"There is no .*df_music\.pkl\. Run dataframe_creation\.py first"):
         read_frame(own / "df_music.pkl")
     assert len(pd.read_parquet(own / "df_music.parquet")) == 32
     assert dataframe_creation.main(["--data", str(own), "--pickle-limit", "0.00001"]) == 0
@@ -299,12 +299,10 @@ def test_an_artist_may_be_called_na_in_a_csv(small, tmp_path):
     assert found[COLUMNS].dtypes.eq(float).all()
 
 
-def test_no_model_learns_from_features_of_another_code(small, monkeypatch, capsys):
+def test_no_model_is_trained_on_features_of_another_code(small, monkeypatch):
     monkeypatch.setattr(frame_module, "FEATURE_SETTINGS", FEATURE_SETTINGS | {"version": -1})
     with pytest.raises(UserError, match="other features than those of today"):
         read_frame(small / "df_music.pkl")
-    assert large.main(["--data", str(small)]) == 1
-    assert "other features than those of today" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

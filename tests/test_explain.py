@@ -1,51 +1,57 @@
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import made_up
+from conftest import made_up, prepared
 
-from soundalike.dataset.splits import folds
 from soundalike.evaluation import crossval, explain
+from soundalike.evaluation.crossval import UNSEEN_SONGS
 from soundalike.features.table import columns
 from soundalike.models import specs, training
 
-LOGISTIC = specs.models()["logistic regression"]
+LOGISTIC = specs.LOGISTIC
+SPECS = {LOGISTIC: specs.specs()[LOGISTIC]}
+ALONE = {LOGISTIC: 1.0}  # a kept model of one member, which is soon trained
+SETTINGS = {LOGISTIC: {"C": 0.01}}
 
 
-def judged(frame: pd.DataFrame) -> crossval.Judged:
-    return crossval.compare({"logistic": LOGISTIC}, frame)["song"]["logistic"][0]
+def unknown(frame: pd.DataFrame) -> pd.DataFrame:
+    songs, examples = prepared(frame)
+    kept = crossval.compare(SPECS, ALONE, songs, examples, repeats=1)[UNSEEN_SONGS][specs.KEPT][0]
+    return explain.unknown_artists(SPECS, ALONE, songs, examples, kept)
 
 
-# --- none of these ---------------------------------------------------------------------------
+# --- unknown artists -------------------------------------------------------------------------
 
 
-def test_strangers_are_refused_where_artists_are_far_apart():
-    frame = made_up(artists=5, songs=8, artist_cue=0.6)
-    strange = explain.strangers([LOGISTIC], frame, judged(frame))
-    assert len(strange) == 40
-    assert strange["right"].all()
-    tested = explain.tested_threshold(strange)
+def test_unknown_artists_are_refused_where_artists_are_far_apart():
+    found = unknown(made_up(artists=5, songs=8, artist_cue=0.6))
+    assert len(found) == 40
+    assert found["right"].all()
+    tested = explain.tested_threshold(found)
     assert tested["kept"].mean() > 0.9
     assert tested["refused"].mean() > 0.7
-    assert explain.separation(strange) > 0.9
+    assert explain.separation(found) > 0.9
 
 
-def test_two_artists_are_too_few_to_know_strangers():
-    frame = made_up(artists=2, artist_cue=1.0)
-    assert explain.strangers([LOGISTIC], frame, judged(frame)).empty
+def test_two_artists_are_too_few_to_leave_one_out():
+    assert unknown(made_up(artists=2, artist_cue=1.0)).empty
 
 
-def test_strangers_are_told_by_a_model_that_has_not_heard_them():
+def test_unknown_artists_are_predicted_by_a_model_that_was_not_trained_on_them():
     frame = made_up(artists=3, songs=6, artist_cue=1.0)
-    strange = explain.strangers([LOGISTIC, LOGISTIC], frame, judged(frame))
-    alone = frame[frame["artist"] != "A0"]
-    _, songs = training.fit(LOGISTIC, alone).answer(frame[frame["artist"] == "A0"])
-    np.testing.assert_allclose(strange["stranger"].iloc[:6], np.exp(songs.max(axis=1)), rtol=1e-6)
+    found = unknown(frame).sort_index()
+    songs, examples = prepared(frame)
+    others = songs["artist"] != "A1"
+    member, _ = training.fit(SPECS[LOGISTIC], examples, songs[others])
+    logs = member.predict(examples.rows(songs["place"][~others]))[1]
+    assert set(logs.columns) == {"A0", "A2"}
+    np.testing.assert_allclose(found["unknown"][found["artist"] == "A1"], np.exp(logs.max(axis=1)), rtol=1e-6)
 
 
-def test_the_threshold_keeps_the_right_and_refuses_strangers():
+def test_the_threshold_keeps_the_right_and_refuses_unknown_artists():
     songs = pd.DataFrame({
         "artist": ["a", "a", "b", "b"], "known": [0.9, 0.8, 0.95, 0.3],
-        "right": [True, True, True, False], "stranger": [0.4, 0.5, 0.6, 0.7],
+        "right": [True, True, True, False], "unknown": [0.4, 0.5, 0.6, 0.7],
     })  # fmt: skip
     assert explain.threshold(songs) == 0.8
     tested = explain.tested_threshold(songs)
@@ -57,60 +63,62 @@ def test_the_threshold_keeps_the_right_and_refuses_strangers():
     assert np.isnan(explain.threshold(songs.assign(right=False)))
 
 
-# --- what models go by -----------------------------------------------------------------------
+# --- what the kept model depends on ----------------------------------------------------------
 
 
 def test_importance_finds_the_family_that_carries_the_cue():
     frame = made_up(songs=6)
     for name in columns("contrast"):
         frame[name] += frame["artist"].map({"A0": 0.0, "A1": 2.0, "A2": 4.0}).astype(np.float32)
-    lost = explain.importance(LOGISTIC, frame, repeats=2)
+    songs, examples = prepared(frame)
+    lost = explain.importance(SPECS, ALONE, SETTINGS, songs, examples)
     assert lost.index[0] == "contrast"
-    assert lost.loc["contrast", "loss"] > 0.4
+    assert lost.loc["contrast", "low"] > 0.2
     assert lost["loss"].drop("contrast").abs().max() < 0.15
+    assert (lost["low"] <= lost["loss"]).all()
+    assert (lost["loss"] <= lost["high"]).all()
 
 
 def test_more_songs_help():
-    frame = made_up(artists=3, songs=16, artist_cue=0.2, song_cue=1.0, seed=1)
-    curve = explain.learning_curve(LOGISTIC, frame, [1, 12])
-    assert curve.loc[12, "balanced accuracy"] > curve.loc[1, "balanced accuracy"] + 0.1
+    songs, examples = prepared(made_up(artists=3, songs=16, artist_cue=0.2, song_cue=1.0, seed=1))
+    curve = explain.learning_curve(SPECS, ALONE, SETTINGS, songs, examples, [1, 4, 12])
+    assert curve.loc[12, "balanced_accuracy"] > curve.loc[1, "balanced_accuracy"] + 0.1
+    assert curve.loc[12, "gained"] == pytest.approx(curve["balanced_accuracy"].diff()[12])
+    assert curve.loc[12, "gained low"] <= curve.loc[12, "gained"] <= curve.loc[12, "gained high"]
 
 
-def test_no_more_songs_are_learned_from_than_asked():
-    frame = made_up()
-    train, _ = folds(frame)[0]
-    some = frame.iloc[explain._fewer(frame, train, 2)]
-    assert (some.groupby("artist")["song"].nunique() == 2).all()
-    assert set(some.index) <= set(frame.iloc[train].index)
+def test_no_more_songs_are_trained_on_than_asked(monkeypatch):
+    songs, examples = prepared(made_up())
+    asked = []
+    monkeypatch.setattr(explain, "_trained", lambda *arguments: asked.append(arguments[-1]))
+    monkeypatch.setattr(explain, "_right", lambda *_: pd.Series(dtype=bool))
+    fold = np.arange(20), np.arange(20, 24)
+    explain._with_fewer_songs(ALONE, songs, fold, SPECS, SETTINGS, examples, [1, 3])
+    assert [some.groupby("artist").size().tolist() for some in asked] == [[1, 1, 1], [3, 3, 3]]
+    assert all(set(some.index) <= set(songs.index[:20]) for some in asked)
 
 
-def test_the_hardest_songs_come_first():
-    frame = made_up(artists=2, songs=4)
-    p = pd.DataFrame({"A0": [0.9] * 4 + [0.2] * 4, "A1": [0.1] * 4 + [0.8] * 4}, index=frame["song"].unique())
-    p.loc["A0/2.mp3"] = [0.3, 0.7]
-    worst = explain.hardest(crossval.Judged(frame.iloc[:0], np.log(p)), frame, n=2)
-    assert worst.index[0] == "A0/2.mp3"
-    assert worst["given"].iloc[0] == "A1"
-    assert worst["how sure of the artist"].iloc[0] == pytest.approx(0.3)
+# --- where the flattering number comes from --------------------------------------------------
 
 
 def test_neighbours_are_of_the_same_song_where_songs_differ():
-    near = explain.nearest(made_up(songs=10, song_cue=2.0))
+    near = explain.nearest(*prepared(made_up(songs=10, song_cue=2.0)))
     assert near["same song"] == 1
-    assert near["by lot"] == pytest.approx(5 / 179)
+    assert near["chance"] == pytest.approx(5 / 179)
     assert near["right, any"] == 1
     assert near["right, other songs"] < 0.6
-
-
-def test_the_network_is_watched_on_songs_it_does_not_learn_from():
-    frame = made_up(song_cue=1.0)  # nothing to learn of artists, all of songs
-    watched = explain.watch(specs.models()["Keras dense net"], frame, folds(frame)[0])
-    assert len(watched) == 15
-    assert watched["accuracy"].iloc[-1] > 0.75
-    assert watched["val_accuracy"].iloc[-1] < 0.7
 
 
 def test_no_feature_drowns_the_others_among_neighbours():
     frame = made_up(songs=10, song_cue=2.0)
     frame["tempo"] = 1000 * np.random.default_rng(0).standard_normal(len(frame)).astype(np.float32)
-    assert explain.nearest(frame)["same song"] == 1
+    assert explain.nearest(*prepared(frame))["same song"] == 1
+
+
+def test_the_network_is_watched_on_songs_that_it_is_not_trained_on():
+    songs, examples = prepared(made_up(song_cue=1.0))  # nothing to learn of artists, all of songs
+    watched = explain.watch(specs.specs()["Keras dense net, segments"], songs, examples)
+    assert len(watched) == 15
+    assert watched.index[0] == 1
+    assert watched["accuracy"].iloc[-1] > 0.75
+    assert watched["val_accuracy"].iloc[-1] < 0.7

@@ -10,62 +10,119 @@ import numpy as np
 import pandas as pd
 import pytest
 import skops.io
-from conftest import made_up
+from conftest import made_up, prepared
 from sklearn.preprocessing import FunctionTransformer
 
-from soundalike.features.table import COLUMNS
+from soundalike.evaluation import crossval
+from soundalike.features.table import CLIP_COLUMNS, COLUMNS
 from soundalike.library.catalogue import write_songs
 from soundalike.library.errors import UserError
-from soundalike.models import saving, specs, training
-from soundalike.models.model import Model, artists_of, averaged, cooled
+from soundalike.models import saving, specs
+from soundalike.models.model import Model
 
-RECIPES = specs.models()
-SCORES = {"guessing": 0.33, "songs never heard": {f"balanced accuracy{end}": 0.9 for end in ("", " low", " high")}}
+SPECS, WEIGHTS = specs.specs(), specs.weights(CLIP_COLUMNS)
+SCORE = {"balanced_accuracy": 0.7, "low": 0.6, "high": 0.8, "log_loss": 0.9}
+SCORES = {"chance": 1 / 3, "unseen_songs": SCORE, "unseen_albums": None, "random_clips": SCORE | {"low": None}}
 
 
 @functools.cache
-def trained(name: str) -> Model:
-    return training.fit(RECIPES[name], made_up(artist_cue=0.5))
+def trained() -> tuple[Model, dict]:
+    return crossval.train_kept(SPECS, WEIGHTS, *prepared(made_up(artist_cue=0.5)))
 
 
-def save(root, *names: str) -> pd.DataFrame:
-    """Save the average of some models; its answer for the frame they were made from."""
+def save(root) -> None:
+    """Save the kept model of a made-up library."""
+    songs, _ = prepared(made_up(artist_cue=0.5))
+    write_songs(root, [{"song": song, "hash": f"hash of {song}"} for song in songs.index])
+    model, settings = trained()
+    saving.save(
+        root,
+        model,
+        settings=settings,
+        songs=songs,
+        held_out="x",
+        scores=SCORES,
+        predictions=pd.DataFrame({"song": ["x"], "artist": ["y"]}),
+        seconds=12.34,
+        unknown_below=0.4,
+    )
+
+
+def test_a_loaded_model_predicts_as_the_saved_one(tmp_path):
+    save(tmp_path)
+    saved = saving.load(tmp_path)
     frame = made_up(artist_cue=0.5)
-    write_songs(root, [{"song": song, "hash": f"hash of {song}"} for song in frame["song"].unique()])
-    members = [trained(name) for name in names]
-    saving.save(root, " and ".join(names), members, trained_on=frame, held_out="x", scores=SCORES, none_below=0.4)
-    return averaged([member.answer(frame) for member in members])[1]
+    songs, examples = prepared(frame)
+    expected = np.exp(trained()[0].predict(examples)[1])
+    for song in ("A0/3.mp3", "A2/7.mp3"):
+        by_clip, by_song = saved.predict(frame[frame["song"] == song])
+        pd.testing.assert_series_equal(
+            by_song[expected.columns], expected.loc[songs["place"][song]], check_names=False, rtol=1e-5
+        )
+        assert by_clip.index.equals(frame.index[frame["song"] == song])
+        assert by_song.is_monotonic_decreasing
+    assert not saved.embeds
 
 
-@pytest.mark.parametrize("name", RECIPES)
-def test_a_loaded_model_answers_as_the_saved_one(tmp_path, name):
-    expected = save(tmp_path, name)
-    saved = saving.load(tmp_path)
-    pd.testing.assert_frame_equal(saved.answer(made_up(artist_cue=0.5))[1], expected, rtol=1e-5, atol=1e-6)
-    assert saved.info["name"] == name
-    assert saved.info["songs"] == {song: f"hash of {song}" for song in made_up()["song"].unique()}
-    assert not saved.listens
+# What programs may rely on.
+KINDS = {
+    "format": int,
+    "name": str,
+    "created": str,
+    "commit": str,
+    "members": list,
+    "segments": dict,
+    "classes": list,
+    "features": list,
+    "settings": dict,
+    "embedded": str,
+    "versions": dict,
+    "held_out": str,
+    "scores": dict,
+    "seconds": float,
+    "unknown_below": (float, type(None)),
+    "songs": dict,
+}
 
 
-def test_an_average_is_loaded_as_it_was(tmp_path):
-    expected = save(tmp_path, "naive Bayes", "random forest", "songs: all features")
-    saved = saving.load(tmp_path)
-    assert len(saved.members) == 3
-    assert saved.info["temperature"] != 1
-    expected = cooled(expected, saved.info["temperature"])
-    pd.testing.assert_frame_equal(saved.answer(made_up(artist_cue=0.5))[1], expected)
-
-
-def test_what_is_told_beside_the_model(tmp_path):
-    save(tmp_path, "naive Bayes")
+def test_the_description_is_as_documented(tmp_path):
+    save(tmp_path)
     info = json.loads((tmp_path / "model/model.json").read_text())
-    assert info["none_below"] == 0.4
+    assert set(info) == set(KINDS)
+    assert all(isinstance(info[key], kind) for key, kind in KINDS.items())
+    assert all(re.search(rf"\b{key}\b", saving.__doc__) for key in KINDS)
+    assert info["format"] == 2
+    assert info["segments"] == {"clips": 4, "every": 2}
+    assert info["classes"] == ["A0", "A1", "A2"]
     assert info["scores"] == SCORES
+    assert info["seconds"] == 12.3
+    assert info["songs"] == {song: f"hash of {song}" for song in made_up()["song"].unique()}
+    assert [member["name"] for member in info["members"]] == list(WEIGHTS)
+    assert sum(member["weight"] for member in info["members"]) == pytest.approx(1)
+    assert [member["segments"] for member in info["members"]] == [True, True, False]
+    assert set(info["members"][0]["setting"]) == {"C"}
     assert re.fullmatch("[0-9a-f]{40}(-dirty)?|unknown", info["commit"])
+    assert (tmp_path / "model/predictions.csv").read_text() == "song,artist\nx,y\n"
+
+
+def test_the_page_for_people(tmp_path):
+    save(tmp_path)
     card = (tmp_path / "model/model.md").read_text()
-    assert "*naive Bayes*" in card
     assert "A0, A1, A2" in card
-    assert "songs never heard: 0.90 (0.90 to 0.90)" in card
+    assert "Chance level is 0.33" in card
+    assert "- songs held out of training: 0.70 (95% CI 0.60–0.80)" in card
+    assert "- songs of albums held out of training: not measured" in card
+    assert "flatters" in card
+
+
+def test_a_model_of_an_earlier_format_gets_one_line(tmp_path):
+    save(tmp_path)
+    path = tmp_path / "model/model.json"
+    info = json.loads(path.read_text())
+    del info["format"]
+    path.write_text(json.dumps(info))
+    with pytest.raises(UserError, match=r"of an earlier version of this program\. Run make run again"):
+        saving.load(tmp_path)
 
 
 def change(root, **changes) -> None:
@@ -73,11 +130,11 @@ def change(root, **changes) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
-@pytest.mark.parametrize("content", ["{}", "[]", '{"settings": null}', "not JSON"])
+@pytest.mark.parametrize("content", ['{"format": 2}', '{"format": 2, "settings": null}', "[]", "not JSON"])
 def test_a_damaged_description_is_refused(tmp_path, content):
-    save(tmp_path, "naive Bayes")
+    save(tmp_path)
     (tmp_path / "model/model.json").write_text(content)
-    with pytest.raises(UserError, match=r"lacks what it should hold|There is no model"):
+    with pytest.raises(UserError, match=r"lacks what it should hold|There is no model|earlier version"):
         saving.load(tmp_path)
 
 
@@ -86,21 +143,22 @@ def test_a_damaged_description_is_refused(tmp_path, content):
     [
         ({"features": [*COLUMNS[:-1], "wow_mean"]}, rf"wow_mean.*{COLUMNS[-1]}"),
         ({"features": COLUMNS[::-1]}, "another order"),
-        ({"features": COLUMNS[:-1]}, f"does not know the features {COLUMNS[-1]}"),
+        ({"features": COLUMNS[:-1]}, f"lacks the features {COLUMNS[-1]}"),
         ({"settings": {"n_fft": 512}}, "n_fft was 512, is 2048"),
+        ({"segments": {"clips": 8, "every": 4}}, "segments were .*8"),
         ({"versions": {"scikit-learn": "0.1"}}, r"scikit-learn was 0\.1, is"),
         ({"members": [{"file": "model-1.skops", "colour": "red"}]}, "lacks what it should hold"),
     ],
 )
 def test_a_model_that_does_not_fit_is_refused(tmp_path, changes, says):
-    save(tmp_path, "naive Bayes")
+    save(tmp_path)
     change(tmp_path, **changes)
     with pytest.raises(UserError, match=says):
         saving.load(tmp_path)
 
 
 def test_a_model_file_of_other_types_is_refused(tmp_path):
-    save(tmp_path, "naive Bayes")
+    save(tmp_path)
     skops.io.dump(FunctionTransformer(shutil.rmtree), tmp_path / "model/model-1.skops")
     with pytest.raises(UserError, match=r"is refused: it holds .*rmtree"):
         saving.load(tmp_path)
@@ -114,14 +172,14 @@ def empty_zip() -> bytes:
 
 @pytest.mark.parametrize("content", [pickle.dumps(np.zeros(3)), b"", empty_zip()])
 def test_what_is_no_model_file_is_not_opened(tmp_path, content):
-    save(tmp_path, "naive Bayes")
+    save(tmp_path)
     (tmp_path / "model/model-1.skops").write_bytes(content)
     with pytest.raises(UserError, match="holds no model file that can be read"):
         saving.load(tmp_path)
 
 
 def test_a_description_names_no_file_outside_its_folder(tmp_path):
-    save(tmp_path, "naive Bayes")
+    save(tmp_path)
     shutil.move(tmp_path / "model/model-1.skops", tmp_path / "elsewhere.skops")
     members = json.loads((tmp_path / "model/model.json").read_text())["members"]
     change(tmp_path, members=[members[0] | {"file": "../elsewhere.skops"}])
@@ -130,20 +188,5 @@ def test_a_description_names_no_file_outside_its_folder(tmp_path):
 
 
 def test_no_model_says_how_to_make_one(tmp_path):
-    with pytest.raises(UserError, match="There is no model in"):
+    with pytest.raises(UserError, match=r"There is no model in .* Run make run again"):
         saving.load(tmp_path)
-
-
-def test_the_page_names_the_ends_of_an_interval_in_their_order():
-    row = {"balanced accuracy": 0.7, "balanced accuracy low": 0.6, "balanced accuracy high": 0.8}
-    told = saving._scores({"songs never heard": row, "guessing": 0.25})
-    assert told == ["- songs never heard: 0.70 (0.60 to 0.80)", "- guessing: 0.25"]
-
-
-def test_artists_are_saved_in_the_order_of_the_answers(tmp_path):
-    frame = made_up(artist_cue=0.5).iloc[::-1].reset_index(drop=True)  # as of a flat folder, labelled by tags
-    write_songs(tmp_path, [{"song": song} for song in frame["song"].unique()])
-    model = training.fit(specs.models()["naive Bayes"], frame)
-    saving.save(tmp_path, "x", [model], trained_on=frame, held_out="", scores={}, none_below=None)
-    songs = saving.load(tmp_path).answer(frame)[1]
-    assert (songs.idxmax(axis=1) == artists_of(frame)).all()

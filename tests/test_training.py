@@ -1,182 +1,214 @@
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import made_up
+from conftest import made_up, prepared
 
-from soundalike.dataset.splits import MIN_SONGS, hold_out
+from soundalike.dataset.segments import one_song
+from soundalike.dataset.splits import song_table
+from soundalike.features.table import CLIP_COLUMNS
 from soundalike.models import calibration, specs, training
-from soundalike.models.model import MFCC, artists_of, averaged, cooled, describe_songs, join, with_variation
+from soundalike.models.model import Member, Model, aggregate, average, inputs
 
-RECIPES = specs.models()
+SPECS = specs.specs()
 
 
-@pytest.mark.parametrize("name", RECIPES)
+def right(member: Member, examples, songs: pd.DataFrame) -> float:
+    predicted = member.predict(examples)[1].idxmax(axis=1)
+    return (predicted == songs.set_index("place")["artist"].loc[predicted.index]).mean()
+
+
+@pytest.mark.parametrize("name", SPECS)
 def test_every_model_learns_what_is_there(name):
-    frame = made_up(artist_cue=1.0)
-    unheard = frame[frame["song"].str[3].isin(["6", "7"])]
-    model = training.fit(RECIPES[name], frame.drop(unheard.index))
-    clips, songs = model.answer(unheard)
-    assert list(songs.columns) == ["A0", "A1", "A2"]
-    assert clips.index.equals(unheard.index)
-    right = (songs.idxmax(axis=1) == artists_of(unheard)).mean()
-    if name == "majority":
-        assert right == pytest.approx(1 / 3)
+    songs, examples = prepared(made_up(artist_cue=1.0))
+    unseen = songs.index.str[3].isin(["6", "7"])
+    member, setting = training.fit(SPECS[name], examples, songs[~unseen])
+    tested = examples.rows(songs["place"][unseen])
+    clips, of_songs = member.predict(tested)
+    assert list(of_songs.columns) == ["A0", "A1", "A2"]
+    assert len(clips) == len(tested.song)
+    np.testing.assert_allclose(np.exp(of_songs).sum(axis=1), 1, rtol=1e-6)
+    assert set(setting) == set(SPECS[name].grid)
+    share = right(member, tested, songs)
+    if name == specs.CHANCE:
+        assert share == pytest.approx(1 / 3)
     else:
-        assert right > (0.4 if name == "loudness alone" else 0.9)
+        assert share > (0.4 if name == specs.LOUDNESS else 0.9)
 
 
-def test_fewest_songs_suffice_for_every_model():
-    frame = made_up(artists=2, songs=MIN_SONGS, artist_cue=1.0)
-    frame = frame[frame["song"] != hold_out(frame)].reset_index(drop=True)
-    for name, recipe in RECIPES.items():
-        if "Keras" not in name:
-            assert len(training.fit(recipe, frame).answer(frame)[1]) == len(frame["song"].unique()), name
+def test_two_songs_of_two_artists_suffice_for_every_model():
+    songs, examples = prepared(made_up(artists=2, songs=2, clips=1, artist_cue=1.0))
+    for name, spec in SPECS.items():
+        member, setting = training.fit(spec, examples, songs)
+        assert len(member.predict(examples)[1]) == 4, name
+        assert not setting or set(setting) == set(spec.grid)
 
 
-def test_one_artist_of_many_songs_does_not_drown_the_others():
-    many = made_up(artists=1, songs=30, artist_cue=0.7, seed=1)
-    few = made_up(artists=2, songs=4, artist_cue=0.7, seed=2).replace({"A0": "B", "A1": "C"})
-    few["song"] = few["artist"] + few["song"]
-    frame = pd.concat([many, few], ignore_index=True)
-    for name in ("logistic regression", "RBF-SVM", "random forest"):
-        _, songs = training.fit(RECIPES[name], frame).answer(frame)
-        assert set(songs.idxmax(axis=1)) == {"A0", "B", "C"}, name
+def test_an_artist_weighs_the_same_and_so_does_each_song_of_an_artist():
+    many = made_up(artists=1, songs=30, seed=1)
+    few = made_up(artists=1, songs=4, seed=2).replace({"A0": "B"}).assign(song=lambda f: "B" + f["song"])
+    frame = pd.concat([many, few], ignore_index=True)  # nothing distinguishes the two
+    columns = ["rms_mean", "rms_std"]
+    songs, examples = prepared(frame, columns)
+    for name in (specs.LOGISTIC, specs.KERNEL, specs.FOREST, f"{specs.NINE}k nearest neighbours"):
+        member, _ = training.fit(SPECS[name]._replace(inner=0, columns=columns), examples, songs)
+        other = made_up(artists=1, songs=60, seed=3)
+        predicted = [
+            member.predict(one_song(own[columns].to_numpy(), columns))[1].idxmax(axis=1).item()
+            for _, own in other.groupby("song")
+        ]
+        assert 0.05 < np.mean([artist == "B" for artist in predicted]) < 0.95, name
+
+
+def test_a_long_song_weighs_no_more_than_a_short_one():
+    draw = np.random.default_rng(0)
+    rows = [("A", "long", 24, 0.0), ("A", "short", 2, 4.0), ("B", "x", 8, 8.0), ("B", "y", 8, 8.0)]
+    parts = []
+    for artist, song, clips, centre in rows:
+        values = pd.DataFrame(draw.normal(centre, 0.1, (clips, 2)), columns=["rms_mean", "rms_std"])
+        parts.append(values.assign(artist=artist, album="", song=f"{artist}/{song}", silent=False, clip=range(clips)))
+    frame = pd.concat(parts, ignore_index=True)
+    songs, examples = prepared(frame, ["rms_mean", "rms_std"])
+    bayes = SPECS[f"{specs.NINE}naive Bayes"]._replace(columns=["rms_mean", "rms_std"], prepare=None)
+    (member,) = training.train(bayes, [{}], examples, songs)
+    assert member.estimator.theta_[0] == pytest.approx([2, 2], abs=0.1)  # the middle of the two songs
+    assert member.estimator.class_prior_ == pytest.approx([0.5, 0.5])
 
 
 def test_the_same_seed_gives_the_same_network():
-    frame = made_up(artist_cue=0.3)
-    recipe = RECIPES["Keras dense net"]
-    first, second = (training.fit(recipe, frame).answer(frame)[0] for _ in range(2))
+    songs, examples = prepared(made_up(artist_cue=0.3))
+    spec = SPECS["Keras dense net, segments"]
+    first, second = (training.fit(spec, examples, songs)[0].predict(examples)[0] for _ in range(2))
     pd.testing.assert_frame_equal(first, second)
 
 
-def test_settings_are_chosen_by_songs_that_were_not_learned_from():
-    frame = made_up(songs=20, song_cue=2.0)  # songs of an artist have nothing in common
-    by_song = training.fit(RECIPES["decision tree"], frame)
-    by_clip = training.fit(RECIPES["decision tree"], frame, by="clip")
-    assert by_song.setting["min_samples_leaf"] > by_clip.setting["min_samples_leaf"]
+def test_settings_are_chosen_on_songs_that_were_not_trained_on():
+    frame = made_up(songs=30, song_cue=1.5)
+    frame["tempo"] += 2 * frame["artist"].str[1].astype(np.float32)  # all that the songs of an artist have in common
+    spec = SPECS[f"{specs.NINE}k nearest neighbours"]._replace(grid={"n_neighbors": [1, 45]})
+    songs, examples = prepared(frame)
+    assert training.fit(spec, examples, songs)[1] == {"n_neighbors": 45}  # by clips, the nearest is of the same song
+    clear, there = prepared(made_up(songs=6, clips=2, artist_cue=3.0))
+    assert training.fit(spec, there, clear)[1] == {"n_neighbors": 1}
 
 
-@pytest.mark.parametrize("name", [name for name in RECIPES if RECIPES[name].whole_songs])
-def test_songs_of_one_clip_in_any_order_are_learned_as_songs(name):
-    frame = made_up(songs=12, clips=1, artist_cue=1.0).sample(frac=1, random_state=0, ignore_index=True)
-    model = training.fit(RECIPES[name], frame)
-    assert model.loss < 0.5
-    assert (model.answer(frame)[1].idxmax(axis=1) == artists_of(frame)).mean() > 0.9
+def test_one_artist_with_one_song_in_a_fold_does_not_stop_the_others_from_being_tuned():
+    frame = made_up(artist_cue=0.5)
+    songs, examples = prepared(frame[(frame["artist"] != "A2") | (frame["song"] < "A2/2.mp3")])
+    member, setting = training.fit(SPECS[specs.LOGISTIC], examples, songs.drop(index="A2/1.mp3"))
+    assert setting
+    assert member.classes == ["A0", "A1", "A2"]
+    assert member.temperature != 1
 
 
-# --- joining and calibrating -----------------------------------------------------------------
+def test_no_more_rows_are_trained_on_than_the_cap(monkeypatch):
+    songs, examples = prepared(made_up(clips=20))
+    monkeypatch.setattr(training, "ROWS", 50)
+    trained = []
+    monkeypatch.setattr(training, "train_on", lambda spec, settings, some, artists: trained.append((some, artists)))
+    training.train(SPECS[specs.FOREST], [{}], examples, songs)
+    ((some, artists),) = trained
+    assert len(some.song) == len(artists) == 50
+    assert len(set(some.song)) == 24  # of every song
 
 
-def test_clips_are_joined_by_the_mean_of_logs():
+# --- what is predicted -----------------------------------------------------------------------
+
+
+def examples_of(rows: list[int]):
+    return one_song(np.zeros((len(rows), 1), np.float32), ["rms_mean"])._replace(song=np.array(rows))
+
+
+def test_a_song_gets_the_mean_log_probability_of_its_clips():
     clips = np.log(pd.DataFrame({"a": [0.9, 0.4, 0.2], "b": [0.1, 0.6, 0.8]}))
-    joined = np.exp(join(clips, pd.Series(["x", "x", "y"])))
+    songs = np.exp(aggregate(clips, examples_of([5, 5, 7]), segments=False))
     a, b = np.sqrt(0.9 * 0.4), np.sqrt(0.1 * 0.6)
-    assert joined.loc["x", "a"] == pytest.approx(a / (a + b))
-    assert joined.loc["y", "b"] == pytest.approx(0.8)
+    assert songs.loc[5, "a"] == pytest.approx(a / (a + b))
+    assert songs.loc[7, "b"] == pytest.approx(0.8)
 
 
-def test_one_clip_that_is_sure_of_another_does_not_decide_alone():
+def test_of_segments_those_of_the_song_count():
+    clips = np.log(pd.DataFrame({"a": [0.9, 0.4, 0.2], "b": [0.1, 0.6, 0.8]}))
+    some = examples_of([5, 5, 5])._replace(whole=np.array([False, True, False]))
+    assert np.exp(aggregate(clips, some, segments=True)).loc[5, "a"] == pytest.approx(0.4)
+
+
+def test_one_clip_that_is_certain_of_another_does_not_decide_alone():
     with np.errstate(divide="ignore"):
         clips = np.log(pd.DataFrame({"a": [0.0, 1, 1], "b": [1.0, 0, 0]}))
-    joined = np.exp(join(clips, pd.Series(["x"] * 3)))
-    assert joined.loc["x", "a"] > 0.9
+    clips = clips.clip(lower=-1e9)
+    assert np.exp(aggregate(clips, examples_of([5, 5, 5]), segments=False)).loc[5, "a"] > 0.9
 
 
-def test_other_ways_to_join():
-    clips = np.log(pd.DataFrame({"a": [0.9, 0.4, 0.4], "b": [0.1, 0.6, 0.6]}))
-    songs = pd.Series(["x"] * 3)
-    assert np.exp(join(clips, songs, "mean")).loc["x", "a"] == pytest.approx(1.7 / 3)
-    assert np.exp(join(clips, songs, "vote")).loc["x", "a"] == pytest.approx(1 / 3)
-    with pytest.raises(ValueError, match="'sum' is none of"):
-        join(clips, songs, "sum")
+def test_models_are_averaged_by_their_weights():
+    logs = {name: np.log(pd.DataFrame({"a": [p], "b": [1 - p]})) for name, p in (("x", 0.9), ("y", 0.2), ("z", 0.5))}
+    odds = (0.9 / 0.1) ** 0.5 * (0.2 / 0.8) ** 0.25
+    assert np.exp(average(logs, {"x": 0.5, "y": 0.25, "z": 0.25})).loc[0, "a"] == pytest.approx(odds / (1 + odds))
 
 
-def test_temperature_makes_answers_as_sure_as_they_are_right():
+def test_a_model_predicts_the_average_of_its_members():
+    songs, examples = prepared(made_up(artist_cue=0.2))
+    names = (specs.LOGISTIC, specs.FOREST)
+    members = {name: training.fit(SPECS[name], examples, songs)[0] for name in names}
+    clips, of_songs = Model(members, dict.fromkeys(names, 0.5)).predict(examples)
+    for place, found in enumerate((clips, of_songs)):
+        both = {name: member.predict(examples)[place] for name, member in members.items()}
+        pd.testing.assert_frame_equal(found, average(both, dict.fromkeys(names, 0.5)))
+
+
+def test_a_song_that_changes_hands_turns_in_the_middle():
+    frame = made_up(artists=2, songs=8, clips=16, artist_cue=0.3)
+    songs, examples = prepared(frame)
+    names = specs.weights(CLIP_COLUMNS)
+    members = {name: training.fit(SPECS[name], examples, songs)[0] for name in names}
+    halves = [frame[frame["song"] == f"A{n}/0.mp3"][CLIP_COLUMNS].to_numpy()[:10] for n in (0, 1)]
+    clips, _ = Model(members, names).predict(one_song(np.concatenate(halves), CLIP_COLUMNS))
+    of_second = np.exp(clips["A1"]).to_numpy() > 0.5
+    assert not of_second[:8].any()
+    assert of_second[12:].all()
+
+
+def test_columns_are_found_by_name_in_clips_and_segments():
+    _, examples = prepared(made_up())
+    names = [CLIP_COLUMNS[7], CLIP_COLUMNS[2]]
+    np.testing.assert_array_equal(inputs(names, False, examples), examples.clips[:, [7, 2]])
+    np.testing.assert_array_equal(inputs(names, True, examples), examples.segments[:, [7, 2, 558, 553]])
+    assert inputs(CLIP_COLUMNS, True, examples) is examples.segments
+
+
+# --- right probabilities ---------------------------------------------------------------------
+
+
+def test_temperature_makes_predictions_as_confident_as_they_are_right():
     draw = np.random.default_rng(0)
     truth = pd.Series(draw.choice(["a", "b"], 5000))
-    right = draw.random(5000) < 0.8  # sure without end, and right four times in five
-    says_a = (truth == "a") == right
+    hit = draw.random(5000) < 0.8  # confident without end, and right four times in five
+    says_a = (truth == "a") == hit
     logits = pd.DataFrame({"a": np.where(says_a, 10.0, -10.0), "b": np.where(says_a, -10.0, 10.0)})
-    temperature, loss = calibration.fit_temperature(logits, truth)
-    assert np.exp(cooled(logits, temperature)).max(axis=1).mean() == pytest.approx(0.8, abs=0.02)
-    assert loss == pytest.approx(0.5, abs=0.02)
+    calibrated = calibration.apply_temperature(logits, calibration.fit_temperature(logits, truth))
+    assert np.exp(calibrated).max(axis=1).mean() == pytest.approx(0.8, abs=0.02)
+    assert calibration.losses(calibrated, truth).mean() == pytest.approx(0.5, abs=0.02)
 
 
 def test_a_few_right_answers_are_no_reason_to_be_certain():
     logits = pd.DataFrame({"a": [5.0, 5, -5, -5], "b": [-5.0, -5, 5, 5]})
-    temperature, _ = calibration.fit_temperature(logits, pd.Series(["a", "a", "b", "b"]))
-    sure = np.exp(cooled(logits, temperature)).max(axis=1)
-    assert 0.85 < sure.max() < 0.95  # one item more, half of it wrong: nine in ten
+    temperature = calibration.fit_temperature(logits, pd.Series(["a", "a", "b", "b"]))
+    confidence = np.exp(calibration.apply_temperature(logits, temperature)).max(axis=1)
+    assert 0.85 < confidence.max() < 0.95  # one item more, half of it wrong: nine in ten
 
 
-def test_a_song_is_summed_up_by_mean_and_covariance_of_its_mfccs():
-    frame = made_up(artists=1, songs=1, clips=50)
-    half = len(MFCC) // 2
-    (vector,) = describe_songs(frame[MFCC], frame["song"])
-    values = frame[MFCC].to_numpy(np.float64)
-    assert len(vector) == half + half * (half + 1) // 2
-    np.testing.assert_allclose(vector[:half], values[:, :half].mean(axis=0))
-    inside = (values[:, half] ** 2).mean()
-    assert vector[half] == pytest.approx(values[:, 0].var() + inside)
-    first, second = values[:, 0] - values[:, 0].mean(), values[:, 1] - values[:, 1].mean()
-    assert vector[half + 1] == pytest.approx((first * second).mean())
+def test_the_svm_is_more_confident_where_it_is_right():
+    songs, examples = prepared(made_up(artists=4, songs=12, artist_cue=0.6, seed=4))
+    unseen = songs.index.str[3:5].isin(["8.", "9.", "10", "11"])
+    member, _ = training.fit(SPECS[f"{specs.NINE}SVM"], examples, songs[~unseen])
+    logs = member.predict(examples.rows(songs["place"][unseen]))[1]
+    assert np.exp(logs).max(axis=1).std() > 0.05  # by pairs of artists all confidences would be nearly alike
 
 
-@pytest.mark.parametrize("columns", [MFCC, specs.RMS])
-def test_the_mean_of_a_songs_rows_is_its_summary(columns):
-    frame = made_up(artists=2, songs=3).sample(frac=1, random_state=0)
-    rows = with_variation(frame[columns], frame["song"])
-    means = pd.DataFrame(rows).groupby(frame["song"].to_numpy()).mean()
-    np.testing.assert_allclose(means, describe_songs(frame[columns], frame["song"]))
+def test_a_model_with_network_features_gives_them_half_the_weight():
+    from soundalike.features.musicnn import LAST_COLUMNS
 
-
-@pytest.mark.parametrize("name", [name for name in RECIPES if RECIPES[name].whole_songs])
-@pytest.mark.parametrize("artists", [2, 3])
-def test_of_a_song_a_linear_model_says_the_mean_of_what_it_says_of_its_clips(name, artists):
-    frame = made_up(artists=artists, artist_cue=0.2)
-    model = training.fit(RECIPES[name], frame)
-    assert len(model.estimator[-1].coef_[0]) > len(RECIPES[name].columns)  # it knows how songs vary
-    direct = model.estimator.predict_log_proba(describe_songs(frame[model.columns], frame["song"]))
-    logits = model.logits(frame).groupby(frame["song"]).mean()
-    np.testing.assert_allclose(cooled(logits), direct, atol=1e-8)
-
-
-def test_the_average_is_of_probabilities():
-    some = [np.log(pd.DataFrame({"a": [p], "b": [1 - p]}, index=["x"])) for p in (0.2, 0.3, 0.9, 0.5, 0.4)]
-    none = some[0].iloc[:0]  # one judges no clips
-    of_clips, of_songs = averaged([(some[0], some[2]), (some[1], some[3]), (none, some[4])])
-    assert np.exp(of_songs).loc["x", "a"] == pytest.approx(0.6)
-    assert np.exp(of_clips).loc["x", "a"] == pytest.approx(0.25)
-
-
-def test_an_average_is_made_as_sure_as_it_is_right():
-    names = [f"song {n}" for n in range(100)]
-    artists = pd.Series(["a", "b"] * 50, index=names)
-    sure, torn = np.where(artists == "a", 0.9, 0.1), np.full(100, 0.5)  # one knows, one does not: 0.7 each, all right
-    inner = [np.log(pd.DataFrame({"a": p, "b": 1 - p}, index=names)) for p in (sure, torn)]
-    assert calibration.average_temperature(inner, artists) < 0.5
-    assert calibration.average_temperature(inner[:1], artists) == 1
-    assert calibration.average_temperature([inner[0].iloc[:60], inner[1].iloc[40:]], artists) < 0.5
-
-
-def test_one_artist_with_one_song_does_not_stop_the_others_from_being_tuned():
-    frame = made_up(artist_cue=0.5)
-    frame = frame[(frame["artist"] != "A2") | (frame["song"] == "A2/0.mp3")].reset_index(drop=True)
-    model = training.fit(RECIPES["logistic regression"], frame)
-    assert model.loss < 1
-    assert model.setting["logisticregression__C"] in (0.003, 0.03, 0.3)
-
-
-def test_a_library_with_fewer_clips_than_neighbours_is_answered_for():
-    frame = made_up(artists=2, songs=4, clips=1, artist_cue=1.0)
-    model = training.fit(RECIPES["k nearest neighbours"], frame)
-    assert model.answer(frame)[1].shape == (8, 2)
-
-
-def test_songs_are_cooled_by_a_temperature_of_their_own():
-    frame = made_up(artist_cue=0.5)
-    model = training.fit(RECIPES["naive Bayes"], frame)._replace(clip_temperature=8.0, song_temperature=4.0)
-    clips, songs = model.answer(frame)
-    pd.testing.assert_frame_equal(clips, cooled(model.logits(frame), 8))
-    pd.testing.assert_frame_equal(songs, cooled(join(clips, frame["song"]), 4))
+    found = specs.weights([*CLIP_COLUMNS, *LAST_COLUMNS])
+    assert found[specs.MUSICNN] == sum(found.values()) / 2
+    assert set(found) <= set(specs.specs(LAST_COLUMNS))
+    assert specs.MUSICNN not in specs.specs()
+    assert song_table(made_up())[0]["scored"].all()

@@ -80,9 +80,9 @@ def check_enough(counts: pd.Series) -> None:
     """
     if (counts >= MIN_SONGS).sum() < 2:
         raise UserError(
-            f"Comparing takes two artists with {MIN_SONGS} songs each. Songs per artist here: {_told(counts)}. Is there a folder "
-            "for each artist, and in it that artist's songs? Add some, or name the right folder (--songs, or SONGS= of "
-            "make), and run this again."
+            f"Comparing takes two artists with {MIN_SONGS} songs each. Songs per artist here: {_told(counts)}. Is "
+            "there a folder for each artist, and in it that artist's songs? Add some, or name the right folder "
+            "(--songs, or SONGS= of make), and run this again."
         )
 
 

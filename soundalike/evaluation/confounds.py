@@ -96,7 +96,7 @@ def _differs(values: pd.Series, artists: pd.Series) -> float:
 def warnings_of(songs: pd.DataFrame, scores: pd.DataFrame) -> list[str]:
     """Say what a reader should know before believing a score, in sentences."""
     told = []
-    if scores.loc[ALL, "low"] > chance(songs):
+    if scores.loc[ALL, "low"] > chance(songs) + 1e-6:
         told.append(
             f"How recordings were made distinguishes artists: {scores.loc[ALL, 'balanced_accuracy']:.2f} by that "
             f"alone, at a chance level of {chance(songs):.2f}."

@@ -44,7 +44,7 @@ def unknown_artists(
     names = sorted(songs["artist"].unique())
     if len(names) < 3:
         return pd.DataFrame(columns=["artist", "known", "right", "unknown"])
-    group = songs["artist"].map({name: n % min(len(names) // 2 + 1, MOST_LEFT_OUT) for n, name in enumerate(names)})
+    group = songs["artist"].map({name: n % min(len(names), MOST_LEFT_OUT) for n, name in enumerate(names)})
     pairs = [(np.flatnonzero(group != n), np.flatnonzero(group == n)) for n in sorted(group.unique())]
     left_out = predict_held_out(specs, weights, songs, examples, pairs)
     return pd.DataFrame({

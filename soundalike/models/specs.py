@@ -76,7 +76,7 @@ def specs(columns: list[str] = CLIP_COLUMNS) -> dict[str, ModelSpec]:
             grid={"alpha": [100, 10, 1, 0.1, 0.01, 0.001]},
         ),
         "linear discriminant, segments": ModelSpec(
-            LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"), prepare=_scaled(200)
+            LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"), prepare=_scaled()
         ),
         "random forest, segments": ModelSpec(_forest()),
         "Keras dense net, segments": ModelSpec(DenseNet(), inner=0),

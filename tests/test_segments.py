@@ -1,0 +1,65 @@
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import made_up, prepared
+
+from soundalike.dataset import segments, splits
+from soundalike.features.table import CLIP_COLUMNS
+
+
+def test_a_segment_holds_the_mean_and_deviation_of_four_clips():
+    clips = np.random.default_rng(0).normal(size=(10, 3))
+    described, whole = segments.describe(clips)
+    np.testing.assert_allclose(described[6], [*clips[4:8].mean(axis=0), *clips[4:8].std(axis=0)], rtol=1e-5)
+    np.testing.assert_allclose(described[0], described[2])  # there are no clips before the first
+    np.testing.assert_allclose(described[9], described[8])
+    assert np.flatnonzero(whole).tolist() == [2, 4, 6, 8]  # they start at clips 0, 2, 4 and 6
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5])
+def test_a_short_song_is_one_segment(count):
+    clips = np.random.default_rng(0).normal(size=(count, 3))
+    described, whole = segments.describe(clips)
+    assert whole.sum() == 1
+    used = clips[: min(count, 4)]
+    np.testing.assert_allclose(described[whole][0], [*used.mean(axis=0), *used.std(axis=0)], rtol=1e-5)
+
+
+def test_silent_clips_and_other_songs_are_passed_over():
+    frame = made_up(songs=3, clips=8)
+    songs, _ = splits.song_table(frame)
+    frame.loc[frame["clip"] == 3, "silent"] = True
+    examples = segments.gather([frame.iloc[:24], frame.iloc[24:]], songs.drop(index="A1/1.mp3"), CLIP_COLUMNS)
+    assert len(examples.song) == 8 * 7
+    place = songs["place"]["A2/0.mp3"]
+    own = frame[(frame["song"] == "A2/0.mp3") & ~frame["silent"]][CLIP_COLUMNS].to_numpy()
+    np.testing.assert_array_equal(examples.clips[examples.song == place], own)
+    np.testing.assert_allclose(examples.segments[examples.song == place][2, :551], own[:4].mean(axis=0), rtol=1e-4)
+
+
+def test_of_a_long_song_some_clips_and_half_as_many_segments_are_taken():
+    frame = made_up(artists=2, songs=2, clips=200)
+    songs, examples = prepared(frame)
+    counts = pd.Series(examples.song).value_counts()
+    assert set(counts) == {segments.PER_SONG}
+    assert examples.whole.sum() == 4 * segments.PER_SONG // 2
+    first = frame[frame["song"] == "A0/0.mp3"]["tempo"].to_numpy()
+    taken = examples.clips[examples.song == songs["place"]["A0/0.mp3"], CLIP_COLUMNS.index("tempo")]
+    places = [first.tolist().index(value) for value in taken]
+    assert places == np.linspace(0, 199, segments.PER_SONG).round().astype(int).tolist()
+
+
+def test_of_very_many_songs_fewer_clips_are_taken(monkeypatch):
+    monkeypatch.setattr(segments, "IN_MEMORY", 40)
+    _, examples = prepared(made_up(artists=4, songs=5, clips=30))
+    assert len(examples.song) == 40
+    assert examples.whole.sum() == 20
+
+
+def test_rows_of_songs():
+    songs, examples = prepared(made_up())
+    some = songs["place"].iloc[[1, 3]]
+    assert set(examples.rows(some).song) == set(some)
+    assert len(examples.rows(some).song) == 12
+    assert examples.rows(some, segments=True).whole.all()
+    assert len(examples.rows(some, segments=True).song) == 4
