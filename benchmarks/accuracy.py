@@ -1,10 +1,12 @@
-"""How well artists are told apart by our features, and by sets that others use, on songs never heard.
+"""How well artists are told apart by our features and by sets that others use, on unseen songs.
 
     python benchmarks/accuracy.py --data DIR      # a library through which the three scripts went
 
-The same clips, folds and classifiers for each set. The sets are computed with plain librosa, at their
-authors' settings, and kept in DIR/benchmarks/: the first time that takes about 0.15 s for each clip. What
-musicnn hears is compared too, if the library has it (feature_extraction.py --embeddings musicnn).
+The same clips, segments, folds and models for each set. The sets are computed with plain librosa, at their
+authors' settings, and kept in DIR/benchmarks/: the first time that takes about 0.15 s for each clip. musicnn is
+compared too, if the library has its features (feature_extraction.py --embeddings musicnn). Then what a segment
+should be: one model on clips, on segments of several lengths and on whole songs. Results go to results/ and into
+README.md here.
 """
 
 import argparse
@@ -21,9 +23,11 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import page
+
 from soundalike import cli
 from soundalike.audio.decoding import SAMPLE_RATE
-from soundalike.dataset import duplicates, splits
+from soundalike.dataset import duplicates, segments, splits
 from soundalike.evaluation import crossval, metrics
 from soundalike.features import musicnn
 from soundalike.features.extraction import read_clip
@@ -33,10 +37,6 @@ from soundalike.library.catalogue import good_songs
 from soundalike.library.paths import clip_folder
 from soundalike.library.storage import atomic_write
 from soundalike.models import specs
-
-LINEAR = ["linear discriminant", "songs: all features"]
-CLASSIFIERS = ["logistic regression", "RBF-SVM", "random forest", *LINEAR]  # with musicnn's columns, hours
-ENDS = {crossval.AVERAGE: "average", "songs: all features": "whole songs"}  # what sets are held against each other by
 
 
 def describe(clip: np.ndarray) -> dict[str, np.ndarray]:
@@ -112,71 +112,141 @@ def other_sets(frame: pd.DataFrame, root: Path) -> pd.DataFrame:
     return made
 
 
-def difference(ours: pd.Series, theirs: pd.Series, artists: pd.Series) -> tuple[float, float, float]:
-    """How much higher our balanced accuracy is, song by song, and the interval that holds 95 % of resamples."""
-    weights = metrics.resampled(artists.to_numpy(dtype=object))
-    belongs = pd.get_dummies(artists).to_numpy(float)
-    found = np.mean((weights @ (belongs * (ours - theirs).to_numpy()[:, None])) / (weights @ belongs), axis=1)
-    return found[0], *np.quantile(found[1:], [0.025, 0.975])
-
-
-def work(args: argparse.Namespace) -> int:
-    """Compare the sets and print the table."""
-    whole, songs = pd.read_parquet(args.data / "df_music.parquet"), good_songs(args.data)
-    settled, _, _ = duplicates.resolve_duplicates(whole, songs)
-    frame, _ = splits.comparable(settled, leave_out=True)
-    frame = pd.concat([frame, other_sets(frame, args.data)], axis=1)
-    sets = {
+def feature_sets(frame: pd.DataFrame) -> dict[str, tuple[dict[str, specs.ModelSpec], dict[str, float]]]:
+    """The models of each set of features, and how they are averaged."""
+    known, alone = specs.specs(), specs.weights([])
+    columns = {
         "2018 nine": ORIGINAL_NINE,
         "tutorial set": [name for name in frame if name.startswith("tutorial_")],
         "FMA's set": [name for name in frame if name.startswith("fma_")],
         "ours": CLIP_COLUMNS,
     }
-    whole_songs = {"ours": specs.OF_SONGS}  # what only whole songs tell, for the model of whole songs
-    if set(musicnn.NETWORK_COLUMNS) <= set(frame):
-        sets |= {"musicnn alone": musicnn.NETWORK_COLUMNS, "ours + musicnn": CLIP_COLUMNS + musicnn.NETWORK_COLUMNS}
-        whole_songs["ours + musicnn"] = specs.OF_SONGS + musicnn.NETWORK_COLUMNS
-    models = specs.models()
-    hits: dict[str, pd.DataFrame] = {}
-    lines: dict[str, dict] = {}
-    for name, columns in sets.items():
-        recipes = {
-            model: models[model]._replace(columns=columns) for model in (LINEAR if "musicnn" in name else CLASSIFIERS)
+    sets = {name: ({n: known[n]._replace(columns=used) for n in alone}, alone) for name, used in columns.items()}
+    if set(musicnn.LAST_COLUMNS) <= set(frame):
+        both = specs.specs(musicnn.LAST_COLUMNS)
+        sets["musicnn"] = {specs.MUSICNN: both[specs.MUSICNN]}, {specs.MUSICNN: 1.0}
+        fused = specs.weights(musicnn.LAST_COLUMNS)
+        sets["ours and musicnn"] = {name: both[name] for name in fused}, fused
+    return sets
+
+
+def compare_sets(frame: pd.DataFrame, songs: pd.DataFrame, repeats: int) -> list[dict]:
+    """A row for each set: the scores of the kept model with it, and how much better ours is."""
+    rows: dict[str, dict] = {}
+    results = {}
+    for name, (models, weights) in feature_sets(frame).items():
+        used = list(dict.fromkeys(column for spec in models.values() for column in spec.columns))
+        examples = segments.gather([frame], songs, used)
+        results[name] = crossval.compare(models, weights, songs, examples, repeats=repeats)
+        found = {
+            by: metrics.score(made[specs.KEPT], songs, by=by)
+            for by, made in results[name].items()
+            if specs.KEPT in made
         }
-        if name in whole_songs:
-            recipes["songs: all features"] = recipes["songs: all features"]._replace(columns=whole_songs[name])
-        results = crossval.compare(recipes, frame, repeats=args.repeats)
-        scores = metrics.table(results, frame)
-        hits[name] = metrics.right({"song": results["song"]}, frame)
-        told: dict[str, object] = {"features": len(columns)}
-        for model in results["song"]:
-            told[model] = cli.with_interval(scores.loc[(model, "song", "song")])
-        for model, title in ENDS.items():
-            if "album" in results and model in results["album"]:
-                told[f"{title}, albums never heard"] = cli.with_interval(scores.loc[(model, "album", "song")])
-        if crossval.AVERAGE in results["clip"]:
-            told["LEAKY: random clips"] = cli.with_interval(scores.loc[(crossval.AVERAGE, "clip", "clip")])
-        lines[name] = told
-        print(f"{name}: {told}", file=sys.stderr, flush=True)
-    artists = frame.groupby("recording")["artist"].first()
-    for name in sets:
-        for model, title in ENDS.items():
-            if name != "ours" and model in hits[name]:
-                found = difference(hits["ours"][model], hits[name][model], artists)
-                lines[name][f"{title}, ours better by"] = "{:+.2f} ({:+.2f} to {:+.2f})".format(*found)
-    print(f"{frame['song'].nunique()} songs, {artists.nunique()} artists, {len(frame):,} clips.")
-    print("Balanced accuracy by song on songs never heard, 95 % intervals.\n")
-    table = pd.DataFrame(lines).fillna("")
-    print(f"| | {' | '.join(table)} |\n|---|{'---|' * table.shape[1]}")
-    for name, row in table.iterrows():
-        print(f"| {name} | {' | '.join(map(str, row))} |")
+        rows[name] = {"features": len(used)} | found
+        print(f"{name}: {cli.with_interval(found[crossval.UNSEEN_SONGS])}", file=sys.stderr, flush=True)
+    kept = {name: found[crossval.UNSEEN_SONGS][specs.KEPT] for name, found in results.items()}
+    for name, row in rows.items():
+        row["ours better by"] = metrics.difference(kept["ours"], kept[name], songs) if name != "ours" else None
+    return [{"set": name} | row for name, row in rows.items()]
+
+
+UNITS = {"clip (2 s)": 1, "2 clips": 2, "4 clips (8 s)": 4, "8 clips": 8, "16 clips": 16, "whole song": 10**6}
+FIXED = {specs.LOGISTIC: {"C": [0.01]}, specs.KERNEL: {"alpha": [0.1]}}  # settings, so that only the unit differs
+
+
+def compare_units(frame: pd.DataFrame, songs: pd.DataFrame, repeats: int) -> list[dict]:
+    """A row for each unit that two models are trained on: their scores, and how much better segments are."""
+    results = {}
+    for unit, clips in UNITS.items():
+        segments.CLIPS, segments.EVERY = clips, max(1, clips // 2)
+        examples = segments.gather([frame], songs, CLIP_COLUMNS)
+        for name, grid in FIXED.items():
+            spec = specs.specs()[name]._replace(grid=grid, segments=clips > 1)
+            compared = crossval.compare({name: spec}, {name: 1.0}, songs, examples, repeats=repeats)
+            results[unit, name] = compared[crossval.UNSEEN_SONGS][specs.KEPT]
+        print(unit, file=sys.stderr, flush=True)
+    segments.CLIPS, segments.EVERY = segments.RULE.values()
+    rows = []
+    for unit in UNITS:
+        row: dict = {"unit": unit}
+        for name in FIXED:
+            row[name] = metrics.score(results[unit, name], songs)
+            row[f"{name}: 4 clips better by"] = metrics.difference(
+                results["4 clips (8 s)", name], results[unit, name], songs
+            )
+        rows.append(row)
+    return rows
+
+
+def signed(difference: tuple[float, float, float] | None) -> str:
+    """``+0.05 (-0.01 to +0.11)``."""
+    return "{:+.2f} ({:+.2f} to {:+.2f})".format(*difference) if difference else ""
+
+
+def tables(figures: dict) -> str:
+    """The page: what was compared, in two tables."""
+    sets = [
+        {
+            "": row["set"],
+            "features": row["features"],
+            "unseen songs": cli.with_interval(row[crossval.UNSEEN_SONGS]),
+            "log-loss": f"{row[crossval.UNSEEN_SONGS]['log_loss']:.2f}",
+            "unseen albums": f"{row[crossval.UNSEEN_ALBUMS]['balanced_accuracy']:.2f}"
+            if crossval.UNSEEN_ALBUMS in row
+            else "",
+            "random clips": f"{row[crossval.RANDOM_CLIPS]['balanced_accuracy']:.2f}",
+            "ours better by": signed(row["ours better by"]),
+        }
+        for row in figures["sets"]
+    ]
+    units = [
+        {"trained on": row["unit"]}
+        | {
+            title: text
+            for name in FIXED
+            for title, text in (
+                (name.split(",")[0], cli.with_interval(row[name])),
+                (f"log-loss ({name.split(',')[0]})", f"{row[name]['log_loss']:.2f}"),
+                ("4 clips better by", signed(row[f"{name}: 4 clips better by"])),
+            )
+            if title not in ("4 clips better by",) or name == specs.LOGISTIC
+        }
+        for row in figures["units"]
+    ]
+    return (
+        f"{figures['songs']} songs, {figures['artists']} artists; chance level {figures['chance']:.2f}. Balanced "
+        f"accuracy of the kept model, {figures['repeats']} repeats:\n\n{page.markdown(sets)}\n\nWhat a "
+        f"model should be trained on ({figures['unit repeats']} repeats, fixed settings):\n\n{page.markdown(units)}\n"
+    )
+
+
+def work(args: argparse.Namespace) -> int:
+    """Compare, keep the results and print the page."""
+    whole, files = pd.read_parquet(args.data / "df_music.parquet"), good_songs(args.data)
+    settled, _, _ = duplicates.resolve_duplicates(whole, files)
+    songs, _ = splits.song_table(settled)
+    frame = settled[settled["song"].isin(songs.index) & ~settled["silent"]].reset_index(drop=True)
+    frame = pd.concat([frame, other_sets(frame, args.data)], axis=1)
+    figures = {
+        "songs": len(songs),
+        "artists": songs["artist"].nunique(),
+        "chance": metrics.chance(songs),
+        "repeats": args.repeats,
+        "unit repeats": args.unit_repeats,
+        "sets": compare_sets(frame, songs, args.repeats),
+        "units": compare_units(frame, songs, args.unit_repeats),
+    }
+    page.keep("accuracy", figures, tables(figures))
+    print(tables(figures))
     return cli.ALL_GOOD
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = cli.parser(__doc__)
-    parser.add_argument("--repeats", type=int, default=1, metavar="N", help="how often songs are dealt anew")
+    parser.add_argument("--repeats", type=cli.positive, default=3, metavar="N", help="of the split, for feature sets")
+    parser.add_argument("--unit-repeats", type=cli.positive, default=10, metavar="N", help="the same, for units")
     return parser.parse_args(argv)
 
 

@@ -170,7 +170,7 @@ def main() -> None:
         if args.clips:
             write_noise(Path(folder), args.clips)
             size = sum(path.stat().st_size for path in (Path(folder) / "df_music.parquet").iterdir())
-            ran = run("-m soundalike.evaluation.large", Path(folder))
+            ran = run("benchmarks/models.py", Path(folder))
             print(
                 f"{args.clips:,} clips in {size / 1e9:.1f} GB: {ran.seconds / 60:.0f} minutes, {ran.together:,.0f} MB"
             )

@@ -1,0 +1,49 @@
+"""Results of benchmarks: kept as JSON with what they were measured on, and shown in README.md here."""
+
+import datetime
+import json
+import os
+import platform
+import re
+import subprocess
+from pathlib import Path
+
+from soundalike.parallel import versions
+
+HERE = Path(__file__).resolve().parent
+
+
+def keep(name: str, figures: dict, page: str) -> None:
+    """Write results/NAME.json, and put a page made of it between the marks of that name in README.md.
+
+    Parameters
+    ----------
+    name : str
+        Of the benchmark.
+    figures : dict
+        What was measured.
+    page : str
+        Markdown.
+    """
+    about = {
+        "measured": datetime.date.today().isoformat(),
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
+        "versions": versions(),
+        "commit": subprocess.run(
+            ["git", "-C", str(HERE), "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
+        ).stdout.strip(),
+    }
+    (HERE / "results").mkdir(exist_ok=True)
+    (HERE / "results" / f"{name}.json").write_text(json.dumps(about | figures, indent=1) + "\n", encoding="utf-8")
+    readme = HERE / "README.md"
+    made = f"<!-- {name} -->\nMeasured {about['measured']} on {about['machine']}, commit {about['commit']}.\n\n{page}\n"
+    text = readme.read_text(encoding="utf-8")
+    whole = re.sub(rf"<!-- {name} -->\n.*?(?=<!-- end of {name} -->)", lambda _: made, text, flags=re.DOTALL)
+    readme.write_text(whole, encoding="utf-8")
+
+
+def markdown(rows: list[dict]) -> str:
+    """A table in Markdown: one line for each row, the keys of the first as its head."""
+    head = list(rows[0])
+    lines = [head, ["---"] * len(head), *([str(row.get(key, "")) for key in head] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
