@@ -37,7 +37,7 @@ def test_a_song_of_the_library_is_found_by_path_and_part_of_its_title(root, caps
         assert all(song.startswith("Artist B - ") for song in named(out))
         assert "Song 4" not in " ".join(named(out))
         assert "alike in timbre" in out
-        assert "by the same artist for 100 % of 12 songs (95 % interval" in out
+        assert "by the same artist for 100% of 12 songs (too few albums for an interval" in out
         assert "sounds much like it" not in out
 
 

@@ -18,6 +18,7 @@ from soundalike.library.paths import find_songs, folder_labels
 
 MIN_SONGS = 2  # recordings that an artist needs for a model to train on them
 MIN_SCORED = 4  # and for the artist to count in a score
+MIN_ALBUMS = 5  # of each artist, for an interval over albums: of two, a bootstrap covers 67% instead of 95%
 FOLDS = 5
 ALBUM_FOLDS = 3  # at most
 SEED = 0

@@ -13,14 +13,12 @@ from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score
 
 from soundalike import cli
-from soundalike.dataset.splits import SEED, album_names
+from soundalike.dataset.splits import MIN_ALBUMS, SEED, album_names
 from soundalike.evaluation.crossval import RANDOM_CLIPS, UNSEEN_ALBUMS, UNSEEN_SONGS, Predictions, Results
 from soundalike.models.specs import KEPT, ModelSpec
 
 RESAMPLES = 1000  # of the bootstrap
 METRICS = ("balanced_accuracy", "low", "high", "log_loss", "auc")
-MIN_ALBUMS = 5  # of each artist, for an interval: of two albums a bootstrap covers 67% instead of 95%
-
 
 def resample(artists: pd.Series) -> np.ndarray:
     """Draw how often each group of songs is in each resample of the bootstrap, artist by artist.
@@ -111,7 +109,7 @@ def score(repeats: list[Predictions], songs: pd.DataFrame, *, by: str = UNSEEN_S
     Returns
     -------
     dict or None
-        `METRICS`. ``low`` and ``high`` are None by album, unless each artist has `MIN_ALBUMS`; ``auc`` is the
+        `METRICS`. ``low`` and ``high`` are None by album, unless each artist has `splits.MIN_ALBUMS`; ``auc`` is the
         probability that a right prediction is more confident than a wrong one. None if fewer than two artists count.
     """
     if songs["artist"][songs["scored"]].nunique() < 2:

@@ -18,12 +18,13 @@ from threadpoolctl import threadpool_limits
 
 from soundalike import cli
 from soundalike.dataset.frame import ROW_GROUP, current_notes, frame_notes, iter_songs
+from soundalike.dataset.splits import MIN_ALBUMS, album_names
 from soundalike.features.table import ASPECTS, CLIP_COLUMNS, columns
 from soundalike.library.catalogue import read_songs
 from soundalike.library.errors import UserError, printable
 from soundalike.library.storage import atomic_write, locked
 
-INDEX_VERSION = 2  # of the index; raise it when the same songs would lie elsewhere
+INDEX_VERSION = 3  # of the index; raise it when the same songs would lie elsewhere
 # Of the largest variance, added to each: directions in which songs hardly differ are mostly chance. Chosen on
 # 126 real songs, where 0.03 to 0.3 do about as well.
 RIDGE = 0.1
@@ -165,15 +166,17 @@ def measure_quality(points: np.ndarray, described: np.ndarray, songs: pd.DataFra
     Returns
     -------
     dict
-        ``right``, the part of songs for which it is, and the ends ``low`` and ``high`` of its 95 %
-        interval (Wilson, as if songs were independent); the same by the cosine between descriptions
-        that are only ``scaled``, and that are ``plain``; ``chance``, for a song drawn at random; ``songs``,
-        how many were asked (drawn at random among those whose artist has another album), and of how many
-        ``artists``. If nobody has another album, ``albums`` is False, all songs are asked, and their
-        own albums count.
+        ``right``, the share of songs for which it is, and the ends ``low`` and ``high`` of its 95%
+        interval (Wilson, as if songs were independent), None unless each of these artists has
+        `MIN_ALBUMS` albums; the same share by the cosine between descriptions that are only ``scaled``,
+        and that are ``plain``; ``chance``, for a song drawn at random; ``songs``, how many were asked
+        (drawn at random among those whose artist has another album), and of how many ``artists``. If no
+        artist has another album, ``albums`` is False, all songs are asked, and their own albums count.
     """
-    albums = songs.groupby("artist")["album"].transform("nunique").to_numpy() > 1
-    artist, album = (pd.factorize(keys)[0] for keys in (songs["artist"], songs["artist"] + "\n" + songs["album"]))
+    names = album_names(songs)
+    count = names.groupby(songs["artist"]).transform("nunique").to_numpy()
+    albums = count > 1
+    artist, album = (pd.factorize(keys)[0] for keys in (songs["artist"], songs["artist"] + "\n" + names))
     own = album if albums.any() else np.arange(len(songs))
     asked = np.random.default_rng(0).permutation(np.flatnonzero(albums | ~albums.any()))[:SEEDS]
     ways = {
@@ -195,7 +198,9 @@ def measure_quality(points: np.ndarray, described: np.ndarray, songs: pd.DataFra
     from scipy.stats import binomtest  # which takes long, and few calls need it
 
     ends = binomtest(int(sum(hits["right"])), len(asked)).proportion_ci(method="wilson")
-    found |= {"low": float(ends.low), "high": float(ends.high), "songs": len(asked)}
+    few = albums.any() and count[asked].min() < MIN_ALBUMS
+    found |= {"low": None, "high": None} if few else {"low": float(ends.low), "high": float(ends.high)}
+    found["songs"] = len(asked)
     return found | {"artists": len(set(artist[asked])), "albums": bool(albums.any())}
 
 
@@ -316,10 +321,11 @@ def why_alike(song: pd.Series) -> str:
 
 def quality_in_words(quality: dict) -> str:
     """How good such recommendations are, in a sentence."""
-    which = "on another album is" if quality["albums"] else "(of any album, for nobody has two) is"
-    part = {name: f"{100 * quality[name]:.0f}" for name in ("right", "low", "high", "chance")}
+    which = "on another album is" if quality["albums"] else "(of any album, for no artist has two) is"
+    sure = "too few albums for an interval"
+    if quality["low"] is not None:
+        sure = f"95% CI {100 * quality['low']:.0f}–{100 * quality['high']:.0f}%"
     return (
-        f"In this library the most alike song {which} by the same artist for {part['right']} % of "
-        f"{cli.counted(quality['songs'], 'song')} (95 % interval {part['low']} to {part['high']} %; by chance "
-        f"{part['chance']} %)."
+        f"In this library the most similar song {which} by the same artist for {100 * quality['right']:.0f}% of "
+        f"{cli.counted(quality['songs'], 'song')} ({sure}; at random {100 * quality['chance']:.0f}%)."
     )
