@@ -172,7 +172,7 @@ def save_kept(root: Path, frame: pd.DataFrame, **more) -> None:
     """Train the kept model on a frame and save it below a root; ``more`` changes what is saved beside it."""
     extra = [name for name in musicnn.LAST_COLUMNS if name in frame]
     songs, examples = prepared(frame, CLIP_COLUMNS + extra)
-    model, settings = crossval.train_kept(specs.specs(extra), specs.weights(extra), songs, examples)
+    model, settings, _ = crossval.train_kept(specs.specs(extra), specs.weights(extra), songs, examples)
     scores = {"chance": 0.5, "unseen_songs": None, "unseen_albums": None, "random_clips": None}
     about = {"held_out": "", "scores": scores, "predictions": pd.DataFrame(), "seconds": 1.0, "unknown_below": None}
     saving.save(root, model, settings=settings, songs=songs, **(about | more))

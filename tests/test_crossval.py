@@ -111,7 +111,7 @@ def test_artists_with_fewer_than_four_songs_are_trained_on_and_not_scored():
 def test_the_kept_model_is_trained_on_all_songs():
     frame = made_up(songs=5, artist_cue=0.5)
     songs, examples = prepared(frame)
-    model, settings = crossval.train_kept(SPECS, WEIGHTS, songs, examples)
+    model, settings, _ = crossval.train_kept(SPECS, WEIGHTS, songs, examples)
     assert set(model.members) == set(settings) == set(WEIGHTS)
     assert set(settings[specs.LOGISTIC]) == {"C"}
     predicted = model.predict(examples)[1].idxmax(axis=1)

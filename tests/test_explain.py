@@ -11,7 +11,7 @@ from soundalike.models import specs, training
 LOGISTIC = specs.LOGISTIC
 SPECS = {LOGISTIC: specs.specs()[LOGISTIC]}
 ALONE = {LOGISTIC: 1.0}  # a kept model of one member, which is soon trained
-SETTINGS = {LOGISTIC: {"C": 0.01}}
+FIXED = {LOGISTIC: specs.fix(SPECS[LOGISTIC], {"C": 0.02}, 0.7)}
 
 
 def unknown(frame: pd.DataFrame) -> pd.DataFrame:
@@ -71,7 +71,7 @@ def test_importance_finds_the_family_that_carries_the_cue():
     for name in columns("contrast"):
         frame[name] += frame["artist"].map({"A0": 0.0, "A1": 2.0, "A2": 4.0}).astype(np.float32)
     songs, examples = prepared(frame)
-    lost = explain.importance(SPECS, ALONE, SETTINGS, songs, examples)
+    lost = explain.importance(FIXED, ALONE, songs, examples)
     assert lost.index[0] == "contrast"
     assert lost.loc["contrast", "low"] > 0.2
     assert lost["loss"].drop("contrast").abs().max() < 0.15
@@ -81,21 +81,28 @@ def test_importance_finds_the_family_that_carries_the_cue():
 
 def test_more_songs_help():
     songs, examples = prepared(made_up(artists=3, songs=16, artist_cue=0.2, song_cue=1.0, seed=1))
-    curve = explain.learning_curve(SPECS, ALONE, SETTINGS, songs, examples, [1, 4, 12])
+    curve = explain.learning_curve(FIXED, ALONE, songs, examples, [1, 4, 12])
     assert curve.loc[12, "balanced_accuracy"] > curve.loc[1, "balanced_accuracy"] + 0.1
     assert curve.loc[12, "gained"] == pytest.approx(curve["balanced_accuracy"].diff()[12])
     assert curve.loc[12, "gained low"] <= curve.loc[12, "gained"] <= curve.loc[12, "gained high"]
 
 
-def test_no_more_songs_are_trained_on_than_asked(monkeypatch):
+def test_no_more_songs_are_trained_on_than_asked():
+    songs, _ = prepared(made_up())
+    learn, drawn = np.arange(20), songs.sample(frac=1, random_state=1)
+    one, three = (songs.iloc[explain.fewer(drawn, songs, learn, size)] for size in (1, 3))
+    assert one.groupby("artist").size().tolist() == [1, 1, 1]
+    assert three.groupby("artist").size().tolist() == [3, 3, 3]
+    assert set(one.index) < set(three.index) < set(songs.index[:20])
+
+
+def test_settings_that_were_chosen_are_the_models_own():
     songs, examples = prepared(made_up())
-    asked = []
-    monkeypatch.setattr(explain, "_trained", lambda *arguments: asked.append(arguments[-1]))
-    monkeypatch.setattr(explain, "_right", lambda *_: pd.Series(dtype=bool))
-    fold = np.arange(20), np.arange(20, 24)
-    explain._with_fewer_songs(ALONE, songs, fold, SPECS, SETTINGS, examples, [1, 3])
-    assert [some.groupby("artist").size().tolist() for some in asked] == [[1, 1, 1], [3, 3, 3]]
-    assert all(set(some.index) <= set(songs.index[:20]) for some in asked)
+    assert FIXED[LOGISTIC].estimator.C == 0.02
+    assert (FIXED[LOGISTIC].inner, FIXED[LOGISTIC].temperature) == (0, 0.7)
+    member, setting = training.fit(FIXED[LOGISTIC], examples, songs)
+    assert (member.temperature, setting) == (0.7, {})
+    assert SPECS[LOGISTIC].estimator.C != 0.02
 
 
 # --- where the flattering number comes from --------------------------------------------------

@@ -192,7 +192,7 @@ def test_a_model_of_it_predicts_new_songs_with_it(heard, capsys, monkeypatch):
     song = str(heard / "songs/Artist B/Album 2/Song 2.mp3")
     assert predict.main(["--data", str(heard), song]) == 0
     out = capsys.readouterr().out
-    assert "Artist B 0." in out
+    assert "\n  Artist B " in out
     assert "musicnn calls it: " in out
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert predict.main(["--data", str(heard), song]) == 1

@@ -9,7 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from soundalike.dataset.splits import SEED, folds, several_albums
-from soundalike.evaluation.crossval import Predictions
+from soundalike.evaluation.crossval import Predictions, predictions_of
 from soundalike.evaluation.metrics import METRICS, chance, score
 from soundalike.models.model import FLOOR
 
@@ -82,7 +82,7 @@ def _predict(made: pd.DataFrame, songs: pd.DataFrame) -> Predictions:
         ).fit(values.iloc[train], songs["artist"].iloc[train])
         logs = np.log(np.maximum(forest.predict_proba(values.iloc[test]), FLOOR))
         parts.append(pd.DataFrame(logs, songs.index[test], forest.classes_))
-    return Predictions(pd.concat(parts), pd.DataFrame(), pd.Series(dtype=object), [], 0.0)
+    return predictions_of(pd.concat(parts))
 
 
 def _differs(values: pd.Series, artists: pd.Series) -> float:

@@ -14,8 +14,8 @@ from joblib import Parallel, delayed
 
 from soundalike.dataset.segments import Examples
 from soundalike.dataset.splits import FOLDS, SEED, Fold, folds
-from soundalike.models.model import Model, average
-from soundalike.models.specs import KEPT, NINE, ModelSpec
+from soundalike.models.model import FLOOR, Model, average
+from soundalike.models.specs import KEPT, NINE, ModelSpec, fix
 from soundalike.models.training import fit, train_on
 
 REPEATS = 3  # of the split by song, for the models that make up the kept one; the others are split once
@@ -30,6 +30,11 @@ class Predictions(NamedTuple):
     clip_song: pd.Series  # the song of each clip, under the same index
     settings: list[dict]  # that inner folds chose, one for each fold
     seconds: float
+
+
+def predictions_of(songs: pd.DataFrame) -> Predictions:
+    """Wrap log-probabilities of songs alone."""
+    return Predictions(songs, pd.DataFrame(), pd.Series(dtype=object), [], 0.0)
 
 
 Results = dict[str, dict[str, list[Predictions]]]  # way to split -> model -> one for each repeat
@@ -134,6 +139,8 @@ def _predict(spec: ModelSpec, by: str, seed: int, fold: Fold, songs: pd.DataFram
         artists = songs.set_index("place")["artist"].loc[examples.song[rows]].to_numpy(dtype=object)
         (member,) = train_on(spec, [{}], examples.take(rows), artists)
         clips = member.predict(examples.take(test))[0].set_axis(test).astype(np.float32)
+        # Of an artist with few clips, none may be among those trained on.
+        clips = clips.reindex(columns=sorted(songs["artist"].unique()), fill_value=np.log(FLOOR))
         return _Part(clips.iloc[:0], clips, {}, time.monotonic() - started)
     member, setting = fit(spec, examples, songs.iloc[learn], seed=seed)
     rows = np.flatnonzero(np.isin(examples.song, songs["place"].iloc[test]))
@@ -177,7 +184,7 @@ def predict_held_out(
 
 def train_kept(
     specs: dict[str, ModelSpec], weights: dict[str, float], songs: pd.DataFrame, examples: Examples
-) -> tuple[Model, dict[str, dict]]:
+) -> tuple[Model, dict[str, dict], dict[str, ModelSpec]]:
     """Train the kept model on all songs.
 
     Returns
@@ -186,7 +193,10 @@ def train_kept(
         Calibrated.
     settings : dict of str to dict
         That inner folds chose for each of its parts.
+    fixed : dict of str to ModelSpec
+        Its parts with these settings and temperatures, see `specs.fix`.
     """
     fits = Parallel(n_jobs=-1)(delayed(fit)(specs[name], examples, songs) for name in weights)
     members, settings = (dict(zip(weights, found, strict=True)) for found in zip(*fits, strict=True))
-    return Model(members, weights), settings
+    fixed = {name: fix(specs[name], settings[name], members[name].temperature) for name in weights}
+    return Model(members, weights), settings, fixed

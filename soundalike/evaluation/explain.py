@@ -9,8 +9,8 @@ from sklearn.preprocessing import StandardScaler
 
 from soundalike.dataset.segments import Examples
 from soundalike.dataset.splits import SEED, Fold, folds
-from soundalike.evaluation.crossval import Predictions, predict_held_out
-from soundalike.evaluation.metrics import balanced, counted, interval
+from soundalike.evaluation.crossval import Predictions, predict_held_out, predictions_of
+from soundalike.evaluation.metrics import METRICS, difference, score
 from soundalike.features.table import FEATURES, columns
 from soundalike.models.model import Model, inputs
 from soundalike.models.specs import ModelSpec
@@ -104,90 +104,61 @@ def separation(songs: pd.DataFrame) -> float:
 # --- what the kept model depends on ----------------------------------------------------------
 
 
-def _by_fold(weights: dict[str, float], songs: pd.DataFrame, work: object, *arguments: object) -> pd.DataFrame:
-    """Call a function for each fold by song, at once, and put its rows together."""
-    calls = (delayed(work)(weights, songs, fold, *arguments) for fold in folds(songs))
-    return pd.concat(Parallel(n_jobs=-1)(calls))
-
-
-def _trained(
-    weights: dict[str, float], specs: dict[str, ModelSpec], settings: dict, examples: Examples, songs: pd.DataFrame
-) -> Model:
-    """The kept model with settings that are known, not calibrated."""
-    members = {name: train(specs[name], [settings[name]], examples, songs)[0] for name in weights}
-    return Model(members, weights)
-
-
-def _right(model: Model, examples: Examples, songs: pd.DataFrame) -> pd.Series:
-    """Whether each song's artist is predicted."""
-    predicted = model.predict(examples)[1].idxmax(axis=1)
-    return predicted == songs.set_index("place")["artist"].loc[predicted.index]
-
-
-def _gain(right: pd.DataFrame, songs: pd.DataFrame, *, name: str) -> pd.DataFrame:
-    """The mean over artists of each column, with its interval over recordings."""
-    scored = songs[counted(songs)].set_index("place")
-    right = right.loc[right.index.intersection(scored.index)].astype(float)
-    groups = right.groupby([scored["artist"].loc[right.index], scored["recording"].loc[right.index]]).mean()
-    artists = pd.Series(groups.index.get_level_values("artist"))
-    rows = {column: interval(balanced(groups[column], artists), len(groups)) for column in groups}
-    return pd.DataFrame.from_dict(rows, orient="index", columns=[name, "low", "high"])
-
-
 def importance(
-    specs: dict[str, ModelSpec], weights: dict[str, float], settings: dict, songs: pd.DataFrame, examples: Examples
+    fixed: dict[str, ModelSpec], weights: dict[str, float], songs: pd.DataFrame, examples: Examples
 ) -> pd.DataFrame:
-    """How much balanced accuracy the kept model loses when a family of features is exchanged between songs.
+    """How much balanced accuracy the kept model loses when a family of features is exchanged between clips.
 
     Parameters
     ----------
-    specs, weights, songs, examples
+    fixed : dict of str to ModelSpec
+        The parts of the kept model as they are, from `crossval.train_kept`.
+    weights, songs, examples
         See `crossval.compare`.
-    settings : dict
-        Of the kept model, see `crossval.train_kept`.
 
     Returns
     -------
     pd.DataFrame
         One row for each family, the greatest loss first: ``loss``, ``low``, ``high`` (paired, over songs).
     """
-    right = _by_fold(weights, songs, _without_families, specs, settings, examples)
-    lost = right[[""]].to_numpy().astype(float) - right.drop(columns="").astype(float)
-    return _gain(lost, songs, name="loss").rename_axis("family").sort_values("loss", ascending=False)
+    parts = Parallel(n_jobs=-1)(
+        delayed(_without_families)(fixed, weights, songs, examples, fold) for fold in folds(songs)
+    )
+    names = pd.Series(songs.index, songs["place"])
+    found = {}
+    for family in parts[0]:
+        logs = pd.concat([part[family] for part in parts])
+        found[family] = [predictions_of(logs.set_axis(names.loc[logs.index]))]
+    rows = {family: difference(found[""], found[family], songs) for family in FEATURES}
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=["loss", "low", "high"])
+    return table.rename_axis("family").sort_values("loss", ascending=False)
 
 
 def _without_families(
-    weights: dict[str, float], songs: pd.DataFrame, fold: Fold, specs: dict, settings: dict, examples: Examples
-) -> pd.DataFrame:
-    """Which songs of a fold are right, as they are and with each family exchanged."""
-    model = _trained(weights, specs, settings, examples, songs.iloc[fold[0]])
-    tested = examples.rows(songs["place"].iloc[fold[1]])
-    right = {"": _right(model, tested, songs)}
+    fixed: dict[str, ModelSpec], weights: dict[str, float], songs: pd.DataFrame, examples: Examples, fold: Fold
+) -> dict[str, pd.DataFrame]:
+    """The predictions for the songs of a fold, as they are and with each family exchanged."""
+    members = {name: train(fixed[name], [{}], examples, songs.iloc[fold[0]])[0] for name in weights}
+    model, tested = Model(members, weights), examples.rows(songs["place"].iloc[fold[1]])
     other = np.random.default_rng(SEED).permutation(len(tested.song))
-    count = len(tested.columns)
+    found = {"": model.predict(tested)[1]}
     for family in FEATURES:
         places = pd.Index(tested.columns).get_indexer(columns(family))
+        both = np.concatenate([places, places + len(tested.columns)])
         clips, segments = tested.clips.copy(), tested.segments.copy()
-        clips[:, places] = clips[other][:, places]
-        both = np.concatenate([places, places + count])
-        segments[:, both] = segments[other][:, both]
-        right[family] = _right(model, tested._replace(clips=clips, segments=segments), songs)
-    return pd.DataFrame(right)
+        clips[:, places], segments[:, both] = clips[other][:, places], segments[other][:, both]
+        found[family] = model.predict(tested._replace(clips=clips, segments=segments))[1]
+    return found
 
 
 def learning_curve(
-    specs: dict[str, ModelSpec],
-    weights: dict[str, float],
-    settings: dict,
-    songs: pd.DataFrame,
-    examples: Examples,
-    sizes: list[int],
+    fixed: dict[str, ModelSpec], weights: dict[str, float], songs: pd.DataFrame, examples: Examples, sizes: list[int]
 ) -> pd.DataFrame:
-    """Score the kept model, trained on at most so many songs of each artist.
+    """Score the kept model, trained on at most so many songs of each artist, drawn at random.
 
     Parameters
     ----------
-    specs, weights, settings, songs, examples
+    fixed, weights, songs, examples
         See `importance`.
     sizes : list of int
         How many songs.
@@ -195,31 +166,26 @@ def learning_curve(
     Returns
     -------
     pd.DataFrame
-        One row for each size: ``balanced_accuracy``, ``low``, ``high``; and for each step ``gained``, ``gained low``,
-        ``gained high`` (paired, over songs).
+        One row for each size: ``balanced_accuracy``, ``low``, ``high``; and ``gained``, ``gained low``, ``gained
+        high`` over the size before (paired, over songs).
     """
-    right = _by_fold(weights, songs, _with_fewer_songs, specs, settings, examples, sizes).astype(float)
-    steps = right.diff(axis=1).iloc[:, 1:]
-    curve = _gain(right, songs, name="balanced_accuracy")
-    gained = _gain(steps, songs, name="gained").rename(columns={"low": "gained low", "high": "gained high"})
-    return curve.join(gained).rename_axis("songs per artist")
+    drawn = songs.sample(frac=1, random_state=SEED).index
+    rows, before = {}, None
+    for size in sizes:
+        pairs = [(fewer(songs.reindex(drawn), songs, learn, size), test) for learn, test in folds(songs)]
+        found = [predict_held_out(fixed, weights, songs, examples, pairs)]
+        gained = difference(found, before, songs) if before else [np.nan] * 3
+        scored = score(found, songs) or dict.fromkeys(METRICS, np.nan)
+        rows[size] = scored | dict(zip(("gained", "gained low", "gained high"), gained, strict=True))
+        before = found
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("songs per artist")
 
 
-def _with_fewer_songs(
-    weights: dict[str, float],
-    songs: pd.DataFrame,
-    fold: Fold,
-    specs: dict,
-    settings: dict,
-    examples: Examples,
-    sizes: list[int],
-) -> pd.DataFrame:
-    """Which songs of a fold are right, by models trained on so many songs of each artist, drawn at random."""
-    learn, tested = songs.iloc[fold[0]], examples.rows(songs["place"].iloc[fold[1]])
-    drawn = learn.sample(frac=1, random_state=SEED)
-    rank = drawn.groupby("artist").cumcount()
-    models = {size: _trained(weights, specs, settings, examples, drawn[rank < size].sort_index()) for size in sizes}
-    return pd.DataFrame({size: _right(model, tested, songs) for size, model in models.items()})
+def fewer(drawn: pd.DataFrame, songs: pd.DataFrame, learn: np.ndarray, size: int) -> np.ndarray:
+    """Of the songs to train on, the first so many of each artist in the order in which they were drawn."""
+    some = drawn[drawn.index.isin(songs.index[learn])]
+    kept = some.index[some.groupby("artist").cumcount() < size]
+    return learn[songs.index[learn].isin(kept)]
 
 
 # --- where the flattering number comes from --------------------------------------------------

@@ -20,6 +20,7 @@ from soundalike.models.specs import KEPT, ModelSpec
 RESAMPLES = 1000  # of the bootstrap
 METRICS = ("balanced_accuracy", "low", "high", "log_loss", "auc")
 
+
 def resample(artists: pd.Series) -> np.ndarray:
     """Draw how often each group of songs is in each resample of the bootstrap, artist by artist.
 

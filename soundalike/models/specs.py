@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.dummy import DummyClassifier
@@ -34,6 +34,7 @@ class ModelSpec(NamedTuple):
     prepare: Pipeline | None = None  # fitted once for all settings
     grid: dict = {}  # noqa: RUF012 - nothing changes it
     inner: int = INNER_FOLDS  # folds on which settings are chosen and probabilities calibrated
+    temperature: float = 1.0  # where none is fitted, so that models can be averaged all the same
 
 
 CHANCE, LOUDNESS = "majority", "loudness alone"  # controls: what any model should beat
@@ -74,17 +75,23 @@ def specs(columns: list[str] = CLIP_COLUMNS) -> dict[str, ModelSpec]:
             RidgeClassifier(alpha=1.0),
             prepare=make_pipeline(StandardScaler(), Nystroem(n_components=1000, random_state=SEED)),
             grid={"alpha": [100, 10, 1, 0.1, 0.01, 0.001]},
+            temperature=0.15,
         ),
         "linear discriminant, segments": ModelSpec(
             LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"), prepare=_scaled()
         ),
         "random forest, segments": ModelSpec(_forest()),
         "Keras dense net, segments": ModelSpec(DenseNet(), inner=0),
-        FOREST: ModelSpec(_forest(), segments=False),
+        FOREST: ModelSpec(_forest(), segments=False, temperature=0.4),
     }
     if musicnn.LAST_COLUMNS[0] in columns:
         table[MUSICNN] = _logistic(columns=musicnn.LAST_COLUMNS)
     return table
+
+
+def fix(spec: ModelSpec, setting: dict, temperature: float) -> ModelSpec:
+    """Leave nothing to inner folds: a model with settings and a temperature that were found before."""
+    return spec._replace(estimator=clone(spec.estimator).set_params(**setting), inner=0, temperature=temperature)
 
 
 def _models_of_2018() -> dict[str, ModelSpec]:

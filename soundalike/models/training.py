@@ -127,4 +127,4 @@ def _member(
         estimator.fit(X, y)
         log_prior = np.log(counts / len(y)) if hasattr(estimator, "predict_proba") else None
     whole = make_pipeline(*(step for _, step in prepare.steps), estimator) if prepare else estimator
-    return Member(whole, list(classes), spec.columns, spec.segments, log_prior)
+    return Member(whole, list(classes), spec.columns, spec.segments, log_prior, spec.temperature, spec.temperature)

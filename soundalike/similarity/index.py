@@ -199,9 +199,12 @@ def measure_quality(points: np.ndarray, described: np.ndarray, songs: pd.DataFra
 
     ends = binomtest(int(sum(hits["right"])), len(asked)).proportion_ci(method="wilson")
     few = albums.any() and count[asked].min() < MIN_ALBUMS
-    found |= {"low": None, "high": None} if few else {"low": float(ends.low), "high": float(ends.high)}
-    found["songs"] = len(asked)
-    return found | {"artists": len(set(artist[asked])), "albums": bool(albums.any())}
+    low, high = (None, None) if few else (float(ends.low), float(ends.high))
+    return (
+        found
+        | {"low": low, "high": high, "songs": len(asked)}
+        | {"artists": len(set(artist[asked])), "albums": bool(albums.any())}
+    )
 
 
 def map_positions(index: Index, most: int = 3000) -> pd.DataFrame:
