@@ -9,7 +9,7 @@ from soundalike.dataset.splits import SEED
 from soundalike.features.quiet_keras import import_keras
 
 # On a processor, compiling costs more than it saves, and so does going back to Python after each batch.
-QUICK = {"jit_compile": False, "steps_per_execution": 8}
+QUICK = {"jit_compile": False, "steps_per_execution": 32}
 
 
 class DenseNet(ClassifierMixin, BaseEstimator):
@@ -25,7 +25,7 @@ class DenseNet(ClassifierMixin, BaseEstimator):
         Rows for each step.
     """
 
-    def __init__(self, epochs: int = 15, batch_size: int = 128) -> None:
+    def __init__(self, epochs: int = 15, batch_size: int = 256) -> None:
         self.epochs = epochs
         self.batch_size = batch_size
 
