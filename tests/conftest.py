@@ -174,8 +174,8 @@ def save_kept(root: Path, frame: pd.DataFrame, **more) -> None:
     songs, examples = prepared(frame, CLIP_COLUMNS + extra)
     model, settings, _ = crossval.train_kept(specs.specs(extra), specs.weights(extra), songs, examples)
     scores = {"chance": 0.5, "unseen_songs": None, "unseen_albums": None, "random_clips": None}
-    about = {"held_out": "", "scores": scores, "predictions": pd.DataFrame(), "seconds": 1.0, "unknown_below": None}
-    saving.save(root, model, settings=settings, songs=songs, **(about | more))
+    about = {"held_out": "", "scores": scores, "seconds": 1.0, "unknown_below": None}
+    saving.save(root, model, songs, pd.DataFrame(), settings=settings, **(about | more))
 
 
 def write_library(root, frame):

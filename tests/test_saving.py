@@ -35,17 +35,8 @@ def save(root) -> None:
     songs, _ = prepared(made_up(artist_cue=0.5))
     write_songs(root, [{"song": song, "hash": f"hash of {song}"} for song in songs.index])
     model, settings = trained()
-    saving.save(
-        root,
-        model,
-        settings=settings,
-        songs=songs,
-        held_out="x",
-        scores=SCORES,
-        predictions=pd.DataFrame({"song": ["x"], "artist": ["y"]}),
-        seconds=12.34,
-        unknown_below=0.4,
-    )
+    about = {"held_out": "x", "scores": SCORES, "seconds": 12.3, "unknown_below": 0.4}
+    saving.save(root, model, songs, pd.DataFrame({"song": ["x"], "artist": ["y"]}), settings=settings, **about)
 
 
 def test_a_loaded_model_predicts_as_the_saved_one(tmp_path):

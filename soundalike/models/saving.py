@@ -96,14 +96,11 @@ class Saved(NamedTuple):
 def save(
     root: Path,
     model: Model,
+    songs: pd.DataFrame,
+    predictions: pd.DataFrame,
     *,
     settings: dict[str, dict],
-    songs: pd.DataFrame,
-    held_out: str,
-    scores: dict,
-    predictions: pd.DataFrame,
-    seconds: float,
-    unknown_below: float | None,
+    **about: object,
 ) -> dict:
     """Save the kept model below the root; see the module for what the files hold.
 
@@ -113,61 +110,62 @@ def save(
         Of the library; the model goes to ``model/``.
     model : Model
         Trained on all songs but the one held out.
-    settings : dict of str to dict
-        That were chosen for each member.
     songs : pd.DataFrame
         The songs it was trained on, from `splits.song_table`.
-    held_out, seconds, unknown_below
-        See the module.
-    scores : dict
-        From `metrics.summary`.
     predictions : pd.DataFrame
         From `metrics.predictions_for`.
+    settings : dict of str to dict
+        That were chosen for each member.
+    **about
+        ``held_out``, ``scores`` (from `metrics.summary`), ``seconds``, ``unknown_below``.
 
     Returns
     -------
     dict
         What stands in ``model.json``.
     """
-    table = read_songs(root)
-    hashes = dict(zip(table["song"], table["hash"], strict=True))
     files = {name: f"model-{n}.skops" for n, name in enumerate(model.members, start=1)}
-    used = {column for member in model.members.values() for column in member.columns}
-    info = {
-        "format": FORMAT,
-        "name": "average of " + "; ".join(model.members),
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "commit": _commit(),
-        "members": [
-            {"name": name, "file": files[name], "weight": model.weights[name], "setting": settings[name]}
-            | _described(member)
-            for name, member in model.members.items()
-        ],
-        "segments": RULE,
-        "classes": next(iter(model.members.values())).classes,
-        "features": COLUMNS,
-        "settings": FEATURE_SETTINGS,
-        "embedded": musicnn.NETWORK_VERSION if used.intersection(musicnn.NETWORK_COLUMNS) else "",
-        "versions": versions(),
-        "held_out": held_out,
-        "scores": scores,
-        "seconds": round(seconds, 1),
-        "unknown_below": unknown_below,
-        "songs": {song: hashes.get(song, "") for song in songs.index},
-    }
+    members = [
+        {"name": name, "file": files[name], "weight": model.weights[name], "setting": settings[name]} | _about(member)
+        for name, member in model.members.items()
+    ]
+    info = _made_by(model) | {"members": members, "songs": _hashes(root, songs)} | about
     with locked(root, wait=True), atomic_write(root / "model") as folder:
         folder.mkdir()
         for name, member in model.members.items():
-            _import_skops().dump(
-                member.estimator, folder / files[name], compression=zipfile.ZIP_DEFLATED, compresslevel=1
-            )
+            compressed = {"compression": zipfile.ZIP_DEFLATED, "compresslevel": 1}
+            _import_skops().dump(member.estimator, folder / files[name], **compressed)
         predictions.to_csv(folder / "predictions.csv", index=False, lineterminator="\n")
         (folder / "model.json").write_text(json.dumps(info, indent=1, ensure_ascii=False), encoding="utf-8")
         (folder / "model.md").write_text(card(info), encoding="utf-8")
     return info
 
 
-def _described(member: Member) -> dict:
+def _made_by(model: Model) -> dict:
+    """What model.json says of when, how and for what a model was made."""
+    used = {column for member in model.members.values() for column in member.columns}
+    return {
+        "format": FORMAT,
+        "name": "average of " + "; ".join(model.members),
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "commit": _commit(),
+        "segments": RULE,
+        "classes": next(iter(model.members.values())).classes,
+        "features": COLUMNS,
+        "settings": FEATURE_SETTINGS,
+        "embedded": musicnn.NETWORK_VERSION if used.intersection(musicnn.NETWORK_COLUMNS) else "",
+        "versions": versions(),
+    }
+
+
+def _hashes(root: Path, songs: pd.DataFrame) -> dict[str, str]:
+    """Each song and the hash of its sound."""
+    table = read_songs(root)
+    hashes = dict(zip(table["song"], table["hash"], strict=True))
+    return {song: hashes.get(song, "") for song in songs.index}
+
+
+def _about(member: Member) -> dict:
     """What model.json says of a member, beside its file."""
     known = member._asdict()
     known["log_prior"] = None if member.log_prior is None else list(member.log_prior)
