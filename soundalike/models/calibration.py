@@ -2,7 +2,6 @@
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
 
@@ -25,6 +24,8 @@ def fit_temperature(logits: pd.DataFrame, truth: pd.Series) -> float:
     float
         Between 0.05 and 50.
     """
+    from scipy.optimize import minimize_scalar  # which takes long, and to predict needs none of it
+
     values, places = logits.to_numpy(), logits.columns.get_indexer(truth)
     anybody = 1 / (len(values) + 1)
 

@@ -25,7 +25,10 @@ class Member(NamedTuple):
 
     def logits(self, examples: Examples) -> pd.DataFrame:
         """By each clip, or by the segment around it: log-probabilities or margins, not calibrated."""
-        X = inputs(self.columns, self.segments, examples)
+        return self.logits_of(inputs(self.columns, self.segments, examples))
+
+    def logits_of(self, X: np.ndarray) -> pd.DataFrame:
+        """See `logits`; of rows that `inputs` has selected."""
         if hasattr(self.estimator, "predict_proba"):
             values = np.log(np.maximum(self.estimator.predict_proba(X), FLOOR))
         else:
@@ -53,6 +56,15 @@ class Model(NamedTuple):
         clips, songs = zip(*(member.predict(examples) for member in self.members.values()), strict=True)
         names = list(self.members)
         return tuple(average(dict(zip(names, logs, strict=True)), self.weights) for logs in (clips, songs))
+
+
+def logits_of_all(members: list[Member], examples: Examples) -> list[pd.DataFrame]:
+    """The logits of several members of one kind for the same rows, which are prepared only once."""
+    X = inputs(members[0].columns, members[0].segments, examples)
+    if len(members) > 1 and hasattr(members[0].estimator, "steps"):
+        X = members[0].estimator[:-1].transform(X)
+        members = [member._replace(estimator=member.estimator[-1]) for member in members]
+    return [member.logits_of(X) for member in members]
 
 
 def inputs(columns: list[str], segments: bool, examples: Examples) -> np.ndarray:

@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 from soundalike.dataset.segments import Examples
 from soundalike.dataset.splits import SEED, folds
 from soundalike.models.calibration import apply_temperature, fit_temperature, losses
-from soundalike.models.model import Member, aggregate, inputs
+from soundalike.models.model import Member, aggregate, inputs, logits_of_all
 from soundalike.models.specs import INNER_FOLDS, ModelSpec
 
 ROWS = 24_000  # that a model is trained on, at most; of more, evenly spaced ones
@@ -45,8 +45,9 @@ def fit(spec: ModelSpec, examples: Examples, songs: pd.DataFrame, *, seed: int =
     tested, logits = [], [[] for _ in settings]  # type: list[Examples], list[list[pd.DataFrame]]
     for learn, test in folds(songs, INNER_FOLDS, seed=seed)[: spec.inner]:
         tested.append(examples.rows(songs["place"].iloc[test], segments=spec.segments))
-        for found, member in zip(logits, train(spec, settings, examples, songs.iloc[learn]), strict=True):
-            found.append(member.logits(tested[-1]))
+        members = train(spec, settings, examples, songs.iloc[learn])
+        for found, logs in zip(logits, logits_of_all(members, tested[-1]), strict=True):
+            found.append(logs)
     if not tested:
         return train(spec, [{}], examples, songs)[0], {}
 
