@@ -17,7 +17,7 @@ FIXED = {LOGISTIC: specs.fix(SPECS[LOGISTIC], {"C": 0.02}, 0.7)}
 def unknown(frame: pd.DataFrame) -> pd.DataFrame:
     songs, examples = prepared(frame)
     kept = crossval.compare(SPECS, ALONE, songs, examples, repeats=1)[UNSEEN_SONGS][specs.KEPT][0]
-    return explain.unknown_artists(SPECS, ALONE, songs, examples, kept)
+    return explain.unknown_artists(FIXED, ALONE, songs, examples, kept)
 
 
 # --- unknown artists -------------------------------------------------------------------------
@@ -42,7 +42,7 @@ def test_unknown_artists_are_predicted_by_a_model_that_was_not_trained_on_them()
     found = unknown(frame).sort_index()
     songs, examples = prepared(frame)
     others = songs["artist"] != "A1"
-    member, _ = training.fit(SPECS[LOGISTIC], examples, songs[others])
+    member, _ = training.fit(FIXED[LOGISTIC], examples, songs[others])
     logs = member.predict(examples.rows(songs["place"][~others]))[1]
     assert set(logs.columns) == {"A0", "A2"}
     np.testing.assert_allclose(found["unknown"][found["artist"] == "A1"], np.exp(logs.max(axis=1)), rtol=1e-6)

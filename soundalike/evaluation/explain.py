@@ -23,14 +23,14 @@ MOST_LEFT_OUT = 12  # groups in which artists are left out in turn
 
 
 def unknown_artists(
-    specs: dict[str, ModelSpec], weights: dict[str, float], songs: pd.DataFrame, examples: Examples, known: Predictions
+    fixed: dict[str, ModelSpec], weights: dict[str, float], songs: pd.DataFrame, examples: Examples, known: Predictions
 ) -> pd.DataFrame:
     """How confident the kept model is of songs by artists it was not trained on, and by artists it was trained on.
 
     Parameters
     ----------
-    specs, weights, songs, examples
-        See `crossval.compare`.
+    fixed, weights, songs, examples
+        See `importance`.
     known : Predictions
         Of the kept model, for each song when the artist was trained on, but not the song.
 
@@ -46,7 +46,7 @@ def unknown_artists(
         return pd.DataFrame(columns=["artist", "known", "right", "unknown"])
     group = songs["artist"].map({name: n % min(len(names), MOST_LEFT_OUT) for n, name in enumerate(names)})
     pairs = [(np.flatnonzero(group != n), np.flatnonzero(group == n)) for n in sorted(group.unique())]
-    left_out = predict_held_out(specs, weights, songs, examples, pairs)
+    left_out = predict_held_out(fixed, weights, songs, examples, pairs)
     return pd.DataFrame({
         "artist": songs["artist"],
         "known": np.exp(known.songs.max(axis=1)),

@@ -78,9 +78,9 @@ def specs(columns: list[str] = CLIP_COLUMNS) -> dict[str, ModelSpec]:
             temperature=0.15,
         ),
         "linear discriminant, segments": ModelSpec(
-            LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"), prepare=_scaled()
+            LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"), prepare=_scaled(), inner=1
         ),
-        "random forest, segments": ModelSpec(_forest()),
+        "random forest, segments": ModelSpec(_forest(), inner=1),
         "Keras dense net, segments": ModelSpec(DenseNet(), inner=0),
         FOREST: ModelSpec(_forest(), segments=False, temperature=0.4),
     }
@@ -106,7 +106,6 @@ def _models_of_2018() -> dict[str, ModelSpec]:
             OneVsRestClassifier(SVC(class_weight="balanced")),
             prepare=_scaled(),
             grid={"estimator__C": [0.1, 1, 10, 100]},
-            inner=1,
         ),
         "naive Bayes": ModelSpec(GaussianNB(), prepare=_scaled()),
         "decision tree": ModelSpec(
@@ -116,7 +115,10 @@ def _models_of_2018() -> dict[str, ModelSpec]:
         "random forest": ModelSpec(_forest()),
         "Keras dense net": ModelSpec(DenseNet(), inner=0),
     }
-    return {name: spec._replace(columns=ORIGINAL_NINE, segments=False) for name, spec in rows.items()}
+    return {
+        name: spec._replace(columns=ORIGINAL_NINE, segments=False, inner=min(spec.inner, 1))
+        for name, spec in rows.items()
+    }
 
 
 def _logistic(columns: list[str] = CLIP_COLUMNS, *, segments: bool = True) -> ModelSpec:
