@@ -25,7 +25,7 @@ class DenseNet(ClassifierMixin, BaseEstimator):
         Rows for each step.
     """
 
-    def __init__(self, epochs: int = 15, batch_size: int = 256) -> None:
+    def __init__(self, epochs: int = 30, batch_size: int = 256) -> None:
         self.epochs = epochs
         self.batch_size = batch_size
 

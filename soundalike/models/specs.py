@@ -80,9 +80,9 @@ def specs(columns: list[str] = CLIP_COLUMNS) -> dict[str, ModelSpec]:
         "linear discriminant, segments": ModelSpec(
             LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"), prepare=_scaled(), inner=1
         ),
-        "random forest, segments": ModelSpec(_forest(), inner=1),
+        "random forest, segments": ModelSpec(_forest(100), inner=1),
         "Keras dense net, segments": ModelSpec(DenseNet(), inner=0),
-        FOREST: ModelSpec(_forest(), segments=False, temperature=0.4),
+        FOREST: ModelSpec(_forest(200), segments=False, temperature=0.4),
     }
     if musicnn.LAST_COLUMNS[0] in columns:
         table[MUSICNN] = _logistic(columns=musicnn.LAST_COLUMNS)
@@ -112,7 +112,7 @@ def _models_of_2018() -> dict[str, ModelSpec]:
             DecisionTreeClassifier(min_samples_leaf=10, random_state=SEED),
             grid={"min_samples_leaf": [100, 50, 25, 10, 5, 2]},
         ),
-        "random forest": ModelSpec(_forest()),
+        "random forest": ModelSpec(_forest(100)),
         "Keras dense net": ModelSpec(DenseNet(), inner=0),
     }
     return {
@@ -127,8 +127,8 @@ def _logistic(columns: list[str] = CLIP_COLUMNS, *, segments: bool = True) -> Mo
     return ModelSpec(LogisticRegression(C=0.01, max_iter=2000), columns, segments, _scaled(200), grid)
 
 
-def _forest() -> RandomForestClassifier:
-    return RandomForestClassifier(200, min_samples_leaf=2, max_samples=0.2, random_state=SEED)
+def _forest(trees: int) -> RandomForestClassifier:
+    return RandomForestClassifier(trees, min_samples_leaf=2, max_samples=0.2, random_state=SEED)
 
 
 def _scaled(components: int = 0) -> Pipeline:
