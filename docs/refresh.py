@@ -35,9 +35,9 @@ def keep_stills(executed: Path, kept: Path) -> None:
 
 
 def in_fewer_colours(png: bytes) -> bytes:
-    """Return the same picture in 128 colours, a third of the size and hardly different to the eye."""
+    """Return the same picture in 64 colours, a quarter of the size and hardly different to the eye."""
     picture = io.BytesIO()
-    still = Image.open(io.BytesIO(png)).convert("RGB").quantize(128, dither=Image.Dither.NONE)
+    still = Image.open(io.BytesIO(png)).convert("RGB").quantize(64, dither=Image.Dither.NONE)
     still.save(picture, "png", optimize=True)
     return picture.getvalue()
 
