@@ -179,11 +179,6 @@ def compare_units(frame: pd.DataFrame, songs: pd.DataFrame, repeats: int) -> lis
     return rows
 
 
-def signed(difference: tuple[float, float, float] | None) -> str:
-    """``+0.05 (-0.01 to +0.11)``."""
-    return "{:+.2f} ({:+.2f} to {:+.2f})".format(*difference) if difference else ""
-
-
 def tables(figures: dict) -> str:
     """The page: what was compared, in two tables."""
     sets = [
@@ -196,7 +191,7 @@ def tables(figures: dict) -> str:
             if crossval.UNSEEN_ALBUMS in row
             else "",
             "random clips": f"{row[crossval.RANDOM_CLIPS]['balanced_accuracy']:.2f}",
-            "ours better by": signed(row["ours better by"]),
+            "ours better by": cli.signed(*row["ours better by"]) if row["ours better by"] else "",
         }
         for row in figures["sets"]
     ]
@@ -208,7 +203,7 @@ def tables(figures: dict) -> str:
             for title, text in (
                 (name.split(",")[0], cli.with_interval(row[name])),
                 (f"log-loss ({name.split(',')[0]})", f"{row[name]['log_loss']:.2f}"),
-                ("4 clips better by", signed(row[f"{name}: 4 clips better by"])),
+                ("4 clips better by", cli.signed(*row[f"{name}: 4 clips better by"])),
             )
             if title not in ("4 clips better by",) or name == specs.LOGISTIC
         }

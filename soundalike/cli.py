@@ -131,6 +131,12 @@ def with_interval(score: Mapping | None) -> str:
     return f"{score['balanced_accuracy']:.2f} (95% CI {score['low']:.2f}–{score['high']:.2f})"
 
 
+def signed(value: float, low: float, high: float) -> str:
+    """``+0.05 (95% CI -0.01 to +0.11)``: a difference and its interval, if there is one."""
+    ends = "too few albums for an interval" if math.isnan(low) else f"95% CI {low:+.2f} to {high:+.2f}"
+    return f"{value:+.2f} ({ends})"
+
+
 def clock(seconds: float) -> str:
     """``3:07``, ``1:02:03``."""
     minutes, seconds = divmod(int(seconds), 60)

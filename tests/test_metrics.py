@@ -103,6 +103,7 @@ def test_calibration_has_a_sign():
     off, low, high = metrics.calibration([wrong], songs)
     assert off == pytest.approx(0.4)
     assert 0.2 < low < 0.35 < 0.45 < high < 0.6
+    assert np.isnan(metrics.calibration([wrong], songs, by=UNSEEN_ALBUMS)[1:]).all()  # of one album each
 
 
 def test_reliability_of_predictions_that_are_as_confident_as_right():

@@ -116,14 +116,21 @@ def score(repeats: list[Predictions], songs: pd.DataFrame, *, by: str = UNSEEN_S
     if songs["artist"][songs["scored"]].nunique() < 2:
         return None
     hits = song_hits(repeats, songs)
-    groups = ["artist", "album" if by == UNSEEN_ALBUMS else "recording"]
-    right = hits.groupby(groups)["right"].mean()
+    right = hits.groupby(["artist", _unit(by)])["right"].mean()
     artists = pd.Series(right.index.get_level_values("artist"))
     value, low, high = interval(balanced(right, artists), len(right))
     found = dict(zip(METRICS, (value, low, high, float(hits["loss"].mean()), _auc(hits)), strict=True))
-    if by == UNSEEN_ALBUMS and artists.value_counts().min() < MIN_ALBUMS:
-        found |= {"low": None, "high": None}
-    return found
+    return found | {"low": None, "high": None} if _too_few(artists, by) else found
+
+
+def _unit(by: str) -> str:
+    """What the bootstrap draws as a whole."""
+    return "album" if by == UNSEEN_ALBUMS else "recording"
+
+
+def _too_few(artists: pd.Series, by: str) -> bool:
+    """Whether these are albums, and too few of an artist for an interval; ``artists`` has a row for each."""
+    return by == UNSEEN_ALBUMS and bool(artists.value_counts().min() < MIN_ALBUMS)
 
 
 def _auc(hits: pd.DataFrame) -> float | None:
@@ -191,7 +198,7 @@ def readable(table: pd.DataFrame, results: Results, songs: pd.DataFrame) -> pd.D
     told["AUC"] = table[UNSEEN_SONGS, "auc"].map("{:.2f}".format)
     kept = results[UNSEEN_SONGS][KEPT]
     behind = {name: difference(kept[:1], results[UNSEEN_SONGS][name][:1], songs) for name in order[1:]}
-    told["kept model better by"] = pd.Series({n: "{:+.2f} ({:+.2f} to {:+.2f})".format(*d) for n, d in behind.items()})
+    told["kept model better by"] = pd.Series({name: cli.signed(*gain) for name, gain in behind.items()})
     for by, title in ((UNSEEN_ALBUMS, "unseen albums"), (RANDOM_CLIPS, "random-clip split")):
         if by in table:
             told[title] = table[by, "balanced_accuracy"].map("{:.2f}".format)
@@ -201,11 +208,13 @@ def readable(table: pd.DataFrame, results: Results, songs: pd.DataFrame) -> pd.D
 def calibration(
     repeats: list[Predictions], songs: pd.DataFrame, *, by: str = UNSEEN_SONGS
 ) -> tuple[float, float, float]:
-    """The mean of confidence minus right, with its interval: above zero the model is too confident."""
+    """The mean of confidence minus right, with its interval (see `score`): above zero it is too confident."""
     hits = song_hits(repeats, songs)
-    groups = hits.assign(off=hits["confidence"] - hits["right"]).groupby(["artist", "recording"])["off"].mean()
-    weights = resample(pd.Series(groups.index.get_level_values("artist")))
-    return interval((weights @ groups.to_numpy()) / weights.sum(axis=1), len(groups))
+    off = (hits["confidence"] - hits["right"]).groupby([hits["artist"], hits[_unit(by)]]).mean()
+    artists = pd.Series(off.index.get_level_values("artist"))
+    weights = resample(artists)
+    value, low, high = interval((weights @ off.to_numpy()) / weights.sum(axis=1), len(off))
+    return (value, np.nan, np.nan) if _too_few(artists, by) else (value, low, high)
 
 
 def reliability(repeats: list[Predictions], songs: pd.DataFrame, bins: int = 6) -> pd.DataFrame:
