@@ -138,7 +138,7 @@ def several_albums(songs: pd.DataFrame) -> list[str]:
 def folds(songs: pd.DataFrame, n_folds: int = FOLDS, *, by: str = "song", seed: int = SEED) -> list[Fold]:
     """Split songs into folds.
 
-    Each artist's recordings (or albums) are dealt in the order of a hash of their names, so that adding an
+    Each artist's recordings (or albums) are split in the order of a hash of their names, so that adding an
     artist leaves the folds of the others as they were.
 
     Parameters
@@ -165,10 +165,10 @@ def folds(songs: pd.DataFrame, n_folds: int = FOLDS, *, by: str = "song", seed: 
         albums = album_names(songs).groupby(songs["artist"]).nunique()
         n_folds = min(n_folds, ALBUM_FOLDS, int(albums.max()))
         parts = albums.where(albums > 1, 0).clip(upper=n_folds)
-    dealt = _deal(songs["artist"], group, parts, seed)
+    number_of = _fold_numbers(songs["artist"], group, parts, seed)
     found = []
     for number in range(n_folds):
-        tested = (dealt == number).to_numpy()
+        tested = (number_of == number).to_numpy()
         elsewhere = songs["recording"].isin(songs["recording"][tested]).to_numpy()
         train = ~tested & ~elsewhere
         # A best-of album may hold nothing but what is on the others: then its artist cannot be tested on it.
@@ -178,8 +178,8 @@ def folds(songs: pd.DataFrame, n_folds: int = FOLDS, *, by: str = "song", seed: 
     return found
 
 
-def _deal(artist: pd.Series, group: pd.Series, parts: pd.Series, seed: int) -> pd.Series:
-    """The fold of each song: an artist's groups are dealt to so many parts, from an own one on; -1 for none."""
+def _fold_numbers(artist: pd.Series, group: pd.Series, parts: pd.Series, seed: int) -> pd.Series:
+    """The fold of each song: an artist's groups go round so many folds, from an own one on; -1 for none."""
     found = pd.Series(-1, artist.index)
     for name, own in group.groupby(artist):
         names, of_artist = sorted(own.unique(), key=lambda each: _order(each, seed)), int(parts[name])

@@ -44,7 +44,7 @@ def _usual(values: pd.Series) -> str:
 
 
 def score_confounds(files: pd.DataFrame, songs: pd.DataFrame) -> pd.DataFrame:
-    """Score how well the artist of an unseen song can be told from how its recording was made.
+    """Score how well the artist of an unseen song can be predicted from how its recording was made.
 
     Parameters
     ----------
@@ -95,12 +95,14 @@ def _differs(values: pd.Series, artists: pd.Series) -> float:
 
 def warnings_of(songs: pd.DataFrame, scores: pd.DataFrame) -> list[str]:
     """Say what a reader should know before believing a score, in sentences."""
-    told = []
+    sentences = []
     if scores.loc[ALL, "low"] > chance(songs) + 1e-6:
-        told.append(
+        sentences.append(
             f"How recordings were made distinguishes artists: {scores.loc[ALL, 'balanced_accuracy']:.2f} by that "
             f"alone, at a chance level of {chance(songs):.2f}."
         )
     if not several_albums(songs):
-        told.append("No artist has two albums: whether a model takes an album's sound for its artist cannot be seen.")
-    return told
+        sentences.append(
+            "No artist has two albums: whether a model takes an album's sound for its artist cannot be seen."
+        )
+    return sentences

@@ -117,8 +117,8 @@ def _tasks(
 
 def random_clips(count: int, seed: int = SEED) -> list[Fold]:
     """Split clips one by one, as in 2018: the clips of a song stand on both sides, which flatters."""
-    dealt = np.random.default_rng(seed).permutation(count) % FOLDS
-    return [(np.flatnonzero(dealt != number), np.flatnonzero(dealt == number)) for number in range(FOLDS)]
+    number_of = np.random.default_rng(seed).permutation(count) % FOLDS
+    return [(np.flatnonzero(number_of != n), np.flatnonzero(number_of == n)) for n in range(FOLDS)]
 
 
 def _predict_all(

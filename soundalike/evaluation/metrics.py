@@ -192,17 +192,17 @@ def readable(table: pd.DataFrame, results: Results, songs: pd.DataFrame) -> pd.D
     """
     order = table[UNSEEN_SONGS].sort_values(["balanced_accuracy", "log_loss"], ascending=[False, True]).index
     order = [KEPT, *order.drop(KEPT)]
-    told = pd.DataFrame(index=pd.Index(order, name="model"))
-    told["unseen songs"] = table[UNSEEN_SONGS].apply(cli.with_interval, axis=1)
-    told["log-loss (nats)"] = table[UNSEEN_SONGS, "log_loss"].map("{:.2f}".format)
-    told["AUC"] = table[UNSEEN_SONGS, "auc"].map("{:.2f}".format)
+    words = pd.DataFrame(index=pd.Index(order, name="model"))
+    words["unseen songs"] = table[UNSEEN_SONGS].apply(cli.with_interval, axis=1)
+    words["log-loss (nats)"] = table[UNSEEN_SONGS, "log_loss"].map("{:.2f}".format)
+    words["AUC"] = table[UNSEEN_SONGS, "auc"].map("{:.2f}".format)
     kept = results[UNSEEN_SONGS][KEPT]
     behind = {name: difference(kept[:1], results[UNSEEN_SONGS][name][:1], songs) for name in order[1:]}
-    told["kept model better by"] = pd.Series({name: cli.signed(*gain) for name, gain in behind.items()})
+    words["kept model better by"] = pd.Series({name: cli.signed(*gain) for name, gain in behind.items()})
     for by, title in ((UNSEEN_ALBUMS, "unseen albums"), (RANDOM_CLIPS, "random-clip split")):
         if by in table:
-            told[title] = table[by, "balanced_accuracy"].map("{:.2f}".format)
-    return told.fillna("").replace("nan", "")
+            words[title] = table[by, "balanced_accuracy"].map("{:.2f}".format)
+    return words.fillna("").replace("nan", "")
 
 
 def calibration(
@@ -269,11 +269,11 @@ def summary(results: Results, songs: pd.DataFrame) -> dict:
         None where it could not be measured; and ``chance``.
     """
     ways = {"unseen_songs": UNSEEN_SONGS, "unseen_albums": UNSEEN_ALBUMS, "random_clips": RANDOM_CLIPS}
-    told: dict = {"chance": chance(songs)}
+    scores: dict = {"chance": chance(songs)}
     for key, by in ways.items():
         found = score(results[by][KEPT], songs, by=by) if KEPT in results.get(by, {}) else None
-        told[key] = {name: found[name] for name in METRICS[:4]} if found else None
-    return told
+        scores[key] = {name: found[name] for name in METRICS[:4]} if found else None
+    return scores
 
 
 def predictions_for(repeats: list[Predictions], songs: pd.DataFrame) -> pd.DataFrame:
