@@ -5,9 +5,9 @@ import json
 import os
 import platform
 import re
-import subprocess
 from pathlib import Path
 
+from soundalike.models.saving import commit
 from soundalike.parallel import versions
 
 HERE = Path(__file__).resolve().parent
@@ -29,9 +29,7 @@ def keep(name: str, figures: dict, page: str) -> None:
         "measured": datetime.date.today().isoformat(),
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
         "versions": versions(),
-        "commit": subprocess.run(
-            ["git", "-C", str(HERE), "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
-        ).stdout.strip(),
+        "commit": commit(),
     }
     (HERE / "results").mkdir(exist_ok=True)
     (HERE / "results" / f"{name}.json").write_text(json.dumps(about | figures, indent=1) + "\n", encoding="utf-8")

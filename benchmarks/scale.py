@@ -28,6 +28,8 @@ import soundfile
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import page
+
 from soundalike import cli
 from soundalike.audio.decoding import SAMPLE_RATE
 from soundalike.dataset.frame import FILE_BYTES, ROW_GROUP, fingerprint, save_notes, schema
@@ -125,12 +127,6 @@ def draw(table: pd.DataFrame, path: Path) -> None:
     fig.savefig(path, dpi=100)
 
 
-def markdown(table: pd.DataFrame) -> str:
-    """A table for a README."""
-    rows = [table.columns, ["---"] * len(table.columns), *table.map(lambda value: f"{value:,.4g}").to_numpy()]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
-
-
 def write_noise(root: Path, clips: int) -> None:
     """A frame of noise in which artists shift some features a little, and songs more."""
     draw = np.random.default_rng(0)
@@ -183,7 +179,7 @@ def main() -> None:
                 rows.append(measure(songs, Path(folder) / f"{count} {jobs}", count, jobs))
                 print(pd.Series(rows[-1]).to_string(), flush=True)
     table = pd.DataFrame(rows)
-    print(markdown(table))
+    print(page.markdown(table.map(lambda value: f"{value:,.4g}").to_dict("records")))
     draw(table, HERE / "scale.png")
     at = table.set_index(["workers", "songs"])
     for jobs in args.workers:

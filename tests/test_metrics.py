@@ -16,7 +16,7 @@ NONE = pd.DataFrame()
 def predictions(probabilities: pd.DataFrame, **more) -> Predictions:
     with np.errstate(divide="ignore"):
         logs = np.log(probabilities)
-    return Predictions(logs, NONE, pd.Series(dtype=object), more.get("settings", []), 0.0)
+    return Predictions(logs, NONE, pd.Series(dtype=object), more.get("settings", []))
 
 
 def two_artists(p_first: list[float], songs: int = 0) -> tuple[pd.DataFrame, Predictions]:

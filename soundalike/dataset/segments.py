@@ -36,36 +36,47 @@ class Examples(NamedTuple):
         chosen = np.isin(self.song, places)
         return self.take(chosen & self.whole if segments else chosen)
 
+    def artists(self, songs: pd.DataFrame) -> np.ndarray:
+        """The artist of each row, from the table of songs."""
+        return songs.set_index("place")["artist"].loc[self.song].to_numpy(dtype=object)
 
-def describe(clips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+
+def describe(clips: np.ndarray, length: int = CLIPS, every: int = EVERY) -> tuple[np.ndarray, np.ndarray]:
     """Describe the segment around each clip of a song.
 
     Parameters
     ----------
     clips : np.ndarray [shape=(clips, columns)]
         Features of a song's clips, in order, without the silent ones.
+    length, every : int
+        Clips in a segment, and at every how many one starts.
 
     Returns
     -------
     segments : np.ndarray [shape=(clips, 2 * columns), dtype=float32]
         The mean of each feature over the segment, then its standard deviation. The segment of clip i starts
-        `CLIPS` // 2 clips before it, or as near to that as the ends of the song allow.
+        ``length`` // 2 clips before it, or as near to that as the ends of the song allow.
     whole : np.ndarray [shape=(clips,), dtype=bool]
         Which rows are the song's segments; the others lie in between.
     """
-    count, length = len(clips), min(CLIPS, len(clips))
-    windows = np.lib.stride_tricks.sliding_window_view(clips.astype(np.float64), length, axis=0)
+    count, before = len(clips), length // 2
+    windows = np.lib.stride_tricks.sliding_window_view(clips.astype(np.float64), min(length, count), axis=0)
     described = np.concatenate([windows.mean(axis=-1), windows.std(axis=-1)], axis=1).astype(np.float32)
-    starts = np.clip(np.arange(count) - CLIPS // 2, 0, len(windows) - 1)
+    starts = np.clip(np.arange(count) - before, 0, len(windows) - 1)
     whole = np.zeros(count, bool)
-    whole[np.minimum(np.arange(0, len(windows), EVERY) + CLIPS // 2, count - 1)] = True
+    whole[np.minimum(np.arange(0, len(windows), every) + before, count - 1)] = True
     return described[starts], whole
 
 
 def gather(
-    parts: Iterable[pd.DataFrame], songs: pd.DataFrame, columns: list[str], *, per_song: int = PER_SONG
+    parts: Iterable[pd.DataFrame],
+    songs: pd.DataFrame,
+    columns: list[str],
+    *,
+    length: int = CLIPS,
+    every: int = EVERY,
 ) -> Examples:
-    """Gather what models train on.
+    """Gather what models train on: of each song `PER_SONG` clips at most, evenly spaced; fewer beyond `IN_MEMORY`.
 
     Parameters
     ----------
@@ -75,16 +86,16 @@ def gather(
         From `splits.song_table`; clips of other songs are passed over.
     columns : list of str
         The features.
-    per_song : int
-        How many clips of a song are taken at most, evenly spaced; fewer where `IN_MEMORY` would not do.
+    length, every : int
+        See `describe`.
     """
-    most = max(1, min(per_song, IN_MEMORY // len(songs)))
+    most = max(1, min(PER_SONG, IN_MEMORY // len(songs)))
     found = []
     for part in parts:
         loud = part[~part["silent"] & part["song"].isin(songs.index)]
         values = loud[columns].to_numpy(np.float32)
         for song, rows in loud.groupby("song").indices.items():
-            segments, whole = describe(values[rows])
+            segments, whole = describe(values[rows], length, every)
             kept = np.arange(len(rows))
             if len(rows) > most:
                 kept = np.linspace(0, len(rows) - 1, most).round().astype(int)

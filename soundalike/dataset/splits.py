@@ -1,8 +1,7 @@
 """The table of songs, and how songs are split into folds so that no score is flattered.
 
-What must never stand on both sides of a split is a *recording*: a song, together with whatever
-`duplicates` found to be the same song again. A frame may name it in a column ``recording``; without
-one, each song is its own.
+What must never stand on both sides of a split is a *recording*: a song with all its duplicates (see
+`duplicates`). A frame may name it in a column ``recording``; without one, each song is its own.
 """
 
 import hashlib
@@ -81,7 +80,7 @@ def check_enough(counts: pd.Series) -> None:
     """
     if (counts >= MIN_SONGS).sum() < 2:
         raise UserError(
-            f"Comparing takes two artists with {MIN_SONGS} songs each. Songs per artist here: {_told(counts)}. Is "
+            f"Comparing takes two artists with {MIN_SONGS} songs each. Songs per artist here: {_in_words(counts)}. Is "
             "there a folder for each artist, and in it that artist's songs? Add some, or name the right folder "
             "(--songs, or SONGS= of make), and run this again."
         )
@@ -94,7 +93,7 @@ def check_folders(music: Path) -> None:
         check_enough(artists.value_counts())
 
 
-def _told(counts: pd.Series) -> str:
+def _in_words(counts: pd.Series) -> str:
     """How many songs each artist has, in words; those with most, if there are many."""
     most = counts.sort_values(ascending=False, kind="stable").head(10)
     return ", ".join(f"{printable(artist)} {n}" for artist, n in most.items()) + (" …" if len(counts) > 10 else "")
@@ -129,9 +128,14 @@ def album_names(songs: pd.DataFrame) -> pd.Series:
     return songs["album"].map(bare)
 
 
+def album_counts(songs: pd.DataFrame) -> pd.Series:
+    """Count the albums of each artist; songs in no album count as one."""
+    return album_names(songs).groupby(songs["artist"]).nunique()
+
+
 def several_albums(songs: pd.DataFrame) -> list[str]:
-    """List the artists with two albums or more; songs in no album count as one."""
-    albums = album_names(songs).groupby(songs["artist"]).nunique()
+    """List the artists with two albums or more, see `album_counts`."""
+    albums = album_counts(songs)
     return list(albums.index[albums >= 2])
 
 
@@ -162,7 +166,7 @@ def folds(songs: pd.DataFrame, n_folds: int = FOLDS, *, by: str = "song", seed: 
     group = songs["artist"] + "\n" + (album_names(songs) if by == "album" else songs["recording"])
     parts = pd.Series(n_folds, songs["artist"].unique())
     if by != "song":
-        albums = album_names(songs).groupby(songs["artist"]).nunique()
+        albums = album_counts(songs)
         n_folds = min(n_folds, ALBUM_FOLDS, int(albums.max()))
         parts = albums.where(albums > 1, 0).clip(upper=n_folds)
     number_of = _fold_numbers(songs["artist"], group, parts, seed)

@@ -3,7 +3,6 @@
 Outer folds score, the inner folds of `training.fit` choose; `metrics` says how good the predictions are.
 """
 
-import time
 import warnings
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -15,7 +14,7 @@ from joblib import Parallel, delayed
 from soundalike.dataset.segments import Examples
 from soundalike.dataset.splits import FOLDS, SEED, Fold, folds
 from soundalike.models.model import FLOOR, Model, average
-from soundalike.models.specs import KEPT, NINE, ModelSpec, fix
+from soundalike.models.specs import KEPT, NINE, ModelSpec, fix, is_network
 from soundalike.models.training import fit, train_on
 
 REPEATS = 3  # of the split by song, for the models that make up the kept one; the others are split once
@@ -29,12 +28,11 @@ class Predictions(NamedTuple):
     clips: pd.DataFrame  # the same, one row for each clip
     clip_song: pd.Series  # the song of each clip, under the same index
     settings: list[dict]  # that inner folds chose, one for each fold
-    seconds: float
 
 
 def predictions_of(songs: pd.DataFrame) -> Predictions:
     """Wrap log-probabilities of songs alone."""
-    return Predictions(songs, pd.DataFrame(), pd.Series(dtype=object), [], 0.0)
+    return Predictions(songs, pd.DataFrame(), pd.Series(dtype=object), [])
 
 
 Results = dict[str, dict[str, list[Predictions]]]  # way to split -> model -> one for each repeat
@@ -46,7 +44,6 @@ class _Part(NamedTuple):
     songs: pd.DataFrame
     clips: pd.DataFrame
     setting: dict
-    seconds: float
 
 
 def compare(
@@ -79,7 +76,7 @@ def compare(
         loudness; with known albums: the kept one; by random clips: the kept one and those of 2018.
     """
     # Networks first: a process that grows later, by TensorFlow, is taken for leaking and replaced again and again.
-    tasks = sorted(_tasks(specs, weights, songs, examples, repeats), key=lambda task: "Keras" not in task[2])
+    tasks = sorted(_tasks(specs, weights, songs, examples, repeats), key=lambda task: not is_network(specs[task[2]]))
     parts = _predict_all(tasks, specs, songs, examples)
     found: dict[tuple[str, int, str], list[_Part]] = {}
     for (by, seed, name, _), part in zip(tasks, parts, strict=True):
@@ -101,7 +98,7 @@ def _tasks(
 ) -> Iterator[Task]:
     """All that has to be trained."""
     of_2018 = [name for name in specs if name.startswith(NINE)]
-    today = [name for name in specs if name not in of_2018 and "Keras" not in name]
+    today = [name for name in specs if name not in of_2018 and not is_network(specs[name])]
     asked = [
         (UNSEEN_SONGS, seed, list(specs) if seed == SEED else list(weights)) for seed in range(SEED, SEED + repeats)
     ]
@@ -133,20 +130,18 @@ def _predict_all(
 
 def _predict(spec: ModelSpec, by: str, seed: int, fold: Fold, songs: pd.DataFrame, examples: Examples) -> _Part:
     """Train on one side of a fold, and predict the other."""
-    started = time.monotonic()
     learn, test = fold
     if by == RANDOM_CLIPS:
-        rows = learn[examples.whole[learn]] if spec.segments else learn
-        artists = songs.set_index("place")["artist"].loc[examples.song[rows]].to_numpy(dtype=object)
-        (member,) = train_on(spec, [{}], examples.take(rows), artists)
+        some = examples.take(learn[examples.whole[learn]] if spec.segments else learn)
+        (member,) = train_on(spec, [{}], some, some.artists(songs))
         clips = member.predict(examples.take(test))[0].set_axis(test).astype(np.float32)
         # Of an artist with few clips, none may be among those trained on.
         clips = clips.reindex(columns=sorted(songs["artist"].unique()), fill_value=np.log(FLOOR))
-        return _Part(clips.iloc[:0], clips, {}, time.monotonic() - started)
+        return _Part(clips.iloc[:0], clips, {})
     member, setting = fit(spec, examples, songs.iloc[learn], seed=seed)
     rows = np.flatnonzero(np.isin(examples.song, songs["place"].iloc[test]))
     clips, of_songs = member.predict(examples.take(rows))
-    return _Part(of_songs, clips.set_axis(rows).astype(np.float32), setting, time.monotonic() - started)
+    return _Part(of_songs, clips.set_axis(rows).astype(np.float32), setting)
 
 
 def _kept(parts: dict[str, list[_Part]], weights: dict[str, float]) -> list[_Part]:
@@ -155,22 +150,26 @@ def _kept(parts: dict[str, list[_Part]], weights: dict[str, float]) -> list[_Par
     for same in zip(*parts.values(), strict=True):
         own = dict(zip(parts, same, strict=True))
         songs, clips = (average({name: part[n] for name, part in own.items()}, weights) for n in (0, 1))
-        made.append(_Part(songs, clips, {}, sum(part.seconds for part in same)))
+        made.append(_Part(songs, clips, {}))
     return made
 
 
 def _together(parts: list[_Part], songs: pd.DataFrame, examples: Examples) -> Predictions:
     """Put together what was predicted for each fold."""
-    names = pd.Series(songs.index, songs["place"])
     of_songs, clips = (pd.concat([part[n] for part in parts]) for n in (0, 1))
     clips = clips.sort_index()
-    return Predictions(
-        of_songs.set_axis(names.loc[of_songs.index]).sort_index(),
-        clips,
-        pd.Series(names.loc[examples.song[clips.index]].to_numpy(), clips.index),
-        [part.setting for part in parts],
-        sum(part.seconds for part in parts),
-    )
+    clip_song = pd.Series(song_names(songs, examples.song[clips.index]), clips.index)
+    return Predictions(by_name(of_songs, songs).sort_index(), clips, clip_song, [part.setting for part in parts])
+
+
+def song_names(songs: pd.DataFrame, places: np.ndarray) -> np.ndarray:
+    """The songs in these places."""
+    return pd.Series(songs.index, songs["place"]).loc[places].to_numpy()
+
+
+def by_name(logs: pd.DataFrame, songs: pd.DataFrame) -> pd.DataFrame:
+    """Predictions of songs under their names, which are under their places."""
+    return logs.set_axis(pd.Index(song_names(songs, logs.index), name="song"))
 
 
 def predict_held_out(

@@ -9,7 +9,7 @@ from sklearn.preprocessing import StandardScaler
 
 from soundalike.dataset.segments import Examples
 from soundalike.dataset.splits import SEED, Fold, folds
-from soundalike.evaluation.crossval import Predictions, predict_held_out, predictions_of
+from soundalike.evaluation.crossval import Predictions, by_name, predict_held_out, predictions_of
 from soundalike.evaluation.metrics import METRICS, difference, score
 from soundalike.features.table import FEATURES, columns
 from soundalike.models.model import Model, inputs
@@ -124,11 +124,9 @@ def importance(
     parts = Parallel(n_jobs=-1)(
         delayed(_without_families)(fixed, weights, songs, examples, fold) for fold in folds(songs)
     )
-    names = pd.Series(songs.index, songs["place"])
-    found = {}
-    for family in parts[0]:
-        logs = pd.concat([part[family] for part in parts])
-        found[family] = [predictions_of(logs.set_axis(names.loc[logs.index]))]
+    found = {
+        family: [predictions_of(by_name(pd.concat([part[family] for part in parts]), songs))] for family in parts[0]
+    }
     rows = {family: difference(found[""], found[family], songs) for family in FEATURES}
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["loss", "low", "high"])
     return table.rename_axis("family").sort_values("loss", ascending=False)
@@ -236,12 +234,7 @@ def watch(spec: ModelSpec, songs: pd.DataFrame, examples: Examples) -> pd.DataFr
         unseen songs.
     """
     learn, test = folds(songs)[0]
-    artist = songs.set_index("place")["artist"]
-    sides = [examples.rows(songs["place"].iloc[side]) for side in (learn, test)]
-    if spec.segments:
-        sides = [side.take(side.whole) for side in sides]
-    (X, y), unseen = (
-        (inputs(spec.columns, spec.segments, side), artist.loc[side.song].to_numpy(dtype=object)) for side in sides
-    )
+    sides = [examples.rows(songs["place"].iloc[side], segments=spec.segments) for side in (learn, test)]
+    (X, y), unseen = ((inputs(spec.columns, spec.segments, side), side.artists(songs)) for side in sides)
     history = pd.DataFrame(clone(spec.estimator).fit(X, y, validation=unseen).history_)
     return history.set_index(history.index + 1)

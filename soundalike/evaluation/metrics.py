@@ -15,6 +15,7 @@ from sklearn.metrics import roc_auc_score
 from soundalike import cli
 from soundalike.dataset.splits import MIN_ALBUMS, SEED, album_names
 from soundalike.evaluation.crossval import RANDOM_CLIPS, UNSEEN_ALBUMS, UNSEEN_SONGS, Predictions, Results
+from soundalike.models.calibration import losses
 from soundalike.models.specs import KEPT, ModelSpec
 
 RESAMPLES = 1000  # of the bootstrap
@@ -88,7 +89,7 @@ def song_hits(repeats: list[Predictions], songs: pd.DataFrame) -> pd.DataFrame:
         about = truth.reset_index()[["song", "artist", "album", "recording"]].assign(
             predicted=logs.columns[values.argmax(axis=1)],
             confidence=np.exp(values.max(axis=1)),
-            loss=-values[np.arange(len(values)), logs.columns.get_indexer(truth["artist"])],
+            loss=losses(logs, truth["artist"]).to_numpy(),
         )
         rows.append(about[counts.loc[names].to_numpy()])
     hits = pd.concat(rows, ignore_index=True)
@@ -286,11 +287,10 @@ def predictions_for(repeats: list[Predictions], songs: pd.DataFrame) -> pd.DataF
     """
     logs = repeats[0].songs
     artist = songs["artist"].loc[logs.index]
-    own = np.exp(logs.to_numpy()[np.arange(len(logs)), logs.columns.get_indexer(artist)])
     return pd.DataFrame({
         "song": logs.index,
         "artist": artist.to_numpy(),
         "predicted": logs.idxmax(axis=1).to_numpy(),
         "probability": np.exp(logs.max(axis=1)).round(4).to_numpy(),
-        "probability_of_artist": own.round(4),
+        "probability_of_artist": np.exp(-losses(logs, artist)).round(4).to_numpy(),
     })  # fmt: skip

@@ -1,1 +1,1 @@
-"""What learns to tell artists apart."""
+"""Models that predict the artist of a song."""

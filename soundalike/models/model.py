@@ -51,6 +51,11 @@ class Model(NamedTuple):
     members: dict[str, Member]
     weights: dict[str, float]
 
+    @property
+    def columns(self) -> list[str]:
+        """All features that it uses."""
+        return list(dict.fromkeys(column for member in self.members.values() for column in member.columns))
+
     def predict(self, examples: Examples) -> tuple[pd.DataFrame, pd.DataFrame]:
         """See `Member.predict`."""
         clips, songs = zip(*(member.predict(examples) for member in self.members.values()), strict=True)

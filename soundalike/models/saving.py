@@ -32,7 +32,7 @@ import pandas as pd
 from soundalike import cli
 from soundalike.dataset.segments import RULE, one_song
 from soundalike.features import musicnn
-from soundalike.features.table import CLIP_COLUMNS, COLUMNS, FEATURE_SETTINGS
+from soundalike.features.table import COLUMNS, FEATURE_SETTINGS
 from soundalike.library.catalogue import read_songs
 from soundalike.library.errors import UserError, printable
 from soundalike.library.paths import PROJECT
@@ -88,7 +88,7 @@ class Saved(NamedTuple):
         by_song : pd.Series
             The probability of each artist, the highest first.
         """
-        columns = CLIP_COLUMNS + (musicnn.LAST_COLUMNS if self.embeds else [])
+        columns = self.model.columns
         by_clip, by_song = self.model.predict(one_song(clips[columns].to_numpy(np.float32), columns))
         return np.exp(by_clip).set_axis(clips.index), np.exp(by_song.iloc[0]).sort_values(ascending=False)
 
@@ -143,17 +143,16 @@ def save(
 
 def _made_by(model: Model) -> dict:
     """What model.json says of when, how and for what a model was made."""
-    used = {column for member in model.members.values() for column in member.columns}
     return {
         "format": FORMAT,
         "name": "average of " + "; ".join(model.members),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "commit": _commit(),
+        "commit": commit(),
         "segments": RULE,
         "classes": next(iter(model.members.values())).classes,
         "features": COLUMNS,
         "settings": FEATURE_SETTINGS,
-        "embedded": musicnn.NETWORK_VERSION if used.intersection(musicnn.NETWORK_COLUMNS) else "",
+        "embedded": musicnn.NETWORK_VERSION if set(model.columns) & set(musicnn.NETWORK_COLUMNS) else "",
         "versions": versions(),
     }
 
@@ -172,8 +171,8 @@ def _about(member: Member) -> dict:
     return {key: known[key] for key in known if key not in ("estimator", "classes")}
 
 
-def _commit() -> str:
-    """The commit of the code here, if git knows it."""
+def commit() -> str:
+    """Name the commit of the code here, if git knows it."""
     try:
         asked = ["git", "-C", str(PROJECT), "describe", "--always", "--abbrev=40", "--dirty"]
         return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()

@@ -89,6 +89,11 @@ def specs(columns: list[str] = CLIP_COLUMNS) -> dict[str, ModelSpec]:
     return table
 
 
+def is_network(spec: ModelSpec) -> bool:
+    """Whether it is trained by Keras, which takes seconds however small it is."""
+    return isinstance(spec.estimator, DenseNet)
+
+
 def fix(spec: ModelSpec, setting: dict, temperature: float) -> ModelSpec:
     """Leave nothing to inner folds: a model with settings and a temperature that were found before."""
     return spec._replace(estimator=clone(spec.estimator).set_params(**setting), inner=0, temperature=temperature)

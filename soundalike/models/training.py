@@ -69,7 +69,7 @@ def train(spec: ModelSpec, settings: list[dict], examples: Examples, songs: pd.D
     some = examples.rows(songs["place"], segments=spec.segments)
     if len(some.song) > ROWS:
         some = some.take(np.linspace(0, len(some.song) - 1, ROWS).astype(int))
-    return train_on(spec, settings, some, songs.set_index("place")["artist"].loc[some.song].to_numpy(dtype=object))
+    return train_on(spec, settings, some, some.artists(songs))
 
 
 def train_on(spec: ModelSpec, settings: list[dict], some: Examples, artists: np.ndarray) -> list[Member]:

@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from soundalike import cli
 from soundalike.dataset.frame import ROW_GROUP, current_notes, frame_notes, iter_songs
-from soundalike.dataset.splits import MIN_ALBUMS, album_names
+from soundalike.dataset.splits import MIN_ALBUMS, album_counts, album_names
 from soundalike.features.table import ASPECTS, CLIP_COLUMNS, columns
 from soundalike.library.catalogue import read_songs
 from soundalike.library.errors import UserError, printable
@@ -173,10 +173,10 @@ def measure_quality(points: np.ndarray, described: np.ndarray, songs: pd.DataFra
         (drawn at random among those whose artist has another album), and of how many ``artists``. If no
         artist has another album, ``albums`` is False, all songs are asked, and their own albums count.
     """
-    names = album_names(songs)
-    count = names.groupby(songs["artist"]).transform("nunique").to_numpy()
+    count = songs["artist"].map(album_counts(songs)).to_numpy()
     albums = count > 1
-    artist, album = (pd.factorize(keys)[0] for keys in (songs["artist"], songs["artist"] + "\n" + names))
+    keys = songs["artist"], songs["artist"] + "\n" + album_names(songs)
+    artist, album = (pd.factorize(key)[0] for key in keys)
     own = album if albums.any() else np.arange(len(songs))
     asked = np.random.default_rng(0).permutation(np.flatnonzero(albums | ~albums.any()))[:SEEDS]
     ways = {
@@ -194,17 +194,14 @@ def measure_quality(points: np.ndarray, described: np.ndarray, songs: pd.DataFra
             first = np.where(others, cosine, -np.inf).argmax(axis=1)
             hits[name].extend(same[np.arange(len(some)), first])
         hits["chance"].extend(same.sum(axis=1) / np.maximum(others.sum(axis=1), 1))
-    found = {name: float(np.mean(values)) for name, values in hits.items()}
+    found: dict = {name: float(np.mean(values)) for name, values in hits.items()}
     from scipy.stats import binomtest  # which takes long, and few calls need it
 
     ends = binomtest(int(sum(hits["right"])), len(asked)).proportion_ci(method="wilson")
     few = albums.any() and count[asked].min() < MIN_ALBUMS
     low, high = (None, None) if few else (float(ends.low), float(ends.high))
-    return (
-        found
-        | {"low": low, "high": high, "songs": len(asked)}
-        | {"artists": len(set(artist[asked])), "albums": bool(albums.any())}
-    )
+    found |= {"low": low, "high": high, "songs": len(asked)}
+    return found | {"artists": len(set(artist[asked])), "albums": bool(albums.any())}
 
 
 def map_positions(index: Index, most: int = 3000) -> pd.DataFrame:
