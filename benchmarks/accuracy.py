@@ -29,6 +29,7 @@ from soundalike import cli
 from soundalike.audio.decoding import SAMPLE_RATE
 from soundalike.dataset import duplicates, segments, splits
 from soundalike.evaluation import crossval, metrics
+from soundalike.evaluation.study import Study
 from soundalike.features import musicnn
 from soundalike.features.extraction import read_clip
 from soundalike.features.filters import HOP_LENGTH, N_FFT
@@ -137,7 +138,7 @@ def compare_sets(frame: pd.DataFrame, songs: pd.DataFrame, repeats: int) -> list
     for name, (models, weights) in feature_sets(frame).items():
         used = list(dict.fromkeys(column for spec in models.values() for column in spec.columns))
         examples = segments.gather([frame], songs, used)
-        results[name] = crossval.compare(models, weights, songs, examples, repeats=repeats)
+        results[name] = crossval.compare(models, weights, Study(songs, examples), repeats=repeats)
         found = {
             by: metrics.score(made[specs.KEPT], songs, by=by)
             for by, made in results[name].items()
@@ -151,23 +152,21 @@ def compare_sets(frame: pd.DataFrame, songs: pd.DataFrame, repeats: int) -> list
     return [{"set": name} | row for name, row in rows.items()]
 
 
-UNITS = {"clip (2 s)": 1, "2 clips": 2, "4 clips (8 s)": 4, "8 clips": 8, "16 clips": 16, "whole song": 10**6}
-OURS = "4 clips (8 s)"
-FIXED = {specs.LOGISTIC: {"C": [0.01]}, specs.KERNEL: {"alpha": [0.1]}}  # settings, so that only the unit differs
+OURS, ALL = "4 clips (8 s)", "4 clips, all of a song"
+UNITS = {"clip (2 s)": 1, "2 clips": 2, OURS: 4, ALL: 4, "8 clips": 8, "16 clips": 16, "whole song": 10**6}
 
 
 def compare_units(frame: pd.DataFrame, songs: pd.DataFrame, repeats: int) -> list[dict]:
-    """A row for each unit and model: its score, and how much better our segments are."""
+    """A row for each unit and model: its score, and how much better our segments are, of which a song has a dozen."""
     found = {}
     for unit, clips in UNITS.items():
-        examples = segments.gather([frame], songs, CLIP_COLUMNS, length=clips, every=max(1, clips // 2))
-        for name, grid in FIXED.items():
-            spec = {name: specs.specs()[name]._replace(grid=grid, segments=clips > 1)}
-            found[unit, name] = [
-                crossval.predict_held_out(spec, {name: 1.0}, songs, examples, splits.folds(songs, seed=seed))
-                for seed in range(repeats)
-            ]
-        print(unit, file=sys.stderr, flush=True)
+        most = len(frame) if unit == ALL else None
+        examples = segments.gather([frame], songs, CLIP_COLUMNS, length=clips, every=max(1, clips // 2), most=most)
+        pairs = [splits.folds(songs, seed=seed) for seed in range(repeats)]
+        for name in (specs.LOGISTIC, specs.KERNEL):
+            spec = {name: specs.specs()[name]._replace(segments=clips > 1)}
+            study = Study(songs, examples)
+            found[unit, name] = crossval.predict_held_out(spec, {name: 1.0}, study, pairs, unit)
     return [
         {
             "unit": unit,
@@ -216,16 +215,17 @@ def tables(figures: dict) -> str:
     return (
         f"{figures['songs']} songs, {figures['artists']} artists; chance level {figures['chance']:.2f}. Balanced "
         f"accuracy of the kept model, {figures['repeats']} repeats:\n\n{page.markdown(sets)}\n\nWhat a "
-        f"model should be trained on ({figures['unit repeats']} repeats, fixed settings):\n\n{page.markdown(units)}\n"
+        f"model should be trained on ({figures['unit repeats']} repeats; a dozen segments or 24 clips of each song, "
+        f"unless all are said to be used):\n\n{page.markdown(units)}\n"
     )
 
 
 def work(args: argparse.Namespace) -> int:
     """Compare, keep the results and print the page."""
-    whole, files = pd.read_parquet(args.data / "df_music.parquet"), good_songs(args.data)
-    settled, _, _ = duplicates.resolve_duplicates(whole, files)
-    songs, _ = splits.song_table(settled)
-    frame = settled[settled["song"].isin(songs.index) & ~settled["silent"]].reset_index(drop=True)
+    whole = pd.read_parquet(args.data / "df_music.parquet")
+    labels, _, _ = duplicates.resolve_duplicates([whole], good_songs(args.data))
+    songs, _ = splits.song_table(labels)
+    frame = whole[whole["song"].isin(songs.index) & ~whole["silent"]].reset_index(drop=True)
     frame = pd.concat([frame, other_sets(frame, args.data)], axis=1)
     figures = {
         "songs": len(songs),

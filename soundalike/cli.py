@@ -1,21 +1,27 @@
 """How the scripts talk to the person at the terminal: options, summaries, errors, exit statuses."""
 
 import argparse
+import contextlib
 import errno
 import functools
 import math
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from soundalike.library.errors import UserError, printable
 from soundalike.library.paths import PROJECT, default_root, note, resolve
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 ALL_GOOD, NOTHING_USABLE, LEFT_OUT = 0, 1, 3  # exit statuses; 2 is argparse's: wrong usage
 SHOWN = 20  # songs that are left out are named on the screen, at most
 STOPPED = 130  # what shells report for Ctrl-C
 MAX_HOURS = 6.0  # longer songs are refused unless told otherwise
+REPORT_EVERY = 30  # s between two lines of progress where no terminal shows the bar
 
 USERS_TO_FIX = {  # no room, no permission, unplugged, not a folder, gone
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM),
@@ -151,6 +157,35 @@ def drawable(nice: str, plain: str) -> str:
     except UnicodeEncodeError:
         return plain
     return nice
+
+
+@contextlib.contextmanager
+def bar(total: int, label: str, unit: str) -> "Iterator[tqdm]":
+    """Show a bar with rate and time left.
+
+    It goes to stderr; in the log of a run of days, as a line now and then. In a notebook it stands below its cell,
+    whose output it clears when the work is done.
+    """
+    from tqdm import tqdm
+
+    in_notebook = type(sys.stdout).__module__ == "ipykernel.iostream"
+    every = 0.5 if in_notebook else 0.1 if sys.stderr.isatty() else REPORT_EVERY
+    looks: dict = {"ncols": 79, "leave": False} if in_notebook else {"dynamic_ncols": True}
+    with tqdm(
+        total=total,
+        desc=label,
+        unit=f" {unit}",
+        file=sys.stdout if in_notebook else sys.stderr,
+        mininterval=every,
+        maxinterval=max(10, every),
+        smoothing=0.05,
+        **looks,
+    ) as shown:
+        yield shown
+    if in_notebook:
+        from IPython.display import clear_output
+
+        clear_output()
 
 
 def check_writable(*files: Path) -> None:

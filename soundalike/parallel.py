@@ -12,7 +12,6 @@ import os
 import platform
 import signal
 import socket
-import sys
 import threading
 import time
 import warnings
@@ -22,17 +21,16 @@ from itertools import islice
 from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any
 
+from soundalike import cli
 from soundalike.library.errors import SongError, UserError, printable
 from soundalike.library.paths import PROJECT
 
 if TYPE_CHECKING:  # Dask takes a second: each function that needs it imports it
     from dask.distributed import Client, Future, WorkerPlugin
-    from tqdm import tqdm
 
 SONG_LIMIT = 3600  # s one song may take before its worker process is stopped
 CLUSTER_LIMIT = 10  # s in which a cluster must answer
 LOOK_AGAIN = 2  # s after which workers are counted anew
-REPORT_EVERY = 30  # s between two lines of progress where no terminal shows the bar
 
 NAME_ERRORS = (errno.ENAMETOOLONG, errno.EILSEQ)  # what file systems say to a name that they cannot hold
 
@@ -98,7 +96,7 @@ def run(
         waiting, running = iter(songs), as_completed(loop=client.loop)
         names: dict[Any, str] = {}
         threads, looked, bad = 1, float("-inf"), 0
-        with _bar(len(songs), label, unit) as bar:
+        with cli.bar(len(songs), label, unit) as bar:
             while True:
                 if time.monotonic() > looked + LOOK_AGAIN:
                     threads, looked = max(1, sum(client.nthreads().values())), time.monotonic()
@@ -118,23 +116,6 @@ def run(
                 bar.set_postfix_str(f"{bad:,} left out" if bad else "", refresh=False)
                 bar.update()
                 yield names.pop(future.key), outcome
-
-
-def _bar(total: int, label: str, unit: str) -> "tqdm":
-    """A bar with rate and time left; in the log of a run of days, a line now and then."""
-    from tqdm import tqdm
-
-    every = 0.1 if sys.stderr.isatty() else REPORT_EVERY
-    return tqdm(
-        total=total,
-        desc=label,
-        unit=f" {unit}",
-        file=sys.stderr,
-        dynamic_ncols=True,
-        mininterval=every,
-        maxinterval=max(10, every),
-        smoothing=0.05,
-    )
 
 
 @contextlib.contextmanager

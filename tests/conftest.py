@@ -21,6 +21,7 @@ from soundalike.audio import decoding
 from soundalike.dataset import segments, splits
 from soundalike.dataset.frame import fingerprint, save_notes, schema
 from soundalike.evaluation import crossval
+from soundalike.evaluation.study import Study
 from soundalike.features import musicnn
 from soundalike.features.table import CLIP_COLUMNS, COLUMNS, FEATURE_SETTINGS
 from soundalike.library.catalogue import write_songs
@@ -172,7 +173,7 @@ def save_kept(root: Path, frame: pd.DataFrame, **more) -> None:
     """Train the kept model on a frame and save it below a root; ``more`` changes what is saved beside it."""
     extra = [name for name in musicnn.LAST_COLUMNS if name in frame]
     songs, examples = prepared(frame, CLIP_COLUMNS + extra)
-    model, settings, _ = crossval.train_kept(specs.specs(extra), specs.weights(extra), songs, examples)
+    model, settings, _ = crossval.train_kept(specs.specs(extra), specs.weights(extra), Study(songs, examples))
     scores = {"chance": 0.5, "unseen_songs": None, "unseen_albums": None, "random_clips": None}
     about = {"held_out": "", "scores": scores, "seconds": 1.0, "unknown_below": None}
     saving.save(root, model, songs, pd.DataFrame(), settings=settings, **(about | more))

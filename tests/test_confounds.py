@@ -27,18 +27,19 @@ def test_a_recording_encoded_anew_is_found_and_other_songs_are_not(tmp_path):
     write_song(tmp_path / "songs/A/other name.ogg", 0.4 * again[round(2.7 * rate) :])  # later, softer, another codec
     assert run_scripts(tmp_path) == [0, 0, 0]
     frame, songs = pd.read_pickle(tmp_path / "df_music.pkl"), good_songs(tmp_path)
-    pairs = duplicates.find_duplicates(frame, songs)
+    labels, courses = duplicates.read_courses([frame])
+    pairs = duplicates.find_duplicates(courses, songs)
     assert pairs[["song", "other"]].to_numpy().tolist() == [["A/2.mp3", "A/other name.ogg"]]
     assert pairs["why"].item() == "sounds the same"
-    recordings = duplicates.same_recordings(frame, pairs)
-    assert set(recordings[frame["song"] == "A/other name.ogg"]) == {"A/2.mp3"}
+    recordings = duplicates.same_recordings(labels["song"], pairs)
+    assert recordings[labels["song"] == "A/other name.ogg"].item() == "A/2.mp3"
     assert recordings.nunique() == 8
 
 
 def test_the_same_title_twice_is_found_within_an_artist_only():
     frame = made_up(artists=2, songs=3)
     songs = songs_of(frame).assign(title=["03 - Déjà vu", "Deja Vu (Live)", "Else", "Deja vu", "Two", "Three"])
-    pairs = duplicates.find_duplicates(frame, songs)
+    pairs = duplicates.find_duplicates(duplicates.read_courses([frame])[1], songs)
     assert pairs[["song", "other", "why"]].to_numpy().tolist() == [["A0/0.mp3", "A0/1.mp3", "same title"]]
 
 
@@ -59,11 +60,10 @@ def test_bare_titles(title, bare):
 
 
 def test_three_copies_are_one_recording():
-    frame = made_up(artists=1, songs=4)
+    names = made_up(artists=1, songs=4)["song"].drop_duplicates()
     pairs = pd.DataFrame({"song": ["A0/0.mp3", "A0/1.mp3"], "other": ["A0/1.mp3", "A0/3.mp3"]})
-    recordings = duplicates.same_recordings(frame, pairs)
-    assert set(recordings) == {"A0/0.mp3", "A0/2.mp3"}
-    assert duplicates.same_recordings(frame, pairs.iloc[:0]).equals(frame["song"])
+    assert set(duplicates.same_recordings(names, pairs)) == {"A0/0.mp3", "A0/2.mp3"}
+    assert duplicates.same_recordings(names, pairs.iloc[:0]).equals(names)
 
 
 def test_a_song_too_short_to_be_compared_is_said_so():
@@ -124,15 +124,24 @@ def test_what_is_settled_has_recordings_and_no_conflicts(monkeypatch):
     frame = made_up(artists=2, songs=4)
     pairs = pd.DataFrame({"song": ["A0/0.mp3", "A0/1.mp3"], "other": ["A1/0.mp3", "A0/2.mp3"]})
     monkeypatch.setattr(duplicates, "find_duplicates", lambda *_: pairs)
-    settled, shown, left_out = duplicates.resolve_duplicates(frame, songs_of(frame))
+    parts = [own for _, own in frame.groupby("song")]
+    labels, shown, left_out = duplicates.resolve_duplicates(parts, songs_of(frame))
     assert shown is pairs
     assert left_out == ["A0/0.mp3", "A1/0.mp3"]
-    assert set(settled["song"]) == set(frame["song"]) - set(left_out)
-    assert settled.groupby("song")["recording"].first()[["A0/1.mp3", "A0/2.mp3", "A0/3.mp3"]].tolist() == [
+    assert labels["song"].tolist() == sorted(set(frame["song"]) - set(left_out))
+    assert labels.set_index("song")["recording"][["A0/1.mp3", "A0/2.mp3", "A0/3.mp3"]].tolist() == [
         *("A0/1.mp3", "A0/1.mp3", "A0/3.mp3"),
     ]
-    assert settled.index.equals(pd.RangeIndex(len(settled)))
-    assert "recording" not in frame
+    assert not labels["silent"].any()
+
+
+def test_a_song_is_silent_where_all_of_it_is():
+    frame = made_up(artists=1, songs=2)
+    frame.loc[frame["song"] == "A0/0.mp3", "silent"] = True
+    frame.loc[frame.index[-1], "silent"] = True
+    labels, courses = duplicates.read_courses([frame])
+    assert labels["silent"].tolist() == [True, False]
+    assert {song: len(course) for song, course in courses.items()} == {"A0/1.mp3": 5}
 
 
 def test_the_table_shows_the_usual_value_and_the_range():

@@ -5,6 +5,7 @@ from conftest import made_up, prepared
 
 from soundalike.evaluation import crossval, metrics
 from soundalike.evaluation.crossval import KNOWN_ALBUMS, RANDOM_CLIPS, UNSEEN_ALBUMS, UNSEEN_SONGS
+from soundalike.evaluation.study import Study
 from soundalike.features.table import CLIP_COLUMNS
 from soundalike.models import specs
 
@@ -17,7 +18,7 @@ def compare(frame: pd.DataFrame, names: tuple[str, ...] = (), repeats: int = 1, 
     """The results for the kept model and some others, and the songs."""
     songs, examples = prepared(frame)
     some = {name: SPECS[name]._replace(inner=min(SPECS[name].inner, inner)) for name in (*names, *WEIGHTS)}
-    return crossval.compare(some, WEIGHTS, songs, examples, repeats=repeats), songs
+    return crossval.compare(some, WEIGHTS, Study(songs, examples), repeats=repeats), songs
 
 
 def accuracy(results, songs, by: str, name: str = KEPT) -> float:
@@ -70,7 +71,7 @@ def test_a_real_cue_is_found_and_the_table_has_every_model():
     songs, examples = prepared(frame)
     names = (specs.CHANCE, specs.LOUDNESS, f"{specs.NINE}naive Bayes", "Keras dense net, segments", *WEIGHTS)
     some = {name: SPECS[name] for name in names}
-    results = crossval.compare(some, WEIGHTS, songs, examples, repeats=2)
+    results = crossval.compare(some, WEIGHTS, Study(songs, examples), repeats=2)
     assert UNSEEN_ALBUMS not in results  # nobody has two
     table = metrics.score_table(results, songs)
     assert set(table.index) == {*names, KEPT}
@@ -111,15 +112,17 @@ def test_artists_with_fewer_than_four_songs_are_trained_on_and_not_scored():
 def test_the_kept_model_is_trained_on_all_songs():
     frame = made_up(songs=5, artist_cue=0.5)
     songs, examples = prepared(frame)
-    model, settings, _ = crossval.train_kept(SPECS, WEIGHTS, songs, examples)
+    model, settings, _ = crossval.train_kept(SPECS, WEIGHTS, Study(songs, examples))
     assert set(model.members) == set(settings) == set(WEIGHTS)
     assert set(settings[specs.LOGISTIC]) == {"C"}
     predicted = model.predict(examples)[1].idxmax(axis=1)
     assert (predicted == songs.set_index("place")["artist"]).all()
 
 
-def test_random_clips_stand_on_both_sides():
-    dealt = crossval.random_clips(103)
-    assert sorted(np.concatenate([test for _, test in dealt])) == list(range(103))
-    assert all(len(train) + len(test) == 103 for train, test in dealt)
-    assert not np.array_equal(dealt[0][1], np.sort(np.arange(0, 103, 5)))
+def test_random_clips_stand_on_both_sides(monkeypatch):
+    learn, test = crossval.random_clips(103)
+    assert sorted([*learn, *test]) == list(range(103))
+    assert len(test) == 31
+    assert not np.array_equal(test, np.arange(31))
+    monkeypatch.setattr(crossval, "ROWS", 14)
+    assert [len(side) for side in crossval.random_clips(103)] == [14, 6]

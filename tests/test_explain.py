@@ -5,6 +5,7 @@ from conftest import made_up, prepared
 
 from soundalike.evaluation import crossval, explain
 from soundalike.evaluation.crossval import UNSEEN_SONGS
+from soundalike.evaluation.study import Study
 from soundalike.features.table import columns
 from soundalike.models import specs, training
 
@@ -16,8 +17,8 @@ FIXED = {LOGISTIC: specs.fix(SPECS[LOGISTIC], {"C": 0.02}, 0.7)}
 
 def unknown(frame: pd.DataFrame) -> pd.DataFrame:
     songs, examples = prepared(frame)
-    kept = crossval.compare(SPECS, ALONE, songs, examples, repeats=1)[UNSEEN_SONGS][specs.KEPT][0]
-    return explain.unknown_artists(FIXED, ALONE, songs, examples, kept)
+    kept = crossval.compare(SPECS, ALONE, Study(songs, examples), repeats=1)[UNSEEN_SONGS][specs.KEPT][0]
+    return explain.unknown_artists(FIXED, ALONE, Study(songs, examples), kept)
 
 
 # --- unknown artists -------------------------------------------------------------------------
@@ -71,7 +72,7 @@ def test_importance_finds_the_family_that_carries_the_cue():
     for name in columns("contrast"):
         frame[name] += frame["artist"].map({"A0": 0.0, "A1": 2.0, "A2": 4.0}).astype(np.float32)
     songs, examples = prepared(frame)
-    lost = explain.importance(FIXED, ALONE, songs, examples)
+    lost = explain.importance(FIXED, ALONE, Study(songs, examples))
     assert lost.index[0] == "contrast"
     assert lost.loc["contrast", "low"] > 0.2
     assert lost["loss"].drop("contrast").abs().max() < 0.15
@@ -81,7 +82,7 @@ def test_importance_finds_the_family_that_carries_the_cue():
 
 def test_more_songs_help():
     songs, examples = prepared(made_up(artists=3, songs=16, artist_cue=0.2, song_cue=1.0, seed=1))
-    curve = explain.learning_curve(FIXED, ALONE, songs, examples, [1, 4, 12])
+    curve = explain.learning_curve(FIXED, ALONE, Study(songs, examples), [1, 4, 12])
     assert curve.loc[12, "balanced_accuracy"] > curve.loc[1, "balanced_accuracy"] + 0.1
     assert curve.loc[12, "gained"] == pytest.approx(curve["balanced_accuracy"].diff()[12])
     assert curve.loc[12, "gained low"] <= curve.loc[12, "gained"] <= curve.loc[12, "gained high"]
@@ -109,7 +110,7 @@ def test_settings_that_were_chosen_are_the_models_own():
 
 
 def test_neighbours_are_of_the_same_song_where_songs_differ():
-    near = explain.nearest(*prepared(made_up(songs=10, song_cue=2.0)))
+    near = explain.nearest(Study(*prepared(made_up(songs=10, song_cue=2.0))))
     assert near["same song"] == 1
     assert near["chance"] == pytest.approx(5 / 179)
     assert near["right, any"] == 1
@@ -119,12 +120,12 @@ def test_neighbours_are_of_the_same_song_where_songs_differ():
 def test_no_feature_drowns_the_others_among_neighbours():
     frame = made_up(songs=10, song_cue=2.0)
     frame["tempo"] = 1000 * np.random.default_rng(0).standard_normal(len(frame)).astype(np.float32)
-    assert explain.nearest(*prepared(frame))["same song"] == 1
+    assert explain.nearest(Study(*prepared(frame)))["same song"] == 1
 
 
 def test_the_network_is_watched_on_songs_that_it_is_not_trained_on():
     songs, examples = prepared(made_up(song_cue=1.0))  # nothing to learn of artists, all of songs
-    watched = explain.watch(specs.specs()["Keras dense net, segments"], songs, examples)
+    watched = explain.watch(specs.specs()["Keras dense net, segments"], Study(songs, examples))
     assert len(watched) == 30
     assert watched.index[0] == 1
     assert watched["accuracy"].iloc[-1] > 0.75

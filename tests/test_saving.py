@@ -14,6 +14,7 @@ from conftest import made_up, prepared
 from sklearn.preprocessing import FunctionTransformer
 
 from soundalike.evaluation import crossval
+from soundalike.evaluation.study import Study
 from soundalike.features.table import CLIP_COLUMNS, COLUMNS
 from soundalike.library.catalogue import write_songs
 from soundalike.library.errors import UserError
@@ -27,7 +28,7 @@ SCORES = {"chance": 1 / 3, "unseen_songs": SCORE, "unseen_albums": None, "random
 
 @functools.cache
 def trained() -> tuple[Model, dict]:
-    return crossval.train_kept(SPECS, WEIGHTS, *prepared(made_up(artist_cue=0.5)))[:2]
+    return crossval.train_kept(SPECS, WEIGHTS, Study(*prepared(made_up(artist_cue=0.5))))[:2]
 
 
 def save(root) -> None:

@@ -137,11 +137,6 @@ def test_one_artist_cannot_be_compared():
         splits.song_table(made_up(artists=1))
 
 
-def test_a_frame_of_2018_does_not_know_songs():
-    with pytest.raises(UserError, match="does not say which clips are of one song"):
-        splits.song_table(made_up().drop(columns="song"))
-
-
 def test_the_song_held_out_is_of_an_artist_who_can_spare_it_and_there_only_once():
     songs = table(artists=3, songs=6)
     songs = songs[(songs["artist"] == "A2") | (songs.index.str[3].astype(int) < 4)]

@@ -6,11 +6,8 @@ mood, with the style (Acoustic or Electronic) as album. These are moods, not art
 
 import contextlib
 import subprocess
-import sys
 from importlib import resources
 from pathlib import Path
-
-from tqdm import tqdm
 
 from soundalike import cli
 from soundalike.library.catalogue import songs_folder
@@ -53,17 +50,24 @@ def _encode_all(root: Path) -> int:
     """Write every track of the demo as MP3, and remove those that an earlier version filed by style."""
     with resources.as_file(resources.files(PACKAGE) / "tracks") as tracks:
         found = sorted(tracks.glob("*/*.opus"))
-        for track in tqdm(found, desc="Making demo songs", unit=" songs", file=sys.stderr, dynamic_ncols=True):
-            style = "Acoustic" if "_acoustic_" in track.name else "Electronic"
-            song = root / "songs" / track.parent.name / style / f"{track.stem}.mp3"
-            if not song.exists():
-                encode(track, song)
-            earlier = root / "songs" / style / track.parent.name / song.name
-            earlier.unlink(missing_ok=True)
-            for folder in (earlier.parent, earlier.parent.parent):
-                with contextlib.suppress(OSError):  # not there, or not empty
-                    folder.rmdir()
+        with cli.bar(len(found), "Making demo songs", "songs") as bar:
+            for track in found:
+                _encode_one(track, root)
+                bar.update()
     return len(found)
+
+
+def _encode_one(track: Path, root: Path) -> None:
+    """Write a track below its mood, if it is not there, and remove what an earlier version filed by style."""
+    style = "Acoustic" if "_acoustic_" in track.name else "Electronic"
+    song = root / "songs" / track.parent.name / style / f"{track.stem}.mp3"
+    if not song.exists():
+        encode(track, song)
+    earlier = root / "songs" / style / track.parent.name / song.name
+    earlier.unlink(missing_ok=True)
+    for folder in (earlier.parent, earlier.parent.parent):
+        with contextlib.suppress(OSError):  # not there, or not empty
+            folder.rmdir()
 
 
 def find_music(songs: Path | None, root: Path) -> tuple[Path, Path]:

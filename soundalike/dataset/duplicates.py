@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -20,41 +21,75 @@ LEAST_CLIPS = 8  # that must overlap; fewer agree by accident
 RIVALS = 20  # songs most like a song on average, among which copies of it are sought
 
 COURSE_COLUMNS = [name for name in COLUMNS if re.fullmatch(r"(mfcc_(?!01)\d\d|chroma_\d\d)_mean", name)]
+USED = ["artist", "album", "song", "silent", *COURSE_COLUMNS]  # of the frame
 
 
-def resolve_duplicates(frame: pd.DataFrame, songs: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+def resolve_duplicates(
+    parts: Iterable[pd.DataFrame], songs: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
     """Say which songs are one recording, and leave out those that nobody can tell whose they are.
 
     Parameters
     ----------
-    frame : pd.DataFrame
-        Clips, as written by ``dataframe_creation.py``.
+    parts : iterable of pd.DataFrame
+        The frame, some whole songs at a time: the columns `USED`.
     songs : pd.DataFrame
         The rows of songs.csv.
 
     Returns
     -------
-    settled : pd.DataFrame
-        The clips that are left, with a column ``recording``, which `folds` keeps on one side; under a
-        fresh index.
+    labels : pd.DataFrame
+        The songs that are left, one row for each: ``artist``, ``album``, ``song``, ``silent`` (whether all of it is)
+        and ``recording``, which `splits.folds` keeps on one side.
     pairs : pd.DataFrame
         See `find_duplicates`.
     left_out : list of str
         See `conflicting_artists`.
     """
-    pairs = find_duplicates(frame, songs)
+    labels, courses = read_courses(parts)
+    pairs = find_duplicates(courses, songs)
     left_out = conflicting_artists(pairs, songs)
-    settled = frame.assign(recording=same_recordings(frame, pairs))
-    return settled[~settled["song"].isin(left_out)].reset_index(drop=True), pairs, left_out
+    labels["recording"] = same_recordings(labels["song"], pairs)
+    return labels[~labels["song"].isin(left_out)].reset_index(drop=True), pairs, left_out
 
 
-def find_duplicates(frame: pd.DataFrame, songs: pd.DataFrame) -> pd.DataFrame:
+def read_courses(parts: Iterable[pd.DataFrame]) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
+    """Read whose each song is, and how its timbre and harmony move.
+
+    Parameters
+    ----------
+    parts : iterable of pd.DataFrame
+        See `resolve_duplicates`.
+
+    Returns
+    -------
+    labels : pd.DataFrame
+        One row for each song: ``artist``, ``album``, ``song``, ``silent``.
+    courses : dict of str to np.ndarray [shape=(clips, features), dtype=float32]
+        Of each song that is not silent: features of its clips, which differ from the song's mean by how far encoding
+        leaves them as they are; in units of the deviation over all clips.
+    """
+    labels: list[pd.DataFrame] = []
+    values: dict[str, np.ndarray] = {}
+    for part in parts:
+        labels.append(part[["artist", "album", "song", "silent"]].sort_values("silent").drop_duplicates("song"))
+        loud = part[~part["silent"]]
+        features = loud[COURSE_COLUMNS].to_numpy(np.float32)
+        values |= {song: features[rows] for song, rows in loud.groupby("song").indices.items()}
+    count = sum(len(own) for own in values.values())
+    centre = sum(own.sum(axis=0, dtype=float) for own in values.values()) / count
+    spread = np.sqrt(sum(((own - centre) ** 2).sum(axis=0) for own in values.values()) / count)
+    scaled = {song: ((own - centre) / np.maximum(spread, 1e-9)).astype(np.float32) for song, own in values.items()}
+    return pd.concat(labels).sort_values("song", ignore_index=True), scaled
+
+
+def find_duplicates(courses: dict[str, np.ndarray], songs: pd.DataFrame) -> pd.DataFrame:
     """Find songs that are the same recording again, or by their titles the same song.
 
     Parameters
     ----------
-    frame : pd.DataFrame
-        Clips, as written by ``dataframe_creation.py``.
+    courses : dict of str to np.ndarray
+        From `read_courses`.
     songs : pd.DataFrame
         The rows of songs.csv.
 
@@ -64,19 +99,18 @@ def find_duplicates(frame: pd.DataFrame, songs: pd.DataFrame) -> pd.DataFrame:
         One row for each pair: ``song``, ``other``, ``why`` and ``agreement`` (of timbre and harmony,
         -1 to 1; missing where one is too short for that).
     """
-    loud = frame[~frame["silent"]]
-    courses = _courses(loud)
+    moves = {song: course - course.mean(axis=0) for song, course in courses.items()}
     pairs = {
         (song, other): ("sounds the same", close)
-        for song, other in _neighbours(loud)
-        if (close := agreement(courses[song], courses[other])) >= SAME_RECORDING
+        for song, other in _neighbours(courses)
+        if (close := agreement(moves[song], moves[other])) >= SAME_RECORDING
     }
     used = songs[songs["song"].isin(courses)]
     titles = used["artist"] + "\n" + used["title"].map(bare_title)
     for _, same in used.groupby(titles):
         first, *others = sorted(same["song"])
         for other in others:
-            _, close = pairs.get((first, other), ("", agreement(courses[first], courses[other])))
+            _, close = pairs.get((first, other), ("", agreement(moves[first], moves[other])))
             pairs[first, other] = "same title" + (", sounds the same" if close >= SAME_RECORDING else ""), close
     rows = [(song, other, why, close) for (song, other), (why, close) in sorted(pairs.items())]
     return pd.DataFrame(rows, columns=["song", "other", "why", "agreement"])
@@ -95,21 +129,14 @@ def bare_title(title: str) -> str:
     return " ".join(words) or title
 
 
-def _courses(frame: pd.DataFrame) -> dict[str, np.ndarray]:
-    """How timbre and harmony move along each song, from its own mean: what encoding leaves as it is."""
-    values = frame[COURSE_COLUMNS].to_numpy(np.float64)
-    values = (values - values.mean(axis=0)) / np.maximum(values.std(axis=0), 1e-9)
-    parts = {song: values[places] for song, places in frame.groupby("song").indices.items()}
-    return {song: part - part.mean(axis=0) for song, part in parts.items()}
-
-
-def _neighbours(frame: pd.DataFrame) -> list[tuple[str, str]]:
+def _neighbours(courses: dict[str, np.ndarray]) -> list[tuple[str, str]]:
     """Pairs of songs that are alike on average: only these are looked at closely."""
-    means = frame.groupby("song")[COURSE_COLUMNS].mean()
-    values = ((means - means.mean()) / means.std(ddof=0).replace(0, 1)).to_numpy()
+    means = np.stack([course.mean(axis=0) for course in courses.values()])
+    spread = means.std(axis=0)
+    values = (means - means.mean(axis=0)) / np.where(spread > 0, spread, 1)
     search = NearestNeighbors(n_neighbors=min(RIVALS + 1, len(means))).fit(values)
     near = search.kneighbors(values, return_distance=False)
-    names = list(means.index)
+    names = list(courses)
     return sorted({tuple(sorted((names[k], names[j]))) for k, row in enumerate(near) for j in row if j != k})
 
 
@@ -137,27 +164,26 @@ def agreement(course: np.ndarray, other: np.ndarray) -> float:
     return float(np.nanmax(found)) if not np.isnan(found).all() else np.nan
 
 
-def same_recordings(frame: pd.DataFrame, pairs: pd.DataFrame) -> pd.Series:
-    """The recording of each clip: one name for all songs that are the same again.
+def same_recordings(songs: pd.Series, pairs: pd.DataFrame) -> pd.Series:
+    """Name the recording of each song: one name for all songs that are the same again.
 
     Parameters
     ----------
-    frame : pd.DataFrame
-        Clips.
+    songs : pd.Series
+        Each song once.
     pairs : pd.DataFrame
         From `find_duplicates`.
 
     Returns
     -------
     pd.Series
-        Under the index of ``frame``; `folds` keeps a recording on one side.
+        Under the index of ``songs``.
     """
-    names = pd.Index(frame["song"].unique())
+    names = pd.Index(songs)
     one, two = names.get_indexer(pairs["song"]), names.get_indexer(pairs["other"])
     linked = coo_array((np.ones(len(pairs)), (one, two)), shape=(len(names), len(names)))
     _, part = connected_components(linked, directed=False)
-    first = pd.Series(names).groupby(part).first()
-    return frame["song"].map(dict(zip(names, first[part], strict=True)))
+    return songs.groupby(part).transform("first")
 
 
 def conflicting_artists(pairs: pd.DataFrame, songs: pd.DataFrame) -> list[str]:

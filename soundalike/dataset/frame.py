@@ -1,6 +1,7 @@
 """The frame: the tables of all good songs in one, labelled and checked, on disk as Parquet and as a pickle."""
 
 import collections
+import functools
 import hashlib
 import json
 import os
@@ -40,6 +41,12 @@ OF_2018 = {"Artist": "artist", "Tempo": "tempo"} | {
     for old, new in {"Cent": "centroid", "RMSE": "rms", "Rolloff": "rolloff", "ZCR": "zcr"}.items()
     for statistic in ("mean", "std")
 }
+
+NO_SONGS = (
+    "This frame does not say which clips are of one song (no column song; one of 2018 has none), so no score on unseen "
+    "songs can be had from it. Make the frame from the music again: mp3_split.py, feature_extraction.py, "
+    "dataframe_creation.py."
+)
 
 
 # --- the tables that go into it --------------------------------------------------------------
@@ -212,8 +219,6 @@ def _write_files(gathered: Gathered, folder: Path, root: Path, left_out: dict[st
 
 def _batches(gathered: Gathered, root: Path, left_out: dict[str, str]) -> Iterator[pa.RecordBatch]:
     """Each song's table with its labels in front, in order of song, while the next ones are read."""
-    from tqdm import tqdm
-
     kinds = schema(gathered.columns)
 
     def read(labels: tuple[str, ...]) -> pa.Table | None:
@@ -228,7 +233,7 @@ def _batches(gathered: Gathered, root: Path, left_out: dict[str, str]) -> Iterat
     rows = gathered.songs[LABELS].itertuples(index=False, name=None)
     with (
         ThreadPoolExecutor(READERS) as pool,
-        tqdm(total=len(gathered.songs), desc="Gathering", unit=" songs", dynamic_ncols=True) as bar,
+        cli.bar(len(gathered.songs), "Gathering", "songs") as bar,
     ):
         reading = (pool.submit(read, labels) for labels in rows)
         ahead = collections.deque(islice(reading, 2 * READERS))
@@ -379,13 +384,58 @@ def find_frame(root: Path) -> Path:
     return pickle if pickle.exists() else pickle.with_suffix(".parquet")
 
 
-def read_frame(path: Path) -> pd.DataFrame:
+class Frame:
+    """The frame of a library where it lies: its pickle, which is read as a whole, or its Parquet files, in parts.
+
+    Parameters
+    ----------
+    root : Path
+        Of the library.
+
+    Raises
+    ------
+    UserError
+        See `read_frame`; or if it does not know songs.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.path = find_frame(root)
+        self._whole = read_frame(self.path) if self.path.suffix == ".pkl" else None
+        if self._whole is None:
+            self.clips = current_notes(root)["clips"]
+            self.columns = pq.read_schema(next(self.path.glob("part-*.parquet"))).names
+        else:
+            self.clips, self.columns = len(self._whole), list(self._whole.columns)
+        if "song" not in self.columns:
+            raise UserError(NO_SONGS)
+
+    def parts(self, columns: list[str]) -> Iterator[pd.DataFrame]:
+        """Read some columns: a number of whole songs at a time, or all of them from a pickle."""
+        if self._whole is not None:
+            yield self._whole[columns]
+            return
+        with cli.bar(self.clips, "Reading", "clips") as bar:
+            for part in iter_songs(self.path.parent, columns):
+                yield part
+                bar.update(len(part))
+
+    def song(self, song: str) -> pd.DataFrame:
+        """Read the clips of one song, all columns."""
+        if self._whole is not None:
+            return self._whole[self._whole["song"] == song].reset_index(drop=True)
+        return pd.read_parquet(self.path, filters=[("song", "==", song)])
+
+
+def read_frame(path: Path, most: int | None = None) -> pd.DataFrame:
     """Read a frame from anywhere, one of 2018 too.
 
     Parameters
     ----------
     path : Path
         A ``.parquet`` (file or folder), ``.csv`` or ``.pkl``. Reading a pickle runs code: open none from others.
+    most : int, optional
+        Of a folder with more clips than that, read whole songs: as many of each artist's, evenly spaced, as come to
+        about this number.
 
     Returns
     -------
@@ -398,7 +448,7 @@ def read_frame(path: Path) -> pd.DataFrame:
     UserError
         If it holds neither kind of frame, or features that today's code would not make.
     """
-    readers = {".parquet": pd.read_parquet, ".csv": _read_csv, ".pkl": pd.read_pickle}
+    readers = {".parquet": functools.partial(_read_parquet, most=most), ".csv": _read_csv, ".pkl": pd.read_pickle}
     if path.suffix not in readers:
         raise UserError(f"{printable(path)} is none of {', '.join(readers)}.")
     if not path.exists():
@@ -414,6 +464,16 @@ def read_frame(path: Path) -> pd.DataFrame:
             f"would have {', '.join(OF_2018)}."
         )
     return frame
+
+
+def _read_parquet(path: Path, most: int | None) -> pd.DataFrame:
+    """Read all of it, or some songs of each artist, see `read_frame`."""
+    clips = frame_notes(path.parent)["clips"] if path.is_dir() else 0
+    if most is None or clips <= most:
+        return pd.read_parquet(path)
+    songs = pd.concat(part.drop_duplicates() for part in iter_songs(path.parent, ["artist", "song"]))
+    kept = songs["song"][songs.groupby("artist").cumcount() % -(-clips // most) == 0]
+    return pd.read_parquet(path, filters=[("song", "in", list(kept))])
 
 
 def _read_csv(path: Path) -> pd.DataFrame:

@@ -15,7 +15,7 @@ EVERY = 2  # clips, so that segments overlap by half
 RULE = {"clips": CLIPS, "every": EVERY}  # as a saved model names it
 
 PER_SONG = 24  # clips of a song that are trained on, evenly spaced; and half as many segments
-IN_MEMORY = 120_000  # clips of all songs, at most: with 551 features about 0.8 GB
+IN_MEMORY = 60_000  # clips of all songs, at most: with 551 features 0.4 GB
 
 
 class Examples(NamedTuple):
@@ -68,6 +68,11 @@ def describe(clips: np.ndarray, length: int = CLIPS, every: int = EVERY) -> tupl
     return described[starts], whole
 
 
+def per_song(songs: int) -> int:
+    """How many clips of each song are gathered at most, of so many songs."""
+    return max(1, min(PER_SONG, IN_MEMORY // songs))
+
+
 def gather(
     parts: Iterable[pd.DataFrame],
     songs: pd.DataFrame,
@@ -75,6 +80,7 @@ def gather(
     *,
     length: int = CLIPS,
     every: int = EVERY,
+    most: int | None = None,
 ) -> Examples:
     """Gather what models train on: of each song `PER_SONG` clips at most, evenly spaced; fewer beyond `IN_MEMORY`.
 
@@ -88,8 +94,10 @@ def gather(
         The features.
     length, every : int
         See `describe`.
+    most : int, optional
+        Clips of each song; by default as many as `per_song` says.
     """
-    most = max(1, min(PER_SONG, IN_MEMORY // len(songs)))
+    most = most or per_song(len(songs))
     found = []
     for part in parts:
         loud = part[~part["silent"] & part["song"].isin(songs.index)]

@@ -78,7 +78,7 @@ def _predict(made: pd.DataFrame, songs: pd.DataFrame) -> Predictions:
     for train, test in folds(songs):
         forest = make_pipeline(
             make_column_transformer((OneHotEncoder(handle_unknown="ignore"), words), remainder="passthrough"),
-            RandomForestClassifier(100, min_samples_leaf=2, class_weight="balanced", random_state=SEED),
+            RandomForestClassifier(50, min_samples_leaf=2, class_weight="balanced", random_state=SEED),
         ).fit(values.iloc[train], songs["artist"].iloc[train])
         logs = np.log(np.maximum(forest.predict_proba(values.iloc[test]), FLOOR))
         parts.append(pd.DataFrame(logs, songs.index[test], forest.classes_))

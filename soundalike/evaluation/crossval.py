@@ -3,21 +3,23 @@
 Outer folds score, the inner folds of `training.fit` choose; `metrics` says how good the predictions are.
 """
 
-import warnings
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import delayed
 
 from soundalike.dataset.segments import Examples
-from soundalike.dataset.splits import FOLDS, SEED, Fold, folds
+from soundalike.dataset.splits import SEED, Fold, folds
+from soundalike.evaluation.study import Part, Study, in_parallel
 from soundalike.models.model import FLOOR, Model, average
-from soundalike.models.specs import KEPT, NINE, ModelSpec, fix, is_network
+from soundalike.models.specs import KEPT, NINE, ROWS, ModelSpec, fix, is_network
 from soundalike.models.training import fit, train_on
 
 REPEATS = 3  # of the split by song, for the models that make up the kept one; the others are split once
+MANY = 1000  # songs, from which on one repeat says enough
+HELD_OUT = 0.3  # of random clips, as in 2018
 UNSEEN_SONGS, UNSEEN_ALBUMS, KNOWN_ALBUMS, RANDOM_CLIPS = "song", "album", "known album", "clip"  # ways to split
 
 
@@ -25,7 +27,7 @@ class Predictions(NamedTuple):
     """What a model predicted for what it was not trained on, in one repeat of a split."""
 
     songs: pd.DataFrame  # calibrated log-probabilities, one row for each song; none of random clips
-    clips: pd.DataFrame  # the same, one row for each clip
+    clips: pd.DataFrame  # the same, one row for each clip; none where nothing asks for them
     clip_song: pd.Series  # the song of each clip, under the same index
     settings: list[dict]  # that inner folds chose, one for each fold
 
@@ -38,21 +40,8 @@ def predictions_of(songs: pd.DataFrame) -> Predictions:
 Results = dict[str, dict[str, list[Predictions]]]  # way to split -> model -> one for each repeat
 
 
-class _Part(NamedTuple):
-    """The predictions of one model for one fold."""
-
-    songs: pd.DataFrame
-    clips: pd.DataFrame
-    setting: dict
-
-
 def compare(
-    specs: dict[str, ModelSpec],
-    weights: dict[str, float],
-    songs: pd.DataFrame,
-    examples: Examples,
-    *,
-    repeats: int = REPEATS,
+    specs: dict[str, ModelSpec], weights: dict[str, float], study: Study, *, repeats: int | None = None
 ) -> Results:
     """Let every model, and the kept one, predict songs, albums and random clips that it was not trained on.
 
@@ -62,12 +51,10 @@ def compare(
         From `specs.specs`.
     weights : dict of str to float
         From `specs.weights`: of which of them the kept model is made.
-    songs : pd.DataFrame
-        From `splits.song_table`.
-    examples : Examples
-        Of these songs.
-    repeats : int
-        Of the split by song, for the models that make up the kept one.
+    study : Study
+        The songs.
+    repeats : int, optional
+        Of the split by song, for the models that make up the kept one; by default `REPEATS`, and one of `MANY` songs.
 
     Returns
     -------
@@ -75,27 +62,32 @@ def compare(
         By song: all models; by album, where an artist has two: the kept one, today's other models and
         loudness; with known albums: the kept one; by random clips: the kept one and those of 2018.
     """
+    repeats = repeats or (REPEATS if len(study.songs) < MANY else 1)
     # Networks first: a process that grows later, by TensorFlow, is taken for leaking and replaced again and again.
-    tasks = sorted(_tasks(specs, weights, songs, examples, repeats), key=lambda task: not is_network(specs[task[2]]))
-    parts = _predict_all(tasks, specs, songs, examples)
-    found: dict[tuple[str, int, str], list[_Part]] = {}
-    for (by, seed, name, _), part in zip(tasks, parts, strict=True):
-        found.setdefault((by, seed, name), []).append(part)
+    tasks = sorted(_tasks(specs, weights, study, repeats), key=lambda task: not is_network(specs[task.name]))
+    parts = study.run(_predict, [(specs[task.name], *task[1:]) for task in tasks], "Comparing models")
+    found: dict[tuple[str, int, str], list[Part]] = {}
+    for task, part in zip(tasks, parts, strict=True):
+        found.setdefault((task.by, task.seed, task.name), []).append(part)
     for by, seed in {key[:2] for key in found if key[2] in weights}:
         found[by, seed, KEPT] = _kept({name: found[by, seed, name] for name in weights}, weights)
     results: Results = {}
     for by, seed, name in sorted(found, key=lambda key: (key[1], [*specs, KEPT].index(key[2]))):
-        predictions = _together(found[by, seed, name], songs, examples)
-        results.setdefault(by, {}).setdefault(name, []).append(predictions)
+        results.setdefault(by, {}).setdefault(name, []).append(_together(found[by, seed, name], study))
     return results
 
 
-Task = tuple[str, int, str, Fold]  # the way to split, its seed, the model, the fold
+class _Task(NamedTuple):
+    """One model to train, on one side of a fold."""
+
+    name: str
+    by: str  # the way to split
+    seed: int  # of the split
+    clips: bool  # whether its predictions of clips are wanted
+    fold: Fold
 
 
-def _tasks(
-    specs: dict[str, ModelSpec], weights: dict[str, float], songs: pd.DataFrame, examples: Examples, repeats: int
-) -> Iterator[Task]:
+def _tasks(specs: dict[str, ModelSpec], weights: dict[str, float], study: Study, repeats: int) -> Iterator[_Task]:
     """All that has to be trained."""
     of_2018 = [name for name in specs if name.startswith(NINE)]
     today = [name for name in specs if name not in of_2018 and not is_network(specs[name])]
@@ -108,28 +100,27 @@ def _tasks(
         (RANDOM_CLIPS, SEED, [*weights, *of_2018]),
     ]
     for by, seed, names in asked:
-        pairs = random_clips(len(examples.song)) if by == RANDOM_CLIPS else folds(songs, by=by, seed=seed)
-        yield from ((by, seed, name, fold) for fold in pairs for name in names)
+        at_random = by == RANDOM_CLIPS
+        pairs = [random_clips(len(study.examples.song))] if at_random else folds(study.songs, by=by, seed=seed)
+        for name in names:
+            clips = at_random or (by == UNSEEN_SONGS and seed == SEED and name in (*weights, *of_2018))
+            yield from (_Task(name, by, seed, clips, fold) for fold in pairs)
 
 
-def random_clips(count: int, seed: int = SEED) -> list[Fold]:
-    """Split clips one by one, as in 2018: the clips of a song stand on both sides, which flatters."""
-    number_of = np.random.default_rng(seed).permutation(count) % FOLDS
-    return [(np.flatnonzero(number_of != n), np.flatnonzero(number_of == n)) for n in range(FOLDS)]
+def random_clips(count: int, seed: int = SEED) -> Fold:
+    """Split clips one by one, as in 2018: the clips of a song stand on both sides, which flatters.
+
+    Of very many clips only some are drawn, so that `specs.ROWS` are trained on.
+    """
+    drawn = np.random.default_rng(seed).permutation(count)[: round(ROWS / (1 - HELD_OUT))]
+    test, learn = np.split(drawn, [round(HELD_OUT * len(drawn))])
+    return np.sort(learn), np.sort(test)
 
 
-def _predict_all(
-    tasks: list[Task], specs: dict[str, ModelSpec], songs: pd.DataFrame, examples: Examples
-) -> list[_Part]:
-    """Train and predict for each task, on all cores."""
-    work = (delayed(_predict)(specs[name], by, seed, fold, songs, examples) for by, seed, name, fold in tasks)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="A worker stopped")  # and was replaced: TensorFlow takes much memory
-        return Parallel(n_jobs=-1)(work)
-
-
-def _predict(spec: ModelSpec, by: str, seed: int, fold: Fold, songs: pd.DataFrame, examples: Examples) -> _Part:
-    """Train on one side of a fold, and predict the other."""
+def _predict(
+    spec: ModelSpec, by: str, seed: int, with_clips: bool, fold: Fold, songs: pd.DataFrame, examples: Examples
+) -> Part:
+    """Train on one side of a fold, and predict the other: calibrated log-probabilities and the setting chosen."""
     learn, test = fold
     if by == RANDOM_CLIPS:
         some = examples.take(learn[examples.whole[learn]] if spec.segments else learn)
@@ -137,29 +128,32 @@ def _predict(spec: ModelSpec, by: str, seed: int, fold: Fold, songs: pd.DataFram
         clips = member.predict(examples.take(test))[0].set_axis(test).astype(np.float32)
         # Of an artist with few clips, none may be among those trained on.
         clips = clips.reindex(columns=sorted(songs["artist"].unique()), fill_value=np.log(FLOOR))
-        return _Part(clips.iloc[:0], clips, {})
+        return {"songs": clips.iloc[:0], "clips": clips, "setting": pd.DataFrame([{}])}
     member, setting = fit(spec, examples, songs.iloc[learn], seed=seed)
-    rows = np.flatnonzero(np.isin(examples.song, songs["place"].iloc[test]))
+    tested = np.isin(examples.song, songs["place"].iloc[test])
+    rows = np.flatnonzero(tested if with_clips or not spec.segments else tested & examples.whole)
     clips, of_songs = member.predict(examples.take(rows))
-    return _Part(of_songs, clips.set_axis(rows).astype(np.float32), setting)
+    clips = clips.set_axis(rows).astype(np.float32).iloc[: None if with_clips else 0]
+    return {"songs": of_songs, "clips": clips, "setting": pd.DataFrame([setting])}
 
 
-def _kept(parts: dict[str, list[_Part]], weights: dict[str, float]) -> list[_Part]:
+def _kept(parts: dict[str, list[Part]], weights: dict[str, float]) -> list[Part]:
     """The predictions of the kept model for each fold, from those of the models that it is made of."""
     made = []
     for same in zip(*parts.values(), strict=True):
         own = dict(zip(parts, same, strict=True))
-        songs, clips = (average({name: part[n] for name, part in own.items()}, weights) for n in (0, 1))
-        made.append(_Part(songs, clips, {}))
+        both = {key: average({name: part[key] for name, part in own.items()}, weights) for key in ("songs", "clips")}
+        made.append(both | {"setting": pd.DataFrame([{}])})
     return made
 
 
-def _together(parts: list[_Part], songs: pd.DataFrame, examples: Examples) -> Predictions:
+def _together(parts: list[Part], study: Study) -> Predictions:
     """Put together what was predicted for each fold."""
-    of_songs, clips = (pd.concat([part[n] for part in parts]) for n in (0, 1))
+    of_songs, clips = (pd.concat([part[key] for part in parts]) for key in ("songs", "clips"))
     clips = clips.sort_index()
-    clip_song = pd.Series(song_names(songs, examples.song[clips.index]), clips.index)
-    return Predictions(by_name(of_songs, songs).sort_index(), clips, clip_song, [part.setting for part in parts])
+    clip_song = pd.Series(song_names(study.songs, study.examples.song[clips.index]), clips.index)
+    settings = [part["setting"].iloc[0].to_dict() for part in parts]
+    return Predictions(by_name(of_songs, study.songs).sort_index(), clips, clip_song, settings)
 
 
 def song_names(songs: pd.DataFrame, places: np.ndarray) -> np.ndarray:
@@ -173,17 +167,34 @@ def by_name(logs: pd.DataFrame, songs: pd.DataFrame) -> pd.DataFrame:
 
 
 def predict_held_out(
-    specs: dict[str, ModelSpec], weights: dict[str, float], songs: pd.DataFrame, examples: Examples, pairs: list[Fold]
-) -> Predictions:
-    """Let the kept model predict the songs that each of some folds holds out; see `compare`."""
-    tasks = [(UNSEEN_SONGS, SEED, name, fold) for name in weights for fold in pairs]
-    parts = _predict_all(tasks, specs, songs, examples)
-    own = {name: parts[n * len(pairs) : (n + 1) * len(pairs)] for n, name in enumerate(weights)}
-    return _together(_kept(own, weights), songs, examples)
+    specs: dict[str, ModelSpec], weights: dict[str, float], study: Study, splits: list[list[Fold]], label: str
+) -> list[Predictions]:
+    """Let the kept model predict what the folds of each of some splits hold out; see `compare`.
+
+    Parameters
+    ----------
+    specs, weights, study
+        See `compare`.
+    splits : list of list of (np.ndarray, np.ndarray)
+        Folds: positions of songs to train on and to test on.
+    label : str
+        What the bar says.
+
+    Returns
+    -------
+    list of Predictions
+        One for each split.
+    """
+    asked = [(n, name, fold) for n, pairs in enumerate(splits) for name in weights for fold in pairs]
+    parts = study.run(_predict, [(specs[name], UNSEEN_SONGS, SEED, False, fold) for _, name, fold in asked], label)
+    found: list[dict[str, list[Part]]] = [{} for _ in splits]
+    for (n, name, _), part in zip(asked, parts, strict=True):
+        found[n].setdefault(name, []).append(part)
+    return [_together(_kept(own, weights), study) for own in found]
 
 
 def train_kept(
-    specs: dict[str, ModelSpec], weights: dict[str, float], songs: pd.DataFrame, examples: Examples
+    specs: dict[str, ModelSpec], weights: dict[str, float], study: Study
 ) -> tuple[Model, dict[str, dict], dict[str, ModelSpec]]:
     """Train the kept model on all songs.
 
@@ -196,7 +207,8 @@ def train_kept(
     fixed : dict of str to ModelSpec
         Its parts with these settings and temperatures, see `specs.fix`.
     """
-    fits = Parallel(n_jobs=-1)(delayed(fit)(specs[name], examples, songs) for name in weights)
-    members, settings = (dict(zip(weights, found, strict=True)) for found in zip(*fits, strict=True))
+    calls = [delayed(fit)(specs[name], study.examples, study.songs) for name in weights]
+    fits = dict(in_parallel(calls, "Training the kept model"))
+    members, settings = ({name: fits[n][part] for n, name in enumerate(weights)} for part in (0, 1))
     fixed = {name: fix(specs[name], settings[name], members[name].temperature) for name in weights}
     return Model(members, weights), settings, fixed

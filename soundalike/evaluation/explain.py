@@ -2,7 +2,6 @@
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.metrics import pairwise_distances, roc_auc_score
 from sklearn.preprocessing import StandardScaler
@@ -11,6 +10,7 @@ from soundalike.dataset.segments import Examples
 from soundalike.dataset.splits import SEED, Fold, folds
 from soundalike.evaluation.crossval import Predictions, by_name, predict_held_out, predictions_of
 from soundalike.evaluation.metrics import METRICS, difference, score
+from soundalike.evaluation.study import Part, Study
 from soundalike.features.table import FEATURES, columns
 from soundalike.models.model import Model, inputs
 from soundalike.models.specs import ModelSpec
@@ -23,13 +23,13 @@ MOST_LEFT_OUT = 12  # groups in which artists are left out in turn
 
 
 def unknown_artists(
-    fixed: dict[str, ModelSpec], weights: dict[str, float], songs: pd.DataFrame, examples: Examples, known: Predictions
+    fixed: dict[str, ModelSpec], weights: dict[str, float], study: Study, known: Predictions
 ) -> pd.DataFrame:
     """How confident the kept model is of songs by artists it was not trained on, and by artists it was trained on.
 
     Parameters
     ----------
-    fixed, weights, songs, examples
+    fixed, weights, study
         See `importance`.
     known : Predictions
         Of the kept model, for each song when the artist was trained on, but not the song.
@@ -41,12 +41,13 @@ def unknown_artists(
         ``unknown`` (its confidence when the artist was left out). Empty where there are fewer than three artists: with
         one left out there must be two.
     """
+    songs = study.songs
     names = sorted(songs["artist"].unique())
     if len(names) < 3:
         return pd.DataFrame(columns=["artist", "known", "right", "unknown"])
     group = songs["artist"].map({name: n % min(len(names), MOST_LEFT_OUT) for n, name in enumerate(names)})
     pairs = [(np.flatnonzero(group != n), np.flatnonzero(group == n)) for n in sorted(group.unique())]
-    left_out = predict_held_out(fixed, weights, songs, examples, pairs)
+    (left_out,) = predict_held_out(fixed, weights, study, [pairs], "Leaving artists out")
     return pd.DataFrame({
         "artist": songs["artist"],
         "known": np.exp(known.songs.max(axis=1)),
@@ -104,16 +105,14 @@ def separation(songs: pd.DataFrame) -> float:
 # --- what the kept model depends on ----------------------------------------------------------
 
 
-def importance(
-    fixed: dict[str, ModelSpec], weights: dict[str, float], songs: pd.DataFrame, examples: Examples
-) -> pd.DataFrame:
+def importance(fixed: dict[str, ModelSpec], weights: dict[str, float], study: Study) -> pd.DataFrame:
     """How much balanced accuracy the kept model loses when a family of features is exchanged between clips.
 
     Parameters
     ----------
     fixed : dict of str to ModelSpec
         The parts of the kept model as they are, from `crossval.train_kept`.
-    weights, songs, examples
+    weights, study
         See `crossval.compare`.
 
     Returns
@@ -121,9 +120,9 @@ def importance(
     pd.DataFrame
         One row for each family, the greatest loss first: ``loss``, ``low``, ``high`` (paired, over songs).
     """
-    parts = Parallel(n_jobs=-1)(
-        delayed(_without_families)(fixed, weights, songs, examples, fold) for fold in folds(songs)
-    )
+    tasks = [(fixed, weights, fold) for fold in folds(study.songs)]
+    parts = study.run(_without_families, tasks, "Exchanging features")
+    songs = study.songs
     found = {
         family: [predictions_of(by_name(pd.concat([part[family] for part in parts]), songs))] for family in parts[0]
     }
@@ -133,8 +132,8 @@ def importance(
 
 
 def _without_families(
-    fixed: dict[str, ModelSpec], weights: dict[str, float], songs: pd.DataFrame, examples: Examples, fold: Fold
-) -> dict[str, pd.DataFrame]:
+    fixed: dict[str, ModelSpec], weights: dict[str, float], fold: Fold, songs: pd.DataFrame, examples: Examples
+) -> Part:
     """The predictions for the songs of a fold, as they are and with each family exchanged."""
     members = {name: train(fixed[name], [{}], examples, songs.iloc[fold[0]])[0] for name in weights}
     model, tested = Model(members, weights), examples.rows(songs["place"].iloc[fold[1]])
@@ -150,13 +149,13 @@ def _without_families(
 
 
 def learning_curve(
-    fixed: dict[str, ModelSpec], weights: dict[str, float], songs: pd.DataFrame, examples: Examples, sizes: list[int]
+    fixed: dict[str, ModelSpec], weights: dict[str, float], study: Study, sizes: list[int]
 ) -> pd.DataFrame:
     """Score the kept model, trained on at most so many songs of each artist, drawn at random.
 
     Parameters
     ----------
-    fixed, weights, songs, examples
+    fixed, weights, study
         See `importance`.
     sizes : list of int
         How many songs.
@@ -167,15 +166,17 @@ def learning_curve(
         One row for each size: ``balanced_accuracy``, ``low``, ``high``; and ``gained``, ``gained low``, ``gained
         high`` over the size before (paired, over songs).
     """
-    drawn = songs.sample(frac=1, random_state=SEED).index
+    songs = study.songs
+    drawn = songs.reindex(songs.sample(frac=1, random_state=SEED).index)
+    splits = [[(fewer(drawn, songs, learn, size), test) for learn, test in folds(songs)] for size in sizes]
     rows, before = {}, None
-    for size in sizes:
-        pairs = [(fewer(songs.reindex(drawn), songs, learn, size), test) for learn, test in folds(songs)]
-        found = [predict_held_out(fixed, weights, songs, examples, pairs)]
-        gained = difference(found, before, songs) if before else [np.nan] * 3
-        scored = score(found, songs) or dict.fromkeys(METRICS, np.nan)
+    for size, predicted in zip(
+        sizes, predict_held_out(fixed, weights, study, splits, "Training on fewer songs"), strict=True
+    ):
+        gained = difference([predicted], [before], songs) if before else [np.nan] * 3
+        scored = score([predicted], songs) or dict.fromkeys(METRICS, np.nan)
         rows[size] = scored | dict(zip(("gained", "gained low", "gained high"), gained, strict=True))
-        before = found
+        before = predicted
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("songs per artist")
 
 
@@ -189,12 +190,12 @@ def fewer(drawn: pd.DataFrame, songs: pd.DataFrame, learn: np.ndarray, size: int
 # --- where the flattering number comes from --------------------------------------------------
 
 
-def nearest(songs: pd.DataFrame, examples: Examples, clips: int = 2000) -> pd.Series:
+def nearest(study: Study, clips: int = 2000) -> pd.Series:
     """Whose clip is nearest to a clip, and what that does to a score.
 
     Parameters
     ----------
-    songs, examples
+    study
         See `crossval.compare`.
     clips : int
         How many are drawn and looked at, among at most ten times as many.
@@ -206,6 +207,7 @@ def nearest(songs: pd.DataFrame, examples: Examples, clips: int = 2000) -> pd.Se
         a clip drawn at random; ``right, any``: the share given to their artist by the nearest clip, whatever
         its song; ``right, other songs``: the same when the own song does not count.
     """
+    songs, examples = study.songs, study.examples
     drawn = np.sort(np.random.default_rng(SEED).permutation(len(examples.song))[: 10 * clips])
     values = StandardScaler().fit_transform(examples.clips[drawn])
     of_song = songs.set_index("place").loc[examples.song[drawn]]
@@ -224,7 +226,7 @@ def nearest(songs: pd.DataFrame, examples: Examples, clips: int = 2000) -> pd.Se
     })  # fmt: skip
 
 
-def watch(spec: ModelSpec, songs: pd.DataFrame, examples: Examples) -> pd.DataFrame:
+def watch(spec: ModelSpec, study: Study) -> pd.DataFrame:
     """Train a network on one fold and measure it after each epoch.
 
     Returns
@@ -233,8 +235,13 @@ def watch(spec: ModelSpec, songs: pd.DataFrame, examples: Examples) -> pd.DataFr
         One row for each epoch, from 1: ``accuracy`` and ``loss`` on rows that it is trained on, ``val_…`` on rows of
         unseen songs.
     """
-    learn, test = folds(songs)[0]
-    sides = [examples.rows(songs["place"].iloc[side], segments=spec.segments) for side in (learn, test)]
+    (part,) = study.run(_history, [(spec, folds(study.songs)[0])], "Training a network")
+    return part["history"]
+
+
+def _history(spec: ModelSpec, fold: Fold, songs: pd.DataFrame, examples: Examples) -> Part:
+    """What Keras notes after each epoch."""
+    sides = [examples.rows(songs["place"].iloc[side], segments=spec.segments) for side in fold]
     (X, y), unseen = ((inputs(spec.columns, spec.segments, side), side.artists(songs)) for side in sides)
     history = pd.DataFrame(clone(spec.estimator).fit(X, y, validation=unseen).history_)
-    return history.set_index(history.index + 1)
+    return {"history": history.set_index(history.index + 1)}

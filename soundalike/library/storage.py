@@ -19,7 +19,7 @@ FRAME_NOTES = "_made_from.json"  # in the folder of the frame; readers of Parque
 
 # What else is made in a root, by names that a user's own files may have; and what a folder of ours holds, which alone
 # is replaced. Frames of earlier versions held other notes.
-MADE = ("clips", "features", "model", "similar", "report", "songs.csv", "df_music.pkl", "df_music.parquet")
+MADE = ("clips", "features", "model", "similar", "report", "folds", "songs.csv", "df_music.pkl", "df_music.parquet")
 REPLACED = {
     "model": ("model.json",),
     "similar": ("index.json",),
@@ -139,7 +139,7 @@ def locked(root: Path, *, wait: bool = False) -> Iterator[None]:
             f"The disk of {printable(root)} cannot lock files ({error.strerror}). Name a folder on another with --data."
         ) from None
     try:
-        for room in (root, root / "clips", root / "features", root / "report"):
+        for room in (root, root / "clips", root / "features", root / "report", root / "folds"):
             for workshop in room.glob(".unfinished-*"):
                 for old in workshop.glob("old/*"):  # killed while it was replaced
                     if room == root and not (root / old.name).exists():

@@ -1,15 +1,40 @@
 """A small Keras network on features, as scikit-learn knows estimators."""
 
+import functools
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.preprocessing import StandardScaler
 
 from soundalike.dataset.splits import SEED
 from soundalike.features.quiet_keras import import_keras
 
-# On a processor, compiling costs more than it saves, and so does going back to Python after each batch.
-QUICK = {"jit_compile": False, "steps_per_execution": 32}
+LEARNING_RATE = 2e-3
+STEPS = 32  # in an epoch, however many rows there are
+
+
+@functools.lru_cache(maxsize=4)
+def _compiled(columns: int, classes: int) -> Any:
+    """A network to train again and again: to trace one takes Keras longer than to train it on a few songs."""
+    net = _built(columns, classes)
+    net.compile(
+        optimizer=import_keras().optimizers.Adam(LEARNING_RATE),
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+        # On a processor, compiling costs more than it saves, and so does going back to Python after each step.
+        jit_compile=False,
+        steps_per_execution=STEPS,
+    )
+    return net
+
+
+def _built(columns: int, classes: int) -> Any:
+    keras = import_keras()
+    layers = [keras.Input((columns,))]
+    for units in (128, 64):
+        layers += [keras.layers.Dense(units, activation="relu"), keras.layers.Dropout(0.4)]
+    return keras.Sequential([*layers, keras.layers.Dense(classes, activation="softmax")])
 
 
 class DenseNet(ClassifierMixin, BaseEstimator):
@@ -21,47 +46,44 @@ class DenseNet(ClassifierMixin, BaseEstimator):
     ----------
     epochs : int
         How often all rows are seen.
-    batch_size : int
-        Rows for each step.
     """
 
-    def __init__(self, epochs: int = 30, batch_size: int = 256) -> None:
+    def __init__(self, epochs: int = 15) -> None:
         self.epochs = epochs
-        self.batch_size = batch_size
 
     def fit(
         self, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None = None, validation: tuple | None = None
     ) -> "DenseNet":
         """Train, always from the same start; ``history_`` has a number for each epoch, of ``validation`` too."""
-        keras = import_keras()
-        keras.utils.set_random_seed(SEED)
+        self.scaler_ = StandardScaler().fit(X)
         self.classes_, target = np.unique(y, return_inverse=True)
-        scale = keras.layers.Normalization()
-        scale.adapt(X)
-        layers = [keras.Input(X.shape[1:]), scale]
-        for units in (128, 64):
-            layers += [keras.layers.Dense(units, activation="relu"), keras.layers.Dropout(0.4)]
-        net = keras.Sequential([*layers, keras.layers.Dense(len(self.classes_), activation="softmax")])
-        net.compile(
-            optimizer=keras.optimizers.Adam(2e-3),
-            loss="sparse_categorical_crossentropy",
-            metrics=["accuracy"],
-            **QUICK,
-        )
         if validation:
-            validation = validation[0], np.searchsorted(self.classes_, validation[1])
-        self.net_: Any = net
+            validation = self.scaler_.transform(validation[0]), np.searchsorted(self.classes_, validation[1])
+        net = self._net()
+        import_keras().utils.set_random_seed(SEED)
+        import tensorflow
+
+        for old, new in zip(net.variables, _built(X.shape[1], len(self.classes_)).variables, strict=True):
+            old.assign(new)
+        for moment in net.optimizer.variables:
+            moment.assign(np.zeros(moment.shape))
+        net.optimizer.learning_rate = LEARNING_RATE
+        weight = np.ones(len(X)) if sample_weight is None else sample_weight
+        rows = tensorflow.data.Dataset.from_tensor_slices((self.scaler_.transform(X), target, weight))
+        # Without an end, or Keras would set the data up anew in each epoch, which takes longer than to train.
+        endless = rows.shuffle(len(X), seed=SEED).repeat().batch(-(-len(X) // STEPS))
         self.history_ = net.fit(
-            X,
-            target,
-            sample_weight=sample_weight,
-            validation_data=validation,
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            verbose=0,
+            endless, validation_data=validation, epochs=self.epochs, steps_per_epoch=STEPS, shuffle=False, verbose=0
         ).history
+        self.weights_ = net.get_weights()
         return self
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
         """The probability of each class [shape=(rows, classes)]."""
-        return self.net_.predict(X, batch_size=1024, verbose=0)
+        net = self._net()
+        net.set_weights(self.weights_)
+        return net.predict(self.scaler_.transform(X), batch_size=1024, verbose=0)
+
+    def _net(self) -> Any:
+        """The network of this size, which others of it share: its weights must be set."""
+        return _compiled(self.scaler_.n_features_in_, len(self.classes_))

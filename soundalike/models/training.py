@@ -16,8 +16,6 @@ from soundalike.models.calibration import apply_temperature, fit_temperature, lo
 from soundalike.models.model import Member, aggregate, inputs, logits_of_all
 from soundalike.models.specs import INNER_FOLDS, ModelSpec
 
-ROWS = 24_000  # that a model is trained on, at most; of more, evenly spaced ones
-
 
 def fit(spec: ModelSpec, examples: Examples, songs: pd.DataFrame, *, seed: int = SEED) -> tuple[Member, dict]:
     """Train on these songs: inner folds by song choose the setting and the temperatures.
@@ -67,8 +65,6 @@ def fit(spec: ModelSpec, examples: Examples, songs: pd.DataFrame, *, seed: int =
 def train(spec: ModelSpec, settings: list[dict], examples: Examples, songs: pd.DataFrame) -> list[Member]:
     """Train with each of some settings on these songs; see `train_on`."""
     some = examples.rows(songs["place"], segments=spec.segments)
-    if len(some.song) > ROWS:
-        some = some.take(np.linspace(0, len(some.song) - 1, ROWS).astype(int))
     return train_on(spec, settings, some, some.artists(songs))
 
 
@@ -84,10 +80,13 @@ def train_on(spec: ModelSpec, settings: list[dict], some: Examples, artists: np.
     settings : list of dict
         Parameters of the estimator; an empty one leaves its own.
     some : Examples
-        The rows to train on.
+        The rows to train on; of more than ``spec.rows``, evenly spaced ones are taken.
     artists : np.ndarray [shape=(rows,)]
         Whose they are.
     """
+    if len(artists) > spec.rows:
+        fewer = np.linspace(0, len(artists) - 1, spec.rows).astype(int)
+        some, artists = some.take(fewer), artists[fewer]
     if len(artists) <= len(set(artists)):  # a discriminant wants more rows than artists
         some, artists = some.take(np.tile(np.arange(len(artists)), 2)), np.tile(artists, 2)
     X = inputs(spec.columns, spec.segments, some)

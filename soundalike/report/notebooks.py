@@ -2,8 +2,11 @@
 
 import os
 import signal
+import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbclient import NotebookClient
@@ -11,6 +14,7 @@ from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbconvert import HTMLExporter
 from nbformat.sign import NotebookNotary
 
+from soundalike import cli
 from soundalike.library.errors import UserError, printable
 from soundalike.library.paths import PROJECT
 from soundalike.library.storage import atomic_write, locked
@@ -26,7 +30,7 @@ def run_notebook(name: str, root: Path) -> None:
     os.environ["MUSIC_DATA"] = str(root)
     book = nbformat.read(PROJECT / f"{name}.ipynb", as_version=4)
     place = {"metadata": {"path": str(PROJECT)}}
-    client = NotebookClient(
+    client = _Client(
         book,
         timeout=None,
         kernel_name="python3",
@@ -53,6 +57,25 @@ def run_notebook(name: str, root: Path) -> None:
         path.write_text(nbformat.writes(book), encoding="utf-8")
     NotebookNotary().sign(book)  # made here a moment ago: Jupyter may show its players and live figures
     write_page(name, root)
+
+
+class _Client(NotebookClient):
+    """Executes a notebook. A line that starts over is a bar: it is for the terminal, and not kept in the notebook."""
+
+    told = float("-inf")  # when a line of progress was last printed
+
+    def process_message(self, msg: dict, cell: nbformat.NotebookNode, cell_index: int) -> Any:
+        """Show bars; leave all else to the client."""
+        if msg["msg_type"] != "stream" or "\r" not in msg["content"]["text"]:
+            return super().process_message(msg, cell, cell_index)
+        text = msg["content"]["text"]
+        line = text.rpartition("\r")[2].strip()
+        if sys.stderr.isatty():
+            print(text, end="", file=sys.stderr, flush=True)
+        elif line and time.monotonic() > self.told + cli.REPORT_EVERY:
+            self.told = time.monotonic()
+            print(f"    {line}", file=sys.stderr, flush=True)
+        return None
 
 
 def tell_heading(cell: nbformat.NotebookNode, cell_index: int) -> None:
