@@ -1,7 +1,7 @@
 """What thousands of songs cost: time for each, memory, and bytes, with one worker and with two.
 
     python benchmarks/scale.py                 # 100, 1,000 and 10,000 songs of four seconds, made for it (an hour)
-    python benchmarks/scale.py --clips 1000000 # linear models of a frame of noise of so many clips
+    python benchmarks/scale.py --clips 1000000 # modeling.ipynb on a frame of noise of so many clips
 
 From songs to frame, by ``feature_extraction.py --from-songs`` and ``dataframe_creation.py``, no pickle.
 Time per song is that from the first table to the last: start-up and end are left out. The plot goes
@@ -133,7 +133,15 @@ def write_noise(root: Path, clips: int) -> None:
     names = [f"Artist {n:02d}/{m:05d}.mp3" for n in range(ARTISTS) for m in range(clips // CLIPS // ARTISTS)]
     shifts = {artist: draw.normal(0, 0.1, len(COLUMNS)) for artist in range(ARTISTS)}
     rows = [
-        {"song": song, "artist": song[:9], "album": f"Album {n % 3}", "status": "ok", "clips": CLIPS, "hash": song}
+        {
+            "song": song,
+            "artist": song[:9],
+            "album": f"Album {n % 3}",
+            "title": song,
+            "status": "ok",
+            "clips": CLIPS,
+            "hash": song,
+        }
         for n, song in enumerate(names)
     ]
     write_songs(root, rows)
@@ -166,7 +174,7 @@ def main() -> None:
         if args.clips:
             write_noise(Path(folder), args.clips)
             size = sum(path.stat().st_size for path in (Path(folder) / "df_music.parquet").iterdir())
-            ran = run("benchmarks/models.py", Path(folder))
+            ran = run("benchmarks/models.py --once", Path(folder))
             print(
                 f"{args.clips:,} clips in {size / 1e9:.1f} GB: {ran.seconds / 60:.0f} minutes, {ran.together:,.0f} MB"
             )

@@ -18,8 +18,6 @@ from pathlib import Path
 from soundalike import cli
 from soundalike.library.paths import PROJECT
 
-PATIENCE = {"modeling": " (for a hundred songs about five minutes)"}
-
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
@@ -59,7 +57,7 @@ def main(argv: list[str] | None = None) -> int:
     run_script("feature_extraction.py", root, *forwarded(args, "jobs", "scheduler", "embeddings"))
     run_script("dataframe_creation.py", root)
     for name in notebooks.NOTEBOOKS:
-        with step(f"{name}.ipynb{PATIENCE.get(name, '')}"):
+        with step(f"{name}.ipynb"):
             notebooks.run_notebook(name, root)
     model = json.loads((root / "model" / "model.json").read_text(encoding="utf-8"))
     if model["held_out"]:

@@ -182,6 +182,8 @@ def save_kept(root: Path, frame: pd.DataFrame, **more) -> None:
 def write_library(root, frame):
     """A library of which only the frame and songs.csv are there."""
     songs = frame.drop_duplicates("song")[["song", "artist", "album"]]
+    clips = frame.groupby("song")["silent"].agg(clips="size", silent_clips="sum")
+    songs = songs.join(clips, on="song")
     rows = songs.assign(status="ok", seconds=12.0, title=songs["song"], hash=songs["song"]).to_dict("records")
     write_songs(root, rows)
     frame = frame.sort_values("song", kind="stable", ignore_index=True)

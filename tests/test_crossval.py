@@ -14,7 +14,7 @@ WEIGHTS = specs.weights(CLIP_COLUMNS)
 KEPT = specs.KEPT
 
 
-def compare(frame: pd.DataFrame, names: tuple[str, ...] = (), repeats: int = 1, inner: int = 3):
+def compare(frame: pd.DataFrame, names: tuple[str, ...] = (), repeats: int | None = 1, inner: int = 3):
     """The results for the kept model and some others, and the songs."""
     songs, examples = prepared(frame)
     some = {name: SPECS[name]._replace(inner=min(SPECS[name].inner, inner)) for name in (*names, *WEIGHTS)}
@@ -117,6 +117,18 @@ def test_the_kept_model_is_trained_on_all_songs():
     assert set(settings[specs.LOGISTIC]) == {"C"}
     predicted = model.predict(examples)[1].idxmax(axis=1)
     assert (predicted == songs.set_index("place")["artist"]).all()
+
+
+def test_of_many_songs_one_repeat_and_some_folds_say_enough(monkeypatch):
+    monkeypatch.setattr(crossval, "MANY", 24)
+    loudness = specs.LOUDNESS
+    results, songs = compare(made_up(songs=8, clips=2, artist_cue=1.0), (loudness,), repeats=None, inner=0)
+    by_song = results[UNSEEN_SONGS]
+    assert [len(by_song[name]) for name in (KEPT, loudness)] == [1, 1]
+    assert set(by_song[KEPT][0].songs.index) == set(songs.index)
+    assert 0 < len(by_song[loudness][0].songs) < len(songs)
+    table = metrics.score_table(results, songs)
+    assert metrics.readable(table, results, songs).loc[loudness, "kept model better by"]
 
 
 def test_random_clips_stand_on_both_sides(monkeypatch):

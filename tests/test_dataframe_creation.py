@@ -13,7 +13,7 @@ import dataframe_creation
 import feature_extraction
 import mp3_split
 from soundalike.dataset import frame as frame_module
-from soundalike.dataset.frame import current_notes, find_frame, frame_notes, iter_songs, read_frame
+from soundalike.dataset.frame import Frame, current_notes, find_frame, frame_notes, iter_songs, read_frame
 from soundalike.features.table import COLUMNS, FEATURE_SETTINGS, ORIGINAL_NINE
 from soundalike.library.catalogue import keep_songs_folder, read_songs
 from soundalike.library.errors import UserError
@@ -217,6 +217,33 @@ def test_a_pickle_too_large_is_not_written_and_that_is_said(own, capsys):
     assert "is up to date" in capsys.readouterr().out
     assert create(own) == 0
     assert len(pd.read_pickle(own / "df_music.pkl")) == 32
+
+
+def test_pickle_and_parquet_are_the_same_frame_in_parts(own):
+    columns, song = ["song", "silent", "tempo"], "Artist A/Album 1/Song 1.mp3"
+    pickled = Frame(own)
+    (own / "df_music.pkl").unlink()
+    streamed = Frame(own)
+    assert [frame.path.name for frame in (pickled, streamed)] == ["df_music.pkl", "df_music.parquet"]
+    assert pickled.columns == streamed.columns
+    assert pickled.clips == streamed.clips == 32
+    pd.testing.assert_frame_equal(*(pd.concat(frame.parts(columns)) for frame in (pickled, streamed)))
+    pd.testing.assert_frame_equal(pickled.song(song), streamed.song(song))
+    assert set(pickled.song(song)["song"]) == {song}
+
+
+def test_of_a_large_frame_some_songs_of_each_artist_are_read(own):
+    (own / "df_music.pkl").unlink()
+    whole, some = read_frame(find_frame(own)), read_frame(find_frame(own), most=16)
+    assert some.groupby("artist")["song"].nunique().to_dict() == {"Artist A": 2, "Artist B": 2}
+    pd.testing.assert_frame_equal(some, whole[whole["song"].isin(some["song"])].reset_index(drop=True))
+    pd.testing.assert_frame_equal(read_frame(find_frame(own), most=32), whole)
+
+
+def test_a_frame_of_2018_does_not_know_songs(tmp_path):
+    of_2018().to_pickle(tmp_path / "df_music.pkl")
+    with pytest.raises(UserError, match="does not say which clips are of one song"):
+        Frame(tmp_path)
 
 
 @pytest.mark.parametrize("limit", ["-1", "much", "nan"])

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import RATE, made_up, tune, write_artists, write_library, write_song
-from nbclient.exceptions import DeadKernelError
+from nbclient.exceptions import CellExecutionError, DeadKernelError
 
 from docs import refresh
 from soundalike import __main__ as run
@@ -245,12 +245,43 @@ def test_a_script_that_fails_ends_the_run(tmp_path, capfd):
     assert not (tmp_path / "features").exists()
 
 
+def test_bars_are_for_the_terminal_and_not_for_the_page(tmp_path, monkeypatch, capsys):
+    cell = "from soundalike import cli\nwith cli.bar(3, 'Working', 'things') as bar:\n    bar.update(3)\nprint('done')"
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell)])
+    nbformat.write(book, tmp_path / "small.ipynb")
+    monkeypatch.setattr(notebooks, "PROJECT", tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(HERE))
+    notebooks.run_notebook("small", tmp_path)
+    assert [out["text"] for out in outputs(tmp_path / "report/small.ipynb")] == ["done\n"]
+    assert "Working:" in capsys.readouterr().err
+
+
 def test_a_notebook_that_is_killed_is_no_traceback(tmp_path, monkeypatch, capsys):
     def killed(self):
         raise DeadKernelError("Kernel died")
 
     monkeypatch.setattr(notebooks.NotebookClient, "execute", killed)
     with pytest.raises(UserError, match=r"modeling\.ipynb lost its process"):
+        notebooks.run_notebook("modeling", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("ename", "evalue", "raised", "says"),
+    [
+        ("UserError", "Add songs.", UserError, r"modeling\.ipynb could not go on\. Add songs\."),
+        ("MemoryError", "", UserError, "lost a process. Most likely no memory was left: close"),
+        ("TerminatedWorkerError", "A worker process ...", UserError, "Most likely no memory was left"),
+        ("OSError", "[Errno 28] No space left on device: '/data/folds'", OSError, "No space left on device: '/data/f"),
+        ("PermissionError", "[Errno 13] Permission denied: '/data/model'", PermissionError, "denied: '/data/model'"),
+        ("ZeroDivisionError", "division by zero", CellExecutionError, "division by zero"),
+    ],
+)
+def test_what_stops_a_notebook_is_told_in_words(tmp_path, monkeypatch, ename, evalue, raised, says):
+    def stopped(self):
+        raise CellExecutionError("the traceback: division by zero", ename, evalue)
+
+    monkeypatch.setattr(notebooks.NotebookClient, "execute", stopped)
+    with pytest.raises(raised, match=says):
         notebooks.run_notebook("modeling", tmp_path)
 
 

@@ -2,12 +2,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import made_up, prepared
+from sklearn.dummy import DummyClassifier
 
 from soundalike.dataset.segments import one_song
 from soundalike.dataset.splits import song_table
 from soundalike.features.table import CLIP_COLUMNS
 from soundalike.models import calibration, specs, training
 from soundalike.models.model import Member, Model, aggregate, average, inputs
+from soundalike.models.specs import ModelSpec
 
 SPECS = specs.specs()
 
@@ -100,15 +102,23 @@ def test_one_artist_with_one_song_in_a_fold_does_not_stop_the_others_from_being_
     assert member.temperature != 1
 
 
+class Counting(DummyClassifier):
+    """Notes how many rows it is trained on."""
+
+    trained: list[int] = []  # noqa: RUF012 - by all copies
+
+    def fit(self, X, y, sample_weight=None):
+        self.trained.append(len(X))
+        return super().fit(X, y, sample_weight)
+
+
 def test_no_more_rows_are_trained_on_than_the_cap(monkeypatch):
     songs, examples = prepared(made_up(clips=20))
-    monkeypatch.setattr(training, "ROWS", 50)
-    trained = []
-    monkeypatch.setattr(training, "train_on", lambda spec, settings, some, artists: trained.append((some, artists)))
-    training.train(SPECS[specs.FOREST], [{}], examples, songs)
-    ((some, artists),) = trained
-    assert len(some.song) == len(artists) == 50
-    assert len(set(some.song)) == 24  # of every song
+    monkeypatch.setattr(training, "FEWER_ROWS", 30)
+    spec = ModelSpec(Counting(), segments=False, inner=2, rows=50)
+    member, _ = training.fit(spec, examples, songs)
+    assert Counting.trained == [30, 30, 50]
+    assert member.classes == ["A0", "A1", "A2"]
 
 
 # --- what is predicted -----------------------------------------------------------------------

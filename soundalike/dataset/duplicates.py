@@ -10,6 +10,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from sklearn.neighbors import NearestNeighbors
 
+from soundalike import cli
 from soundalike.features.table import COLUMNS
 
 # Two recordings are the same when their clips rise and fall together. Of 126 songs, copies encoded again
@@ -100,11 +101,12 @@ def find_duplicates(courses: dict[str, np.ndarray], songs: pd.DataFrame) -> pd.D
         -1 to 1; missing where one is too short for that).
     """
     moves = {song: course - course.mean(axis=0) for song, course in courses.items()}
-    pairs = {
-        (song, other): ("sounds the same", close)
-        for song, other in _neighbours(courses)
-        if (close := agreement(moves[song], moves[other])) >= SAME_RECORDING
-    }
+    near, pairs = _neighbours(courses), {}
+    with cli.bar(len(near), "Looking for duplicates", "pairs") as bar:
+        for song, other in near:
+            if (close := agreement(moves[song], moves[other])) >= SAME_RECORDING:
+                pairs[song, other] = "sounds the same", close
+            bar.update()
     used = songs[songs["song"].isin(courses)]
     titles = used["artist"] + "\n" + used["title"].map(bare_title)
     for _, same in used.groupby(titles):
@@ -159,8 +161,8 @@ def agreement(course: np.ndarray, other: np.ndarray) -> float:
         n = min(len(one), len(two))
         if n < max(LEAST_CLIPS, min(len(course), len(other)) / 2):
             continue
-        size = np.sqrt((one[:n] ** 2).sum() * (two[:n] ** 2).sum())
-        found.append((one[:n] * two[:n]).sum() / size if size else np.nan)
+        size = np.sqrt(np.vdot(one[:n], one[:n]) * np.vdot(two[:n], two[:n]))
+        found.append(np.vdot(one[:n], two[:n]) / size if size else np.nan)
     return float(np.nanmax(found)) if not np.isnan(found).all() else np.nan
 
 

@@ -41,8 +41,10 @@ class Examples(NamedTuple):
         return songs.set_index("place")["artist"].loc[self.song].to_numpy(dtype=object)
 
 
-def describe(clips: np.ndarray, length: int = CLIPS, every: int = EVERY) -> tuple[np.ndarray, np.ndarray]:
-    """Describe the segment around each clip of a song.
+def describe(
+    clips: np.ndarray, length: int = CLIPS, every: int = EVERY, *, rows: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Describe the segment around each clip of a song, or around some of them.
 
     Parameters
     ----------
@@ -50,22 +52,24 @@ def describe(clips: np.ndarray, length: int = CLIPS, every: int = EVERY) -> tupl
         Features of a song's clips, in order, without the silent ones.
     length, every : int
         Clips in a segment, and at every how many one starts.
+    rows : np.ndarray, optional
+        The clips around which segments are wanted; by default all.
 
     Returns
     -------
-    segments : np.ndarray [shape=(clips, 2 * columns), dtype=float32]
+    segments : np.ndarray [shape=(rows, 2 * columns), dtype=float32]
         The mean of each feature over the segment, then its standard deviation. The segment of clip i starts
         ``length`` // 2 clips before it, or as near to that as the ends of the song allow.
     whole : np.ndarray [shape=(clips,), dtype=bool]
         Which rows are the song's segments; the others lie in between.
     """
     count, before = len(clips), length // 2
-    windows = np.lib.stride_tricks.sliding_window_view(clips.astype(np.float64), min(length, count), axis=0)
-    described = np.concatenate([windows.mean(axis=-1), windows.std(axis=-1)], axis=1).astype(np.float32)
-    starts = np.clip(np.arange(count) - before, 0, len(windows) - 1)
+    windows = np.lib.stride_tricks.sliding_window_view(clips, min(length, count), axis=0)
     whole = np.zeros(count, bool)
     whole[np.minimum(np.arange(0, len(windows), every) + before, count - 1)] = True
-    return described[starts], whole
+    starts = np.clip((np.arange(count) if rows is None else rows) - before, 0, len(windows) - 1)
+    around = windows[starts].astype(np.float64)
+    return np.concatenate([around.mean(axis=-1), around.std(axis=-1)], axis=1).astype(np.float32), whole
 
 
 def per_song(songs: int) -> int:
@@ -103,13 +107,13 @@ def gather(
         loud = part[~part["silent"] & part["song"].isin(songs.index)]
         values = loud[columns].to_numpy(np.float32)
         for song, rows in loud.groupby("song").indices.items():
-            segments, whole = describe(values[rows], length, every)
-            kept = np.arange(len(rows))
+            kept = np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(int)
+            segments, whole = describe(values[rows], length, every, rows=kept)
             if len(rows) > most:
-                kept = np.linspace(0, len(rows) - 1, most).round().astype(int)
-                whole = np.isin(np.arange(len(rows)), kept[most > 1 :: 2])
+                whole[:] = False
+                whole[kept[most > 1 :: 2]] = True
             place = np.full(len(kept), songs["place"][song])
-            found.append((place, values[rows[kept]], segments[kept], whole[kept]))
+            found.append((place, values[rows[kept]], segments, whole[kept]))
     song, clips, segments, whole = map(np.concatenate, zip(*found, strict=True))
     return Examples(song, clips, segments, whole, columns)
 

@@ -8,7 +8,7 @@ from sklearn.preprocessing import StandardScaler
 
 from soundalike.dataset.segments import Examples
 from soundalike.dataset.splits import SEED, Fold, folds
-from soundalike.evaluation.crossval import Predictions, by_name, predict_held_out, predictions_of
+from soundalike.evaluation.crossval import Predictions, by_name, predict_held_out, predictions_of, some_folds
 from soundalike.evaluation.metrics import METRICS, difference, score
 from soundalike.evaluation.study import Part, Study
 from soundalike.features.table import FEATURES, columns
@@ -16,7 +16,8 @@ from soundalike.models.model import Model, inputs
 from soundalike.models.specs import ModelSpec
 from soundalike.models.training import train
 
-MOST_LEFT_OUT = 12  # groups in which artists are left out in turn
+MOST_ALONE = 12  # artists who are left out one by one; more are left out in GROUPS
+GROUPS = 6
 
 
 # --- unknown artists -------------------------------------------------------------------------
@@ -45,7 +46,9 @@ def unknown_artists(
     names = sorted(songs["artist"].unique())
     if len(names) < 3:
         return pd.DataFrame(columns=["artist", "known", "right", "unknown"])
-    group = songs["artist"].map({name: n % min(len(names), MOST_LEFT_OUT) for n, name in enumerate(names)})
+    group = songs["artist"].map(
+        {name: n % (len(names) if len(names) <= MOST_ALONE else GROUPS) for n, name in enumerate(names)}
+    )
     pairs = [(np.flatnonzero(group != n), np.flatnonzero(group == n)) for n in sorted(group.unique())]
     (left_out,) = predict_held_out(fixed, weights, study, [pairs], "Leaving artists out")
     return pd.DataFrame({
@@ -120,7 +123,7 @@ def importance(fixed: dict[str, ModelSpec], weights: dict[str, float], study: St
     pd.DataFrame
         One row for each family, the greatest loss first: ``loss``, ``low``, ``high`` (paired, over songs).
     """
-    tasks = [(fixed, weights, fold) for fold in folds(study.songs)]
+    tasks = [(fixed, weights, fold) for fold in some_folds(study.songs)]
     parts = study.run(_without_families, tasks, "Exchanging features")
     songs = study.songs
     found = {
@@ -168,7 +171,7 @@ def learning_curve(
     """
     songs = study.songs
     drawn = songs.reindex(songs.sample(frac=1, random_state=SEED).index)
-    splits = [[(fewer(drawn, songs, learn, size), test) for learn, test in folds(songs)] for size in sizes]
+    splits = [[(fewer(drawn, songs, learn, size), test) for learn, test in some_folds(songs)] for size in sizes]
     rows, before = {}, None
     for size, predicted in zip(
         sizes, predict_held_out(fixed, weights, study, splits, "Training on fewer songs"), strict=True

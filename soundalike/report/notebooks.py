@@ -1,6 +1,7 @@
 """Notebooks executed on a library, and web pages of them."""
 
 import os
+import re
 import signal
 import sys
 import time
@@ -22,6 +23,9 @@ from soundalike.library.storage import atomic_write, locked
 # A page for reading: without code, which the notebook beside it holds, and without calls to the network.
 WITHOUT_CODE = {"exclude_input": True, "exclude_input_prompt": True, "exclude_output_prompt": True}
 PAGES = HTMLExporter(**WITHOUT_CODE, mathjax_url="", require_js_url="", jquery_url="")
+NO_MEMORY = (
+    "Most likely no memory was left: close other programs, and run the same command again; finished work is kept."
+)
 NOTEBOOKS = ("visualizations", "modeling")
 
 
@@ -47,16 +51,25 @@ def run_notebook(name: str, root: Path) -> None:
             _kill_kernel(client.km.provisioner.pid)  # type: ignore[union-attr]  # there is one while it runs
             raise
         except DeadKernelError:
-            raise UserError(f"{name}.ipynb lost its process; most likely no memory was left.") from None
+            raise UserError(f"{name}.ipynb lost its process. {NO_MEMORY}") from None
         except CellExecutionError as error:
-            if error.ename != "UserError":
-                raise
-            earlier = " The model in it is of an earlier run." if (root / "model").exists() else ""
-            raise UserError(f"{name}.ipynb could not go on. {error.evalue}{earlier}") from None
+            raise _users_to_fix(error, name, root) from None
     with locked(root, wait=True), atomic_write(root / "report" / f"{name}.ipynb") as path:
         path.write_text(nbformat.writes(book), encoding="utf-8")
     NotebookNotary().sign(book)  # made here a moment ago: Jupyter may show its players and live figures
     write_page(name, root)
+
+
+def _users_to_fix(error: CellExecutionError, name: str, root: Path) -> Exception:
+    """What a user can do something about, in words; any other error as it is."""
+    if error.ename == "UserError":
+        earlier = " The model in it is of an earlier run." if (root / "model").exists() else ""
+        return UserError(f"{name}.ipynb could not go on. {error.evalue}{earlier}")
+    if error.ename in ("MemoryError", "TerminatedWorkerError"):
+        return UserError(f"{name}.ipynb lost a process. {NO_MEMORY}")
+    if disk := re.fullmatch(r"\[Errno (\d+)\] (.*?)(?:: '(.*)')?", error.evalue):
+        return OSError(int(disk[1]), disk[2], disk[3])  # a full disk, say: `cli.script` puts it in words
+    return error
 
 
 class _Client(NotebookClient):
