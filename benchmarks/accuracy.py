@@ -157,7 +157,7 @@ UNITS = {"clip (2 s)": 1, "2 clips": 2, OURS: 4, ALL: 4, "8 clips": 8, "16 clips
 
 
 def compare_units(frame: pd.DataFrame, songs: pd.DataFrame, repeats: int) -> list[dict]:
-    """A row for each unit and model: its score, and how much better our segments are, of which a song has a dozen."""
+    """A row for each unit and model: its score, and how much better our segments are, a dozen of each song."""
     found = {}
     for unit, clips in UNITS.items():
         most = len(frame) if unit == ALL else None

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import page
 
 from soundalike import cli
-from soundalike.dataset.frame import frame_notes
+from soundalike.dataset.frame import current_notes
 from soundalike.library.paths import PROJECT
 
 RUN = """
@@ -33,11 +33,11 @@ notebooks.run_notebook("modeling", pathlib.Path(sys.argv[1]))
 def copy(library: Path, room: Path) -> Path:
     """Copy what the notebook reads."""
     root = room / "library"
-    root.mkdir(exist_ok=True)
+    root.mkdir()
     for name in ("songs.csv", "songs.txt", "df_music.pkl"):
         if (library / name).exists():
             shutil.copy2(library / name, root)
-    shutil.copytree(library / "df_music.parquet", root / "df_music.parquet", dirs_exist_ok=True)
+    shutil.copytree(library / "df_music.parquet", root / "df_music.parquet")
     return root
 
 
@@ -52,6 +52,7 @@ def run(code: Path, root: Path) -> dict[str, float]:
 
 def measure(library: Path, before: str | None, *, once: bool) -> dict:
     """Time the notebook, the notebook again, and that of an earlier commit."""
+    notes = current_notes(library)
     with tempfile.TemporaryDirectory() as folder:
         root = copy(library, Path(folder))
         runs = {"today": run(PROJECT, root)}
@@ -62,11 +63,11 @@ def measure(library: Path, before: str | None, *, once: bool) -> dict:
             subprocess.run(["git", "clone", "--quiet", PROJECT, code], check=True)
             subprocess.run(["git", "-C", code, "checkout", "--quiet", before], check=True)
             runs[f"commit {before}"] = run(code, root)
-    return {name: frame_notes(library)[name] for name in ("songs", "clips")} | {"runs": runs}
+    return {"songs": notes["songs"], "clips": notes["clips"], "runs": runs}
 
 
 def table(figures: dict) -> str:
-    """The page: each run, and what today's takes less."""
+    """The page: each run, and its CPU time in terms of today's."""
     today = figures["runs"]["today"]
     rows = [
         {
@@ -80,13 +81,14 @@ def table(figures: dict) -> str:
     return f"{figures['songs']:,} songs, {figures['clips']:,} clips:\n\n{page.markdown(rows)}\n"
 
 
-def main() -> int:
+@cli.script
+def main(argv: list[str] | None = None) -> int:
     """Measure, keep the results and print the page."""
     parser = cli.parser(__doc__)
     parser.add_argument("--before", metavar="COMMIT", help="of an earlier version, to compare with")
     parser.add_argument("--once", action="store_true", help="not again when nothing has changed")
     parser.add_argument("--keep", action="store_true", help="keep the results as those of README.md here")
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     figures = measure(args.data, args.before, once=args.once)
     made = table(figures)
     if args.keep:

@@ -163,8 +163,8 @@ def drawable(nice: str, plain: str) -> str:
 def bar(total: int, label: str, unit: str) -> "Iterator[tqdm]":
     """Show a bar with rate and time left.
 
-    It goes to stderr; in the log of a run of days, as a line now and then. In a notebook it stands below its cell,
-    whose output it clears when the work is done.
+    It goes to stderr; in the log of a run of days, as a line now and then. In a notebook it stands below its cell until
+    the work is done.
     """
     from tqdm import tqdm
 
@@ -182,10 +182,6 @@ def bar(total: int, label: str, unit: str) -> "Iterator[tqdm]":
         **looks,
     ) as shown:
         yield shown
-    if in_notebook:
-        from IPython.display import clear_output
-
-        clear_output()
 
 
 def check_writable(*files: Path) -> None:

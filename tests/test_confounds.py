@@ -7,6 +7,7 @@ from soundalike.dataset import duplicates, splits
 from soundalike.evaluation import confounds
 from soundalike.features.table import COLUMNS
 from soundalike.library.catalogue import good_songs
+from soundalike.library.errors import UserError
 
 
 def songs_of(frame: pd.DataFrame, **columns) -> pd.DataFrame:
@@ -27,8 +28,8 @@ def test_a_recording_encoded_anew_is_found_and_other_songs_are_not(tmp_path):
     write_song(tmp_path / "songs/A/other name.ogg", 0.4 * again[round(2.7 * rate) :])  # later, softer, another codec
     assert run_scripts(tmp_path) == [0, 0, 0]
     frame, songs = pd.read_pickle(tmp_path / "df_music.pkl"), good_songs(tmp_path)
-    labels, courses = duplicates.read_courses([frame])
-    pairs = duplicates.find_duplicates(courses, songs)
+    labels, *moves = duplicates.read_courses([frame])
+    pairs = duplicates.find_duplicates(*moves, songs)
     assert pairs[["song", "other"]].to_numpy().tolist() == [["A/2.mp3", "A/other name.ogg"]]
     assert pairs["why"].item() == "sounds the same"
     recordings = duplicates.same_recordings(labels["song"], pairs)
@@ -39,7 +40,7 @@ def test_a_recording_encoded_anew_is_found_and_other_songs_are_not(tmp_path):
 def test_the_same_title_twice_is_found_within_an_artist_only():
     frame = made_up(artists=2, songs=3)
     songs = songs_of(frame).assign(title=["03 - Déjà vu", "Deja Vu (Live)", "Else", "Deja vu", "Two", "Three"])
-    pairs = duplicates.find_duplicates(duplicates.read_courses([frame])[1], songs)
+    pairs = duplicates.find_duplicates(*duplicates.read_courses([frame])[1:], songs)
     assert pairs[["song", "other", "why"]].to_numpy().tolist() == [["A0/0.mp3", "A0/1.mp3", "same title"]]
 
 
@@ -135,11 +136,17 @@ def test_what_is_settled_has_recordings_and_no_conflicts(monkeypatch):
     assert not labels["silent"].any()
 
 
+def test_a_frame_with_songs_that_are_gone_is_refused():
+    frame = made_up(artists=2, songs=4)
+    with pytest.raises(UserError, match="The frame is older than songs"):
+        duplicates.resolve_duplicates([frame], songs_of(frame).iloc[1:])
+
+
 def test_a_song_is_silent_where_all_of_it_is():
     frame = made_up(artists=1, songs=2)
     frame.loc[frame["song"] == "A0/0.mp3", "silent"] = True
     frame.loc[frame.index[-1], "silent"] = True
-    labels, courses = duplicates.read_courses([frame])
+    labels, _, courses = duplicates.read_courses([frame])
     assert labels["silent"].tolist() == [True, False]
     assert {song: len(course) for song, course in courses.items()} == {"A0/1.mp3": 5}
 

@@ -132,9 +132,13 @@ def test_of_many_songs_one_repeat_and_some_folds_say_enough(monkeypatch):
 
 
 def test_random_clips_stand_on_both_sides(monkeypatch):
-    learn, test = crossval.random_clips(103)
-    assert sorted([*learn, *test]) == list(range(103))
-    assert len(test) == 31
-    assert not np.array_equal(test, np.arange(31))
+    study = Study(*prepared(made_up(artists=4, songs=5, clips=5)))
+    learn, test = crossval.random_clips(study)
+    assert sorted([*learn, *test]) == list(range(100))
+    assert 26 <= len(test) <= 30
+    assert not np.array_equal(test, np.arange(len(test)))
     monkeypatch.setattr(crossval, "ROWS", 14)
-    assert [len(side) for side in crossval.random_clips(103)] == [14, 6]
+    learn, test = crossval.random_clips(study)
+    assert 14 <= len(learn) <= 18
+    assert len(test) <= 6
+    assert set(study.examples.take(learn).artists(study.songs)) == {"A0", "A1", "A2", "A3"}

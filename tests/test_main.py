@@ -246,13 +246,16 @@ def test_a_script_that_fails_ends_the_run(tmp_path, capfd):
 
 
 def test_bars_are_for_the_terminal_and_not_for_the_page(tmp_path, monkeypatch, capsys):
-    cell = "from soundalike import cli\nwith cli.bar(3, 'Working', 'things') as bar:\n    bar.update(3)\nprint('done')"
+    cell = (
+        "from soundalike import cli\nprint('before')\n"
+        "with cli.bar(3, 'Working', 'things') as bar:\n    bar.update(3)\nprint('done')"
+    )
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell)])
     nbformat.write(book, tmp_path / "small.ipynb")
     monkeypatch.setattr(notebooks, "PROJECT", tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(HERE))
     notebooks.run_notebook("small", tmp_path)
-    assert [out["text"] for out in outputs(tmp_path / "report/small.ipynb")] == ["done\n"]
+    assert "".join(out["text"] for out in outputs(tmp_path / "report/small.ipynb")) == "before\ndone\n"
     assert "Working:" in capsys.readouterr().err
 
 
@@ -273,6 +276,7 @@ def test_a_notebook_that_is_killed_is_no_traceback(tmp_path, monkeypatch, capsys
         ("TerminatedWorkerError", "A worker process ...", UserError, "Most likely no memory was left"),
         ("OSError", "[Errno 28] No space left on device: '/data/folds'", OSError, "No space left on device: '/data/f"),
         ("PermissionError", "[Errno 13] Permission denied: '/data/model'", PermissionError, "denied: '/data/model'"),
+        ("FileNotFoundError", "[Errno 2] No such file or directory: 'x'", CellExecutionError, "traceback"),
         ("ZeroDivisionError", "division by zero", CellExecutionError, "division by zero"),
     ],
 )

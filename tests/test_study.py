@@ -4,7 +4,7 @@ import pytest
 from conftest import made_up, prepared
 
 from soundalike.dataset.splits import folds
-from soundalike.evaluation import explain, study
+from soundalike.evaluation import crossval, explain, study
 from soundalike.evaluation.study import Study
 from soundalike.features.table import CLIP_COLUMNS
 from soundalike.models import specs
@@ -54,7 +54,7 @@ def test_another_model_fold_label_or_feature_is_another_task(tmp_path, counted, 
     ask(tmp_path, frame.assign(tempo=frame["tempo"] + 1))
     ask(tmp_path, frame.assign(artist=frame["artist"].replace("A0", "B0")))
     ask(tmp_path, frame, SPEC._replace(rows=7))
-    monkeypatch.setattr(study, "_code", lambda: "another version")
+    monkeypatch.setattr(study, "CODE", "another version")
     ask(tmp_path, frame)
     assert counted == [5, 5, 5, 5, 5]
 
@@ -101,6 +101,28 @@ def test_what_is_no_longer_asked_for_is_deleted(tmp_path, counted):
     ask(tmp_path, made_up())
     assert counted == [5, 5, 0]
     assert (tmp_path / "mine.txt").exists()
+
+
+def test_nothing_is_deleted_where_nothing_was_asked_for(tmp_path, counted):
+    asked, _ = ask(tmp_path, made_up())
+    Study(asked.songs, asked.examples, tmp_path).tidy()
+    assert len(list(tmp_path.glob("*.npz"))) == 5
+
+
+def test_models_compared_again_get_the_same_scores(tmp_path):
+    spec = {name: specs.specs()[name] for name in (specs.LOGISTIC, f"{specs.NINE}naive Bayes")}
+    frame = made_up(songs=6, artist_cue=0.2, albums=2)
+    first, second = (
+        crossval.compare(spec, {specs.LOGISTIC: 1.0}, Study(*prepared(frame), tmp_path), repeats=2) for _ in range(2)
+    )
+    assert first.keys() == second.keys()
+    for by, models in first.items():
+        for name, repeats in models.items():
+            for one, two in zip(repeats, second[by][name], strict=True):
+                pd.testing.assert_frame_equal(one.songs, two.songs)
+                pd.testing.assert_frame_equal(one.clips, two.clips)
+                pd.testing.assert_series_equal(one.clip_song, two.clip_song)
+                assert one.settings == two.settings
 
 
 def test_without_a_folder_all_is_done_each_time(tmp_path, counted, monkeypatch):

@@ -117,8 +117,18 @@ def test_no_more_rows_are_trained_on_than_the_cap(monkeypatch):
     monkeypatch.setattr(training, "FEWER_ROWS", 30)
     spec = ModelSpec(Counting(), segments=False, inner=2, rows=50)
     member, _ = training.fit(spec, examples, songs)
-    assert Counting.trained == [30, 30, 50]
+    assert all(cap <= rows <= cap + 3 for cap, rows in zip([30, 30, 50], Counting.trained, strict=True))
     assert member.classes == ["A0", "A1", "A2"]
+
+
+def test_an_artist_of_few_clips_is_trained_on_however_many_others_there_are():
+    frame = made_up(artists=5, songs=20, clips=6)
+    few = (frame["artist"] == "A2") & ((frame["song"] > "A2/1.mp3") | (frame["clip"] > 0))
+    songs, examples = prepared(frame[~few])
+    assert songs["artist"].value_counts()["A2"] == 2
+    for name in (specs.FOREST, specs.LOGISTIC):
+        member, _ = training.fit(SPECS[name]._replace(rows=4), examples, songs)
+        assert member.classes == ["A0", "A1", "A2", "A3", "A4"]
 
 
 # --- what is predicted -----------------------------------------------------------------------
@@ -182,7 +192,8 @@ def test_columns_are_found_by_name_in_clips_and_segments():
     names = [CLIP_COLUMNS[7], CLIP_COLUMNS[2]]
     np.testing.assert_array_equal(inputs(names, False, examples), examples.clips[:, [7, 2]])
     np.testing.assert_array_equal(inputs(names, True, examples), examples.segments[:, [7, 2, 558, 553]])
-    assert inputs(CLIP_COLUMNS, True, examples) is examples.segments
+    np.testing.assert_array_equal(inputs(names, False, examples, np.array([3])), examples.clips[3:4, [7, 2]])
+    assert np.shares_memory(inputs(CLIP_COLUMNS, True, examples), examples.segments)
 
 
 # --- right probabilities ---------------------------------------------------------------------

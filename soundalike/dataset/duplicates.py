@@ -12,6 +12,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from soundalike import cli
 from soundalike.features.table import COLUMNS
+from soundalike.library.errors import UserError
 
 # Two recordings are the same when their clips rise and fall together. Of 126 songs, copies encoded again
 # at 64 kbit/s, or beginning up to 7 s later and half as loud, agreed by 0.64 to 1.00, different songs by
@@ -28,7 +29,7 @@ USED = ["artist", "album", "song", "silent", *COURSE_COLUMNS]  # of the frame
 def resolve_duplicates(
     parts: Iterable[pd.DataFrame], songs: pd.DataFrame
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
-    """Say which songs are one recording, and leave out those that nobody can tell whose they are.
+    """Say which songs are one recording, and leave out songs whose artist is ambiguous.
 
     Parameters
     ----------
@@ -46,15 +47,22 @@ def resolve_duplicates(
         See `find_duplicates`.
     left_out : list of str
         See `conflicting_artists`.
+
+    Raises
+    ------
+    UserError
+        If the frame holds songs that songs.csv does not.
     """
-    labels, courses = read_courses(parts)
-    pairs = find_duplicates(courses, songs)
+    labels, means, courses = read_courses(parts)
+    if not set(labels["song"]) <= set(songs["song"]):
+        raise UserError("The frame is older than songs.csv: run dataframe_creation.py.")
+    pairs = find_duplicates(means, courses, songs)
     left_out = conflicting_artists(pairs, songs)
     labels["recording"] = same_recordings(labels["song"], pairs)
     return labels[~labels["song"].isin(left_out)].reset_index(drop=True), pairs, left_out
 
 
-def read_courses(parts: Iterable[pd.DataFrame]) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
+def read_courses(parts: Iterable[pd.DataFrame]) -> tuple[pd.DataFrame, np.ndarray, dict[str, np.ndarray]]:
     """Read whose each song is, and how its timbre and harmony move.
 
     Parameters
@@ -66,9 +74,10 @@ def read_courses(parts: Iterable[pd.DataFrame]) -> tuple[pd.DataFrame, dict[str,
     -------
     labels : pd.DataFrame
         One row for each song: ``artist``, ``album``, ``song``, ``silent``.
+    means : np.ndarray [shape=(songs, features)]
+        Timbre and harmony of each song that is not silent, in units of the deviation over all clips.
     courses : dict of str to np.ndarray [shape=(clips, features), dtype=float32]
-        Of each song that is not silent: features of its clips, which differ from the song's mean by how far encoding
-        leaves them as they are; in units of the deviation over all clips.
+        Of each of these songs: how its clips differ from its mean, which encoding hardly changes; in the same units.
     """
     labels: list[pd.DataFrame] = []
     values: dict[str, np.ndarray] = {}
@@ -80,16 +89,20 @@ def read_courses(parts: Iterable[pd.DataFrame]) -> tuple[pd.DataFrame, dict[str,
     count = sum(len(own) for own in values.values())
     centre = sum(own.sum(axis=0, dtype=float) for own in values.values()) / count
     spread = np.sqrt(sum(((own - centre) ** 2).sum(axis=0) for own in values.values()) / count)
-    scaled = {song: ((own - centre) / np.maximum(spread, 1e-9)).astype(np.float32) for song, own in values.items()}
-    return pd.concat(labels).sort_values("song", ignore_index=True), scaled
+    means = np.stack([own.mean(axis=0, dtype=float) for own in values.values()])
+    for own, mean in zip(values.values(), means, strict=True):
+        own -= mean
+        own /= np.maximum(spread, 1e-9)
+    means = (means - centre) / np.maximum(spread, 1e-9)
+    return pd.concat(labels).sort_values("song", ignore_index=True), means, values
 
 
-def find_duplicates(courses: dict[str, np.ndarray], songs: pd.DataFrame) -> pd.DataFrame:
+def find_duplicates(means: np.ndarray, courses: dict[str, np.ndarray], songs: pd.DataFrame) -> pd.DataFrame:
     """Find songs that are the same recording again, or by their titles the same song.
 
     Parameters
     ----------
-    courses : dict of str to np.ndarray
+    means, courses
         From `read_courses`.
     songs : pd.DataFrame
         The rows of songs.csv.
@@ -100,11 +113,10 @@ def find_duplicates(courses: dict[str, np.ndarray], songs: pd.DataFrame) -> pd.D
         One row for each pair: ``song``, ``other``, ``why`` and ``agreement`` (of timbre and harmony,
         -1 to 1; missing where one is too short for that).
     """
-    moves = {song: course - course.mean(axis=0) for song, course in courses.items()}
-    near, pairs = _neighbours(courses), {}
+    near, pairs = _neighbours(means, list(courses)), {}
     with cli.bar(len(near), "Looking for duplicates", "pairs") as bar:
         for song, other in near:
-            if (close := agreement(moves[song], moves[other])) >= SAME_RECORDING:
+            if (close := agreement(courses[song], courses[other])) >= SAME_RECORDING:
                 pairs[song, other] = "sounds the same", close
             bar.update()
     used = songs[songs["song"].isin(courses)]
@@ -112,7 +124,7 @@ def find_duplicates(courses: dict[str, np.ndarray], songs: pd.DataFrame) -> pd.D
     for _, same in used.groupby(titles):
         first, *others = sorted(same["song"])
         for other in others:
-            _, close = pairs.get((first, other), ("", agreement(moves[first], moves[other])))
+            _, close = pairs.get((first, other), ("", agreement(courses[first], courses[other])))
             pairs[first, other] = "same title" + (", sounds the same" if close >= SAME_RECORDING else ""), close
     rows = [(song, other, why, close) for (song, other), (why, close) in sorted(pairs.items())]
     return pd.DataFrame(rows, columns=["song", "other", "why", "agreement"])
@@ -131,14 +143,12 @@ def bare_title(title: str) -> str:
     return " ".join(words) or title
 
 
-def _neighbours(courses: dict[str, np.ndarray]) -> list[tuple[str, str]]:
+def _neighbours(means: np.ndarray, names: list[str]) -> list[tuple[str, str]]:
     """Pairs of songs that are alike on average: only these are looked at closely."""
-    means = np.stack([course.mean(axis=0) for course in courses.values()])
     spread = means.std(axis=0)
     values = (means - means.mean(axis=0)) / np.where(spread > 0, spread, 1)
     search = NearestNeighbors(n_neighbors=min(RIVALS + 1, len(means))).fit(values)
     near = search.kneighbors(values, return_distance=False)
-    names = list(courses)
     return sorted({tuple(sorted((names[k], names[j]))) for k, row in enumerate(near) for j in row if j != k})
 
 

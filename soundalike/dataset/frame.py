@@ -434,8 +434,8 @@ def read_frame(path: Path, most: int | None = None) -> pd.DataFrame:
     path : Path
         A ``.parquet`` (file or folder), ``.csv`` or ``.pkl``. Reading a pickle runs code: open none from others.
     most : int, optional
-        Of a folder with more clips than that, read whole songs: as many of each artist's, evenly spaced, as come to
-        about this number.
+        Of a folder with more clips than that, read only some songs: evenly spaced ones of each artist, and two at
+        least, so that they come to about this number.
 
     Returns
     -------
@@ -468,11 +468,13 @@ def read_frame(path: Path, most: int | None = None) -> pd.DataFrame:
 
 def _read_parquet(path: Path, most: int | None) -> pd.DataFrame:
     """Read all of it, or some songs of each artist, see `read_frame`."""
-    clips = frame_notes(path.parent)["clips"] if path.is_dir() else 0
-    if most is None or clips <= most:
+    share = most / ds.dataset(path).count_rows() if most and path.is_dir() else 1
+    if share >= 1:
         return pd.read_parquet(path)
     songs = pd.concat(part.drop_duplicates() for part in iter_songs(path.parent, ["artist", "song"]))
-    kept = songs["song"][songs.groupby("artist").cumcount() % -(-clips // most) == 0]
+    of_artist = songs.groupby("artist")["song"]
+    place, of_each = of_artist.cumcount(), np.maximum(share, 2 / of_artist.transform("size"))
+    kept = songs["song"][np.floor((place + 1) * of_each) > np.floor(place * of_each)]
     return pd.read_parquet(path, filters=[("song", "in", list(kept))])
 
 

@@ -61,7 +61,7 @@ def describe(
         The mean of each feature over the segment, then its standard deviation. The segment of clip i starts
         ``length`` // 2 clips before it, or as near to that as the ends of the song allow.
     whole : np.ndarray [shape=(clips,), dtype=bool]
-        Which rows are the song's segments; the others lie in between.
+        Which clips' segments are those of the song; the others lie in between.
     """
     count, before = len(clips), length // 2
     windows = np.lib.stride_tricks.sliding_window_view(clips, min(length, count), axis=0)

@@ -13,12 +13,12 @@ from joblib import delayed
 from soundalike.dataset.segments import Examples
 from soundalike.dataset.splits import SEED, Fold, folds
 from soundalike.evaluation.study import Part, Study, in_parallel
-from soundalike.models.model import FLOOR, Model, average
+from soundalike.models.model import Model, average
 from soundalike.models.specs import KEPT, NINE, ROWS, ModelSpec, fix, is_network
 from soundalike.models.training import fit, train_on
 
 REPEATS = 3  # of the split by song, for the models that make up the kept one; the others are split once
-MANY = 500  # songs, from which on one repeat says enough, and of the other models two folds
+MANY = 500  # songs; of so many, one repeat says enough, and for models that are not kept, two of its folds
 HELD_OUT = 0.3  # of random clips, as in 2018
 UNSEEN_SONGS, UNSEEN_ALBUMS, KNOWN_ALBUMS, RANDOM_CLIPS = "song", "album", "known album", "clip"  # ways to split
 
@@ -59,8 +59,8 @@ def compare(
     Returns
     -------
     Results
-        By song: all models, the others by `some_folds`; by album, where an artist has two: the kept one, today's
-        other models and loudness; with known albums: the kept one; by random clips: the kept one and those of 2018.
+        By song: the kept model and its parts, and by `some_folds` all others; by album, where an artist has two: the
+        kept one, today's others and loudness; with known albums: the kept one; by random clips: it and those of 2018.
     """
     repeats = repeats or (REPEATS if len(study.songs) < MANY else 1)
     # Networks first: a process that grows later, by TensorFlow, is taken for leaking and replaced again and again.
@@ -101,7 +101,7 @@ def _tasks(specs: dict[str, ModelSpec], weights: dict[str, float], study: Study,
     ]
     for by, seed, names in asked:
         at_random = by == RANDOM_CLIPS
-        pairs = [random_clips(len(study.examples.song))] if at_random else folds(study.songs, by=by, seed=seed)
+        pairs = [random_clips(study)] if at_random else folds(study.songs, by=by, seed=seed)
         for name in names:
             clips = at_random or (by == UNSEEN_SONGS and seed == SEED and name in (*weights, *of_2018))
             used = pairs if by != UNSEEN_SONGS or name in weights else some_folds(study.songs)
@@ -113,14 +113,16 @@ def some_folds(songs: pd.DataFrame) -> list[Fold]:
     return folds(songs)[: 2 if len(songs) >= MANY else None]
 
 
-def random_clips(count: int, seed: int = SEED) -> Fold:
+def random_clips(study: Study) -> Fold:
     """Split clips one by one, as in 2018: the clips of a song stand on both sides, which flatters.
 
-    Of very many clips only some are drawn, so that `specs.ROWS` are trained on.
+    Of very many clips only some are drawn, so that about `specs.ROWS` are trained on; of each artist at least one.
     """
-    drawn = np.random.default_rng(seed).permutation(count)[: round(ROWS / (1 - HELD_OUT))]
+    drawn = np.random.default_rng(SEED).permutation(len(study.examples.song))[: round(ROWS / (1 - HELD_OUT))]
+    whole = np.flatnonzero(study.examples.whole)
+    kept = whole[np.unique(study.examples.take(whole).artists(study.songs), return_index=True)[1]]
     test, learn = np.split(drawn, [round(HELD_OUT * len(drawn))])
-    return np.sort(learn), np.sort(test)
+    return np.union1d(learn, kept), np.setdiff1d(test, kept)
 
 
 def _predict(
@@ -129,18 +131,15 @@ def _predict(
     """Train on one side of a fold, and predict the other: calibrated log-probabilities and the setting chosen."""
     learn, test = fold
     if by == RANDOM_CLIPS:
-        some = examples.take(learn[examples.whole[learn]] if spec.segments else learn)
-        (member,) = train_on(spec, [{}], some, some.artists(songs))
+        (member,) = train_on(spec, [{}], examples, learn[examples.whole[learn]] if spec.segments else learn, songs)
         clips = member.predict(examples.take(test))[0].set_axis(test).astype(np.float32)
-        # Of an artist with few clips, none may be among those trained on.
-        clips = clips.reindex(columns=sorted(songs["artist"].unique()), fill_value=np.log(FLOOR))
         return {"songs": clips.iloc[:0], "clips": clips, "setting": pd.DataFrame([{}])}
     member, setting = fit(spec, examples, songs.iloc[learn], seed=seed)
     tested = np.isin(examples.song, songs["place"].iloc[test])
     rows = np.flatnonzero(tested if with_clips or not spec.segments else tested & examples.whole)
     clips, of_songs = member.predict(examples.take(rows))
     clips = clips.set_axis(rows).astype(np.float32).iloc[: None if with_clips else 0]
-    return {"songs": of_songs, "clips": clips, "setting": pd.DataFrame([setting])}
+    return {"songs": of_songs.astype(np.float32), "clips": clips, "setting": pd.DataFrame([setting])}
 
 
 def _kept(parts: dict[str, list[Part]], weights: dict[str, float]) -> list[Part]:

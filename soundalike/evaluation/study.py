@@ -1,12 +1,12 @@
-"""Work on folds: on all cores, with a bar, and nothing that was finished before is computed again.
+"""Work on folds: on all cores, with a bar; folds that were finished before are not computed again.
 
 The folder of a study holds one file for each finished task, named by a hash of all that its result depends on.
 Deleting it costs time and nothing else.
 """
 
-import functools
 import hashlib
 import json
+import shutil
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator
@@ -78,10 +78,14 @@ class Study:
         return parts  # type: ignore[return-value]  # none is missing any more
 
     def tidy(self) -> None:
-        """Delete what is of other songs, features, models or code: all that was not asked for."""
-        for path in self.folder.glob("*.npz") if self.folder else ():
+        """Delete results that were not asked for: of other songs, features, models or code."""
+        if not self.folder or not self.used:
+            return
+        for path in self.folder.glob("*.npz"):
             if path not in self.used:
-                path.unlink()
+                path.unlink(missing_ok=True)
+        for unfinished in self.folder.glob(".unfinished-*"):
+            shutil.rmtree(unfinished, ignore_errors=True)
 
     def _path(self, function: Callable, task: tuple) -> Path | None:
         """Where the result of a task is kept."""
@@ -89,7 +93,7 @@ class Study:
             return None
         specs = [task[0]] if isinstance(task[0], ModelSpec) else task[0].values()
         columns = tuple(sorted({name for spec in specs for name in spec.columns}))
-        name = joblib.hash((function.__name__, task, self._digest(columns), _code()))
+        name = joblib.hash((function.__name__, task, self._digest(columns), CODE))
         self.used.add(self.folder / f"{name}.npz")
         return self.folder / f"{name}.npz"
 
@@ -113,7 +117,7 @@ def in_parallel(calls: list, label: str) -> Iterator[tuple[int, Any]]:
     if not calls:
         return
     work = (joblib.delayed(_numbered)(n, call) for n, call in enumerate(calls))
-    with warnings.catch_warnings(), cli.bar(len(calls), label, "models") as bar:
+    with warnings.catch_warnings(), cli.bar(len(calls), label, "steps") as bar:
         warnings.filterwarnings("ignore", message="A worker stopped")  # and was replaced: TensorFlow takes much memory
         for found in joblib.Parallel(n_jobs=-1, return_as="generator_unordered")(work):
             bar.update()
@@ -125,25 +129,27 @@ def _numbered(number: int, call: tuple) -> tuple[int, Any]:
     return number, function(*arguments, **named)
 
 
-@functools.cache
-def _code() -> str:
+def _hash_code() -> str:
     """A hash of the code that results depend on, and of the versions of its libraries."""
     digest = hashlib.blake2b(json.dumps(versions()).encode(), digest_size=16)
-    for name in ("dataset", "models", "evaluation"):
+    for name in ("features", "dataset", "models", "evaluation"):
         for path in sorted((PROJECT / "soundalike" / name).glob("*.py")):
             digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+CODE = _hash_code()  # as it was imported: later changes of the files are another code
 
 
 def _write(path: Path, part: Part) -> None:
     """Keep the result of a task: the rows, columns and values of each table."""
     arrays: dict[str, Any] = {}
     for name, table in part.items():
-        values = table.to_numpy() if table.size else np.empty(table.shape)
+        values = table.to_numpy() if table.shape[1] else np.empty(table.shape)  # which pandas takes for objects
         arrays |= {f"{name}.rows": table.index.to_numpy(), f"{name}.values": values}
         arrays |= {f"{name}.columns": np.array(table.columns, dtype=str)}
     with atomic_write(path) as unfinished:
-        np.savez(unfinished, **arrays)
+        np.savez_compressed(unfinished, **arrays)
 
 
 def _read(path: Path) -> Part | None:

@@ -139,7 +139,7 @@ def locked(root: Path, *, wait: bool = False) -> Iterator[None]:
             f"The disk of {printable(root)} cannot lock files ({error.strerror}). Name a folder on another with --data."
         ) from None
     try:
-        for room in (root, root / "clips", root / "features", root / "report", root / "folds"):
+        for room in (root, root / "clips", root / "features", root / "report"):
             for workshop in room.glob(".unfinished-*"):
                 for old in workshop.glob("old/*"):  # killed while it was replaced
                     if room == root and not (root / old.name).exists():

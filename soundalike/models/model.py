@@ -72,13 +72,15 @@ def logits_of_all(members: list[Member], examples: Examples) -> list[pd.DataFram
     return [member.logits_of(X) for member in members]
 
 
-def inputs(columns: list[str], segments: bool, examples: Examples) -> np.ndarray:
+def inputs(
+    columns: list[str], segments: bool, examples: Examples, rows: np.ndarray | slice = slice(None)
+) -> np.ndarray:
     """Select what a model is trained on: some features of each clip, or of the segment around it."""
     X = examples.segments if segments else examples.clips
     if columns == examples.columns:
-        return X
+        return X[rows]
     places = pd.Index(examples.columns).get_indexer(columns)
-    return X[:, np.concatenate([places, places + len(examples.columns)]) if segments else places]
+    return X[rows][:, np.concatenate([places, places + len(examples.columns)]) if segments else places]
 
 
 def aggregate(logits: pd.DataFrame, examples: Examples, *, segments: bool) -> pd.DataFrame:

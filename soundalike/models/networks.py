@@ -45,7 +45,7 @@ class DenseNet(ClassifierMixin, BaseEstimator):
     Parameters
     ----------
     epochs : int
-        How often all rows are seen.
+        Each of `STEPS` steps, which together see as many rows as there are, or a few more.
     """
 
     def __init__(self, epochs: int = 15) -> None:

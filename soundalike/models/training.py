@@ -71,11 +71,13 @@ def _tested(spec: ModelSpec, examples: Examples, places: pd.Series) -> Examples:
 
 def train(spec: ModelSpec, settings: list[dict], examples: Examples, songs: pd.DataFrame) -> list[Member]:
     """Train with each of some settings on these songs; see `train_on`."""
-    some = examples.rows(songs["place"], segments=spec.segments)
-    return train_on(spec, settings, some, some.artists(songs))
+    used = np.isin(examples.song, songs["place"])
+    return train_on(spec, settings, examples, np.flatnonzero(used & examples.whole if spec.segments else used), songs)
 
 
-def train_on(spec: ModelSpec, settings: list[dict], some: Examples, artists: np.ndarray) -> list[Member]:
+def train_on(
+    spec: ModelSpec, settings: list[dict], examples: Examples, rows: np.ndarray, songs: pd.DataFrame
+) -> list[Member]:
     """Train with each of some settings; what prepares the rows is fitted once for all.
 
     Every artist weighs the same, and of an artist every song.
@@ -86,18 +88,22 @@ def train_on(spec: ModelSpec, settings: list[dict], some: Examples, artists: np.
         Its estimator stays untrained.
     settings : list of dict
         Parameters of the estimator; an empty one leaves its own.
-    some : Examples
-        The rows to train on; of more than ``spec.rows``, evenly spaced ones are taken.
-    artists : np.ndarray [shape=(rows,)]
-        Whose they are.
+    examples : Examples
+        Of the songs, and maybe of others.
+    rows : np.ndarray
+        Which of them to train on; of more than ``spec.rows``, evenly spaced ones are taken, and one of each artist.
+    songs : pd.DataFrame
+        Rows of the table of songs.
     """
-    if len(artists) > spec.rows:
-        fewer = np.linspace(0, len(artists) - 1, spec.rows).astype(int)
-        some, artists = some.take(fewer), artists[fewer]
+    artist_of = songs.set_index("place")["artist"]
+    if len(rows) > spec.rows:
+        first = np.unique(artist_of.loc[examples.song[rows]], return_index=True)[1]
+        rows = rows[np.union1d(np.linspace(0, len(rows) - 1, spec.rows).astype(int), first)]
+    artists = artist_of.loc[examples.song[rows]].to_numpy(dtype=object)
     if len(artists) <= len(set(artists)):  # a discriminant wants more rows than artists
-        some, artists = some.take(np.tile(np.arange(len(artists)), 2)), np.tile(artists, 2)
-    X = inputs(spec.columns, spec.segments, some)
-    song = pd.Series(some.song)
+        rows, artists = np.tile(rows, 2), np.tile(artists, 2)
+    X = inputs(spec.columns, spec.segments, examples, rows)
+    song = pd.Series(examples.song[rows])
     weight = 1 / song.groupby(song).transform("size") / song.groupby(artists).transform("nunique")
     # Folds run at once, each on one thread. Forests of few rows, and many artists of few, are warned of.
     with threadpool_limits(1), warnings.catch_warnings():

@@ -1,5 +1,6 @@
 """Notebooks executed on a library, and web pages of them."""
 
+import errno
 import os
 import re
 import signal
@@ -23,6 +24,7 @@ from soundalike.library.storage import atomic_write, locked
 # A page for reading: without code, which the notebook beside it holds, and without calls to the network.
 WITHOUT_CODE = {"exclude_input": True, "exclude_input_prompt": True, "exclude_output_prompt": True}
 PAGES = HTMLExporter(**WITHOUT_CODE, mathjax_url="", require_js_url="", jquery_url="")
+FULL_OR_LOCKED = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO)  # what a disk can be
 NO_MEMORY = (
     "Most likely no memory was left: close other programs, and run the same command again; finished work is kept."
 )
@@ -67,8 +69,9 @@ def _users_to_fix(error: CellExecutionError, name: str, root: Path) -> Exception
         return UserError(f"{name}.ipynb could not go on. {error.evalue}{earlier}")
     if error.ename in ("MemoryError", "TerminatedWorkerError"):
         return UserError(f"{name}.ipynb lost a process. {NO_MEMORY}")
-    if disk := re.fullmatch(r"\[Errno (\d+)\] (.*?)(?:: '(.*)')?", error.evalue):
-        return OSError(int(disk[1]), disk[2], disk[3])  # a full disk, say: `cli.script` puts it in words
+    said = re.match(r"\[Errno (\d+)\] ([^:]*)(?:: '([^']*)')?", error.evalue)
+    if said and int(said[1]) in FULL_OR_LOCKED:
+        return OSError(int(said[1]), said[2], said[3])  # `cli.script` puts it in words
     return error
 
 
@@ -79,16 +82,26 @@ class _Client(NotebookClient):
 
     def process_message(self, msg: dict, cell: nbformat.NotebookNode, cell_index: int) -> Any:
         """Show bars; leave all else to the client."""
-        if msg["msg_type"] != "stream" or "\r" not in msg["content"]["text"]:
-            return super().process_message(msg, cell, cell_index)
-        text = msg["content"]["text"]
+        if msg["msg_type"] == "stream" and "\r" in msg["content"]["text"]:
+            *lines, last = msg["content"]["text"].split("\n")
+            stays = [line.rpartition("\r")[2] + "\n" for line in lines]
+            if "\r" in last:
+                self._show(last)
+            else:
+                stays.append(last)
+            if not any(stays):
+                return None
+            msg["content"]["text"] = "".join(stays)
+        return super().process_message(msg, cell, cell_index)
+
+    def _show(self, text: str) -> None:
+        """Show a bar; where no terminal does, as a line now and then."""
         line = text.rpartition("\r")[2].strip()
         if sys.stderr.isatty():
             print(text, end="", file=sys.stderr, flush=True)
         elif line and time.monotonic() > self.told + cli.REPORT_EVERY:
             self.told = time.monotonic()
             print(f"    {line}", file=sys.stderr, flush=True)
-        return None
 
 
 def tell_heading(cell: nbformat.NotebookNode, cell_index: int) -> None:
