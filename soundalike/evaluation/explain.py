@@ -73,12 +73,13 @@ def threshold(songs: pd.DataFrame) -> float:
         Where the share of right predictions that are kept, plus the share of songs by unknown artists that are
         refused, is largest. NaN where no prediction is right.
     """
-    kept = songs["known"][songs["right"].astype(bool)].to_numpy()
+    kept = np.sort(songs["known"][songs["right"].astype(bool)])
     if not len(kept):
         return np.nan
-    tried = np.unique(np.concatenate([kept, songs["unknown"]]))
-    worth = [(kept >= t).mean() + (songs["unknown"] < t).mean() for t in tried]
-    return float(tried[int(np.argmax(worth))])
+    unknown = np.sort(songs["unknown"])
+    tried = np.unique(np.concatenate([kept, unknown]))
+    lost, refused = np.searchsorted(kept, tried) / len(kept), np.searchsorted(unknown, tried) / len(unknown)
+    return float(tried[int(np.argmax(refused - lost))])
 
 
 def tested_threshold(songs: pd.DataFrame) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Train models on some songs: settings are chosen and probabilities calibrated on inner folds of these songs."""
+"""Train models on some songs: inner folds of these songs choose settings and, unless it is fixed, the temperature."""
 
 import warnings
 
