@@ -162,10 +162,9 @@ def compare_units(frame: pd.DataFrame, songs: pd.DataFrame, repeats: int) -> lis
     for unit, clips in UNITS.items():
         most = len(frame) if unit == ALL else None
         examples = segments.gather([frame], songs, CLIP_COLUMNS, length=clips, every=max(1, clips // 2), most=most)
-        pairs = [splits.folds(songs, seed=seed) for seed in range(repeats)]
+        study, pairs = Study(songs, examples), [splits.folds(songs, seed=seed) for seed in range(repeats)]
         for name in (specs.LOGISTIC, specs.KERNEL):
             spec = {name: specs.specs()[name]._replace(segments=clips > 1)}
-            study = Study(songs, examples)
             found[unit, name] = crossval.predict_held_out(spec, {name: 1.0}, study, pairs, unit)
     return [
         {

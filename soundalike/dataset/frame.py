@@ -471,7 +471,7 @@ def _read_parquet(path: Path, most: int | None) -> pd.DataFrame:
     share = most / ds.dataset(path).count_rows() if most and path.is_dir() else 1
     if share >= 1:
         return pd.read_parquet(path)
-    songs = pd.concat(part.drop_duplicates() for part in iter_songs(path.parent, ["artist", "song"]))
+    songs = pd.read_parquet(path, columns=["artist", "song"]).drop_duplicates()
     of_artist = songs.groupby("artist")["song"]
     place, of_each = of_artist.cumcount(), np.maximum(share, 2 / of_artist.transform("size"))
     kept = songs["song"][np.floor((place + 1) * of_each) > np.floor(place * of_each)]

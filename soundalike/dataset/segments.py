@@ -31,14 +31,18 @@ class Examples(NamedTuple):
         """Some rows, by a mask or by their places."""
         return Examples(self.song[rows], self.clips[rows], self.segments[rows], self.whole[rows], self.columns)
 
-    def rows(self, places: pd.Series, *, segments: bool = False) -> "Examples":
-        """The rows of songs in these places: all clips, or those that stand for the segments of a song."""
+    def find(self, places: pd.Series, *, segments: bool = False) -> np.ndarray:
+        """Where the rows of songs in these places are: all clips, or those that stand for the segments of a song."""
         chosen = np.isin(self.song, places)
-        return self.take(chosen & self.whole if segments else chosen)
+        return np.flatnonzero(chosen & self.whole if segments else chosen)
 
-    def artists(self, songs: pd.DataFrame) -> np.ndarray:
-        """The artist of each row, from the table of songs."""
-        return songs.set_index("place")["artist"].loc[self.song].to_numpy(dtype=object)
+    def rows(self, places: pd.Series, *, segments: bool = False) -> "Examples":
+        """The rows of songs in these places, see `find`."""
+        return self.take(self.find(places, segments=segments))
+
+    def artists(self, songs: pd.DataFrame, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """The artist of each row, or of some rows, from the table of songs."""
+        return songs.set_index("place")["artist"].loc[self.song[rows]].to_numpy(dtype=object)
 
 
 def describe(

@@ -120,7 +120,7 @@ def random_clips(study: Study) -> Fold:
     """
     drawn = np.random.default_rng(SEED).permutation(len(study.examples.song))[: round(ROWS / (1 - HELD_OUT))]
     whole = np.flatnonzero(study.examples.whole)
-    kept = whole[np.unique(study.examples.take(whole).artists(study.songs), return_index=True)[1]]
+    kept = whole[np.unique(study.examples.artists(study.songs, whole), return_index=True)[1]]
     test, learn = np.split(drawn, [round(HELD_OUT * len(drawn))])
     return np.union1d(learn, kept), np.setdiff1d(test, kept)
 
@@ -135,8 +135,7 @@ def _predict(
         clips = member.predict(examples.take(test))[0].set_axis(test).astype(np.float32)
         return {"songs": clips.iloc[:0], "clips": clips, "setting": pd.DataFrame([{}])}
     member, setting = fit(spec, examples, songs.iloc[learn], seed=seed)
-    tested = np.isin(examples.song, songs["place"].iloc[test])
-    rows = np.flatnonzero(tested if with_clips or not spec.segments else tested & examples.whole)
+    rows = examples.find(songs["place"].iloc[test], segments=spec.segments and not with_clips)
     clips, of_songs = member.predict(examples.take(rows))
     clips = clips.set_axis(rows).astype(np.float32).iloc[: None if with_clips else 0]
     return {"songs": of_songs.astype(np.float32), "clips": clips, "setting": pd.DataFrame([setting])}

@@ -70,7 +70,7 @@ class DenseNet(ClassifierMixin, BaseEstimator):
         net.optimizer.learning_rate = LEARNING_RATE
         weight = np.ones(len(X)) if sample_weight is None else sample_weight
         rows = tensorflow.data.Dataset.from_tensor_slices((self.scaler_.transform(X), target, weight))
-        # Without an end, or Keras would set the data up anew in each epoch, which takes longer than to train.
+        # Without an end, or Keras would set the data up again in each epoch, which takes longer than to train.
         endless = rows.shuffle(len(X), seed=SEED).repeat().batch(-(-len(X) // STEPS))
         self.history_ = net.fit(
             endless, validation_data=validation, epochs=self.epochs, steps_per_epoch=STEPS, shuffle=False, verbose=0

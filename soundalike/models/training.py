@@ -65,14 +65,13 @@ def fit(spec: ModelSpec, examples: Examples, songs: pd.DataFrame, *, seed: int =
 
 def _tested(spec: ModelSpec, examples: Examples, places: pd.Series) -> Examples:
     """The rows of the songs in these places; of some songs, evenly spaced, where they are more than are trained on."""
-    rows = examples.rows(places, segments=spec.segments)
-    return examples.rows(places[:: -(-len(rows.song) // spec.rows)], segments=spec.segments)
+    count = len(examples.find(places, segments=spec.segments))
+    return examples.rows(places[:: -(-count // spec.rows)], segments=spec.segments)
 
 
 def train(spec: ModelSpec, settings: list[dict], examples: Examples, songs: pd.DataFrame) -> list[Member]:
     """Train with each of some settings on these songs; see `train_on`."""
-    used = np.isin(examples.song, songs["place"])
-    return train_on(spec, settings, examples, np.flatnonzero(used & examples.whole if spec.segments else used), songs)
+    return train_on(spec, settings, examples, examples.find(songs["place"], segments=spec.segments), songs)
 
 
 def train_on(
@@ -95,11 +94,11 @@ def train_on(
     songs : pd.DataFrame
         Rows of the table of songs.
     """
-    artist_of = songs.set_index("place")["artist"]
+    artists = examples.artists(songs, rows)
     if len(rows) > spec.rows:
-        first = np.unique(artist_of.loc[examples.song[rows]], return_index=True)[1]
-        rows = rows[np.union1d(np.linspace(0, len(rows) - 1, spec.rows).astype(int), first)]
-    artists = artist_of.loc[examples.song[rows]].to_numpy(dtype=object)
+        first = np.unique(artists, return_index=True)[1]
+        fewer = np.union1d(np.linspace(0, len(rows) - 1, spec.rows).astype(int), first)
+        rows, artists = rows[fewer], artists[fewer]
     if len(artists) <= len(set(artists)):  # a discriminant wants more rows than artists
         rows, artists = np.tile(rows, 2), np.tile(artists, 2)
     X = inputs(spec.columns, spec.segments, examples, rows)

@@ -78,7 +78,7 @@ def _users_to_fix(error: CellExecutionError, name: str, root: Path) -> Exception
 class _Client(NotebookClient):
     """Executes a notebook. A line that starts over is a bar: it is for the terminal, and not kept in the notebook."""
 
-    told = float("-inf")  # when a line of progress was last printed
+    shown_at = float("-inf")  # when a line of progress was last printed
 
     def process_message(self, msg: dict, cell: nbformat.NotebookNode, cell_index: int) -> Any:
         """Show bars; leave all else to the client."""
@@ -99,8 +99,8 @@ class _Client(NotebookClient):
         line = text.rpartition("\r")[2].strip()
         if sys.stderr.isatty():
             print(text, end="", file=sys.stderr, flush=True)
-        elif line and time.monotonic() > self.told + cli.REPORT_EVERY:
-            self.told = time.monotonic()
+        elif line and time.monotonic() > self.shown_at + cli.REPORT_EVERY:
+            self.shown_at = time.monotonic()
             print(f"    {line}", file=sys.stderr, flush=True)
 
 
