@@ -75,11 +75,13 @@ def run(script: str, root: Path, *arguments: str) -> Ran:
         watched = psutil.Process(process.pid)
         while process.poll() is None:
             try:
-                children = [child.memory_info().rss / 1e6 for child in watched.children(recursive=True)]
+                children = watched.children(recursive=True)
                 driver.append(watched.memory_info().rss / 1e6)
+                largest = max([largest, *(child.memory_info().rss / 1e6 for child in children)])
+                # What processes share counts once: the proportional set size of Linux.
+                together = max(together, sum(one.memory_full_info().pss / 1e6 for one in (watched, *children)))
             except psutil.NoSuchProcess:
                 continue
-            largest, together = max([largest, *children]), max(together, driver[-1] + sum(children))
             time.sleep(0.05)
         if process.returncode:
             said.seek(0)

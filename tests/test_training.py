@@ -217,14 +217,6 @@ def test_a_few_right_answers_are_no_reason_to_be_certain():
     assert 0.85 < confidence.max() < 0.95  # one item more, half of it wrong: nine in ten
 
 
-def test_the_svm_is_more_confident_where_it_is_right():
-    songs, examples = prepared(made_up(artists=4, songs=12, artist_cue=0.6, seed=4))
-    unseen = songs.index.str[3:5].isin(["8.", "9.", "10", "11"])
-    member, _ = training.fit(SPECS[f"{specs.NINE}SVM"], examples, songs[~unseen])
-    logs = member.predict(examples.rows(songs["place"][unseen]))[1]
-    assert np.exp(logs).max(axis=1).std() > 0.05  # by pairs of artists all confidences would be nearly alike
-
-
 def test_a_model_with_network_features_gives_them_half_the_weight():
     from soundalike.features.musicnn import LAST_COLUMNS
 

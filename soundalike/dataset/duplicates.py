@@ -1,5 +1,6 @@
 """Recordings that are in a library twice."""
 
+import math
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -165,15 +166,17 @@ def agreement(course: np.ndarray, other: np.ndarray) -> float:
     float
         From -1 to 1; NaN where fewer than `LEAST_CLIPS`, or than half of the shorter song, overlap.
     """
-    found = [np.nan]
+    found = []
     for lag in range(-LAGS, LAGS + 1):
         one, two = course[max(lag, 0) :], other[max(-lag, 0) :]
         n = min(len(one), len(two))
         if n < max(LEAST_CLIPS, min(len(course), len(other)) / 2):
             continue
-        size = np.sqrt(np.vdot(one[:n], one[:n]) * np.vdot(two[:n], two[:n]))
-        found.append(np.vdot(one[:n], two[:n]) / size if size else np.nan)
-    return float(np.nanmax(found)) if not np.isnan(found).all() else np.nan
+        one, two = one[:n], two[:n]
+        size = float(np.vdot(one, one)) * float(np.vdot(two, two))
+        if size > 0:
+            found.append(float(np.vdot(one, two)) / math.sqrt(size))
+    return max(found, default=math.nan)
 
 
 def same_recordings(songs: pd.Series, pairs: pd.DataFrame) -> pd.Series:

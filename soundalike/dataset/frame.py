@@ -370,8 +370,8 @@ def iter_songs(root: Path, columns: list[str], clips: int = ROW_GROUP) -> Iterat
         with pq.ParquetFile(path, pre_buffer=False) as file:
             for batch in file.iter_batches(clips, columns=columns, use_threads=False):
                 some = pd.concat([rest, batch.to_pandas()], ignore_index=True)
-                last = some["song"] == some["song"].iloc[-1]  # it may go on
-                rest, whole = some[last], some[~last]
+                last = int((some["song"] != some["song"].iloc[-1]).sum())  # where the last song begins: it may go on
+                whole, rest = some.iloc[:last], some.iloc[last:]
                 if len(whole):
                     yield whole
     if len(rest):

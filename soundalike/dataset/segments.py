@@ -5,6 +5,7 @@ standard deviation over them. A song's segments start at every `EVERY`-th clip; 
 """
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -39,6 +40,13 @@ class Examples(NamedTuple):
     def rows(self, places: pd.Series, *, segments: bool = False) -> "Examples":
         """The rows of songs in these places, see `find`."""
         return self.take(self.find(places, segments=segments))
+
+    def mapped(self, folder: Path) -> "Examples":
+        """The same, read from files in a folder when they are needed."""
+        for name, values in self._asdict().items():
+            if isinstance(values, np.ndarray):
+                np.save(folder / name, values)
+        return self._replace(**{path.stem: np.load(path, mmap_mode="r") for path in folder.glob("*.npy")})
 
     def artists(self, songs: pd.DataFrame, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
         """The artist of each row, or of some rows, from the table of songs."""
@@ -106,20 +114,28 @@ def gather(
         Clips of each song; by default as many as `per_song` says.
     """
     most = most or per_song(len(songs))
-    found = []
+    places, blocks = songs["place"].to_dict(), []
     for part in parts:
-        loud = part[~part["silent"] & part["song"].isin(songs.index)]
-        values = loud[columns].to_numpy(np.float32)
-        for song, rows in loud.groupby("song").indices.items():
+        found = []
+        values, loud = part[columns].to_numpy(np.float32), ~part["silent"].to_numpy()
+        for song, rows in part.groupby("song").indices.items():
+            rows = rows[loud[rows]]
+            if song not in places or not len(rows):
+                continue
             kept = np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(int)
             segments, whole = describe(values[rows], length, every, rows=kept)
             if len(rows) > most:
                 whole[:] = False
                 whole[kept[most > 1 :: 2]] = True
-            place = np.full(len(kept), songs["place"][song])
-            found.append((place, values[rows[kept]], segments, whole[kept]))
-    song, clips, segments, whole = map(np.concatenate, zip(*found, strict=True))
+            found.append((np.full(len(kept), places[song]), values[rows[kept]], segments, whole[kept]))
+        if found:  # joined at once: what thousands of small arrays took is hardly ever given back
+            blocks.append(_join(found))
+    song, clips, segments, whole = _join(blocks)
     return Examples(song, clips, segments, whole, columns)
+
+
+def _join(found: Iterable[Iterable[np.ndarray]]) -> list[np.ndarray]:
+    return list(map(np.concatenate, zip(*found, strict=True)))
 
 
 def one_song(clips: np.ndarray, columns: list[str]) -> Examples:

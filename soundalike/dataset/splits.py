@@ -163,10 +163,10 @@ def folds(songs: pd.DataFrame, n_folds: int = FOLDS, *, by: str = "song", seed: 
         n_folds = min(n_folds, ALBUM_FOLDS, int(albums.max()))
         parts = albums.where(albums > 1, 0).clip(upper=n_folds)
     number_of = _fold_numbers(songs["artist"], group, parts, seed)
-    found = []
+    recording, found = pd.factorize(songs["recording"])[0], []
     for number in range(n_folds):
         tested = (number_of == number).to_numpy()
-        elsewhere = songs["recording"].isin(songs["recording"][tested]).to_numpy()
+        elsewhere = np.isin(recording, recording[tested])
         train = ~tested & ~elsewhere
         # A best-of album may hold nothing but what is on the others: then its artist cannot be tested on it.
         tested = tested & songs["artist"].isin(songs["artist"][train]).to_numpy()

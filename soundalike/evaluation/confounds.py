@@ -9,7 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from soundalike.dataset.splits import SEED, folds, several_albums
-from soundalike.evaluation.crossval import Predictions, predictions_of
+from soundalike.evaluation.crossval import Predictions, enough, predictions_of
 from soundalike.evaluation.metrics import METRICS, chance, score
 from soundalike.models.model import FLOOR
 
@@ -75,7 +75,7 @@ def _predict(made: pd.DataFrame, songs: pd.DataFrame) -> Predictions:
     numbers = values.columns.difference(words)
     values[numbers] = values[numbers].astype(float).fillna(-1)  # not stated in the header
     parts = []
-    for train, test in folds(songs):
+    for train, test in enough(songs, folds(songs)):
         forest = make_pipeline(
             make_column_transformer((OneHotEncoder(handle_unknown="ignore"), words), remainder="passthrough"),
             RandomForestClassifier(50, min_samples_leaf=2, class_weight="balanced", random_state=SEED),

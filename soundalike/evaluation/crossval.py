@@ -59,7 +59,7 @@ def compare(
     Returns
     -------
     Results
-        By song: the kept model and its parts, and by `some_folds` all others; by album, where an artist has two: the
+        By song: the kept model and its parts, and by `enough` folds all others; by album, where an artist has two: the
         kept one, today's others and loudness; with known albums: the kept one; by random clips: it and those of 2018.
     """
     repeats = repeats or (REPEATS if len(study.songs) < MANY else 1)
@@ -104,13 +104,13 @@ def _tasks(specs: dict[str, ModelSpec], weights: dict[str, float], study: Study,
         pairs = [random_clips(study)] if at_random else folds(study.songs, by=by, seed=seed)
         for name in names:
             clips = at_random or (by == UNSEEN_SONGS and seed == SEED and name in (*weights, *of_2018))
-            used = pairs if by != UNSEEN_SONGS or name in weights else some_folds(study.songs)
+            used = pairs if name in weights else enough(study.songs, pairs)
             yield from (_Task(name, by, seed, clips, fold) for fold in used)
 
 
-def some_folds(songs: pd.DataFrame) -> list[Fold]:
-    """The folds by song for what informs and is not kept: of many songs, two of them say enough."""
-    return folds(songs)[: 2 if len(songs) >= MANY else None]
+def enough(songs: pd.DataFrame, pairs: list[Fold]) -> list[Fold]:
+    """The folds for what informs and is not kept: of `MANY` songs, two of them say enough."""
+    return pairs[: 2 if len(songs) >= MANY else None]
 
 
 def random_clips(study: Study) -> Fold:

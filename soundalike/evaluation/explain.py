@@ -8,7 +8,7 @@ from sklearn.preprocessing import StandardScaler
 
 from soundalike.dataset.segments import Examples
 from soundalike.dataset.splits import SEED, Fold, folds
-from soundalike.evaluation.crossval import Predictions, by_name, predict_held_out, predictions_of, some_folds
+from soundalike.evaluation.crossval import Predictions, by_name, enough, predict_held_out, predictions_of
 from soundalike.evaluation.metrics import METRICS, difference, score
 from soundalike.evaluation.study import Part, Study
 from soundalike.features.table import FEATURES, columns
@@ -124,7 +124,7 @@ def importance(fixed: dict[str, ModelSpec], weights: dict[str, float], study: St
     pd.DataFrame
         One row for each family, the greatest loss first: ``loss``, ``low``, ``high`` (paired, over songs).
     """
-    tasks = [(fixed, weights, fold) for fold in some_folds(study.songs)]
+    tasks = [(fixed, weights, fold) for fold in enough(study.songs, folds(study.songs))]
     parts = study.run(_without_families, tasks, "Exchanging features")
     songs = study.songs
     found = {
@@ -172,7 +172,8 @@ def learning_curve(
     """
     songs = study.songs
     drawn = songs.reindex(songs.sample(frac=1, random_state=SEED).index)
-    splits = [[(fewer(drawn, songs, learn, size), test) for learn, test in some_folds(songs)] for size in sizes]
+    used = enough(songs, folds(songs))
+    splits = [[(fewer(drawn, songs, learn, size), test) for learn, test in used] for size in sizes]
     rows, before = {}, None
     for size, predicted in zip(
         sizes, predict_held_out(fixed, weights, study, splits, "Training on fewer songs"), strict=True

@@ -7,6 +7,7 @@ Deleting it costs time and nothing else.
 import hashlib
 import json
 import shutil
+import tempfile
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator
@@ -44,7 +45,8 @@ class Study:
 
     def __init__(self, songs: pd.DataFrame, examples: Examples, folder: Path | None = None) -> None:
         self.songs = songs
-        self.examples = examples
+        self._room = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        self.examples = examples.mapped(Path(self._room.name))  # so that all processes share one copy
         self.folder = folder
         self.used: set[Path] = set()
         self._digests: dict[tuple[str, ...], str] = {}

