@@ -16,7 +16,7 @@ EVERY = 2  # clips, so that segments overlap by half
 RULE = {"clips": CLIPS, "every": EVERY}  # as a saved model names it
 
 PER_SONG = 24  # clips of a song that are trained on, evenly spaced; and half as many segments
-IN_MEMORY = 60_000  # clips of all songs, at most: with 551 features 0.4 GB
+IN_MEMORY = 48_000  # clips of all songs, at most: with 551 features 0.3 GB
 
 
 class Examples(NamedTuple):

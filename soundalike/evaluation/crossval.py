@@ -12,7 +12,7 @@ from joblib import delayed
 
 from soundalike.dataset.segments import Examples
 from soundalike.dataset.splits import SEED, Fold, folds
-from soundalike.evaluation.study import Part, Study, in_parallel
+from soundalike.evaluation.study import Part, Study, end_workers, in_parallel
 from soundalike.models.model import Model, average
 from soundalike.models.specs import KEPT, NINE, ROWS, ModelSpec, fix, is_network
 from soundalike.models.training import fit, train_on
@@ -63,12 +63,15 @@ def compare(
         kept one, today's others and loudness; with known albums: the kept one; by random clips: it and those of 2018.
     """
     repeats = repeats or (REPEATS if len(study.songs) < MANY else 1)
-    # Networks first: a process that grows later, by TensorFlow, is taken for leaking and replaced again and again.
-    tasks = sorted(_tasks(specs, weights, study, repeats), key=lambda task: not is_network(specs[task.name]))
-    parts = study.run(_predict, [(specs[task.name], *task[1:]) for task in tasks], "Comparing models")
+    tasks = list(_tasks(specs, weights, study, repeats))
     found: dict[tuple[str, int, str], list[Part]] = {}
-    for task, part in zip(tasks, parts, strict=True):
-        found.setdefault((task.by, task.seed, task.name), []).append(part)
+    for networks, label in ((True, "Training networks"), (False, "Comparing models")):
+        some = [task for task in tasks if is_network(specs[task.name]) == networks]
+        parts = study.run(_predict, [(specs[task.name], *task[1:]) for task in some], label)
+        for task, part in zip(some, parts, strict=True):
+            found.setdefault((task.by, task.seed, task.name), []).append(part)
+        if networks:
+            end_workers()  # TensorFlow takes 0.3 GB of each as long as it lives
     for by, seed in {key[:2] for key in found if key[2] in weights}:
         found[by, seed, KEPT] = _kept({name: found[by, seed, name] for name in weights}, weights)
     results: Results = {}
@@ -104,12 +107,12 @@ def _tasks(specs: dict[str, ModelSpec], weights: dict[str, float], study: Study,
         pairs = [random_clips(study)] if at_random else folds(study.songs, by=by, seed=seed)
         for name in names:
             clips = at_random or (by == UNSEEN_SONGS and seed == SEED and name in (*weights, *of_2018))
-            used = pairs if name in weights else enough(study.songs, pairs)
+            used = pairs if by == UNSEEN_SONGS and name in weights else enough(study.songs, pairs)
             yield from (_Task(name, by, seed, clips, fold) for fold in used)
 
 
 def enough(songs: pd.DataFrame, pairs: list[Fold]) -> list[Fold]:
-    """The folds for what informs and is not kept: of `MANY` songs, two of them say enough."""
+    """The folds for what informs and is no headline: of `MANY` songs, two of them say enough."""
     return pairs[: 2 if len(songs) >= MANY else None]
 
 

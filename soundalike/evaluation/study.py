@@ -17,6 +17,7 @@ from typing import Any
 import joblib
 import numpy as np
 import pandas as pd
+from joblib.externals.loky import get_reusable_executor
 
 from soundalike import cli
 from soundalike.dataset.segments import Examples
@@ -124,6 +125,11 @@ def in_parallel(calls: list, label: str) -> Iterator[tuple[int, Any]]:
         for found in joblib.Parallel(n_jobs=-1, return_as="generator_unordered")(work):
             bar.update()
             yield found
+
+
+def end_workers() -> None:
+    """End the processes of `in_parallel`, with all the memory that they hold; it starts others when it needs them."""
+    get_reusable_executor().shutdown(wait=True)
 
 
 def _numbered(number: int, call: tuple) -> tuple[int, Any]:
