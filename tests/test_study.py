@@ -1,3 +1,6 @@
+import errno
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -89,6 +92,34 @@ def test_ctrl_c_keeps_what_was_finished(tmp_path, counted, monkeypatch):
     monkeypatch.setattr(study, "in_parallel", do)
     ask(tmp_path, made_up())
     assert counted == [2, 3]
+
+
+def test_a_full_disk_keeps_what_was_finished(tmp_path, counted, monkeypatch):
+    save, left = np.savez_compressed, [1, 1]
+
+    def full(path, **arrays):
+        if not left:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        left.pop()
+        save(path, **arrays)
+
+    monkeypatch.setattr(np, "savez_compressed", full)
+    with pytest.raises(OSError, match="No space left"):
+        ask(tmp_path, made_up())
+    assert len(list(tmp_path.iterdir())) == 2
+    monkeypatch.setattr(np, "savez_compressed", save)
+    ask(tmp_path, made_up())
+    assert counted == [5, 3]
+
+
+def test_examples_are_read_from_files_that_go_with_the_study():
+    songs, examples = prepared(made_up())
+    shared = Study(songs, examples)
+    (room,) = {Path(values.filename).parent for values in shared.examples[:4]}
+    for values, same in zip(shared.examples, examples, strict=True):
+        np.testing.assert_array_equal(values, same)
+    del shared, values
+    assert not room.exists()
 
 
 def test_what_is_no_longer_asked_for_is_deleted(tmp_path, counted):

@@ -217,6 +217,12 @@ def test_a_few_right_answers_are_no_reason_to_be_certain():
     assert 0.85 < confidence.max() < 0.95  # one item more, half of it wrong: nine in ten
 
 
+def test_landmarks_are_as_many_as_rows_and_not_as_features():
+    songs, examples = prepared(made_up(artists=4, songs=6, clips=5))
+    (member,) = training.train(SPECS[f"{specs.NINE}SVM"], [{}], examples, songs)
+    assert member.estimator["nystroem"].components_.shape == (120, 9)
+
+
 def test_a_model_with_network_features_gives_them_half_the_weight():
     from soundalike.features.musicnn import LAST_COLUMNS
 
