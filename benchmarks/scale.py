@@ -82,7 +82,7 @@ def run(script: str, root: Path, *arguments: str) -> Ran:
                 together = max(together, sum(one.memory_full_info().pss / 1e6 for one in (watched, *children)))
             except psutil.NoSuchProcess:
                 continue
-            time.sleep(0.05)
+            time.sleep(0.25)  # to add up what is shared takes a large process 20 ms
         if process.returncode:
             said.seek(0)
             sys.exit(said.read().decode())

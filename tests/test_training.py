@@ -217,6 +217,14 @@ def test_a_few_right_answers_are_no_reason_to_be_certain():
     assert 0.85 < confidence.max() < 0.95  # one item more, half of it wrong: nine in ten
 
 
+def test_the_svm_is_more_confident_where_it_is_right():
+    songs, examples = prepared(made_up(artists=4, songs=12, artist_cue=0.6, seed=4))
+    unseen = songs.index.str[3:5].isin(["8.", "9.", "10", "11"])
+    member, _ = training.fit(SPECS[f"{specs.NINE}SVM"], examples, songs[~unseen])
+    logs = member.predict(examples.rows(songs["place"][unseen]))[1]
+    assert np.exp(logs).max(axis=1).std() > 0.05  # with one of scikit-learn's SVC for each pair, they are nearly alike
+
+
 def test_landmarks_are_as_many_as_rows_and_not_as_features():
     songs, examples = prepared(made_up(artists=4, songs=6, clips=5))
     (member,) = training.train(SPECS[f"{specs.NINE}SVM"], [{}], examples, songs)

@@ -42,8 +42,9 @@ def resample(artists: pd.Series) -> np.ndarray:
 @functools.lru_cache(maxsize=2)  # by song and by album: all models are scored by the same
 def _drawn(artists: tuple[int, ...]) -> np.ndarray:
     draw, weights = np.random.default_rng(SEED), np.ones((1 + RESAMPLES, len(artists)))
-    for number in range(max(artists, default=-1) + 1):
-        own = np.flatnonzero(np.equal(artists, number))
+    owner = np.array(artists)
+    for artist in np.unique(owner):
+        own = np.flatnonzero(owner == artist)
         weights[1:, own] = draw.multinomial(len(own), np.full(len(own), 1 / len(own)), RESAMPLES)
     return weights
 
@@ -56,7 +57,8 @@ def counted(songs: pd.DataFrame) -> pd.Series:
 
 def balanced(values: pd.Series, artists: pd.Series) -> np.ndarray:
     """Average values of groups of songs by artist, then over artists: of the sample, then of each resample."""
-    share = 1 / artists.groupby(artists).transform("size") / artists.nunique()  # in all resamples
+    # An artist has as many groups in every resample, so what each counts is always the same.
+    share = 1 / artists.groupby(artists).transform("size") / artists.nunique()
     return (resample(artists) @ (values.to_numpy() * share.to_numpy())).round(12)  # so that all right is 1
 
 
