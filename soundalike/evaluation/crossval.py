@@ -70,7 +70,7 @@ def compare(
         parts = study.run(_predict, [(specs[task.name], *task[1:]) for task in some], label)
         for task, part in zip(some, parts, strict=True):
             found.setdefault((task.by, task.seed, task.name), []).append(part)
-        if networks:
+        if networks and some:
             end_workers()  # TensorFlow takes 0.3 GB of each as long as it lives
     for by, seed in {key[:2] for key in found if key[2] in weights}:
         found[by, seed, KEPT] = _kept({name: found[by, seed, name] for name in weights}, weights)
