@@ -5,8 +5,9 @@
     python feature_extraction.py --embeddings musicnn   # also the features of a published network (needs its weights)
     python feature_extraction.py --list        # the columns, with unit, meaning and source
 
-Writes one table (Parquet) for each song under data/features/; from songs, also songs.csv. Running it
-again does only what is missing or out of date.
+Writes one table (Parquet) for each song under data/features/; from songs, also songs.csv. A few songs are
+described as other encoders and masters would make them, too (data/altered.parquet), so that models depend
+on the music and not on the file. Running it again does only what is missing or out of date.
 """
 
 import argparse
@@ -37,7 +38,7 @@ def main(argv: list[str] | None = None) -> int:
     """Describe all good songs; returns the exit status."""
     args = parse_args(argv)
     from soundalike.audio import survey  # after --help, which needs none of it
-    from soundalike.features import extraction, musicnn, table
+    from soundalike.features import extraction, musicnn, nuisance, table
 
     if args.list:
         print(*table.column_lines(), *musicnn.column_lines(), sep="\n")
@@ -47,9 +48,13 @@ def main(argv: list[str] | None = None) -> int:
         musicnn.check_weights()
     if args.from_songs:
         songs, processed = survey.process_songs(extraction.from_songs(embed=embed), args)
-        return survey.print_songs(songs, processed, args.data / "features")
-    described = extraction.describe_songs(args, embed=embed)
-    return extraction.print_described(described, args.data)
+        status = survey.print_songs(songs, processed, args.data / "features")
+    else:
+        described = extraction.describe_songs(args, embed=embed)
+        status = extraction.print_described(described, args.data)
+    if status != cli.NOTHING_USABLE:
+        nuisance.print_altered(nuisance.alter_songs(args))
+    return status
 
 
 if __name__ == "__main__":

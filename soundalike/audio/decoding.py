@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 import unicodedata
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -245,11 +245,19 @@ def _cutoff_hz(spectrum: np.ndarray) -> int:
     return 100 * int(1 + np.flatnonzero(bands >= bands.max() * 10 ** (-CUTOFF_DB / 10))[-1])
 
 
-def _command(path: Path, seconds: float) -> list[str]:
-    """An ffmpeg that reads this one file as what its suffix says, and nothing else."""
+def input_arguments(path: Path, options: Iterable[str] = ()) -> list[str]:
+    """What makes ffmpeg read this one file as what its suffix says, and nothing else."""
+    source = f"file:{path.absolute()}"
     return [
-        *(ffmpeg(), "-v", "error", "-nostdin", "-protocol_whitelist", "file,pipe"),
-        *("-f", DEMUXERS[path.suffix.lower()], "-i", f"file:{path.absolute()}"),
+        *("-v", "error", "-nostdin", "-protocol_whitelist", "file,pipe"),
+        *(*options, "-f", DEMUXERS[path.suffix.lower()], "-i", source),
+    ]
+
+
+def _command(path: Path, seconds: float) -> list[str]:
+    """An ffmpeg that writes the samples of a file to its standard output."""
+    return [
+        *(ffmpeg(), *input_arguments(path)),
         *("-map", "0:a:0", "-t", str(seconds), "-ac", "1", "-ar", str(SAMPLE_RATE), "-f", "s16le", "-"),
     ]
 

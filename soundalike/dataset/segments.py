@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from soundalike.dataset.invariance import find_shifts
+
 CLIPS = 4  # 8 s
 EVERY = 2  # clips, so that segments overlap by half
 RULE = {"clips": CLIPS, "every": EVERY}  # as a saved model names it
@@ -27,10 +29,13 @@ class Examples(NamedTuple):
     segments: np.ndarray  # means, then standard deviations [shape=(rows, 2 * columns), dtype=float32]
     whole: np.ndarray  # whether the segment is one of the song's [shape=(rows,), dtype=bool]
     columns: list[str]
+    moved: np.ndarray  # of songs that were altered too, their places, once for each alteration [shape=(shifts,)]
+    shifts: np.ndarray  # how far it moves their segments [shape=(shifts, 2 * columns), dtype=float32]
 
     def take(self, rows: np.ndarray) -> "Examples":
         """Some rows, by a mask or by their places."""
-        return Examples(self.song[rows], self.clips[rows], self.segments[rows], self.whole[rows], self.columns)
+        some = (values[rows] for values in (self.song, self.clips, self.segments, self.whole))
+        return self._replace(**dict(zip(self._fields, some, strict=False)))
 
     def find(self, places: pd.Series, *, segments: bool = False) -> np.ndarray:
         """Where the rows of songs in these places are: all clips, or those that stand for the segments of a song."""
@@ -44,7 +49,7 @@ class Examples(NamedTuple):
     def mapped(self, folder: Path) -> "Examples":
         """The same, read from files in a folder when they are needed."""
         for name, values in self._asdict().items():
-            if isinstance(values, np.ndarray):
+            if isinstance(values, np.ndarray) and values.size:
                 np.save(folder / name, values)
         return self._replace(**{path.stem: np.load(path, mmap_mode="r") for path in folder.glob("*.npy")})
 
@@ -94,6 +99,7 @@ def gather(
     songs: pd.DataFrame,
     columns: list[str],
     *,
+    altered: pd.DataFrame | None = None,
     length: int = CLIPS,
     every: int = EVERY,
     most: int | None = None,
@@ -108,6 +114,8 @@ def gather(
         From `splits.song_table`; clips of other songs are passed over.
     columns : list of str
         The features.
+    altered : pd.DataFrame, optional
+        From `nuisance.read_altered`; songs that are not in the table of songs are passed over.
     length, every : int
         See `describe`.
     most : int, optional
@@ -131,13 +139,29 @@ def gather(
         if found:  # joined at once: what thousands of small arrays took is hardly ever given back
             blocks.append(_join(found))
     song, clips, segments, whole = _join(blocks)
-    return Examples(song, clips, segments, whole, columns)
+    return Examples(song, clips, segments, whole, columns, *_shifts(altered, places, columns, length))
 
 
 def _join(found: Iterable[Iterable[np.ndarray]]) -> list[np.ndarray]:
     return list(map(np.concatenate, zip(*found, strict=True)))
 
 
+def find_segment_shifts(altered: pd.DataFrame, columns: list[str], length: int = CLIPS) -> pd.DataFrame:
+    """How far alterations move the segments of songs, on average; see `invariance.find_shifts`."""
+    return find_shifts(altered, columns, lambda clips: describe(clips, length)[0].mean(axis=0))
+
+
+def _shifts(
+    altered: pd.DataFrame | None, places: dict[str, int], columns: list[str], length: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The places of altered songs, and how far these move."""
+    if altered is None:
+        return np.empty(0, int), np.empty((0, 2 * len(columns)), np.float32)
+    shifts = find_segment_shifts(altered[altered["song"].isin(list(places))], columns, length)
+    songs = shifts.index.get_level_values("song") if len(shifts) else []
+    return np.array([places[song] for song in songs], int), shifts.to_numpy()
+
+
 def one_song(clips: np.ndarray, columns: list[str]) -> Examples:
     """Make examples of all clips of one song, see `describe`; its place is 0."""
-    return Examples(np.zeros(len(clips), int), clips, *describe(clips), columns)
+    return Examples(np.zeros(len(clips), int), clips, *describe(clips), columns, *_shifts(None, {}, columns, CLIPS))

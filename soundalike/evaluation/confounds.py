@@ -2,12 +2,15 @@
 
 import numpy as np
 import pandas as pd
+from scipy.spatial.distance import pdist, squareform
 from scipy.stats import kruskal
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
+from soundalike.dataset.invariance import Shrinkage
+from soundalike.dataset.segments import Examples, find_segment_shifts
 from soundalike.dataset.splits import SEED, folds, several_albums
 from soundalike.evaluation.crossval import Predictions, enough, predictions_of
 from soundalike.evaluation.metrics import METRICS, chance, score
@@ -91,6 +94,42 @@ def _differs(values: pd.Series, artists: pd.Series) -> float:
         return np.nan
     stated = [own for _, own in values.dropna().groupby(artists)]
     return float(kruskal(*stated).pvalue) if len(stated) > 1 else np.nan
+
+
+def file_effects(altered: pd.DataFrame, examples: Examples, songs: pd.DataFrame) -> pd.DataFrame:
+    """Measure how far features move when a file changes and its music does not.
+
+    Parameters
+    ----------
+    altered : pd.DataFrame
+        From `nuisance.read_altered`.
+    examples : Examples
+        Of the library.
+    songs : pd.DataFrame
+        The table of songs.
+
+    Returns
+    -------
+    pd.DataFrame
+        One row for each alteration, the greatest first: the mean distance that it moves a song by, in parts of the
+        median distance between songs of different artists, in features ``as they are`` and ``as models see them``
+        (see `invariance.Shrinkage`; each half of the altered songs by what the other half taught).
+    """
+    rows = np.flatnonzero(examples.whole & np.isin(examples.song, songs["place"]))
+    means = pd.DataFrame(examples.segments[rows]).groupby(examples.song[rows]).mean()
+    artist = songs.set_index("place")["artist"].loc[means.index].to_numpy()
+    shifts = find_segment_shifts(altered[altered["song"].isin(songs.index)], examples.columns)
+    names, half = shifts.index.get_level_values("alteration"), shifts.index.codes[0] % 2
+    moved = {"as they are": [], "as models see them": []}  # type: dict[str, list[pd.Series]]
+    for side in (0, 1):
+        shrinkage = Shrinkage().fit(examples.segments[rows], shifts=shifts[half != side].to_numpy())
+        for way, shrunk in zip(moved, (Shrinkage(0).fit(examples.segments[rows]), shrinkage), strict=True):
+            points = shrunk.transform(means.to_numpy()) / shrunk.scale_
+            between = np.median(squareform(pdist(points))[artist[:, None] != artist])
+            lengths = np.linalg.norm(shrunk.transform(shifts[half == side].to_numpy()) / shrunk.scale_, axis=1)
+            moved[way].append(pd.Series(lengths / between, names[half == side]))
+    table = pd.DataFrame({way: pd.concat(parts).groupby(level=0).mean() for way, parts in moved.items()})
+    return table.sort_values("as they are", ascending=False)
 
 
 def warnings_of(songs: pd.DataFrame, scores: pd.DataFrame) -> list[str]:

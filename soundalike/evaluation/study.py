@@ -107,6 +107,7 @@ class Study:
             digest.update(self.examples.song.tobytes() + self.examples.whole.tobytes())
             places = pd.Index(self.examples.columns).get_indexer(list(columns))
             both = np.concatenate([places, places + len(self.examples.columns)])
+            digest.update(self.examples.moved.tobytes() + self.examples.shifts[:, both].tobytes())
             for start in range(0, len(self.examples.song), BLOCK):
                 rows = slice(start, start + BLOCK)
                 digest.update(self.examples.clips[rows, places].tobytes())

@@ -19,7 +19,10 @@ FRAME_NOTES = "_made_from.json"  # in the folder of the frame; readers of Parque
 
 # What else is made in a root, by names that a user's own files may have; and what a folder of ours holds, which alone
 # is replaced. Frames of earlier versions held other notes.
-MADE = ("clips", "features", "model", "similar", "report", "folds", "songs.csv", "df_music.pkl", "df_music.parquet")
+MADE = (
+    *("clips", "features", "altered.parquet", "model", "similar", "report", "folds", "songs.csv"),
+    *("df_music.pkl", "df_music.parquet"),
+)
 REPLACED = {
     "model": ("model.json",),
     "similar": ("index.json",),

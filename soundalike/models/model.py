@@ -76,11 +76,20 @@ def inputs(
     columns: list[str], segments: bool, examples: Examples, rows: np.ndarray | slice = slice(None)
 ) -> np.ndarray:
     """Select what a model is trained on: some features of each clip, or of the segment around it."""
-    X = examples.segments if segments else examples.clips
-    if columns == examples.columns:
-        return X[rows]
+    X = (examples.segments if segments else examples.clips)[rows]
+    return X if columns == examples.columns else X[:, _places(columns, segments, examples)]
+
+
+def shifts(columns: list[str], segments: bool, examples: Examples, rows: np.ndarray) -> np.ndarray:
+    """How far alterations move what a model is trained on, of the songs that these rows are of; see `inputs`."""
+    of_these = examples.shifts[np.isin(examples.moved, examples.song[rows])]
+    return of_these[:, _places(columns, segments, examples)]  # of clips: as the means over their segments move
+
+
+def _places(columns: list[str], segments: bool, examples: Examples) -> np.ndarray:
+    """Where the means of some features, and with segments their deviations, stand among those of all."""
     places = pd.Index(examples.columns).get_indexer(columns)
-    return X[rows][:, np.concatenate([places, places + len(examples.columns)]) if segments else places]
+    return np.concatenate([places, places + len(examples.columns)]) if segments else places
 
 
 def aggregate(logits: pd.DataFrame, examples: Examples, *, segments: bool) -> pd.DataFrame:

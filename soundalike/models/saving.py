@@ -42,8 +42,8 @@ from soundalike.parallel import versions
 
 FORMAT = 2
 
-# The only types of scikit-learn that a model file may hold: those of the members of the kept model.
-TRUSTED = [
+# The only types that a model file may hold: those of the members of the kept model.
+TRUSTED = ["soundalike.dataset.invariance.Shrinkage"] + [
     f"sklearn.{name}"
     for name in (
         "decomposition._pca.PCA",

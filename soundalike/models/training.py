@@ -11,10 +11,11 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils.validation import has_fit_parameter
 from threadpoolctl import threadpool_limits
 
+from soundalike.dataset.invariance import Shrinkage
 from soundalike.dataset.segments import Examples
 from soundalike.dataset.splits import SEED, folds
 from soundalike.models.calibration import apply_temperature, fit_temperature, losses
-from soundalike.models.model import Member, aggregate, inputs, logits_of_all
+from soundalike.models.model import Member, aggregate, inputs, logits_of_all, shifts
 from soundalike.models.specs import FEWER_ROWS, INNER_FOLDS, ModelSpec
 
 
@@ -109,20 +110,22 @@ def train_on(
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Using the fractional value max_samples")
         warnings.filterwarnings("ignore", message="The number of unique classes|Only one sample available")
-        prepare = _prepared(spec.prepare, X) if spec.prepare else None
+        prepare = _prepared(spec, X, examples, rows) if spec.prepare else None
         X = prepare.transform(X).astype(np.float64) if prepare else X
         return [
             _member(spec, setting, prepare, X, artists, (weight / weight.mean()).to_numpy()) for setting in settings
         ]
 
 
-def _prepared(prepare: Pipeline, X: np.ndarray) -> Pipeline:
+def _prepared(spec: ModelSpec, X: np.ndarray, examples: Examples, rows: np.ndarray) -> Pipeline:
     """What comes before an estimator, fitted; with no more landmarks than rows, or components than rows or columns."""
-    made = clone(prepare)
-    for _, step in made.steps:
+    made, learned = clone(spec.prepare), {}
+    for name, step in made.steps:
         if hasattr(step, "n_components"):
             step.n_components = min(step.n_components, len(X) if isinstance(step, Nystroem) else min(X.shape))
-    return made.fit(X)
+        if isinstance(step, Shrinkage):
+            learned[f"{name}__shifts"] = shifts(spec.columns, spec.segments, examples, rows)
+    return made.fit(X, **learned)
 
 
 def _member(

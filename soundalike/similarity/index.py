@@ -19,12 +19,13 @@ from threadpoolctl import threadpool_limits
 from soundalike import cli
 from soundalike.dataset.frame import ROW_GROUP, current_notes, frame_notes, iter_songs
 from soundalike.dataset.splits import MIN_ALBUMS, album_counts, album_names
+from soundalike.features.nuisance import altered_hash, read_altered
 from soundalike.features.table import ASPECTS, CLIP_COLUMNS, columns
 from soundalike.library.catalogue import read_songs
 from soundalike.library.errors import UserError, printable
 from soundalike.library.storage import atomic_write, locked
 
-INDEX_VERSION = 3  # of the index; raise it when the same songs would lie elsewhere
+INDEX_VERSION = 4  # of the index; raise it when the same songs would lie elsewhere
 # Of the largest variance, added to each: directions in which songs hardly differ are mostly chance. Chosen on
 # 126 real songs, where 0.03 to 0.3 do about as well.
 RIDGE = 0.1
@@ -85,14 +86,18 @@ def song_descriptions(clips: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([by_song.mean(), by_song.std(ddof=0).add_suffix(" varies")], axis=1).astype(np.float32)
 
 
-def fit_space(described: np.ndarray) -> Space:
-    """The space that these songs span: centred, scaled and whitened (with a ridge).
+def fit_space(described: np.ndarray, shifts: np.ndarray | None = None) -> Space:
+    """The space that these songs span: centred, scaled, freed of what re-encoding moves, and whitened (with a ridge).
 
     Parameters
     ----------
     described : np.ndarray [shape=(songs, columns)]
         It may lie on disk: a part at a time is read.
+    shifts : np.ndarray, optional [shape=(shifts, columns)]
+        How far alterations move songs, see `invariance.find_shifts`.
     """
+    from soundalike.dataset.invariance import find_directions  # scikit-learn takes long, and asking does without
+
     count, width = described.shape
     centre = sum(part.sum(axis=0, dtype=np.float64) for part in _parts(described)) / count
     covariance = np.zeros((width, width))
@@ -102,10 +107,14 @@ def fit_space(described: np.ndarray) -> Space:
     scale = np.sqrt(np.diag(covariance))
     scale[scale < 1e-9 * np.abs(centre)] = np.inf  # a column that never changes says nothing
     scale[scale == 0] = np.inf
-    variances, axes = np.linalg.eigh(covariance / np.outer(scale, scale))
+    directions, removed = find_directions(np.empty((0, width)) if shifts is None else shifts / scale)
+    shrink = np.eye(width) - directions.T * removed @ directions
+    scaled = covariance / np.outer(scale, scale)
+    variances, axes = np.linalg.eigh(shrink @ scaled @ shrink)
     largest = np.argsort(variances)[::-1][: min(DIMENSIONS, count)]
-    weights = 1 / np.sqrt(np.maximum(variances[largest], 0) + RIDGE * variances.max() + 1e-12)
-    return Space(centre, scale, axes[:, largest] / scale[:, None] * weights)
+    ridge = RIDGE * np.linalg.eigvalsh(scaled)[-1] + 1e-12
+    weights = 1 / np.sqrt(np.maximum(variances[largest], 0) + ridge)
+    return Space(centre, scale, shrink @ axes[:, largest] / scale[:, None] * weights)
 
 
 def _parts(rows: np.ndarray) -> Iterator[np.ndarray]:
@@ -253,7 +262,7 @@ def build_index(root: Path) -> None:
                 names.extend(described.index)
                 file.write(described.to_numpy().tobytes())
         described = _read_described(folder)
-        space = fit_space(described)
+        space = fit_space(described, _shifts(root))
         with (folder / "points.f32").open("wb") as file:
             for part in _parts(described):
                 file.write(space.points(part).tobytes())
@@ -263,8 +272,18 @@ def build_index(root: Path) -> None:
             raise UserError(f"The frame in {printable(root)} is older than songs.csv. Run dataframe_creation.py.")
         songs.to_parquet(folder / "songs.parquet", index=False)
         found = measure_quality(_read_points(folder, space), described, songs, space)
-        about = {"version": INDEX_VERSION, "made_from": frame_notes(root)["made_from"], "quality": found}
+        about = _made_of(root, frame_notes(root)) | {"quality": found}
         (folder / "index.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
+
+
+def _shifts(root: Path) -> np.ndarray:
+    """How far alterations move the descriptions of songs."""
+    from soundalike.dataset.invariance import find_shifts
+
+    def describe(clips: np.ndarray) -> np.ndarray:
+        return np.concatenate([clips.mean(axis=0), clips.std(axis=0)])
+
+    return find_shifts(read_altered(root), CLIP_COLUMNS, describe).to_numpy()
 
 
 def _read_described(folder: Path) -> np.ndarray:
@@ -285,7 +304,7 @@ def load_index(root: Path) -> Index:
     """
     noted, folder = current_notes(root), root / "similar"
     about = _about(folder)
-    if (about.get("version"), about.get("made_from")) != (INDEX_VERSION, noted["made_from"]):
+    if not _made_of(root, noted).items() <= about.items():
         build_index(root)
         about = _about(folder)
     try:
@@ -298,6 +317,11 @@ def load_index(root: Path) -> Index:
         return Index(songs, described, points, space, about["quality"])
     except (OSError, KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile, pa.ArrowException):
         raise UserError(f"{printable(folder)} is damaged. Delete that folder; it is made again.") from None
+
+
+def _made_of(root: Path, noted: dict) -> dict:
+    """What an index that is up to date was made of."""
+    return {"version": INDEX_VERSION, "made_from": noted["made_from"], "altered": altered_hash(root)}
 
 
 def _about(folder: Path) -> dict:

@@ -1,0 +1,293 @@
+"""What changes in features while the music stays: excerpts of some songs, encoded and mastered otherwise.
+
+Models should not use what these differences consist of; `soundalike.dataset.projection` removes it. The excerpts lie
+in a temporary folder; what is kept of them is one table, ``altered.parquet`` in the root.
+"""
+
+import argparse
+import functools
+import hashlib
+import json
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from soundalike import cli, parallel
+from soundalike.audio.decoding import CLIP_SAMPLES, FULL_SCALE, SAMPLE_RATE, ffmpeg, input_arguments, is_silent
+from soundalike.features.extraction import clip_features, stack_clips
+from soundalike.features.table import CLIP_COLUMNS, FEATURE_SETTINGS
+from soundalike.library.catalogue import good_songs, songs_folder
+from soundalike.library.errors import SongError, printable
+from soundalike.library.storage import atomic_write, locked
+
+if TYPE_CHECKING:  # worker processes do without it
+    import pandas as pd
+
+SONGS = 24  # that are altered, evenly over the artists
+FEWEST = 8  # good songs; of fewer, too little could be learned
+TABLE = "altered.parquet"
+LABELS = ["song", "hash", "alteration"]
+SECONDS = 20  # of each song, from its middle
+SHORTEST = 4  # clips that are not silent: as many as a segment has
+LIMIT = 120  # s that ffmpeg may take for one song; it takes about three
+
+
+class Alteration(NamedTuple):
+    """One way to make another file of the same music: an encoder, or a filter of ffmpeg's on samples."""
+
+    suffix: str = ".s16"  # samples as clips have them
+    encoder: str = "pcm_s16le"
+    options: tuple[str, ...] = ("-f", "s16le", "-ac", "1", "-ar", str(SAMPLE_RATE))
+    sound: str = ""
+
+
+PLAIN = "as it is"
+ALTERATIONS = {
+    "MP3, 64 kbit/s": Alteration(".mp3", "libmp3lame", ("-b:a", "64k")),
+    "MP3, 96 kbit/s": Alteration(".mp3", "libmp3lame", ("-b:a", "96k")),
+    "Opus, 64 kbit/s": Alteration(".opus", "libopus", ("-b:a", "64k")),
+    "6 dB softer": Alteration(sound="volume=-6dB"),
+    "brighter": Alteration(sound="volume=-3dB,bass=g=-3:f=300,treble=g=3:f=3000"),
+    "darker": Alteration(sound="volume=-3dB,bass=g=3:f=300,treble=g=-3:f=3000"),
+    "compressed": Alteration(sound="acompressor=threshold=-24dB:ratio=4:makeup=9dB,alimiter=limit=0.9"),
+    "low-pass 9 kHz": Alteration(sound="lowpass=f=9000"),
+}
+
+
+def _hash(value: object) -> str:
+    return hashlib.blake2b(json.dumps(value).encode(), digest_size=16).hexdigest()
+
+
+MADE_BY = _hash([SECONDS, ALTERATIONS, FEATURE_SETTINGS])  # changes when tables have to be made again
+
+
+# --- one song --------------------------------------------------------------------------------
+
+
+def write_altered(
+    path: Path, alterations: dict[str, Alteration], folder: Path, *, start: float = 0, seconds: float | None = None
+) -> dict[str, Path]:
+    """Write a song, or an excerpt of it, altered in several ways.
+
+    Parameters
+    ----------
+    path : Path
+        An audio file.
+    alterations : dict of str to Alteration
+        That this ffmpeg has the encoders for.
+    folder : Path
+        Where the files are written.
+    start, seconds : float
+        Of the excerpt; by default all of the song.
+
+    Returns
+    -------
+    dict of str to Path
+        The files, by the names of the alterations.
+
+    Raises
+    ------
+    SongError
+        If ffmpeg fails.
+    """
+    cut = [*("-ss", f"{start:.3f}"), *([] if seconds is None else ["-t", str(seconds)])]
+    command, files = input_arguments(path, cut), {}
+    for n, (name, made) in enumerate(alterations.items()):
+        files[name] = folder / f"{n}{made.suffix}"
+        # Of 44,100 Hz, for filters above half a low sample rate would do anything.
+        sound = ",".join(filter(None, ["aresample=44100", made.sound]))
+        command += ["-map", "0:a:0", "-map_metadata", "-1", "-af", sound, "-c:a", made.encoder, *made.options]
+        command += [str(files[name])]
+    _run_ffmpeg(command)
+    return files
+
+
+def read_clips(files: dict[str, Path]) -> dict[str, np.ndarray]:
+    """Read the clips of altered songs: samples between -1 and 1 [shape=(clips, CLIP_SAMPLES), dtype=float32]."""
+    plain = Alteration()
+    encoded = [path for path in files.values() if path.suffix != plain.suffix]
+    command = [part for path in encoded for part in ("-i", str(path))]
+    for n, path in enumerate(encoded):
+        command += ["-map", f"{n}:a:0", *plain.options, str(path.with_suffix(plain.suffix))]
+    if encoded:
+        _run_ffmpeg(["-v", "error", "-nostdin", *command])
+    samples = {name: np.fromfile(path.with_suffix(plain.suffix), "<i2") for name, path in files.items()}
+    whole = {name: values[: len(values) // CLIP_SAMPLES * CLIP_SAMPLES] for name, values in samples.items()}
+    return {name: values.reshape(-1, CLIP_SAMPLES) / np.float32(FULL_SCALE) for name, values in whole.items()}
+
+
+def _run_ffmpeg(arguments: list[str]) -> None:
+    """Run ffmpeg, and say what it says if it fails."""
+    try:
+        done = subprocess.run(
+            [ffmpeg(), *arguments], stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise SongError(f"re-encoding took longer than {LIMIT} s") from None
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().splitlines()
+        raise SongError(f"could not be re-encoded (ffmpeg: {said[0] if said else 'stopped'})")
+
+
+def describe_clips(clips: np.ndarray) -> np.ndarray:
+    """Describe clips [shape=(clips, CLIP_SAMPLES)] as step 2 does [shape=(clips, len(CLIP_COLUMNS)), dtype=float32]."""
+    with threadpool_limits(1):
+        return np.concatenate([clip_features(stack) for stack in stack_clips(clips)])
+
+
+def describe_altered(song: tuple[str, float], *, songs: Path, names: list[str]) -> dict[str, np.ndarray]:
+    """Describe the excerpt of a song as it is and altered; the arrays are of equal lengths."""
+    path, seconds = songs / song[0], song[1]
+    if not path.exists():
+        raise SongError("its file is gone")
+    alterations = {PLAIN: Alteration()} | {name: ALTERATIONS[name] for name in names}
+    start = max(0.0, (seconds - SECONDS) / 2)
+    with tempfile.TemporaryDirectory() as folder:
+        clips = read_clips(
+            write_altered(path, alterations, Path(folder), start=start, seconds=SECONDS + 0.2)
+        )  # the last clip, too
+    count = min(map(len, clips.values()))  # encoders may lose the end
+    loud = np.flatnonzero(~is_silent(clips[PLAIN][:count]))
+    if len(loud) < SHORTEST:
+        raise SongError(f"too little of its middle is not silent: {cli.counted(len(loud), 'clip')}")
+    return {name: describe_clips(values[loud]) for name, values in clips.items()}
+
+
+# --- all songs -------------------------------------------------------------------------------
+
+
+def choose(good: "pd.DataFrame", known: set[str]) -> list[str]:
+    """Choose `SONGS` songs to alter: those that were before, then others, evenly over the artists.
+
+    Parameters
+    ----------
+    good : pd.DataFrame
+        Rows of songs.csv.
+    known : set of str
+        Songs that were altered before.
+    """
+    usable = good[good["clips"] - good["silent_clips"] >= SHORTEST]
+    if len(usable) < FEWEST:
+        return []
+    usable = usable.assign(known=~usable["song"].isin(known)).sort_values(["known", "hash"])
+    usable["turn"] = usable.groupby("artist").cumcount()
+    return usable.sort_values(["known", "turn", "hash"], kind="stable")["song"].head(SONGS).tolist()
+
+
+def encoders() -> set[str]:
+    """Ask ffmpeg which encoders it has."""
+    asked = subprocess.run(
+        [ffmpeg(), "-v", "error", "-encoders"], stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
+    return {line.split()[1] for line in asked.stdout.decode(errors="replace").splitlines() if len(line.split()) > 1}
+
+
+def altered_hash(root: Path) -> str:
+    """Read what the table of altered songs was made of; empty if it is missing, damaged or was made otherwise."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        notes = pq.read_metadata(root / TABLE).metadata or {}
+    except (OSError, pa.ArrowException):
+        return ""
+    return notes.get(b"songs", b"").decode() if notes.get(b"settings", b"").decode() == MADE_BY else ""
+
+
+def read_altered(root: Path) -> "pd.DataFrame":
+    """Read the altered songs of a library.
+
+    Returns
+    -------
+    pd.DataFrame
+        ``song``, ``hash`` (of its sound), ``alteration`` (`PLAIN` or one of `ALTERATIONS`) and `CLIP_COLUMNS`; one row
+        for each clip, the same clips of a song in the same order for each alteration. Empty if there is no such table,
+        or one that is damaged or was made with other settings.
+    """
+    import pandas as pd
+    import pyarrow as pa
+
+    try:
+        return pd.read_parquet(root / TABLE) if altered_hash(root) else pd.DataFrame(columns=[*LABELS, *CLIP_COLUMNS])
+    except (OSError, pa.ArrowException):
+        return pd.DataFrame(columns=[*LABELS, *CLIP_COLUMNS])
+
+
+def _write(root: Path, altered: "pd.DataFrame") -> None:
+    """Write the table of altered songs, with what it was made of."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    notes = {"settings": MADE_BY, "songs": _hash(altered[LABELS].drop_duplicates().to_numpy().tolist())}
+    table = pa.Table.from_pandas(altered, preserve_index=False)
+    with atomic_write(root / TABLE) as path:
+        pq.write_table(table.replace_schema_metadata(notes), path)
+
+
+class Altered(NamedTuple):
+    """What became of the songs that were to be altered."""
+
+    songs: int  # that are in the table now
+    failed: dict[str, str]  # songs that could not be altered, and why
+    missing: list[str]  # alterations that this ffmpeg has no encoder for
+
+
+def alter_songs(args: argparse.Namespace) -> Altered:
+    """Alter and describe some songs of a library, if they have not been.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        See `cli.add_worker_arguments`.
+    """
+    import pandas as pd
+
+    root, good = args.data, good_songs(args.data)
+    seconds, hashes = good.set_index("song")["seconds"], good.set_index("song")["hash"]
+    with locked(root):
+        before = read_altered(root)
+        kept = before[before["hash"] == before["song"].map(hashes)]
+        chosen = choose(good, set(kept["song"]))
+        pending = [song for song in chosen if song not in set(kept["song"])]
+        there = encoders() if pending else set()
+        missing = [name for name, made in ALTERATIONS.items() if pending and made.encoder not in there]
+        names = [name for name in ALTERATIONS if name not in missing]
+        describe = functools.partial(describe_altered, songs=songs_folder(root), names=names)
+        rows, failed = [kept], {}
+        for (song, _), outcome in parallel.run(
+            describe,
+            [(song, float(seconds[song])) for song in pending],
+            label="Re-encoding",
+            jobs=args.jobs,
+            scheduler=args.scheduler,
+        ):
+            if isinstance(outcome, SongError):
+                failed[song] = str(outcome)
+                continue
+            labels = {"song": song, "hash": hashes[song]}
+            rows += [
+                pd.DataFrame(v, columns=CLIP_COLUMNS).assign(alteration=name, **labels) for name, v in outcome.items()
+            ]
+        altered = pd.concat(rows, ignore_index=True)[[*LABELS, *CLIP_COLUMNS]]
+        altered = altered[altered["song"].isin(chosen)].sort_values("song", kind="stable")
+        if len(rows) > 1 or len(altered) < len(before):
+            _write(root, altered)
+    return Altered(altered["song"].nunique(), failed, missing)
+
+
+def print_altered(altered: Altered) -> None:
+    """Print how many songs were altered, see `alter_songs`."""
+    if altered.missing:
+        print(f"This ffmpeg cannot write {', '.join(altered.missing)}; models may use what that changes.")
+    if altered.failed:
+        song, reason = min(altered.failed.items())
+        print(f"Could not be re-encoded: {cli.counted(len(altered.failed), 'song')} ({printable(song)}: {reason}).")
+    if altered.songs:
+        print(f"Also described re-encoded, equalised and compressed: {cli.counted(altered.songs, 'song')}.")
+    else:
+        few = "" if altered.failed else f" (that takes {FEWEST} songs)"
+        print(f"No song was re-encoded{few}: answers may depend on how the files were made.")
