@@ -34,7 +34,7 @@ def copy(library: Path, room: Path) -> Path:
     """Copy what the notebook reads."""
     root = room / "library"
     root.mkdir()
-    for name in ("songs.csv", "songs.txt", "df_music.pkl"):
+    for name in ("songs.csv", "songs.txt", "altered.parquet", "df_music.pkl"):
         if (library / name).exists():
             shutil.copy2(library / name, root)
     shutil.copytree(library / "df_music.parquet", root / "df_music.parquet")

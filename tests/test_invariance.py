@@ -5,6 +5,7 @@ from conftest import made_up, prepared
 
 from soundalike.dataset import segments
 from soundalike.dataset.invariance import Shrinkage, find_directions, find_shifts
+from soundalike.evaluation import confounds
 from soundalike.features.nuisance import PLAIN
 from soundalike.features.table import CLIP_COLUMNS
 from soundalike.models import specs, training
@@ -91,3 +92,20 @@ def test_how_a_file_was_made_is_no_longer_taken_for_its_artist():
         right[name] = (said == test.set_index("place")["artist"].loc[said.index]).mean()
     assert right["as it is"] < 0.5
     assert right["shrunk"] == 1
+
+
+def test_how_far_a_file_moves_a_song_is_measured_and_shrinks():
+    frame = made_up(artists=3, songs=4, artist_cue=1.0)
+    songs, examples = prepared(frame)
+    moves = {"little": {"rms_mean": 1.0}, "much": dict.fromkeys(CLIP_COLUMNS[:50], 3.0)}
+    table = confounds.file_effects(altered_by(frame, moves), examples, songs)
+    assert list(table.index) == ["much", "little"]
+    rows = examples.segments[examples.whole]
+    means = pd.DataFrame(rows / rows.std(axis=0)).groupby(examples.song[examples.whole]).mean()
+    apart = [np.linalg.norm(a - b) for n, a in enumerate(means.to_numpy()) for b in means.to_numpy()[: n // 4 * 4]]
+    moved = np.linalg.norm(3 / rows.std(axis=0)[:50])
+    assert table.loc["much", "as they are"] == pytest.approx(moved / np.median(apart), rel=1e-3)
+    assert table.loc["much", "as models see them"] < table.loc["much", "as they are"] / 10
+    empty = confounds.file_effects(altered_by(frame, moves)[:0], examples, songs)
+    assert empty.empty
+    assert list(empty) == list(table)

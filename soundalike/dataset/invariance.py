@@ -38,7 +38,7 @@ def find_shifts(
         found = {name: describe(values[places]) for name, places in rows.groupby("alteration").indices.items()}
         shifts |= {(song, name): found[name] - found[PLAIN] for name in found if name != PLAIN}
     width = len(describe(np.zeros((1, len(columns)), np.float32)))
-    index = pd.MultiIndex.from_tuples(list(shifts), names=["song", "alteration"]) if shifts else None
+    index = pd.MultiIndex.from_tuples(list(shifts), names=["song", "alteration"])
     return pd.DataFrame(np.array(list(shifts.values()), np.float32).reshape(-1, width), index)
 
 

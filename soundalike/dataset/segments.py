@@ -158,7 +158,7 @@ def _shifts(
     if altered is None:
         return np.empty(0, int), np.empty((0, 2 * len(columns)), np.float32)
     shifts = find_segment_shifts(altered[altered["song"].isin(list(places))], columns, length)
-    songs = shifts.index.get_level_values("song") if len(shifts) else []
+    songs = shifts.index.get_level_values("song")
     return np.array([places[song] for song in songs], int), shifts.to_numpy()
 
 
