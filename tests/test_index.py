@@ -7,6 +7,7 @@ import pytest
 from conftest import made_up, write_library
 
 from soundalike.dataset import frame as frame_module
+from soundalike.features import nuisance
 from soundalike.features.table import ASPECTS, CLIP_COLUMNS, FEATURE_SETTINGS, FEATURES
 from soundalike.library.catalogue import write_songs
 from soundalike.library.errors import UserError
@@ -59,6 +60,36 @@ def test_a_column_that_never_changes_says_nothing():
     space = similarity.fit_space(constant)
     assert np.isfinite(space.basis).all()
     np.testing.assert_allclose(space.basis[3], 0, atol=1e-12)
+
+
+def test_what_re_encoding_moves_counts_for_little():
+    """The songs lie in eight dimensions; encoding moves a ninth, in which they hardly differ, by much."""
+    draw = np.random.default_rng(0)
+    described = draw.standard_normal((40, 9)) * (1 - 0.9 * np.eye(9)[8])
+    encoded = described + np.eye(9)[8]
+    shifts = (encoded - described)[:5] + 0.01 * draw.standard_normal((5, 9))
+    found = {}
+    for way, given in (("plain", None), ("shrunk", shifts)):
+        space = similarity.fit_space(described, given)
+        cosine = space.points(encoded) @ space.points(described).T
+        found[way] = (cosine.argmax(axis=1) == np.arange(40)).mean()
+    assert found["plain"] < 0.5
+    assert found["shrunk"] == 1
+
+
+def test_the_index_is_made_again_when_other_songs_were_altered(root, tmp_path, monkeypatch):
+    own = tmp_path / "own"
+    shutil.copytree(root, own)
+    before = similarity.load_index(own)
+    asked = []
+    monkeypatch.setattr(similarity, "build_index", lambda root: asked.append(root))
+    similarity.load_index(own)
+    assert asked == []
+    plain = pd.DataFrame(1.0, range(3), CLIP_COLUMNS).assign(song="A0/1.mp3", hash="1", alteration=nuisance.PLAIN)
+    nuisance.write_altered_table(own, plain)
+    similarity.load_index(own)
+    assert asked == [own]
+    assert len(before.songs) == 30
 
 
 def test_the_nearest_are_of_the_same_artist_and_plain_cosine_is_blind(root):

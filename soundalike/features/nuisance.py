@@ -217,7 +217,7 @@ def read_altered(root: Path) -> "pd.DataFrame":
         return pd.DataFrame(columns=[*LABELS, *CLIP_COLUMNS])
 
 
-def _write(root: Path, altered: "pd.DataFrame") -> None:
+def write_altered_table(root: Path, altered: "pd.DataFrame") -> None:
     """Write the table of altered songs, with what it was made of."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -275,7 +275,7 @@ def alter_songs(args: argparse.Namespace) -> Altered:
         altered = pd.concat(rows, ignore_index=True)[[*LABELS, *CLIP_COLUMNS]]
         altered = altered[altered["song"].isin(chosen)].sort_values("song", kind="stable")
         if len(rows) > 1 or len(altered) < len(before):
-            _write(root, altered)
+            write_altered_table(root, altered)
     return Altered(altered["song"].nunique(), failed, missing)
 
 

@@ -86,6 +86,16 @@ def song_descriptions(clips: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([by_song.mean(), by_song.std(ddof=0).add_suffix(" varies")], axis=1).astype(np.float32)
 
 
+def find_song_shifts(altered: pd.DataFrame) -> np.ndarray:
+    """How far alterations move the descriptions of songs [shape=(shifts, columns)]; see `invariance.find_shifts`."""
+    from soundalike.dataset.invariance import find_shifts  # scikit-learn takes long, and asking does without
+
+    def describe(clips: np.ndarray) -> np.ndarray:
+        return np.concatenate([clips.mean(axis=0), clips.std(axis=0)])
+
+    return find_shifts(altered, CLIP_COLUMNS, describe).to_numpy()
+
+
 def fit_space(described: np.ndarray, shifts: np.ndarray | None = None) -> Space:
     """The space that these songs span: centred, scaled, freed of what re-encoding moves, and whitened (with a ridge).
 
@@ -96,7 +106,7 @@ def fit_space(described: np.ndarray, shifts: np.ndarray | None = None) -> Space:
     shifts : np.ndarray, optional [shape=(shifts, columns)]
         How far alterations move songs, see `invariance.find_shifts`.
     """
-    from soundalike.dataset.invariance import find_directions  # scikit-learn takes long, and asking does without
+    from soundalike.dataset.invariance import find_directions
 
     count, width = described.shape
     centre = sum(part.sum(axis=0, dtype=np.float64) for part in _parts(described)) / count
@@ -112,7 +122,8 @@ def fit_space(described: np.ndarray, shifts: np.ndarray | None = None) -> Space:
     scaled = covariance / np.outer(scale, scale)
     variances, axes = np.linalg.eigh(shrink @ scaled @ shrink)
     largest = np.argsort(variances)[::-1][: min(DIMENSIONS, count)]
-    ridge = RIDGE * np.linalg.eigvalsh(scaled)[-1] + 1e-12
+    most = np.linalg.eigvalsh(scaled)[-1] if len(directions) else variances.max()
+    ridge = RIDGE * most + 1e-12
     weights = 1 / np.sqrt(np.maximum(variances[largest], 0) + ridge)
     return Space(centre, scale, shrink @ axes[:, largest] / scale[:, None] * weights)
 
@@ -262,7 +273,7 @@ def build_index(root: Path) -> None:
                 names.extend(described.index)
                 file.write(described.to_numpy().tobytes())
         described = _read_described(folder)
-        space = fit_space(described, _shifts(root))
+        space = fit_space(described, find_song_shifts(read_altered(root)))
         with (folder / "points.f32").open("wb") as file:
             for part in _parts(described):
                 file.write(space.points(part).tobytes())
@@ -274,16 +285,6 @@ def build_index(root: Path) -> None:
         found = measure_quality(_read_points(folder, space), described, songs, space)
         about = _made_of(root, frame_notes(root)) | {"quality": found}
         (folder / "index.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
-
-
-def _shifts(root: Path) -> np.ndarray:
-    """How far alterations move the descriptions of songs."""
-    from soundalike.dataset.invariance import find_shifts
-
-    def describe(clips: np.ndarray) -> np.ndarray:
-        return np.concatenate([clips.mean(axis=0), clips.std(axis=0)])
-
-    return find_shifts(read_altered(root), CLIP_COLUMNS, describe).to_numpy()
 
 
 def _read_described(folder: Path) -> np.ndarray:
