@@ -41,6 +41,17 @@ def test_a_shift_shrinks_as_the_formula_says():
     np.testing.assert_allclose(shrinkage.transform(rows)[:, [0, 2]], rows[:, [0, 2]])  # the others stay
 
 
+def test_a_feature_that_never_changes_in_training_counts_for_nothing():
+    draw = np.random.default_rng(0)
+    rows = np.column_stack([draw.normal(size=(200, 2)), np.full(200, 7000.1)]).astype(np.float32)
+    shifts = np.array([[2.0, 0, 500], [2, 0, -500]])
+    shrinkage = Shrinkage().fit(rows, shifts=shifts)
+    assert shrinkage.directions_.shape == (1, 3)
+    moved = shrinkage.transform(rows + np.array([2, 0, 500])) - shrinkage.transform(rows)
+    assert abs(moved[:, 0]).max() < 1.2
+    np.testing.assert_allclose(moved[:, 1:], np.tile([0, 500], (200, 1)), atol=1e-2)
+
+
 def test_without_shifts_or_strength_nothing_changes():
     rows = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
     for same in (Shrinkage().fit(rows), Shrinkage(0).fit(rows, shifts=np.ones((2, 3)))):

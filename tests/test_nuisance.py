@@ -82,7 +82,7 @@ def test_songs_are_chosen_evenly_over_artists_and_stay_chosen():
 
 def test_what_was_altered_is_kept_and_new_songs_are_added(library, capsys, monkeypatch):
     before, first = nuisance.altered_hash(library), nuisance.read_altered(library)
-    monkeypatch.setattr(nuisance, "encoders", lambda: pytest.fail("asked, though nothing was to do"))
+    monkeypatch.setattr(nuisance, "write_altered_table", lambda *_: pytest.fail("written, though nothing was to do"))
     extract(library, capsys)
     assert nuisance.altered_hash(library) == before
     monkeypatch.undo()
@@ -114,13 +114,24 @@ def test_a_damaged_table_is_made_again_by_the_encoders_that_are_there(library, c
     assert "This ffmpeg cannot write Opus, 64 kbit/s; models may use what that changes." in extract(library, capsys)
     again = nuisance.read_altered(library)
     pd.testing.assert_frame_equal(again, whole[whole["alteration"] != "Opus, 64 kbit/s"].reset_index(drop=True))
+    monkeypatch.undo()  # another ffmpeg is installed
+    assert "cannot write" not in extract(library, capsys)
+    pd.testing.assert_frame_equal(nuisance.read_altered(library), whole)
 
 
 def test_of_a_small_library_nothing_is_altered(library, capsys):
     for n in (0, 1):
         (library / "songs" / f"Artist {n}" / f"{n}.wav").unlink()
     mp3_split.main(["--data", str(library)])
-    assert "No song was re-encoded (that takes 8 songs): answers may depend" in extract(library, capsys)
+    assert "No song was re-encoded (that takes 8 songs of 8 s or more): answers may depend" in extract(library, capsys)
+
+
+def test_surround_sound_is_altered_too(tmp_path):
+    write_song(tmp_path / "wide.flac", np.stack([sine(300 + 50 * n, seconds=10) for n in range(6)], axis=1))
+    names = list(nuisance.ALTERATIONS)
+    found = nuisance.describe_altered(("wide.flac", 10.0), songs=tmp_path, names=names)
+    assert list(found) == [nuisance.PLAIN, *names]
+    assert {len(values) for values in found.values()} == {5}
 
 
 def test_ffmpeg_has_the_encoders():

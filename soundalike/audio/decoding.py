@@ -206,7 +206,7 @@ class Decoder:
             finally:
                 process.kill()
             errors.seek(0)
-            self.complaint = _complaint(errors.read(10_000).decode(errors="replace"), self.path)
+            self.complaint = complaint(errors.read(10_000).decode(errors="replace"), self.path)
         if spent > DECODE_LIMIT:
             raise SongError(f"decoding took longer than {DECODE_LIMIT} s; convert it anew")
         if status < 0 or status in (126, 127, 255):  # killed, never started, interrupted: not the song's fault
@@ -246,7 +246,7 @@ def _cutoff_hz(spectrum: np.ndarray) -> int:
 
 
 def input_arguments(path: Path, options: Iterable[str] = ()) -> list[str]:
-    """What makes ffmpeg read this one file as what its suffix says, and nothing else."""
+    """Make ffmpeg read this one file as what its suffix says, and nothing else."""
     source = f"file:{path.absolute()}"
     return [
         *("-v", "error", "-nostdin", "-protocol_whitelist", "file,pipe"),
@@ -262,8 +262,8 @@ def _command(path: Path, seconds: float) -> list[str]:
     ]
 
 
-def _complaint(text: str, path: Path) -> str:
-    """The first line ffmpeg said, without what changes from run to run."""
+def complaint(text: str, path: Path) -> str:
+    """Return the first line ffmpeg said, without what changes from run to run."""
     first = next((line for line in text.splitlines() if line.strip()), "")
     return printable(re.sub(r" @ 0x[0-9a-f]+", "", first).replace(f"file:{path.absolute()}", "the file"))
 

@@ -15,7 +15,7 @@ LEAST = 0.05  # directions that would shrink by less are left as they are
 def find_shifts(
     altered: pd.DataFrame, columns: list[str], describe: Callable[[np.ndarray], np.ndarray]
 ) -> pd.DataFrame:
-    """How far each alteration moves each song.
+    """Find how far each alteration moves each song.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def find_shifts(
 
 
 def find_directions(moved: np.ndarray, strength: float = STRENGTH) -> tuple[np.ndarray, np.ndarray]:
-    """The directions in which songs move while their music stays, and how much of each is to be removed.
+    """Find the directions in which songs move while their music stays, and how much of each is to be removed.
 
     Rows are to be multiplied by (I + strength N)^-½, where N is the mean outer product of the shifts: within-class
     covariance normalisation, with an altered song as the class (Hatch, Kajarekar and Stolcke, "Within-class
@@ -88,7 +88,7 @@ class Shrinkage(TransformerMixin, BaseEstimator):
     def fit(self, X: np.ndarray, y: object = None, *, shifts: np.ndarray | None = None) -> "Shrinkage":
         """Learn the directions from shifts [shape=(shifts, columns)]; without any, nothing will change."""
         scale = X.std(axis=0, dtype=np.float64)
-        self.scale_ = np.where(scale > 0, scale, 1)
+        self.scale_ = np.where(scale > 1e-6 * np.abs(X.mean(axis=0, dtype=np.float64)), scale, np.inf)
         moved = np.empty((0, X.shape[1])) if shifts is None else shifts / self.scale_
         self.directions_, self.removed_ = find_directions(moved, self.strength)
         return self
@@ -96,4 +96,5 @@ class Shrinkage(TransformerMixin, BaseEstimator):
     def transform(self, X: np.ndarray) -> np.ndarray:
         """Shrink rows [shape=(rows, columns)]."""
         along = (X / self.scale_) @ self.directions_.T
-        return X - (along * self.removed_) @ self.directions_ * self.scale_
+        back = np.where(np.isinf(self.scale_), 0, self.scale_)  # what never changed in training says nothing
+        return X - (along * self.removed_) @ self.directions_ * back

@@ -34,8 +34,9 @@ class Examples(NamedTuple):
 
     def take(self, rows: np.ndarray) -> "Examples":
         """Some rows, by a mask or by their places."""
-        some = (values[rows] for values in (self.song, self.clips, self.segments, self.whole))
-        return self._replace(**dict(zip(self._fields, some, strict=False)))
+        return self._replace(
+            song=self.song[rows], clips=self.clips[rows], segments=self.segments[rows], whole=self.whole[rows]
+        )
 
     def find(self, places: pd.Series, *, segments: bool = False) -> np.ndarray:
         """Where the rows of songs in these places are: all clips, or those that stand for the segments of a song."""
@@ -147,7 +148,7 @@ def _join(found: Iterable[Iterable[np.ndarray]]) -> list[np.ndarray]:
 
 
 def find_segment_shifts(altered: pd.DataFrame, columns: list[str], length: int = CLIPS) -> pd.DataFrame:
-    """How far alterations move the segments of songs, on average; see `invariance.find_shifts`."""
+    """Find how far alterations move the segments of songs, on average; see `invariance.find_shifts`."""
     return find_shifts(altered, columns, lambda clips: describe(clips, length)[0].mean(axis=0))
 
 

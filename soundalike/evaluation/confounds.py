@@ -14,10 +14,12 @@ from soundalike.dataset.segments import Examples, find_segment_shifts
 from soundalike.dataset.splits import SEED, folds, several_albums
 from soundalike.evaluation.crossval import Predictions, enough, predictions_of
 from soundalike.evaluation.metrics import METRICS, chance, score
+from soundalike.features.table import CLIP_COLUMNS
 from soundalike.models.model import FLOOR
 
 TECHNICAL = ["sample_rate", "channels", "bit_rate", "codec", "loudness", "cutoff_hz"]  # columns of songs.csv
 ALL = "all of these"
+COMPARED = 1000  # songs, at most, between which distances are measured
 
 
 def technical(files: pd.DataFrame) -> pd.DataFrame:
@@ -102,7 +104,7 @@ def file_effects(altered: pd.DataFrame, examples: Examples, songs: pd.DataFrame)
     Parameters
     ----------
     altered : pd.DataFrame
-        From `nuisance.read_altered`.
+        From `nuisance.read_altered`; the features that it holds are measured.
     examples : Examples
         Of the library.
     songs : pd.DataFrame
@@ -115,17 +117,21 @@ def file_effects(altered: pd.DataFrame, examples: Examples, songs: pd.DataFrame)
         median distance between songs of different artists, in features ``as they are`` and ``as models see them``
         (see `invariance.Shrinkage`; each half of the altered songs by what the other half taught).
     """
-    rows = np.flatnonzero(examples.whole & np.isin(examples.song, songs["place"]))
-    means = pd.DataFrame(examples.segments[rows]).groupby(examples.song[rows]).mean()
+    some = songs["place"].sample(min(len(songs), COMPARED), random_state=SEED)
+    rows = examples.find(some, segments=True)
+    own = np.flatnonzero(np.isin(examples.columns, CLIP_COLUMNS))
+    segments = examples.segments[rows][:, np.concatenate([own, own + len(examples.columns)])]
+    means = pd.DataFrame(segments).groupby(examples.song[rows]).mean()
     artist = songs.set_index("place")["artist"].loc[means.index].to_numpy()
-    shifts = find_segment_shifts(altered[altered["song"].isin(songs.index)], examples.columns)
+    others = artist[:, None] != artist
+    shifts = find_segment_shifts(altered[altered["song"].isin(songs.index)], list(np.array(examples.columns)[own]))
     names, half = shifts.index.get_level_values("alteration"), shifts.index.codes[0] % 2
     moved = {"as they are": [], "as models see them": []}  # type: dict[str, list[pd.Series]]
     for side in (0, 1):
-        shrinkage = Shrinkage().fit(examples.segments[rows], shifts=shifts[half != side].to_numpy())
-        for way, shrunk in zip(moved, (Shrinkage(0).fit(examples.segments[rows]), shrinkage), strict=True):
+        shrinkage = Shrinkage().fit(segments, shifts=shifts[half != side].to_numpy())
+        for way, shrunk in zip(moved, (Shrinkage(0).fit(segments), shrinkage), strict=True):
             points = shrunk.transform(means.to_numpy()) / shrunk.scale_
-            between = np.median(squareform(pdist(points))[artist[:, None] != artist])
+            between = np.median(squareform(pdist(points))[others])
             lengths = np.linalg.norm(shrunk.transform(shifts[half == side].to_numpy()) / shrunk.scale_, axis=1)
             moved[way].append(pd.Series(lengths / between, names[half == side]))
     table = pd.DataFrame({way: pd.concat(parts).groupby(level=0).mean() for way, parts in moved.items()})

@@ -1,6 +1,6 @@
 """What changes in features while the music stays: excerpts of some songs, encoded and mastered otherwise.
 
-Models should not use what these differences consist of; `soundalike.dataset.projection` removes it. The excerpts lie
+Models should not use what these differences consist of; `soundalike.dataset.invariance` shrinks it. The excerpts lie
 in a temporary folder; what is kept of them is one table, ``altered.parquet`` in the root.
 """
 
@@ -8,8 +8,10 @@ import argparse
 import functools
 import hashlib
 import json
+import os
 import subprocess
 import tempfile
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,11 +19,22 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from soundalike import cli, parallel
-from soundalike.audio.decoding import CLIP_SAMPLES, FULL_SCALE, SAMPLE_RATE, ffmpeg, input_arguments, is_silent
+from soundalike.audio.decoding import (
+    CLIP_SAMPLES,
+    CLIP_SECONDS,
+    FULL_SCALE,
+    SAMPLE_RATE,
+    complaint,
+    ffmpeg,
+    input_arguments,
+    is_silent,
+    read_header,
+)
 from soundalike.features.extraction import clip_features, stack_clips
 from soundalike.features.table import CLIP_COLUMNS, FEATURE_SETTINGS
 from soundalike.library.catalogue import good_songs, songs_folder
-from soundalike.library.errors import SongError, printable
+from soundalike.library.errors import SongError, UserError, printable
+from soundalike.library.paths import DEMUXERS
 from soundalike.library.storage import atomic_write, locked
 
 if TYPE_CHECKING:  # worker processes do without it
@@ -31,6 +44,7 @@ SONGS = 24  # that are altered, evenly over the artists
 FEWEST = 8  # good songs; of fewer, too little could be learned
 TABLE = "altered.parquet"
 LABELS = ["song", "hash", "alteration"]
+NUMBERS = dict.fromkeys(CLIP_COLUMNS, np.float32)  # the types of the other columns
 SECONDS = 20  # of each song, from its middle
 SHORTEST = 4  # clips that are not silent: as many as a segment has
 LIMIT = 120  # s that ffmpeg may take for one song; it takes about three
@@ -95,14 +109,16 @@ def write_altered(
         If ffmpeg fails.
     """
     cut = [*("-ss", f"{start:.3f}"), *([] if seconds is None else ["-t", str(seconds)])]
+    # Filters need a sample rate of twice their frequency, and not all encoders take more than two channels.
+    surround = (read_header(path)["channels"] or 2) > 2
+    first = "aresample=44100,aformat=channel_layouts=stereo" if surround else "aresample=44100"
     command, files = input_arguments(path, cut), {}
     for n, (name, made) in enumerate(alterations.items()):
         files[name] = folder / f"{n}{made.suffix}"
-        # Of 44,100 Hz, for filters above half a low sample rate would do anything.
-        sound = ",".join(filter(None, ["aresample=44100", made.sound]))
-        command += ["-map", "0:a:0", "-map_metadata", "-1", "-af", sound, "-c:a", made.encoder, *made.options]
-        command += [str(files[name])]
-    _run_ffmpeg(command)
+        sound = ",".join(filter(None, [first, made.sound]))
+        command += ["-map", "0:a:0", "-map_metadata", "-1", "-map_chapters", "-1", "-af", sound]
+        command += ["-c:a", made.encoder, *made.options, str(files[name])]
+    _run_ffmpeg(command, path)
     return files
 
 
@@ -110,18 +126,20 @@ def read_clips(files: dict[str, Path]) -> dict[str, np.ndarray]:
     """Read the clips of altered songs: samples between -1 and 1 [shape=(clips, CLIP_SAMPLES), dtype=float32]."""
     plain = Alteration()
     encoded = [path for path in files.values() if path.suffix != plain.suffix]
-    command = [part for path in encoded for part in ("-i", str(path))]
+    command = ["-v", "error", "-nostdin"]
+    for path in encoded:
+        command += ["-protocol_whitelist", "file,pipe", "-f", DEMUXERS[path.suffix], "-i", f"file:{path}"]
     for n, path in enumerate(encoded):
         command += ["-map", f"{n}:a:0", *plain.options, str(path.with_suffix(plain.suffix))]
     if encoded:
-        _run_ffmpeg(["-v", "error", "-nostdin", *command])
+        _run_ffmpeg(command, encoded[0])
     samples = {name: np.fromfile(path.with_suffix(plain.suffix), "<i2") for name, path in files.items()}
     whole = {name: values[: len(values) // CLIP_SAMPLES * CLIP_SAMPLES] for name, values in samples.items()}
     return {name: values.reshape(-1, CLIP_SAMPLES) / np.float32(FULL_SCALE) for name, values in whole.items()}
 
 
-def _run_ffmpeg(arguments: list[str]) -> None:
-    """Run ffmpeg, and say what it says if it fails."""
+def _run_ffmpeg(arguments: list[str], path: Path) -> None:
+    """Run ffmpeg on a file, and say what it says if it fails."""
     try:
         done = subprocess.run(
             [ffmpeg(), *arguments], stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT, check=False
@@ -129,8 +147,7 @@ def _run_ffmpeg(arguments: list[str]) -> None:
     except subprocess.TimeoutExpired:
         raise SongError(f"re-encoding took longer than {LIMIT} s") from None
     if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().splitlines()
-        raise SongError(f"could not be re-encoded (ffmpeg: {said[0] if said else 'stopped'})")
+        raise SongError(f"ffmpeg: {complaint(done.stderr.decode(errors='replace'), path) or 'it was stopped'}")
 
 
 def describe_clips(clips: np.ndarray) -> np.ndarray:
@@ -142,7 +159,7 @@ def describe_clips(clips: np.ndarray) -> np.ndarray:
 def describe_altered(song: tuple[str, float], *, songs: Path, names: list[str]) -> dict[str, np.ndarray]:
     """Describe the excerpt of a song as it is and altered; the arrays are of equal lengths."""
     path, seconds = songs / song[0], song[1]
-    if not path.exists():
+    if not os.path.exists(path):  # which, unlike Path's, raises nothing where a disk is gone
         raise SongError("its file is gone")
     alterations = {PLAIN: Alteration()} | {name: ALTERATIONS[name] for name in names}
     start = max(0.0, (seconds - SECONDS) / 2)
@@ -173,16 +190,24 @@ def choose(good: "pd.DataFrame", known: set[str]) -> list[str]:
     usable = good[good["clips"] - good["silent_clips"] >= SHORTEST]
     if len(usable) < FEWEST:
         return []
-    usable = usable.assign(known=~usable["song"].isin(known)).sort_values(["known", "hash"])
+    usable = usable.assign(new=~usable["song"].isin(known)).sort_values(["new", "hash"])
     usable["turn"] = usable.groupby("artist").cumcount()
-    return usable.sort_values(["known", "turn", "hash"], kind="stable")["song"].head(SONGS).tolist()
+    return usable.sort_values(["new", "turn", "hash"], kind="stable")["song"].head(SONGS).tolist()
 
 
 def encoders() -> set[str]:
-    """Ask ffmpeg which encoders it has."""
+    """Ask ffmpeg which encoders it has.
+
+    Raises
+    ------
+    UserError
+        If it does not answer.
+    """
     asked = subprocess.run(
         [ffmpeg(), "-v", "error", "-encoders"], stdin=subprocess.DEVNULL, capture_output=True, check=False
     )
+    if asked.returncode:
+        raise UserError(f"{printable(ffmpeg())} does not say which encoders it has. Is it whole?")
     return {line.split()[1] for line in asked.stdout.decode(errors="replace").splitlines() if len(line.split()) > 1}
 
 
@@ -212,9 +237,11 @@ def read_altered(root: Path) -> "pd.DataFrame":
     import pyarrow as pa
 
     try:
-        return pd.read_parquet(root / TABLE) if altered_hash(root) else pd.DataFrame(columns=[*LABELS, *CLIP_COLUMNS])
+        if altered_hash(root):
+            return pd.read_parquet(root / TABLE)
     except (OSError, pa.ArrowException):
-        return pd.DataFrame(columns=[*LABELS, *CLIP_COLUMNS])
+        pass
+    return pd.DataFrame(columns=[*LABELS, *CLIP_COLUMNS]).astype(NUMBERS)
 
 
 def write_altered_table(root: Path, altered: "pd.DataFrame") -> None:
@@ -249,15 +276,16 @@ def alter_songs(args: argparse.Namespace) -> Altered:
     root, good = args.data, good_songs(args.data)
     seconds, hashes = good.set_index("song")["seconds"], good.set_index("song")["hash"]
     with locked(root):
+        there = encoders()
+        names = [name for name, made in ALTERATIONS.items() if made.encoder in there]
         before = read_altered(root)
-        kept = before[before["hash"] == before["song"].map(hashes)]
-        chosen = choose(good, set(kept["song"]))
-        pending = [song for song in chosen if song not in set(kept["song"])]
-        there = encoders() if pending else set()
-        missing = [name for name, made in ALTERATIONS.items() if pending and made.encoder not in there]
-        names = [name for name in ALTERATIONS if name not in missing]
+        earlier = before[before["hash"] == before["song"].map(hashes)]
+        alterations = earlier.groupby("song")["alteration"].nunique() - 1  # one is none
+        chosen = choose(good, set(alterations.index))
+        pending = [song for song in chosen if alterations.get(song, 0) < len(names)]
         describe = functools.partial(describe_altered, songs=songs_folder(root), names=names)
-        rows, failed = [kept], {}
+        done: dict[str, list[pd.DataFrame]] = {}
+        failed = {}
         for (song, _), outcome in parallel.run(
             describe,
             [(song, float(seconds[song])) for song in pending],
@@ -269,14 +297,16 @@ def alter_songs(args: argparse.Namespace) -> Altered:
                 failed[song] = str(outcome)
                 continue
             labels = {"song": song, "hash": hashes[song]}
-            rows += [
-                pd.DataFrame(v, columns=CLIP_COLUMNS).assign(alteration=name, **labels) for name, v in outcome.items()
+            done[song] = [
+                pd.DataFrame(values, columns=CLIP_COLUMNS).assign(alteration=name, **labels)
+                for name, values in outcome.items()
             ]
-        altered = pd.concat(rows, ignore_index=True)[[*LABELS, *CLIP_COLUMNS]]
-        altered = altered[altered["song"].isin(chosen)].sort_values("song", kind="stable")
-        if len(rows) > 1 or len(altered) < len(before):
+        rows = [earlier[earlier["song"].isin(chosen) & ~earlier["song"].isin(done)], *chain(*done.values())]
+        altered = pd.concat(rows, ignore_index=True)[[*LABELS, *CLIP_COLUMNS]].astype(NUMBERS)
+        altered = altered.sort_values("song", kind="stable", ignore_index=True)
+        if done or len(altered) < len(before):
             write_altered_table(root, altered)
-    return Altered(altered["song"].nunique(), failed, missing)
+    return Altered(altered["song"].nunique(), failed, [name for name in ALTERATIONS if name not in names])
 
 
 def print_altered(altered: Altered) -> None:
@@ -285,9 +315,10 @@ def print_altered(altered: Altered) -> None:
         print(f"This ffmpeg cannot write {', '.join(altered.missing)}; models may use what that changes.")
     if altered.failed:
         song, reason = min(altered.failed.items())
-        print(f"Could not be re-encoded: {cli.counted(len(altered.failed), 'song')} ({printable(song)}: {reason}).")
+        count = cli.counted(len(altered.failed), "song")
+        print(f"Could not be re-encoded: {count} ({printable(song)}: {printable(reason)}).")
     if altered.songs:
         print(f"Also described re-encoded, equalised and compressed: {cli.counted(altered.songs, 'song')}.")
     else:
-        few = "" if altered.failed else f" (that takes {FEWEST} songs)"
+        few = "" if altered.failed else f" (that takes {FEWEST} songs of {SHORTEST * CLIP_SECONDS} s or more)"
         print(f"No song was re-encoded{few}: answers may depend on how the files were made.")

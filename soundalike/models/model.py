@@ -81,7 +81,7 @@ def inputs(
 
 
 def shifts(columns: list[str], segments: bool, examples: Examples, rows: np.ndarray) -> np.ndarray:
-    """How far alterations move what a model is trained on, of the songs that these rows are of; see `inputs`."""
+    """Select how far alterations move what a model is trained on, of the songs that these rows are of; see `inputs`."""
     of_these = examples.shifts[np.isin(examples.moved, examples.song[rows])]
     return of_these[:, _places(columns, segments, examples)]  # of clips: as the means over their segments move
 

@@ -16,6 +16,7 @@ scores              unseen_songs, unseen_albums, random_clips: {balanced_accurac
 seconds             that comparing and training took
 unknown_below       the probability below which the artist is unknown, or null
 songs               trained on, with the hash of their sound
+altered             the hash of the altered songs by which features were shrunk, or empty
 """
 
 import datetime
@@ -32,6 +33,7 @@ import pandas as pd
 from soundalike import cli
 from soundalike.dataset.segments import RULE, one_song
 from soundalike.features import musicnn
+from soundalike.features.nuisance import altered_hash
 from soundalike.features.table import COLUMNS, FEATURE_SETTINGS
 from soundalike.library.catalogue import read_songs
 from soundalike.library.errors import UserError, printable
@@ -129,7 +131,7 @@ def save(
         {"name": name, "file": files[name], "weight": model.weights[name], "setting": settings[name]} | _about(member)
         for name, member in model.members.items()
     ]
-    info = _made_by(model) | {"members": members, "songs": _hashes(root, songs)} | about
+    info = _made_by(model) | {"members": members, "songs": _hashes(root, songs), "altered": altered_hash(root)} | about
     with locked(root, wait=True), atomic_write(root / "model") as folder:
         folder.mkdir()
         for name, member in model.members.items():

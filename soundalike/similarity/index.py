@@ -87,7 +87,7 @@ def song_descriptions(clips: pd.DataFrame) -> pd.DataFrame:
 
 
 def find_song_shifts(altered: pd.DataFrame) -> np.ndarray:
-    """How far alterations move the descriptions of songs [shape=(shifts, columns)]; see `invariance.find_shifts`."""
+    """Find how far alterations move descriptions of songs [shape=(shifts, columns)]; see `invariance.find_shifts`."""
     from soundalike.dataset.invariance import find_shifts  # scikit-learn takes long, and asking does without
 
     def describe(clips: np.ndarray) -> np.ndarray:
@@ -122,8 +122,7 @@ def fit_space(described: np.ndarray, shifts: np.ndarray | None = None) -> Space:
     scaled = covariance / np.outer(scale, scale)
     variances, axes = np.linalg.eigh(shrink @ scaled @ shrink)
     largest = np.argsort(variances)[::-1][: min(DIMENSIONS, count)]
-    most = np.linalg.eigvalsh(scaled)[-1] if len(directions) else variances.max()
-    ridge = RIDGE * most + 1e-12
+    ridge = RIDGE * np.linalg.eigvalsh(scaled)[-1] + 1e-12  # as large as if nothing were shrunk
     weights = 1 / np.sqrt(np.maximum(variances[largest], 0) + ridge)
     return Space(centre, scale, shrink @ axes[:, largest] / scale[:, None] * weights)
 
