@@ -43,7 +43,7 @@ OTHERS = {
     "Vorbis, lowest quality": Alteration(".ogg", "libvorbis", ("-q:a", "-1")),
     "low-pass 11 kHz": Alteration(sound="lowpass=f=11000"),
 }
-NEVER = ["Vorbis, lowest quality", "low-pass 11 kHz", TWICE]  # no model has seen what these change
+NEVER = [*OTHERS, TWICE]  # no model has seen what these change
 PLANTED = [MP3_64, MP3_96, MP3_128, V0]  # one for each artist, in turn
 
 Views = dict[str, segments.Examples]  # the same songs, altered
