@@ -235,10 +235,7 @@ def work(args: argparse.Namespace) -> int:
         "sets": compare_sets(frame, songs, args.repeats),
         "units": compare_units(frame, songs, args.unit_repeats),
     }
-    made = tables(figures)
-    page.keep("accuracy", figures, made)
-    print(made)
-    return cli.ALL_GOOD
+    return page.show("accuracy", figures, tables(figures), kept=True)
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

@@ -90,11 +90,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--keep", action="store_true", help="keep the results as those of README.md here")
     args = parser.parse_args(argv)
     figures = measure(args.data, args.before, once=args.once)
-    made = table(figures)
-    if args.keep:
-        page.keep("models", figures, made)
-    print(made)
-    return cli.ALL_GOOD
+    return page.show("models", figures, table(figures), kept=args.keep)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import platform
 import re
 from pathlib import Path
 
+from soundalike import cli
 from soundalike.models.saving import commit
 from soundalike.parallel import versions
 
@@ -38,6 +39,14 @@ def keep(name: str, figures: dict, page: str) -> None:
     text = readme.read_text(encoding="utf-8")
     whole = re.sub(rf"<!-- {name} -->\n.*?(?=<!-- end of {name} -->)", lambda _: made, text, flags=re.DOTALL)
     readme.write_text(whole, encoding="utf-8")
+
+
+def show(name: str, figures: dict, page: str, *, kept: bool) -> int:
+    """Print the page of a benchmark, and keep it if that was asked for; returns the exit status."""
+    if kept:
+        keep(name, figures, page)
+    print(page)
+    return cli.ALL_GOOD
 
 
 def markdown(rows: list[dict]) -> str:

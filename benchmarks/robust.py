@@ -1,4 +1,4 @@
-"""Do answers depend on the music, or on the file? Unseen songs are re-encoded, and artists told apart by encodings.
+"""Measure whether answers depend on the music or on the file: unseen songs are re-encoded, artists differ by encoding.
 
     python benchmarks/robust.py --data DIR          # a library through which the three scripts went
     python benchmarks/robust.py --data DIR --keep   # results go to results/ and into README.md here
@@ -18,12 +18,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 import page
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import delayed
 
 from soundalike import cli, parallel
 from soundalike.audio.decoding import is_silent
 from soundalike.dataset import duplicates, segments, splits
 from soundalike.evaluation import crossval, metrics
+from soundalike.evaluation.study import in_parallel
 from soundalike.features import nuisance
 from soundalike.features.nuisance import ALTERATIONS, PLAIN, Alteration
 from soundalike.features.table import CLIP_COLUMNS
@@ -52,18 +53,14 @@ Views = dict[str, segments.Examples]  # the same songs, altered
 # --- songs as other files --------------------------------------------------------------------
 
 
-def alter_song(song: str, *, songs: Path) -> dict[str, pd.DataFrame]:
+def alter_song(song: str, *, songs: Path) -> pd.DataFrame:
     """Describe all clips of a song: as it is, and in every way altered."""
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as second:
         files = nuisance.write_altered(songs / song, {PLAIN: Alteration()} | ALTERATIONS | OTHERS, Path(folder))
         again = nuisance.write_altered(files[MP3_128], {TWICE: OTHERS[V0]}, Path(second))
         clips = nuisance.read_clips(files) | nuisance.read_clips(again)
-    return {
-        name: pd.DataFrame(nuisance.describe_clips(values), columns=CLIP_COLUMNS).assign(
-            song=song, silent=is_silent(values)
-        )
-        for name, values in clips.items()
-    }
+    found = nuisance.join_clips({name: nuisance.describe_clips(values) for name, values in clips.items()}, song=song)
+    return found.assign(silent=np.concatenate([is_silent(values) for values in clips.values()]))
 
 
 def plant(song: tuple[str, str, float], *, songs: Path) -> pd.DataFrame:
@@ -72,18 +69,17 @@ def plant(song: tuple[str, str, float], *, songs: Path) -> pd.DataFrame:
     with tempfile.TemporaryDirectory() as folder:
         (file,) = nuisance.write_altered(songs / name, {kind: (ALTERATIONS | OTHERS)[kind]}, Path(folder)).values()
         found = nuisance.describe_altered((file.name, seconds), songs=Path(folder), names=list(ALTERATIONS))
-    return pd.concat([pd.DataFrame(v, columns=CLIP_COLUMNS).assign(song=name, alteration=a) for a, v in found.items()])
+    return nuisance.join_clips(found, song=name)
 
 
 def kept(path: Path, function: Callable, songs: list, label: str) -> pd.DataFrame:
-    """What a function finds for each song, from an earlier call if there was one."""
+    """Join the tables that a function makes of each song, or read them from an earlier call."""
     if not path.exists():
         rows = []
         for _, outcome in parallel.run(function, songs, label=label):
             if isinstance(outcome, SongError):
                 raise outcome
-            found = outcome if isinstance(outcome, dict) else {"": outcome}
-            rows += [table.assign(**({"alteration": name} if name else {})) for name, table in found.items()]
+            rows.append(outcome)
         with atomic_write(path) as written:
             pd.concat(rows).to_parquet(written)
     return pd.read_parquet(path)
@@ -101,34 +97,37 @@ def predict_views(learned: segments.Examples, views: Views, songs: pd.DataFrame,
 
 
 def predict_all(
-    learned: segments.Examples, views: Views, songs: pd.DataFrame, repeats: int, by: str = crossval.UNSEEN_SONGS
+    learned: segments.Examples,
+    views: Views,
+    songs: pd.DataFrame,
+    repeats: int,
+    label: str,
+    by: str = crossval.UNSEEN_SONGS,
 ) -> dict[str, list[crossval.Predictions]]:
     """Predict every song, held out, in each view: one for each repeat of the split."""
     tasks = [(fold, seed) for seed in range(repeats) for fold in splits.folds(songs, by=by, seed=seed)]
-    found = Parallel(n_jobs=-1)(delayed(predict_views)(learned, views, songs, *task) for task in tasks)
-    return {
-        name: [
-            crossval.predictions_of(
-                pd.concat([one[name] for one, task in zip(found, tasks, strict=True) if task[1] == seed])
-            )
-            for seed in range(repeats)
-        ]
-        for name in views
-    }
+    found = dict(in_parallel([delayed(predict_views)(learned, views, songs, *task) for task in tasks], label))
+    seeds = [seed for _, seed in tasks]
+    made: dict[str, list] = {name: [] for name in views}
+    for repeat in range(repeats):
+        parts = [found[n] for n, seed in enumerate(seeds) if seed == repeat]
+        for name in views:
+            made[name].append(crossval.predictions_of(pd.concat([part[name] for part in parts])))
+    return made
 
 
 def same_answers(one: list[crossval.Predictions], other: list[crossval.Predictions]) -> float:
-    """The share of songs that get the same artist."""
+    """Return the share of songs that get the same artist."""
     pairs = [(a.songs.idxmax(axis=1), b.songs.idxmax(axis=1)) for a, b in zip(one, other, strict=True)]
     return float(np.mean([(a == b.loc[a.index]).mean() for a, b in pairs]))
 
 
 def compare(
-    learned: dict[str, segments.Examples], views: Views, songs: pd.DataFrame, repeats: int, first: str
+    learned: dict[str, segments.Examples], views: Views, songs: pd.DataFrame, repeats: int, label: str
 ) -> list[dict]:
-    """A row for each view: scores before and after, and against those of the first view."""
-    found = {way: predict_all(examples, views, songs, repeats) for way, examples in learned.items()}
-    rows = []
+    """Make a row for each view: scores before and after, and against those of the first view."""
+    found = {way: predict_all(examples, views, songs, repeats, f"{label}, {way}") for way, examples in learned.items()}
+    first, rows = next(iter(views)), []
     for name in views:
         row: dict = {"songs are": name}
         for way, made in found.items():
@@ -141,7 +140,7 @@ def compare(
 
 
 def find_copies(plain: pd.DataFrame, copies: pd.DataFrame, altered: pd.DataFrame) -> dict[str, float]:
-    """How often recommend.py finds the original of a copy first, and after it the song that is nearest to the original.
+    """Measure how often recommend.py finds the original of a copy first, and next the song that is nearest to it.
 
     Parameters
     ----------
@@ -161,7 +160,7 @@ def find_copies(plain: pd.DataFrame, copies: pd.DataFrame, altered: pd.DataFrame
 
 
 def measure(root: Path, repeats: int) -> dict:
-    """All three experiments."""
+    """Do all experiments."""
     frame, files, source = pd.read_parquet(root / "df_music.parquet"), good_songs(root), songs_folder(root)
     songs, _ = splits.song_table(duplicates.resolve_duplicates([frame], files)[0])
     room = root / "benchmarks"
@@ -173,13 +172,11 @@ def measure(root: Path, repeats: int) -> dict:
     gather = functools.partial(segments.gather, songs=songs, columns=CLIP_COLUMNS)
     views = {name: gather([tables[name]]) for name in [PLAIN, *ALTERATIONS, *OTHERS, TWICE] if name != MP3_128}
     plain = {"before": views[PLAIN], "after": gather([tables[PLAIN]], altered=altered)}
-    print("Unseen songs, altered", file=sys.stderr, flush=True)
-    robust = compare(plain, views, songs, repeats, PLAIN)
+    robust = compare(plain, views, songs, repeats, "Unseen songs")
+    by = crossval.UNSEEN_ALBUMS
     albums = {
         way: metrics.score(
-            predict_all(examples, {PLAIN: views[PLAIN]}, songs, 1, crossval.UNSEEN_ALBUMS)[PLAIN],
-            songs,
-            by=crossval.UNSEEN_ALBUMS,
+            predict_all(examples, {PLAIN: views[PLAIN]}, songs, 1, f"Unseen albums, {way}", by)[PLAIN], songs, by=by
         )
         for way, examples in plain.items()
     }
@@ -192,16 +189,14 @@ def measure(root: Path, repeats: int) -> dict:
     mixed = pd.concat([rows[rows["song"].map(songs["artist"]).map(kinds) == name] for name, rows in tables.items()])
     mixed = mixed.sort_values("song", kind="stable").reset_index(drop=True)
     learned = {"before": gather([mixed]), "after": gather([mixed], altered=moved)}
-    own = "encoded as their artist's"
-    planted = {own: learned["before"]} | {name: gather([tables[name]]) for name in PLANTED}
-    print("Each artist in an encoding of its own", file=sys.stderr, flush=True)
+    planted = {"encoded as their artist's": learned["before"]} | {name: gather([tables[name]]) for name in PLANTED}
     return {
         "songs": len(songs),
         "artists": len(artists),
         "altered songs": len(chosen),
         "repeats": repeats,
         "unseen songs": robust,
-        "planted": compare(learned, planted, songs, repeats, own),
+        "planted": compare(learned, planted, songs, repeats, "An encoding for each artist"),
         "unseen albums": albums,
         "copies": {
             way: find_copies(tables[PLAIN], tables[MP3_64], some)
@@ -211,7 +206,7 @@ def measure(root: Path, repeats: int) -> dict:
 
 
 def table(figures: dict) -> str:
-    """The page."""
+    """Write the page."""
 
     def rows_of(rows: list[dict]) -> list[dict]:
         return [
@@ -255,11 +250,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--keep", action="store_true", help="keep the results as those of README.md here")
     args = parser.parse_args(argv)
     figures = measure(args.data, args.repeats)
-    made = table(figures)
-    if args.keep:
-        page.keep("robust", figures, made)
-    print(made)
-    return cli.ALL_GOOD
+    return page.show("robust", figures, table(figures), kept=args.keep)
 
 
 if __name__ == "__main__":

@@ -60,10 +60,10 @@ def test_without_shifts_or_strength_nothing_changes():
 
 def test_directions_are_orthonormal_and_small_ones_are_left():
     moved = np.array([[4.0, 0, 0], [0, 1, 1], [0, 1, -1], [0.0, 0, 1e-3]])
-    directions, removed = find_directions(moved, 3)
+    directions, removed = find_directions(moved, np.ones(3), 3)
     np.testing.assert_allclose(directions @ directions.T, np.eye(len(directions)), atol=1e-12)
     assert removed[0] == pytest.approx(1 - 1 / np.sqrt(1 + 3 * 16 / 4))
-    assert len(find_directions(1e-3 * moved, 3)[0]) == 0
+    assert len(find_directions(1e-3 * moved, np.ones(3), 3)[0]) == 0
 
 
 def test_each_model_uses_the_shifts_of_its_training_songs_alone():

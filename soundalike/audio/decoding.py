@@ -29,6 +29,7 @@ SILENCE_DBFS = -60  # a clip whose RMS is below this is silent
 SPECTRUM_EVERY = 4  # clips that are not silent: enough to see how high a recording reaches
 CUTOFF_DB = 60  # dB
 DECODE_LIMIT = 900  # s; an hour of MP3 takes about ten
+QUIET = ("-v", "error", "-nostdin")  # ffmpeg says what is wrong, and asks nothing
 ENOUGH = 0.9  # the part of its announced length that must decode for a song to be used
 
 
@@ -248,16 +249,13 @@ def _cutoff_hz(spectrum: np.ndarray) -> int:
 def input_arguments(path: Path, options: Iterable[str] = ()) -> list[str]:
     """Make ffmpeg read this one file as what its suffix says, and nothing else."""
     source = f"file:{path.absolute()}"
-    return [
-        *("-v", "error", "-nostdin", "-protocol_whitelist", "file,pipe"),
-        *(*options, "-f", DEMUXERS[path.suffix.lower()], "-i", source),
-    ]
+    return ["-protocol_whitelist", "file,pipe", *options, "-f", DEMUXERS[path.suffix.lower()], "-i", source]
 
 
 def _command(path: Path, seconds: float) -> list[str]:
     """An ffmpeg that writes the samples of a file to its standard output."""
     return [
-        *(ffmpeg(), *input_arguments(path)),
+        *(ffmpeg(), *QUIET, *input_arguments(path)),
         *("-map", "0:a:0", "-t", str(seconds), "-ac", "1", "-ar", str(SAMPLE_RATE), "-f", "s16le", "-"),
     ]
 

@@ -2,7 +2,6 @@
 
 import collections
 import functools
-import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -24,7 +23,7 @@ from soundalike.features.table import COLUMNS, FEATURE_SETTINGS, ORIGINAL_NINE
 from soundalike.library.catalogue import GOOD, read_songs, songs_folder
 from soundalike.library.errors import SongError, UserError, printable
 from soundalike.library.paths import RECORD, find_songs, table_path
-from soundalike.library.storage import FRAME_NOTES, atomic_write, is_locked
+from soundalike.library.storage import FRAME_NOTES, atomic_write, hash_of, is_locked
 from soundalike.parallel import versions
 
 FILE_BYTES = 128e6  # in a file of the frame, about
@@ -300,7 +299,7 @@ def fingerprint(songs: pd.DataFrame, embedded: str = "") -> str:
     """Hash what a frame is made from: the labels and samples of its songs, the settings, and the network features."""
     rows = songs.sort_values("song")[[*LABELS, "hash"]].to_numpy().tolist()
     made_from = [rows, FEATURE_SETTINGS, embedded] if embedded else [rows, FEATURE_SETTINGS]
-    return hashlib.blake2b(json.dumps(made_from).encode(), digest_size=16).hexdigest()
+    return hash_of(made_from)
 
 
 def frame_is_current(gathered: Gathered, root: Path, *, pickled: bool) -> bool:

@@ -1,4 +1,4 @@
-"""It is the music, not the file: what re-encoding moves in features counts for little in models and recommendations."""
+"""Models and recommendations depend on the music, not on the file: the directions that re-encoding moves are shrunk."""
 
 from collections.abc import Callable
 
@@ -42,7 +42,9 @@ def find_shifts(
     return pd.DataFrame(np.array(list(shifts.values()), np.float32).reshape(-1, width), index)
 
 
-def find_directions(moved: np.ndarray, strength: float = STRENGTH) -> tuple[np.ndarray, np.ndarray]:
+def find_directions(
+    shifts: np.ndarray | None, scale: np.ndarray, strength: float = STRENGTH
+) -> tuple[np.ndarray, np.ndarray]:
     """Find the directions in which songs move while their music stays, and how much of each is to be removed.
 
     Rows are to be multiplied by (I + strength N)^-½, where N is the mean outer product of the shifts: within-class
@@ -52,8 +54,10 @@ def find_directions(moved: np.ndarray, strength: float = STRENGTH) -> tuple[np.n
 
     Parameters
     ----------
-    moved : np.ndarray [shape=(shifts, columns)]
-        In units of standard deviations of the features.
+    shifts : np.ndarray [shape=(shifts, columns)], optional
+        In the units of the features; without any, nothing is to be removed.
+    scale : np.ndarray [shape=(columns,)]
+        Standard deviations of the features; infinite for those that are to count for nothing.
     strength : float
         Not negative; 0 changes nothing.
 
@@ -64,9 +68,9 @@ def find_directions(moved: np.ndarray, strength: float = STRENGTH) -> tuple[np.n
     removed : np.ndarray [shape=(directions,)]
         From 0, nothing, to 1, all.
     """
-    if not len(moved):
-        return np.empty((0, moved.shape[1])), np.empty(0)
-    _, lengths, directions = np.linalg.svd(moved / np.sqrt(len(moved)), full_matrices=False)
+    if shifts is None or not len(shifts):
+        return np.empty((0, len(scale))), np.empty(0)
+    _, lengths, directions = np.linalg.svd(shifts / scale / np.sqrt(len(shifts)), full_matrices=False)
     removed = 1 - 1 / np.sqrt(1 + strength * lengths**2)
     return directions[removed > LEAST], removed[removed > LEAST]
 
@@ -89,13 +93,12 @@ class Shrinkage(TransformerMixin, BaseEstimator):
         """Learn the directions from shifts [shape=(shifts, columns)]; without any, nothing will change."""
         scale = X.std(axis=0, dtype=np.float64)
         self.scale_ = np.where(scale > 1e-6 * np.abs(X.mean(axis=0, dtype=np.float64)), scale, np.inf)
-        moved = np.empty((0, X.shape[1])) if shifts is None else shifts / self.scale_
-        self.directions_, self.removed_ = find_directions(moved, self.strength)
+        self.directions_, self.removed_ = find_directions(shifts, self.scale_, self.strength)
         return self
 
     def transform(self, X: np.ndarray) -> np.ndarray:
         """Shrink rows [shape=(rows, columns)]; they stay of the same type, for models of float64 take twice as long."""
         directions, scale = self.directions_.astype(X.dtype), self.scale_.astype(X.dtype)
         along = (X / scale) @ directions.T * self.removed_.astype(X.dtype)
-        back = np.where(np.isinf(scale), 0, scale)  # what never changed in training says nothing
+        back = np.where(np.isinf(scale), 0, scale)  # features that never changed in training stay
         return X - along @ directions * back

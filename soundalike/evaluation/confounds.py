@@ -115,7 +115,7 @@ def file_effects(altered: pd.DataFrame, examples: Examples, songs: pd.DataFrame)
     pd.DataFrame
         One row for each alteration, the greatest first: the mean distance that it moves a song by, in parts of the
         median distance between songs of different artists, in features ``as they are`` and ``as models see them``
-        (see `invariance.Shrinkage`; each half of the altered songs by what the other half taught).
+        (see `invariance.Shrinkage`; each half of the altered songs by the shifts of the other half).
     """
     some = songs["place"].sample(min(len(songs), COMPARED), random_state=SEED)
     rows = examples.find(some, segments=True)
@@ -125,17 +125,20 @@ def file_effects(altered: pd.DataFrame, examples: Examples, songs: pd.DataFrame)
     artist = songs.set_index("place")["artist"].loc[means.index].to_numpy()
     others = artist[:, None] != artist
     shifts = find_segment_shifts(altered[altered["song"].isin(songs.index)], list(np.array(examples.columns)[own]))
-    names, half = shifts.index.get_level_values("alteration"), shifts.index.codes[0] % 2
-    moved = {"as they are": [], "as models see them": []}  # type: dict[str, list[pd.Series]]
-    for side in (0, 1):
-        shrinkage = Shrinkage().fit(segments, shifts=shifts[half != side].to_numpy())
-        for way, shrunk in zip(moved, (Shrinkage(0).fit(segments), shrinkage), strict=True):
-            points = shrunk.transform(means.to_numpy()) / shrunk.scale_
-            between = np.median(squareform(pdist(points))[others])
-            lengths = np.linalg.norm(shrunk.transform(shifts[half == side].to_numpy()) / shrunk.scale_, axis=1)
-            moved[way].append(pd.Series(lengths / between, names[half == side]))
-    table = pd.DataFrame({way: pd.concat(parts).groupby(level=0).mean() for way, parts in moved.items()})
-    return table.sort_values("as they are", ascending=False)
+    half = shifts.index.codes[0] % 2
+    plain = _lengths(Shrinkage().fit(segments), means, others, shifts)
+    shrunk = [
+        _lengths(Shrinkage().fit(segments, shifts=shifts[half != side].to_numpy()), means, others, shifts[half == side])
+        for side in (0, 1)
+    ]
+    table = pd.DataFrame({"as they are": plain, "as models see them": pd.concat(shrunk)})
+    return table.groupby(level="alteration").mean().sort_values("as they are", ascending=False)
+
+
+def _lengths(shrinkage: Shrinkage, means: pd.DataFrame, others: np.ndarray, shifts: pd.DataFrame) -> pd.Series:
+    """Measure how long shifts are, in parts of the median distance between songs of different artists."""
+    points, moved = (shrinkage.transform(rows.to_numpy()) / shrinkage.scale_ for rows in (means, shifts))
+    return pd.Series(np.linalg.norm(moved, axis=1) / np.median(squareform(pdist(points))[others]), shifts.index)
 
 
 def warnings_of(songs: pd.DataFrame, scores: pd.DataFrame) -> list[str]:

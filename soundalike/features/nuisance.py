@@ -1,4 +1,4 @@
-"""What changes in features while the music stays: excerpts of some songs, encoded and mastered otherwise.
+"""Excerpts of some songs, encoded and mastered otherwise: features change, and the music stays.
 
 Models should not use what these differences consist of; `soundalike.dataset.invariance` shrinks it. The excerpts lie
 in a temporary folder; what is kept of them is one table, ``altered.parquet`` in the root.
@@ -6,12 +6,9 @@ in a temporary folder; what is kept of them is one table, ``altered.parquet`` in
 
 import argparse
 import functools
-import hashlib
-import json
 import os
 import subprocess
 import tempfile
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,6 +20,7 @@ from soundalike.audio.decoding import (
     CLIP_SAMPLES,
     CLIP_SECONDS,
     FULL_SCALE,
+    QUIET,
     SAMPLE_RATE,
     complaint,
     ffmpeg,
@@ -34,8 +32,7 @@ from soundalike.features.extraction import clip_features, stack_clips
 from soundalike.features.table import CLIP_COLUMNS, FEATURE_SETTINGS
 from soundalike.library.catalogue import good_songs, songs_folder
 from soundalike.library.errors import SongError, UserError, printable
-from soundalike.library.paths import DEMUXERS
-from soundalike.library.storage import atomic_write, locked
+from soundalike.library.storage import atomic_write, hash_of, locked
 
 if TYPE_CHECKING:  # worker processes do without it
     import pandas as pd
@@ -70,13 +67,7 @@ ALTERATIONS = {
     "compressed": Alteration(sound="acompressor=threshold=-24dB:ratio=4:makeup=9dB,alimiter=limit=0.9"),
     "low-pass 9 kHz": Alteration(sound="lowpass=f=9000"),
 }
-
-
-def _hash(value: object) -> str:
-    return hashlib.blake2b(json.dumps(value).encode(), digest_size=16).hexdigest()
-
-
-MADE_BY = _hash([SECONDS, ALTERATIONS, FEATURE_SETTINGS])  # changes when tables have to be made again
+MADE_BY = hash_of([SECONDS, ALTERATIONS, FEATURE_SETTINGS])  # changes when tables have to be made again
 
 
 # --- one song --------------------------------------------------------------------------------
@@ -126,9 +117,7 @@ def read_clips(files: dict[str, Path]) -> dict[str, np.ndarray]:
     """Read the clips of altered songs: samples between -1 and 1 [shape=(clips, CLIP_SAMPLES), dtype=float32]."""
     plain = Alteration()
     encoded = [path for path in files.values() if path.suffix != plain.suffix]
-    command = ["-v", "error", "-nostdin"]
-    for path in encoded:
-        command += ["-protocol_whitelist", "file,pipe", "-f", DEMUXERS[path.suffix], "-i", f"file:{path}"]
+    command = [part for path in encoded for part in input_arguments(path)]
     for n, path in enumerate(encoded):
         command += ["-map", f"{n}:a:0", *plain.options, str(path.with_suffix(plain.suffix))]
     if encoded:
@@ -142,7 +131,7 @@ def _run_ffmpeg(arguments: list[str], path: Path) -> None:
     """Run ffmpeg on a file, and say what it says if it fails."""
     try:
         done = subprocess.run(
-            [ffmpeg(), *arguments], stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT, check=False
+            [ffmpeg(), *QUIET, *arguments], stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT, check=False
         )
     except subprocess.TimeoutExpired:
         raise SongError(f"re-encoding took longer than {LIMIT} s") from None
@@ -172,6 +161,14 @@ def describe_altered(song: tuple[str, float], *, songs: Path, names: list[str]) 
     if len(loud) < SHORTEST:
         raise SongError(f"too little of its middle is not silent: {cli.counted(len(loud), 'clip')}")
     return {name: describe_clips(values[loud]) for name, values in clips.items()}
+
+
+def join_clips(found: dict[str, np.ndarray], **labels: str) -> "pd.DataFrame":
+    """Join the features of a song's clips under each alteration to one table, with the labels of that song."""
+    import pandas as pd
+
+    tables = [pd.DataFrame(values, columns=CLIP_COLUMNS).assign(alteration=name) for name, values in found.items()]
+    return pd.concat(tables, ignore_index=True).assign(**labels)
 
 
 # --- all songs -------------------------------------------------------------------------------
@@ -249,14 +246,14 @@ def write_altered_table(root: Path, altered: "pd.DataFrame") -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    notes = {"settings": MADE_BY, "songs": _hash(altered[LABELS].drop_duplicates().to_numpy().tolist())}
+    notes = {"settings": MADE_BY, "songs": hash_of(altered[LABELS].drop_duplicates().to_numpy().tolist())}
     table = pa.Table.from_pandas(altered, preserve_index=False)
     with atomic_write(root / TABLE) as path:
         pq.write_table(table.replace_schema_metadata(notes), path)
 
 
 class Altered(NamedTuple):
-    """What became of the songs that were to be altered."""
+    """The outcome of altering songs."""
 
     songs: int  # that are in the table now
     failed: dict[str, str]  # songs that could not be altered, and why
@@ -274,7 +271,8 @@ def alter_songs(args: argparse.Namespace) -> Altered:
     import pandas as pd
 
     root, good = args.data, good_songs(args.data)
-    seconds, hashes = good.set_index("song")["seconds"], good.set_index("song")["hash"]
+    known = good.set_index("song")
+    seconds, hashes = known["seconds"], known["hash"]
     with locked(root):
         there = encoders()
         names = [name for name, made in ALTERATIONS.items() if made.encoder in there]
@@ -284,7 +282,7 @@ def alter_songs(args: argparse.Namespace) -> Altered:
         chosen = choose(good, set(alterations.index))
         pending = [song for song in chosen if alterations.get(song, 0) < len(names)]
         describe = functools.partial(describe_altered, songs=songs_folder(root), names=names)
-        done: dict[str, list[pd.DataFrame]] = {}
+        done: dict[str, pd.DataFrame] = {}
         failed = {}
         for (song, _), outcome in parallel.run(
             describe,
@@ -296,12 +294,8 @@ def alter_songs(args: argparse.Namespace) -> Altered:
             if isinstance(outcome, SongError):
                 failed[song] = str(outcome)
                 continue
-            labels = {"song": song, "hash": hashes[song]}
-            done[song] = [
-                pd.DataFrame(values, columns=CLIP_COLUMNS).assign(alteration=name, **labels)
-                for name, values in outcome.items()
-            ]
-        rows = [earlier[earlier["song"].isin(chosen) & ~earlier["song"].isin(done)], *chain(*done.values())]
+            done[song] = join_clips(outcome, song=song, hash=hashes[song])
+        rows = [earlier[earlier["song"].isin(chosen) & ~earlier["song"].isin(done)], *done.values()]
         altered = pd.concat(rows, ignore_index=True)[[*LABELS, *CLIP_COLUMNS]].astype(NUMBERS)
         altered = altered.sort_values("song", kind="stable", ignore_index=True)
         if done or len(altered) < len(before):

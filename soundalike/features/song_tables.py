@@ -1,6 +1,5 @@
 """The table of each song on disk: one row per clip, and notes of what it was made from, by which it is known again."""
 
-import hashlib
 import json
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from soundalike.features import musicnn
 from soundalike.features.table import FEATURE_SETTINGS
 from soundalike.library.catalogue import parse_record
 from soundalike.library.paths import table_path
-from soundalike.library.storage import atomic_write
+from soundalike.library.storage import atomic_write, hash_of
 
 
 def write_song_table(table: pa.Table, record: dict, song: str, root: Path) -> None:
@@ -31,7 +30,7 @@ def write_song_table(table: pa.Table, record: dict, song: str, root: Path) -> No
 
 def origin(samples_hash: str) -> str:
     """Hash what a table is made from and how: the hash of a song's samples, and the settings."""
-    return hashlib.blake2b(json.dumps([samples_hash, FEATURE_SETTINGS]).encode(), digest_size=16).hexdigest()
+    return hash_of([samples_hash, FEATURE_SETTINGS])
 
 
 def read_notes(song: str, root: Path) -> dict[str, str]:

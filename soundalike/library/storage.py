@@ -2,6 +2,8 @@
 
 import contextlib
 import errno
+import hashlib
+import json
 import os
 import shutil
 import sys
@@ -30,6 +32,11 @@ REPLACED = {
 }
 
 CANNOT_LOCK = (errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP)  # what a disk without locks says
+
+
+def hash_of(value: object) -> str:
+    """Hash lists, dicts, words and numbers: what something on disk was made from, by which it is known again."""
+    return hashlib.blake2b(json.dumps(value).encode(), digest_size=16).hexdigest()
 
 
 @contextlib.contextmanager

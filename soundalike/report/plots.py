@@ -185,6 +185,24 @@ def song_map(songs: pd.DataFrame, colours: dict[str, tuple]) -> None:
     show_figure(still, live)
 
 
+def pairs(table: pd.DataFrame, labels: dict[str, str]) -> Axes:
+    """Draw two numbers of each row, with a line between them.
+
+    Parameters
+    ----------
+    table : pd.DataFrame
+        One row for each line of the figure, the lowest first.
+    labels : dict of str to str
+        Its two columns, and what the legend calls them: the first is drawn as crosses, the second as dots.
+    """
+    (crosses, crosses_label), (dots, dots_label) = labels.items()
+    _, ax = plt.subplots(figsize=(9, 0.36 * len(table) + 1.2))
+    ax.hlines(table.index, table[dots], table[crosses], color="lightgrey", linewidth=3, zorder=0)
+    ax.plot(table[crosses], table.index, "x", color="C3", markersize=8, label=crosses_label)
+    ax.plot(table[dots], table.index, "o", color="C0", markersize=6, label=dots_label)
+    return ax
+
+
 def in_space(clips: pd.DataFrame, labels: dict[str, str], colours: dict[str, tuple]) -> None:
     """Show clips by three features in a figure that can be turned.
 

@@ -117,7 +117,7 @@ def fit_space(described: np.ndarray, shifts: np.ndarray | None = None) -> Space:
     scale = np.sqrt(np.diag(covariance))
     scale[scale < 1e-9 * np.abs(centre)] = np.inf  # a column that never changes says nothing
     scale[scale == 0] = np.inf
-    directions, removed = find_directions(np.empty((0, width)) if shifts is None else shifts / scale)
+    directions, removed = find_directions(shifts, scale)
     shrink = np.eye(width) - directions.T * removed @ directions
     scaled = covariance / np.outer(scale, scale)
     variances, axes = np.linalg.eigh(shrink @ scaled @ shrink)
@@ -320,7 +320,7 @@ def load_index(root: Path) -> Index:
 
 
 def _made_of(root: Path, noted: dict) -> dict:
-    """What an index that is up to date was made of."""
+    """Return what marks an index as up to date: its version, the frame and the altered songs."""
     return {"version": INDEX_VERSION, "made_from": noted["made_from"], "altered": altered_hash(root)}
 
 
