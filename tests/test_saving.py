@@ -74,6 +74,7 @@ KINDS = {
     "seconds": float,
     "unknown_below": (float, type(None)),
     "songs": dict,
+    "altered": str,
 }
 
 
