@@ -30,7 +30,7 @@ from soundalike.features.nuisance import ALTERATIONS, PLAIN, Alteration
 from soundalike.features.table import CLIP_COLUMNS
 from soundalike.library.catalogue import good_songs, songs_folder
 from soundalike.library.errors import SongError
-from soundalike.library.storage import atomic_write
+from soundalike.library.storage import atomic_write, hash_of
 from soundalike.models import specs
 from soundalike.models.model import Model
 from soundalike.models.training import fit
@@ -72,8 +72,9 @@ def plant(song: tuple[str, str, float], *, songs: Path) -> pd.DataFrame:
     return nuisance.join_clips(found, song=name)
 
 
-def kept(path: Path, function: Callable, songs: list, label: str) -> pd.DataFrame:
-    """Join the tables that a function makes of each song, or read them from an earlier call."""
+def kept(folder: Path, function: Callable, songs: list, label: str) -> pd.DataFrame:
+    """Join the tables that a function makes of each song, or read them from an earlier call with the same settings."""
+    path = folder / f"{label.lower()}_{hash_of([nuisance.MADE_BY, OTHERS, songs])[:12]}.parquet"
     if not path.exists():
         rows = []
         for _, outcome in parallel.run(function, songs, label=label):
@@ -139,7 +140,7 @@ def compare(
     return rows
 
 
-def find_copies(plain: pd.DataFrame, copies: pd.DataFrame, altered: pd.DataFrame) -> dict[str, float]:
+def find_copies(plain: pd.DataFrame, copies: pd.DataFrame, altered: pd.DataFrame, asked: list[str]) -> dict[str, float]:
     """Measure how often recommend.py finds the original of a copy first, and next the song that is nearest to it.
 
     Parameters
@@ -148,15 +149,19 @@ def find_copies(plain: pd.DataFrame, copies: pd.DataFrame, altered: pd.DataFrame
         The clips of all songs, and of all copies.
     altered : pd.DataFrame
         From `nuisance.read_altered`; empty: nothing is shrunk.
+    asked : list of str
+        Songs whose copies are looked for.
     """
-    described = [index.song_descriptions(clips[~clips["silent"]]).to_numpy() for clips in (plain, copies)]
-    space = index.fit_space(described[0], index.find_song_shifts(altered))
-    own, other = (space.points(rows) for rows in described)
+    described = [index.song_descriptions(clips[~clips["silent"]]) for clips in (plain, copies)]
+    space = index.fit_space(described[0].to_numpy(), index.find_song_shifts(altered))
+    own, other = (space.points(rows.to_numpy()) for rows in described)
     near, of_copies = own @ own.T, other @ own.T
     first = of_copies.argmax(axis=1) == np.arange(len(own))
     for cosine in (near, of_copies):
         np.fill_diagonal(cosine, -np.inf)
-    return {"first": float(first.mean()), "same next": float((near.argmax(axis=1) == of_copies.argmax(axis=1)).mean())}
+    same = near.argmax(axis=1) == of_copies.argmax(axis=1)
+    counted = described[0].index.isin(asked)
+    return {"first": float(first[counted].mean()), "same next": float(same[counted].mean())}
 
 
 def measure(root: Path, repeats: int) -> dict:
@@ -164,9 +169,7 @@ def measure(root: Path, repeats: int) -> dict:
     frame, files, source = pd.read_parquet(root / "df_music.parquet"), good_songs(root), songs_folder(root)
     songs, _ = splits.song_table(duplicates.resolve_duplicates([frame], files)[0])
     room = root / "benchmarks"
-    tables = kept(
-        room / "altered_songs.parquet", functools.partial(alter_song, songs=source), list(songs.index), "Altering"
-    )
+    tables = kept(room, functools.partial(alter_song, songs=source), list(songs.index), "Altering")
     altered = nuisance.read_altered(root)
     tables = {name: rows.reset_index(drop=True) for name, rows in tables.groupby("alteration")}
     gather = functools.partial(segments.gather, songs=songs, columns=CLIP_COLUMNS)
@@ -185,7 +188,7 @@ def measure(root: Path, repeats: int) -> dict:
     seconds = files.set_index("song")["seconds"]
     chosen = [song for song in altered["song"].unique() if song in songs.index]
     asked = [(song, kinds[songs.loc[song, "artist"]], float(seconds[song])) for song in chosen]
-    moved = kept(room / "altered_planted.parquet", functools.partial(plant, songs=source), asked, "Planting")
+    moved = kept(room, functools.partial(plant, songs=source), asked, "Planting")
     mixed = pd.concat([rows[rows["song"].map(songs["artist"]).map(kinds) == name] for name, rows in tables.items()])
     mixed = mixed.sort_values("song", kind="stable").reset_index(drop=True)
     learned = {"before": gather([mixed]), "after": gather([mixed], altered=moved)}
@@ -199,7 +202,7 @@ def measure(root: Path, repeats: int) -> dict:
         "planted": compare(learned, planted, songs, repeats, "An encoding for each artist"),
         "unseen albums": albums,
         "copies": {
-            way: find_copies(tables[PLAIN], tables[MP3_64], some)
+            way: find_copies(tables[PLAIN], tables[MP3_64], some, [song for song in songs.index if song not in chosen])
             for way, some in (("before", altered[:0]), ("after", altered))
         },
     }
@@ -234,8 +237,8 @@ def table(figures: dict) -> str:
         f"before {cli.signed(*first['after, better by'])}, log-loss {first['before']['log_loss']:.2f} before and "
         f"{first['after']['log_loss']:.2f} after. Unseen albums: {albums.get('before', '')} before, "
         f"{albums.get('after', '')} after (too few albums for an interval).",
-        f"Of the songs at 64 kbit/s, recommend.py finds the original first for {before['first']:.0%} before and "
-        f"{after['first']:.0%} after; the song next to it is the same as without re-encoding for "
+        f"Of the other {figures['songs'] - figures['altered songs']} songs at 64 kbit/s, recommend.py finds the "
+        f"original first for {before['first']:.0%} before and {after['first']:.0%} after; the song next to it is the same as without re-encoding for "
         f"{before['same next']:.0%} and {after['same next']:.0%}.",
         f"Each artist's songs in one of {', '.join(PLANTED)}:",
         page.markdown(rows_of(figures["planted"])) + "\n",

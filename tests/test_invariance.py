@@ -59,11 +59,18 @@ def test_without_shifts_or_strength_nothing_changes():
 
 
 def test_directions_are_orthonormal_and_small_ones_are_left():
-    moved = np.array([[4.0, 0, 0], [0, 1, 1], [0, 1, -1], [0.0, 0, 1e-3]])
+    moved = np.array([[4.0, 0, 0], [0, 1, 0], [0, 0, 1], [0.0, 0, 1e-3]])
     directions, removed = find_directions(moved, np.ones(3), 3)
     np.testing.assert_allclose(directions @ directions.T, np.eye(len(directions)), atol=1e-12)
-    assert removed[0] == pytest.approx(1 - 1 / np.sqrt(1 + 3 * 16 / 4))
+    assert removed[0] == pytest.approx(1 - 1 / np.sqrt(1 + 3 * 16 * 4 / 6), rel=1e-3)  # of six lengths, four are its
     assert len(find_directions(1e-3 * moved, np.ones(3), 3)[0]) == 0
+
+
+def test_songs_that_an_encoder_no_longer_moves_do_not_hide_how_far_it_moves_others():
+    moved = np.array([[4.0, 0, 0]])
+    _, removed = find_directions(np.vstack([moved, np.zeros((5, 3))]), np.ones(3), 3)
+    assert removed == pytest.approx(find_directions(moved, np.ones(3), 3)[1])
+    assert len(find_directions(np.zeros((5, 3)), np.ones(3), 3)[0]) == 0
 
 
 def test_each_model_uses_the_shifts_of_its_training_songs_alone():

@@ -14,7 +14,7 @@ from soundalike.evaluation.study import Part, Study
 from soundalike.features.table import FEATURES, columns
 from soundalike.models.model import Model, inputs
 from soundalike.models.specs import ModelSpec
-from soundalike.models.training import train
+from soundalike.models.training import prepared, train
 
 MOST_ALONE = 12  # artists who are left out one by one; more are left out in GROUPS
 GROUPS = 6
@@ -246,7 +246,11 @@ def watch(spec: ModelSpec, study: Study) -> pd.DataFrame:
 
 def _history(spec: ModelSpec, fold: Fold, songs: pd.DataFrame, examples: Examples) -> Part:
     """What Keras notes after each epoch."""
-    sides = [examples.rows(songs["place"].iloc[side], segments=spec.segments) for side in fold]
-    (X, y), unseen = ((inputs(spec.columns, spec.segments, side), side.artists(songs)) for side in sides)
-    history = pd.DataFrame(clone(spec.estimator).fit(X, y, validation=unseen).history_)
+    rows = [examples.find(songs["place"].iloc[side], segments=spec.segments) for side in fold]
+    X = [inputs(spec.columns, spec.segments, examples, side) for side in rows]
+    if spec.prepare:
+        prepare = prepared(spec, X[0], examples, rows[0])
+        X = [prepare.transform(side) for side in X]
+    learn, unseen = zip(X, (examples.artists(songs, side) for side in rows), strict=True)
+    history = pd.DataFrame(clone(spec.estimator).fit(*learn, validation=unseen).history_)
     return {"history": history.set_index(history.index + 1)}

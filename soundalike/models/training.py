@@ -110,15 +110,15 @@ def train_on(
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Using the fractional value max_samples")
         warnings.filterwarnings("ignore", message="The number of unique classes|Only one sample available")
-        prepare = _prepared(spec, X, examples, rows) if spec.prepare else None
+        prepare = prepared(spec, X, examples, rows) if spec.prepare else None
         X = prepare.transform(X).astype(np.float64) if prepare else X
         return [
             _member(spec, setting, prepare, X, artists, (weight / weight.mean()).to_numpy()) for setting in settings
         ]
 
 
-def _prepared(spec: ModelSpec, X: np.ndarray, examples: Examples, rows: np.ndarray) -> Pipeline:
-    """What comes before an estimator, fitted; with no more landmarks than rows, or components than rows or columns."""
+def prepared(spec: ModelSpec, X: np.ndarray, examples: Examples, rows: np.ndarray) -> Pipeline:
+    """Fit what comes before an estimator; with no more landmarks than rows, or components than rows or columns."""
     made, learned = clone(spec.prepare), {}
     for name, step in made.steps:
         if hasattr(step, "n_components"):
