@@ -238,8 +238,8 @@ def table(figures: dict) -> str:
         f"{first['after']['log_loss']:.2f} after. Unseen albums: {albums.get('before', '')} before, "
         f"{albums.get('after', '')} after (too few albums for an interval).",
         f"Of the other {figures['songs'] - figures['altered songs']} songs at 64 kbit/s, recommend.py finds the "
-        f"original first for {before['first']:.0%} before and {after['first']:.0%} after; the song next to it is the same as without re-encoding for "
-        f"{before['same next']:.0%} and {after['same next']:.0%}.",
+        f"original first for {before['first']:.0%} before and {after['first']:.0%} after; the song next to it is "
+        f"the same as without re-encoding for {before['same next']:.0%} and {after['same next']:.0%}.",
         f"Each artist's songs in one of {', '.join(PLANTED)}:",
         page.markdown(rows_of(figures["planted"])) + "\n",
     ])  # fmt: skip
