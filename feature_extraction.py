@@ -2,12 +2,13 @@
 
     python feature_extraction.py               # the clips that mp3_split.py cut
     python feature_extraction.py --from-songs  # the songs themselves, without step 1: no clip is kept on disk
-    python feature_extraction.py --embeddings musicnn   # also the features of a published network (needs its weights)
+    python feature_extraction.py --networks none   # by the feature table alone, without the published networks
     python feature_extraction.py --list        # the columns, with unit, meaning and source
 
 Writes one table (Parquet) for each song under data/features/; from songs, also songs.csv. A few songs are
 described as other encoders and masters would make them, too (data/altered.parquet), so that models depend
-on the music and not on the file. Running it again does only what is missing or out of date.
+on the music and not on the file. Two published networks, one of music and one of voices, describe parts
+of each song (data/networks/). Running it again does only what is missing or out of date.
 """
 
 import argparse
@@ -20,8 +21,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = cli.parser(__doc__)
     parser.add_argument("--list", action="store_true", help="print every column and its meaning, and stop")
+    cli.add_network_arguments(parser)
     parser.add_argument(
-        "--embeddings", choices=("musicnn",), help="add the features of a published network; twice as slow or slower"
+        "--network-share",
+        type=cli.number("a share above 0, up to 1", most=1),
+        metavar="S",
+        help="of each song that networks describe (default: a quarter for music, three eighths for voices)",
     )
     cli.add_worker_arguments(parser)
     parser.add_argument("--from-songs", action="store_true", help="describe the songs themselves, without their clips")
@@ -38,22 +43,21 @@ def main(argv: list[str] | None = None) -> int:
     """Describe all good songs; returns the exit status."""
     args = parse_args(argv)
     from soundalike.audio import survey  # after --help, which needs none of it
-    from soundalike.features import extraction, musicnn, nuisance, table
+    from soundalike.features import extraction, networks, nuisance, table
 
     if args.list:
-        print(*table.column_lines(), *musicnn.column_lines(), sep="\n")
+        print(*table.column_lines(), *networks.column_lines(), sep="\n")
         return cli.ALL_GOOD
-    embed = bool(args.embeddings)
-    if embed:
-        musicnn.check_weights()
+    names = networks.choose(args.networks)
     if args.from_songs:
-        songs, processed = survey.process_songs(extraction.from_songs(embed=embed), args)
+        songs, processed = survey.process_songs(extraction.FROM_SONGS, args)
         status = survey.print_songs(songs, processed, args.data / "features")
     else:
-        described = extraction.describe_songs(args, embed=embed)
+        described = extraction.describe_songs(args)
         status = extraction.print_described(described, args.data)
     if status != cli.NOTHING_USABLE:
         nuisance.print_altered(nuisance.alter_songs(args))
+        networks.print_embedded(networks.describe_songs(args, names, args.network_share), names)
     return status
 
 

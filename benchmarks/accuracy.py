@@ -3,10 +3,9 @@
     python benchmarks/accuracy.py --data DIR      # a library through which the three scripts went
 
 The same clips, segments, folds and models for each set. The sets are computed with plain librosa, at their
-authors' settings, and kept in DIR/benchmarks/: the first time that takes about 0.15 s for each clip. musicnn is
-compared too, if the library has its features (feature_extraction.py --embeddings musicnn). Then what a segment
-should be: one model on clips, on segments of several lengths and on whole songs. Results go to results/ and into
-README.md here.
+authors' settings, and kept in DIR/benchmarks/: the first time that takes about 0.15 s for each clip. The networks'
+ears are compared too, alone, fused, and side by side with our features in one model. Then what a segment should be: one
+model on clips, on segments of several lengths and on whole songs. Results go to results/ and into README.md here.
 """
 
 import argparse
@@ -28,11 +27,12 @@ import page
 from soundalike import cli
 from soundalike.audio.decoding import SAMPLE_RATE
 from soundalike.dataset import duplicates, segments, splits
+from soundalike.dataset.windows import Windows
 from soundalike.evaluation import crossval, metrics
 from soundalike.evaluation.study import Study
-from soundalike.features import musicnn
 from soundalike.features.extraction import read_clip
 from soundalike.features.filters import HOP_LENGTH, N_FFT
+from soundalike.features.networks import NETWORKS
 from soundalike.features.table import CLIP_COLUMNS, ORIGINAL_NINE
 from soundalike.library.catalogue import good_songs
 from soundalike.library.paths import clip_folder
@@ -113,38 +113,52 @@ def other_sets(frame: pd.DataFrame, root: Path) -> pd.DataFrame:
     return made
 
 
-def feature_sets(frame: pd.DataFrame) -> dict[str, tuple[dict[str, specs.ModelSpec], dict[str, float]]]:
-    """The models of each set of features, and how they are averaged."""
-    known, alone = specs.specs(), specs.weights([])
+SIDE_BY_SIDE = "ours and networks in one model"
+Models = tuple[dict[str, specs.ModelSpec], dict[str, list[str]]]
+
+
+def feature_sets(frame: pd.DataFrame, networks: list[str]) -> dict[str, Models]:
+    """The models of each set of features, and how they are fused."""
+    known, ears = specs.specs(networks), specs.ears(networks)
+    own = {specs.FEATURES: ears[specs.FEATURES]}
     columns = {
         "2018 nine": ORIGINAL_NINE,
         "tutorial set": [name for name in frame if name.startswith("tutorial_")],
         "FMA's set": [name for name in frame if name.startswith("fma_")],
         "ours": CLIP_COLUMNS,
     }
-    sets = {name: ({n: known[n]._replace(columns=used) for n in alone}, alone) for name, used in columns.items()}
-    if set(musicnn.LAST_COLUMNS) <= set(frame):
-        both = specs.specs(musicnn.LAST_COLUMNS)
-        sets["musicnn"] = {specs.MUSICNN: both[specs.MUSICNN]}, {specs.MUSICNN: 1.0}
-        fused = specs.weights(musicnn.LAST_COLUMNS)
-        sets["ours and musicnn"] = {name: both[name] for name in fused}, fused
+    sets: dict[str, Models] = {
+        name: ({n: known[n]._replace(columns=used) for n in own[specs.FEATURES]}, own) for name, used in columns.items()
+    }
+    sets |= {name: ({name: known[name]}, {name: [name]}) for name in networks}
+    if networks:
+        kept = {name: known[name] for names in ears.values() for name in names}
+        sets |= {"all ears, fused": (kept, ears), SIDE_BY_SIDE: sets["ours"]}
     return sets
 
 
-def compare_sets(frame: pd.DataFrame, songs: pd.DataFrame, repeats: int) -> list[dict]:
-    """A row for each set: the scores of the kept model with it, and how much better ours is."""
+def side_by_side(examples: segments.Examples) -> segments.Examples:
+    """What networks make of a song put beside the features of each segment, as if it were more of these."""
+    there = [np.where(np.isnan(values), np.nanmean(values, axis=0), values) for values in examples.networks.values()]
+    return examples._replace(segments=np.hstack([examples.segments, *there]), networks={})
+
+
+def compare_sets(frame: pd.DataFrame, songs: pd.DataFrame, windows: Windows, repeats: int) -> list[dict]:
+    """A row for each set: the scores of the kept model with it, and how much better our features are."""
     rows: dict[str, dict] = {}
     results = {}
-    for name, (models, weights) in feature_sets(frame).items():
+    for name, (models, ears) in feature_sets(frame, windows.names).items():
         used = list(dict.fromkeys(column for spec in models.values() for column in spec.columns))
-        examples = segments.gather([frame], songs, used)
-        results[name] = crossval.compare(models, weights, Study(songs, examples), repeats=repeats)
+        examples = segments.gather([frame], songs, used or ORIGINAL_NINE, windows=windows)
+        examples = side_by_side(examples) if name == SIDE_BY_SIDE else examples
+        results[name] = crossval.compare(models, ears, Study(songs, examples), repeats=repeats)
         found = {
             by: metrics.score(made[specs.KEPT], songs, by=by)
             for by, made in results[name].items()
             if specs.KEPT in made
         }
-        rows[name] = {"features": len(used)} | found
+        of_networks = [NETWORKS[ear].columns for ear in windows.names if ear in ears or name == SIDE_BY_SIDE]
+        rows[name] = {"features": len(used) + sum(map(len, of_networks))} | found
         print(f"{name}: {cli.with_interval(found[crossval.UNSEEN_SONGS])}", file=sys.stderr, flush=True)
     kept = {name: found[crossval.UNSEEN_SONGS][specs.KEPT] for name, found in results.items()}
     for name, row in rows.items():
@@ -165,7 +179,7 @@ def compare_units(frame: pd.DataFrame, songs: pd.DataFrame, repeats: int) -> lis
         study, pairs = Study(songs, examples), [splits.folds(songs, seed=seed) for seed in range(repeats)]
         for name in (specs.LOGISTIC, specs.KERNEL):
             spec = {name: specs.specs()[name]._replace(segments=clips > 1)}
-            found[unit, name] = crossval.predict_held_out(spec, {name: 1.0}, study, pairs, unit)
+            found[unit, name] = crossval.predict_held_out(spec, {name: [name]}, study, pairs, unit)
     return [
         {
             "unit": unit,
@@ -232,7 +246,7 @@ def work(args: argparse.Namespace) -> int:
         "chance": metrics.chance(songs),
         "repeats": args.repeats,
         "unit repeats": args.unit_repeats,
-        "sets": compare_sets(frame, songs, args.repeats),
+        "sets": compare_sets(frame, songs, Windows(args.data), args.repeats),
         "units": compare_units(frame, songs, args.unit_repeats),
     }
     return page.show("accuracy", figures, tables(figures), kept=True)

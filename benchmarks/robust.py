@@ -32,8 +32,7 @@ from soundalike.library.catalogue import good_songs, songs_folder
 from soundalike.library.errors import SongError
 from soundalike.library.storage import atomic_write, hash_of
 from soundalike.models import specs
-from soundalike.models.model import Model
-from soundalike.models.training import fit
+from soundalike.models.training import fit_all
 from soundalike.similarity import index
 
 MP3_64, MP3_96, MP3_128, V0 = "MP3, 64 kbit/s", "MP3, 96 kbit/s", "MP3, 128 kbit/s", "MP3, V0"
@@ -91,9 +90,8 @@ def kept(folder: Path, function: Callable, songs: list, label: str) -> pd.DataFr
 
 def predict_views(learned: segments.Examples, views: Views, songs: pd.DataFrame, fold: splits.Fold, seed: int) -> dict:
     """Train the kept model on one side of a fold, and predict the songs of the other in each view."""
-    table, weights = specs.specs(), specs.weights([])
     train, test = songs.iloc[fold[0]], songs["place"].iloc[fold[1]]
-    model = Model({name: fit(table[name], learned, train, seed=seed)[0] for name in weights}, weights)
+    model, *_ = fit_all(specs.specs(), specs.ears(), learned, train, seed=seed)
     return {name: crossval.by_name(model.predict(view.rows(test))[1], songs) for name, view in views.items()}
 
 

@@ -32,7 +32,7 @@ import page
 
 from soundalike import cli
 from soundalike.audio.decoding import SAMPLE_RATE
-from soundalike.dataset.frame import FILE_BYTES, ROW_GROUP, fingerprint, save_notes, schema
+from soundalike.dataset.frame import FILE_BYTES, ROW_GROUP, SCHEMA, fingerprint, save_notes
 from soundalike.features.table import COLUMNS, FEATURE_SETTINGS
 from soundalike.library.catalogue import keep_songs_folder, write_songs
 from soundalike.library.storage import atomic_write
@@ -157,7 +157,7 @@ def write_noise(root: Path, clips: int) -> None:
                 values = (draw.standard_normal((CLIPS, len(COLUMNS)), np.float32) + centre).astype(np.float32)
                 labels = [pa.repeat(pa.scalar(row[name], pa.string()), CLIPS) for name in ("artist", "album", "song")]
                 keys = [pa.array(np.arange(CLIPS)), pa.array(2.0 * np.arange(CLIPS)), pa.array(np.zeros(CLIPS, bool))]
-                tables.append(pa.table([*labels, *keys, *map(pa.array, values.T)], schema(COLUMNS)))
+                tables.append(pa.table([*labels, *keys, *map(pa.array, values.T)], SCHEMA))
             path = folder / f"part-{start // each:05d}.parquet"
             pq.write_table(pa.concat_tables(tables).combine_chunks(), path, row_group_size=ROW_GROUP)
         noted = {"made_from": fingerprint(pd.DataFrame(rows)), "settings": FEATURE_SETTINGS}

@@ -239,7 +239,7 @@ def work(args: argparse.Namespace) -> int:
         "tutorial set": functools.partial(each, tutorial),
     }
     if importlib.util.find_spec("musicnn"):
-        contenders["musicnn (--embeddings musicnn)"] = network
+        contenders["musicnn, every clip"] = network
     for name, (module, make) in OTHERS.items():
         if importlib.util.find_spec(module):
             contenders[name] = functools.partial(each, make())

@@ -27,7 +27,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("music", type=cli.folder, nargs="?", metavar="MUSIC", help="the same as --songs MUSIC")
     cli.add_song_arguments(parser)
     cli.add_worker_arguments(parser)
-    parser.add_argument("--embeddings", choices=("musicnn",), help="add the features of a published network")
+    cli.add_network_arguments(parser)
     parser.add_argument("--report", action="store_true", help="only make web pages of the notebooks in report/ again")
     args = parser.parse_args(argv)
     if args.music and args.songs:
@@ -54,8 +54,8 @@ def main(argv: list[str] | None = None) -> int:
         splits.check_folders(songs)
     run_script("mp3_split.py", root, "--songs", songs, *forwarded(args, "jobs", "scheduler", "max_hours", "label_by"))
     splits.check_enough(good_songs(root).groupby("artist")["song"].nunique())  # before the long work, not after it
-    run_script("feature_extraction.py", root, *forwarded(args, "jobs", "scheduler", "embeddings"))
-    run_script("dataframe_creation.py", root)
+    run_script("feature_extraction.py", root, *forwarded(args, "jobs", "scheduler", "networks"))
+    run_script("dataframe_creation.py", root, *forwarded(args, "networks"))
     for name in notebooks.NOTEBOOKS:
         with step(f"{name}.ipynb"):
             notebooks.run_notebook(name, root)

@@ -70,15 +70,15 @@ def positive(text: str) -> int:
     return int(text)
 
 
-def number(what: str, *, below: float, zero: bool = False) -> Callable[[str], float]:
-    """A type for argparse: a number above zero, or from zero on, and below another, that is called so."""
+def number(what: str, *, most: float, zero: bool = False) -> Callable[[str], float]:
+    """A type for argparse: a number above zero, or from zero on, and at most another, that is called so."""
 
     def read(text: str) -> float:
         try:
             value = float(text)
         except ValueError:
             value = -1
-        if not 0 <= value < below or (value == 0 and not zero):
+        if not 0 <= value <= most or (value == 0 and not zero):
             raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
         return value
 
@@ -108,8 +108,26 @@ def add_song_arguments(parser: argparse.ArgumentParser | argparse._ArgumentGroup
     """Add ``--songs``, ``--label-by`` and ``--max-hours``."""
     parser.add_argument("--songs", type=folder, metavar="DIR", help="folder of music (default: songs/ in the root)")
     parser.add_argument("--label-by", choices=("folder", "tag"), default="folder", help="what names the artist")
-    hours = number("a number of hours above zero", below=1000)
+    hours = number("a number of hours above zero", most=1000)
     parser.add_argument("--max-hours", type=hours, default=MAX_HOURS, metavar="H", help="refuse longer songs")
+
+
+class _Renamed(argparse.Action):
+    """An option of earlier versions: say what it is called now."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        parser.error(f"{self.option_strings[0]} is gone. Use {self.const}")
+
+
+def add_network_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add ``--networks``, and ``--embeddings``, which says that it is gone."""
+    parser.add_argument(
+        "--networks",
+        choices=("none", "musicnn", "voice", "both"),
+        help="the published networks to use, too (default: both, or what is installed of them)",
+    )
+    renamed = "--networks musicnn, or leave it out: networks are used by default."
+    parser.add_argument("--embeddings", action=_Renamed, const=renamed, help=argparse.SUPPRESS)
 
 
 def add_worker_arguments(parser: argparse.ArgumentParser) -> None:

@@ -19,16 +19,17 @@ import feature_extraction
 import mp3_split
 from soundalike.audio import decoding
 from soundalike.dataset import segments, splits
-from soundalike.dataset.frame import fingerprint, save_notes, schema
+from soundalike.dataset.frame import SCHEMA, fingerprint, save_notes
+from soundalike.dataset.windows import Windows
 from soundalike.evaluation import crossval
 from soundalike.evaluation.study import Study
-from soundalike.features import musicnn
 from soundalike.features.table import CLIP_COLUMNS, COLUMNS, FEATURE_SETTINGS
 from soundalike.library.catalogue import write_songs
 from soundalike.library.storage import atomic_write
 from soundalike.models import saving, specs
 
 RATE = 44_100  # Hz, of the songs; clips have their own
+NO_NETWORKS = ["--networks", "none"]  # for all tests but theirs: TensorFlow takes seconds to start
 
 
 def many(small: int, large: int) -> int:
@@ -132,7 +133,7 @@ def run_scripts(root: Path, *split_arguments: str) -> list[int]:
     """Run the three scripts in order; their exit statuses."""
     return [
         mp3_split.main(["--data", str(root), "--jobs", "2", *split_arguments]),
-        feature_extraction.main(["--data", str(root), "--jobs", "2"]),
+        feature_extraction.main(["--data", str(root), "--jobs", "2", *NO_NETWORKS]),
         dataframe_creation.main(["--data", str(root)]),
     ]
 
@@ -171,9 +172,10 @@ def prepared(frame: pd.DataFrame, columns: list[str] = CLIP_COLUMNS) -> tuple[pd
 
 def save_kept(root: Path, frame: pd.DataFrame, **more) -> None:
     """Train the kept model on a frame and save it below a root; ``more`` changes what is saved beside it."""
-    extra = [name for name in musicnn.LAST_COLUMNS if name in frame]
-    songs, examples = prepared(frame, CLIP_COLUMNS + extra)
-    model, settings, _ = crossval.train_kept(specs.specs(extra), specs.weights(extra), Study(songs, examples))
+    songs, _ = splits.song_table(frame)
+    examples = segments.gather([frame], songs, CLIP_COLUMNS, windows=Windows(root))
+    names = list(examples.networks)
+    model, settings, _ = crossval.train_kept(specs.specs(names), specs.ears(names), Study(songs, examples))
     scores = {"chance": 0.5, "unseen_songs": None, "unseen_albums": None, "random_clips": None}
     about = {"held_out": "", "scores": scores, "seconds": 1.0, "unknown_below": None}
     saving.save(root, model, songs, pd.DataFrame(), settings=settings, **(about | more))
@@ -190,7 +192,7 @@ def write_library(root, frame):
     noted = {"made_from": fingerprint(pd.DataFrame(rows)), "settings": FEATURE_SETTINGS}
     with atomic_write(root / "df_music.parquet") as folder:
         folder.mkdir()
-        table = pa.Table.from_pandas(frame, schema(COLUMNS), preserve_index=False)
+        table = pa.Table.from_pandas(frame, SCHEMA, preserve_index=False)
         pq.write_table(table, folder / "part-00000.parquet")
         save_notes(folder, root, noted | {"songs": len(rows), "clips": len(frame)}, pickled=True)
     return frame

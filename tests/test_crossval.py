@@ -6,19 +6,18 @@ from conftest import made_up, prepared
 from soundalike.evaluation import crossval, metrics
 from soundalike.evaluation.crossval import KNOWN_ALBUMS, RANDOM_CLIPS, UNSEEN_ALBUMS, UNSEEN_SONGS
 from soundalike.evaluation.study import Study
-from soundalike.features.table import CLIP_COLUMNS
 from soundalike.models import specs
 
 SPECS = specs.specs()
-WEIGHTS = specs.weights(CLIP_COLUMNS)
-KEPT = specs.KEPT
+EARS = specs.ears()
+KEPT, FEATURES = specs.KEPT, specs.FEATURES
 
 
 def compare(frame: pd.DataFrame, names: tuple[str, ...] = (), repeats: int | None = 1, inner: int = 3):
     """The results for the kept model and some others, and the songs."""
     songs, examples = prepared(frame)
-    some = {name: SPECS[name]._replace(inner=min(SPECS[name].inner, inner)) for name in (*names, *WEIGHTS)}
-    return crossval.compare(some, WEIGHTS, Study(songs, examples), repeats=repeats), songs
+    some = {name: SPECS[name]._replace(inner=min(SPECS[name].inner, inner)) for name in (*names, *EARS[FEATURES])}
+    return crossval.compare(some, EARS, Study(songs, examples), repeats=repeats), songs
 
 
 def accuracy(results, songs, by: str, name: str = KEPT) -> float:
@@ -43,7 +42,7 @@ def test_random_clips_flatter_and_unseen_songs_do_not():
     both = metrics.clip_scores(results, songs)
     assert both.loc[KEPT, "random-clip split"] > 0.9
     assert both.loc[KEPT, "unseen songs"] < 0.55
-    assert set(both.index) == {KEPT, f"{specs.NINE}k nearest neighbours", *WEIGHTS}
+    assert set(both.index) == {KEPT, f"{specs.NINE}k nearest neighbours", *EARS[FEATURES]}
 
 
 def test_an_albums_sound_is_not_taken_for_the_artist():
@@ -69,16 +68,16 @@ def test_fewer_songs_in_training_are_not_taken_for_the_albums_sound():
 def test_a_real_cue_is_found_and_the_table_has_every_model():
     frame = made_up(songs=4, clips=4, artist_cue=1.0)
     songs, examples = prepared(frame)
-    names = (specs.CHANCE, specs.LOUDNESS, f"{specs.NINE}naive Bayes", "Keras dense net, segments", *WEIGHTS)
+    names = (specs.CHANCE, specs.LOUDNESS, f"{specs.NINE}naive Bayes", "Keras dense net, segments", *EARS[FEATURES])
     some = {name: SPECS[name] for name in names}
-    results = crossval.compare(some, WEIGHTS, Study(songs, examples), repeats=2)
+    results = crossval.compare(some, EARS, Study(songs, examples), repeats=2)
     assert UNSEEN_ALBUMS not in results  # nobody has two
     table = metrics.score_table(results, songs)
     assert set(table.index) == {*names, KEPT}
     assert table.loc[KEPT, (UNSEEN_SONGS, "balanced_accuracy")] == 1
     assert table.loc[specs.CHANCE, (UNSEEN_SONGS, "balanced_accuracy")] <= 1 / 3 + 1e-9
     assert table.loc[specs.CHANCE, (UNSEEN_SONGS, "log_loss")] == pytest.approx(np.log(3))
-    assert [len(results[UNSEEN_SONGS][name]) for name in (KEPT, *WEIGHTS, specs.CHANCE)] == [2, 2, 2, 2, 1]
+    assert [len(results[UNSEEN_SONGS][name]) for name in (KEPT, *EARS[FEATURES], specs.CHANCE)] == [2, 2, 2, 1]
     told = metrics.readable(table, results, songs)
     assert told.index[0] == KEPT
     assert told.loc[KEPT, "unseen songs"].startswith("1.00 (95% CI 0.7")
@@ -112,8 +111,8 @@ def test_artists_with_fewer_than_four_songs_are_trained_on_and_not_scored():
 def test_the_kept_model_is_trained_on_all_songs():
     frame = made_up(songs=5, artist_cue=0.5)
     songs, examples = prepared(frame)
-    model, settings, _ = crossval.train_kept(SPECS, WEIGHTS, Study(songs, examples))
-    assert set(model.members) == set(settings) == set(WEIGHTS)
+    model, settings, _ = crossval.train_kept(SPECS, EARS, Study(songs, examples))
+    assert set(model.members) == set(settings) == set(EARS[FEATURES])
     assert set(settings[specs.LOGISTIC]) == {"C"}
     predicted = model.predict(examples)[1].idxmax(axis=1)
     assert (predicted == songs.set_index("place")["artist"]).all()

@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import run_scripts, sine, tune, write_song
+from conftest import NO_NETWORKS, run_scripts, sine, tune, write_song
 
 import dataframe_creation
 import feature_extraction
@@ -95,7 +95,7 @@ def test_a_new_label_is_taken_without_new_features(own, capsys):
         tags["artist"] = f"The {path.parts[-3]}s"
         tags.save()
     assert mp3_split.main(["--data", str(own), "--label-by", "tag"]) == 0
-    assert feature_extraction.main(["--data", str(own)]) == 0
+    assert feature_extraction.main(["--data", str(own), *NO_NETWORKS]) == 0
     assert "described now: 0 " in capsys.readouterr().out  # the sound is the same
     assert create(own) == 0
     assert set(pd.read_pickle(own / "df_music.pkl")["artist"]) == {"The Artist As", "The Artist Bs"}
@@ -112,7 +112,7 @@ def test_a_table_that_is_damaged_is_made_again(own):
     path = table_path(own, "Artist A/Album 1/Song 1.mp3")
     path.write_bytes(b"PAR1" + bytes(100) + b"PAR1")
     assert create(own) == 3
-    assert feature_extraction.main(["--data", str(own)]) == 0
+    assert feature_extraction.main(["--data", str(own), *NO_NETWORKS]) == 0
     assert create(own) == 0
 
 

@@ -80,7 +80,7 @@ def test_each_model_uses_the_shifts_of_its_training_songs_alone():
     altered = altered_by(frame, {"louder": {"rms_mean": 5.0}}, of_two)
     examples = segments.gather([frame], songs, CLIP_COLUMNS, altered=altered)
     assert list(examples.moved) == list(songs.loc[of_two, "place"])
-    for spec in (specs.specs()[name] for name in specs.weights([])):
+    for spec in (specs.specs()[name] for name in specs.ears()[specs.FEATURES]):
         found = [
             training.train(spec, [{}], examples, songs.drop(index=out))[0].estimator[0].directions_
             for out in ([], of_two[:1], of_two)

@@ -365,14 +365,14 @@ def test_options_are_forwarded_to_the_steps_that_know_them(tmp_path, monkeypatch
     monkeypatch.setattr(
         "soundalike.library.catalogue.good_songs", lambda root: pd.DataFrame({"artist": ["A"], "song": ["x"]})
     )
-    options = ["--jobs", "3", "--max-hours", "2", "--scheduler", "tcp://host:8786", "--embeddings", "musicnn"]
+    options = ["--jobs", "3", "--max-hours", "2", "--scheduler", "tcp://host:8786", "--networks", "voice"]
     with pytest.raises(SystemExit):
         run.main(["--data", str(tmp_path), str(tmp_path / "music"), *options])
     workers = ["--jobs", "3", "--scheduler", "tcp://host:8786"]
     assert asked["mp3_split.py"] == [
         *("--songs", str(tmp_path / "music"), *workers, "--max-hours", "2.0", "--label-by", "folder")
     ]
-    assert asked["feature_extraction.py"] == [*workers, "--embeddings", "musicnn"]
+    assert asked["feature_extraction.py"] == [*workers, "--networks", "voice"]
 
 
 def test_a_folder_of_music_is_named_once(tmp_path, capsys):

@@ -3,7 +3,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import sine, write_song
+from conftest import NO_NETWORKS, sine, write_song
 
 import feature_extraction
 import mp3_split
@@ -15,7 +15,7 @@ from soundalike.library.paths import table_path
 
 def split_and_describe(root):
     arguments = ["--data", str(root), "--jobs", "2"]
-    assert [mp3_split.main(arguments), feature_extraction.main(arguments)] == [0, 0]
+    assert [mp3_split.main(arguments), feature_extraction.main([*arguments, *NO_NETWORKS])] == [0, 0]
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def library(described, tmp_path):
 
 def extract(root, capsys):
     capsys.readouterr()
-    assert feature_extraction.main(["--data", str(root), "--jobs", "2"]) == 0
+    assert feature_extraction.main(["--data", str(root), "--jobs", "2", *NO_NETWORKS]) == 0
     return capsys.readouterr().out
 
 

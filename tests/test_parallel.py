@@ -15,7 +15,7 @@ import dask
 import pandas as pd
 import psutil
 import pytest
-from conftest import many, tune, wait_until, write_song
+from conftest import NO_NETWORKS, many, tune, wait_until, write_song
 from distributed import Client, Security
 
 import dataframe_creation
@@ -197,11 +197,11 @@ def test_a_cluster_gives_the_same_while_workers_leave_and_join(cluster, tmp_path
     changing = threading.Thread(target=change_workers)
     changing.start()
     songs, at = ["--songs", str(tmp_path / "songs")], ["--data", str(there), "--scheduler", cluster.address]
-    assert feature_extraction.main([*at, "--from-songs", *songs]) == 0
+    assert feature_extraction.main([*at, "--from-songs", *songs, *NO_NETWORKS]) == 0
     changing.join()
     assert 2 < len(tables) < 30  # the third did the rest
     assert dataframe_creation.main(["--data", str(there)]) == 0
-    assert feature_extraction.main(["--data", str(here), "--from-songs", *songs]) == 0
+    assert feature_extraction.main(["--data", str(here), "--from-songs", *songs, *NO_NETWORKS]) == 0
     assert dataframe_creation.main(["--data", str(here)]) == 0
     assert (here / "songs.csv").read_bytes() == (there / "songs.csv").read_bytes()
     pd.testing.assert_frame_equal(*(pd.read_pickle(root / "df_music.pkl") for root in (here, there)), check_exact=True)

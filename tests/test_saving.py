@@ -15,20 +15,21 @@ from sklearn.preprocessing import FunctionTransformer
 
 from soundalike.evaluation import crossval
 from soundalike.evaluation.study import Study
-from soundalike.features.table import CLIP_COLUMNS, COLUMNS
+from soundalike.features.table import COLUMNS
 from soundalike.library.catalogue import write_songs
 from soundalike.library.errors import UserError
 from soundalike.models import saving, specs
 from soundalike.models.model import Model
+from soundalike.models.specs import FEATURES
 
-SPECS, WEIGHTS = specs.specs(), specs.weights(CLIP_COLUMNS)
+SPECS, EARS = specs.specs(), specs.ears()
 SCORE = {"balanced_accuracy": 0.7, "low": 0.6, "high": 0.8, "log_loss": 0.9}
 SCORES = {"chance": 1 / 3, "unseen_songs": SCORE, "unseen_albums": None, "random_clips": SCORE | {"low": None}}
 
 
 @functools.cache
 def trained() -> tuple[Model, dict]:
-    return crossval.train_kept(SPECS, WEIGHTS, Study(*prepared(made_up(artist_cue=0.5))))[:2]
+    return crossval.train_kept(SPECS, EARS, Study(*prepared(made_up(artist_cue=0.5))))[:2]
 
 
 def save(root) -> None:
@@ -47,13 +48,13 @@ def test_a_loaded_model_predicts_as_the_saved_one(tmp_path):
     songs, examples = prepared(frame)
     expected = np.exp(trained()[0].predict(examples)[1])
     for song in ("A0/3.mp3", "A2/7.mp3"):
-        by_clip, by_song = saved.predict(frame[frame["song"] == song])
+        by_clip, by_song = saved.predict(frame[frame["song"] == song], {})
         pd.testing.assert_series_equal(
             by_song[expected.columns], expected.loc[songs["place"][song]], check_names=False, rtol=1e-5
         )
         assert by_clip.index.equals(frame.index[frame["song"] == song])
         assert by_song.is_monotonic_decreasing
-    assert not saved.embeds
+    assert not saved.model.networks
 
 
 # What programs may rely on.
@@ -67,7 +68,8 @@ KINDS = {
     "classes": list,
     "features": list,
     "settings": dict,
-    "embedded": str,
+    "networks": dict,
+    "fusion": dict,
     "versions": dict,
     "held_out": str,
     "scores": dict,
@@ -84,15 +86,15 @@ def test_the_description_is_as_documented(tmp_path):
     assert set(info) == set(KINDS)
     assert all(isinstance(info[key], kind) for key, kind in KINDS.items())
     assert all(re.search(rf"\b{key}\b", saving.__doc__) for key in KINDS)
-    assert info["format"] == 2
+    assert info["format"] == 3
     assert info["segments"] == {"clips": 4, "every": 2}
     assert info["classes"] == ["A0", "A1", "A2"]
     assert info["scores"] == SCORES
     assert info["seconds"] == 12.3
     assert info["songs"] == {song: f"hash of {song}" for song in made_up()["song"].unique()}
-    assert [member["name"] for member in info["members"]] == list(WEIGHTS)
-    assert sum(member["weight"] for member in info["members"]) == pytest.approx(1)
-    assert [member["segments"] for member in info["members"]] == [True, True, False]
+    assert [member["name"] for member in info["members"]] == EARS[FEATURES]
+    assert info["fusion"] == {"ears": EARS, "weights": {FEATURES: 1.0}, "temperature": 1.0}
+    assert [member["segments"] for member in info["members"]] == [True, True]
     assert set(info["members"][0]["setting"]) == {"C"}
     assert re.fullmatch("[0-9a-f]{40}(-dirty)?|unknown", info["commit"])
     assert (tmp_path / "model/predictions.csv").read_text() == "song,artist\nx,y\n"
@@ -123,7 +125,7 @@ def change(root, **changes) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
-@pytest.mark.parametrize("content", ['{"format": 2}', '{"format": 2, "settings": null}', "[]", "not JSON"])
+@pytest.mark.parametrize("content", ['{"format": 3}', '{"format": 3, "settings": null}', "[]", "not JSON"])
 def test_a_damaged_description_is_refused(tmp_path, content):
     save(tmp_path)
     (tmp_path / "model/model.json").write_text(content)
@@ -175,7 +177,7 @@ def test_a_description_names_no_file_outside_its_folder(tmp_path):
     save(tmp_path)
     shutil.move(tmp_path / "model/model-1.skops", tmp_path / "elsewhere.skops")
     members = json.loads((tmp_path / "model/model.json").read_text())["members"]
-    change(tmp_path, members=[members[0] | {"file": "../elsewhere.skops"}])
+    change(tmp_path, members=[members[0] | {"file": "../elsewhere.skops"}, members[1]])
     with pytest.raises(UserError, match="holds no model file that can be read"):
         saving.load(tmp_path)
 

@@ -11,7 +11,7 @@ import mutagen.id3
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import many, noise, sine, tune, write_song
+from conftest import NO_NETWORKS, many, noise, sine, tune, write_song
 
 import feature_extraction
 import mp3_split
@@ -239,7 +239,7 @@ def test_names_change_no_feature(tmp_path, capsys, figure):
     for name, y in zip(NAMES, sounds, strict=True):
         write_song(tmp_path / f"songs/{name}/{name}/{name}.wav", y)
     assert split(tmp_path)[0] == 0
-    assert feature_extraction.main(["--data", str(tmp_path), "--jobs", "2"]) == 0
+    assert feature_extraction.main(["--data", str(tmp_path), "--jobs", "2", *NO_NETWORKS]) == 0
     assert not {"\x1b", "\u202e"} & set(capsys.readouterr().out)
     for name, y in zip(NAMES, sounds, strict=True):
         plain, _ = extraction.describe_file(write_song(tmp_path / "plain.wav", y))

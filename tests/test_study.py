@@ -144,7 +144,8 @@ def test_models_compared_again_get_the_same_scores(tmp_path):
     spec = {name: specs.specs()[name] for name in (specs.LOGISTIC, f"{specs.NINE}naive Bayes")}
     frame = made_up(songs=6, artist_cue=0.2, albums=2)
     first, second = (
-        crossval.compare(spec, {specs.LOGISTIC: 1.0}, Study(*prepared(frame), tmp_path), repeats=2) for _ in range(2)
+        crossval.compare(spec, {specs.FEATURES: [specs.LOGISTIC]}, Study(*prepared(frame), tmp_path), repeats=2)
+        for _ in range(2)
     )
     assert first.keys() == second.keys()
     for by, models in first.items():

@@ -5,10 +5,10 @@ from conftest import made_up, prepared
 from sklearn.dummy import DummyClassifier
 
 from soundalike.dataset.segments import one_song
-from soundalike.dataset.splits import song_table
 from soundalike.features.table import CLIP_COLUMNS
-from soundalike.models import calibration, specs, training
-from soundalike.models.model import Member, Model, aggregate, average, inputs
+from soundalike.models import calibration, fusion, specs, training
+from soundalike.models.fusion import average
+from soundalike.models.model import Member, Model, aggregate, inputs
 from soundalike.models.specs import ModelSpec
 
 SPECS = specs.specs()
@@ -23,7 +23,7 @@ def right(member: Member, examples, songs: pd.DataFrame) -> float:
 def test_every_model_learns_what_is_there(name):
     songs, examples = prepared(made_up(artist_cue=1.0))
     unseen = songs.index.str[3].isin(["6", "7"])
-    member, setting = training.fit(SPECS[name], examples, songs[~unseen])
+    member, setting, _ = training.fit(SPECS[name], examples, songs[~unseen])
     tested = examples.rows(songs["place"][unseen])
     clips, of_songs = member.predict(tested)
     assert list(of_songs.columns) == ["A0", "A1", "A2"]
@@ -40,7 +40,7 @@ def test_every_model_learns_what_is_there(name):
 def test_two_songs_of_two_artists_suffice_for_every_model():
     songs, examples = prepared(made_up(artists=2, songs=2, clips=1, artist_cue=1.0))
     for name, spec in SPECS.items():
-        member, setting = training.fit(spec, examples, songs)
+        member, setting, _ = training.fit(spec, examples, songs)
         assert len(member.predict(examples)[1]) == 4, name
         assert not setting or set(setting) == set(spec.grid)
 
@@ -52,11 +52,10 @@ def test_an_artist_weighs_the_same_and_so_does_each_song_of_an_artist():
     columns = ["rms_mean", "rms_std"]
     songs, examples = prepared(frame, columns)
     for name in (specs.LOGISTIC, specs.KERNEL, specs.FOREST, f"{specs.NINE}k nearest neighbours"):
-        member, _ = training.fit(SPECS[name]._replace(inner=0, columns=columns), examples, songs)
+        member, *_ = training.fit(SPECS[name]._replace(inner=0, columns=columns), examples, songs)
         other = made_up(artists=1, songs=60, seed=3)
         predicted = [
-            member.predict(one_song(own[columns].to_numpy(), columns))[1].idxmax(axis=1).item()
-            for _, own in other.groupby("song")
+            member.predict(one_song(own, columns, {}))[1].idxmax(axis=1).item() for _, own in other.groupby("song")
         ]
         assert 0.05 < np.mean([artist == "B" for artist in predicted]) < 0.95, name
 
@@ -96,7 +95,7 @@ def test_settings_are_chosen_on_songs_that_were_not_trained_on():
 def test_one_artist_with_one_song_in_a_fold_does_not_stop_the_others_from_being_tuned():
     frame = made_up(artist_cue=0.5)
     songs, examples = prepared(frame[(frame["artist"] != "A2") | (frame["song"] < "A2/2.mp3")])
-    member, setting = training.fit(SPECS[specs.LOGISTIC], examples, songs.drop(index="A2/1.mp3"))
+    member, setting, _ = training.fit(SPECS[specs.LOGISTIC], examples, songs.drop(index="A2/1.mp3"))
     assert setting
     assert member.classes == ["A0", "A1", "A2"]
     assert member.temperature != 1
@@ -116,7 +115,7 @@ def test_no_more_rows_are_trained_on_than_the_cap(monkeypatch):
     songs, examples = prepared(made_up(clips=20))
     monkeypatch.setattr(training, "FEWER_ROWS", 30)
     spec = ModelSpec(Counting(), segments=False, inner=2, rows=50)
-    member, _ = training.fit(spec, examples, songs)
+    member, *_ = training.fit(spec, examples, songs)
     assert all(cap <= rows <= cap + 3 for cap, rows in zip([30, 30, 50], Counting.trained, strict=True))
     assert member.classes == ["A0", "A1", "A2"]
 
@@ -127,7 +126,7 @@ def test_an_artist_of_few_clips_is_trained_on_however_many_others_there_are():
     songs, examples = prepared(frame[~few])
     assert songs["artist"].value_counts()["A2"] == 2
     for name in (specs.FOREST, specs.LOGISTIC):
-        member, _ = training.fit(SPECS[name]._replace(rows=4), examples, songs)
+        member, *_ = training.fit(SPECS[name]._replace(rows=4), examples, songs)
         assert member.classes == ["A0", "A1", "A2", "A3", "A4"]
 
 
@@ -135,7 +134,8 @@ def test_an_artist_of_few_clips_is_trained_on_however_many_others_there_are():
 
 
 def examples_of(rows: list[int]):
-    return one_song(np.zeros((len(rows), 1), np.float32), ["rms_mean"])._replace(song=np.array(rows))
+    clips = pd.DataFrame({"start": 2.0 * np.arange(len(rows)), "rms_mean": 0.0})
+    return one_song(clips, ["rms_mean"], {})._replace(song=np.array(rows))
 
 
 def test_a_song_gets_the_mean_log_probability_of_its_clips():
@@ -169,7 +169,7 @@ def test_a_model_predicts_the_average_of_its_members():
     songs, examples = prepared(made_up(artist_cue=0.2))
     names = (specs.LOGISTIC, specs.FOREST)
     members = {name: training.fit(SPECS[name], examples, songs)[0] for name in names}
-    clips, of_songs = Model(members, dict.fromkeys(names, 0.5)).predict(examples)
+    clips, of_songs = Model(members, fusion.equal({"both": list(names)})).predict(examples)
     for place, found in enumerate((clips, of_songs)):
         both = {name: member.predict(examples)[place] for name, member in members.items()}
         pd.testing.assert_frame_equal(found, average(both, dict.fromkeys(names, 0.5)))
@@ -178,10 +178,9 @@ def test_a_model_predicts_the_average_of_its_members():
 def test_a_song_that_changes_hands_turns_in_the_middle():
     frame = made_up(artists=2, songs=8, clips=16, artist_cue=0.3)
     songs, examples = prepared(frame)
-    names = specs.weights(CLIP_COLUMNS)
-    members = {name: training.fit(SPECS[name], examples, songs)[0] for name in names}
-    halves = [frame[frame["song"] == f"A{n}/0.mp3"][CLIP_COLUMNS].to_numpy()[:10] for n in (0, 1)]
-    clips, _ = Model(members, names).predict(one_song(np.concatenate(halves), CLIP_COLUMNS))
+    model, *_ = training.fit_all(SPECS, specs.ears(), examples, songs)
+    halves = [frame[frame["song"] == f"A{n}/0.mp3"][:10] for n in (0, 1)]
+    clips, _ = model.predict(one_song(pd.concat(halves), CLIP_COLUMNS, {}))
     of_second = np.exp(clips["A1"]).to_numpy() > 0.5
     assert not of_second[:8].any()
     assert of_second[12:].all()
@@ -190,10 +189,12 @@ def test_a_song_that_changes_hands_turns_in_the_middle():
 def test_columns_are_found_by_name_in_clips_and_segments():
     _, examples = prepared(made_up())
     names = [CLIP_COLUMNS[7], CLIP_COLUMNS[2]]
-    np.testing.assert_array_equal(inputs(names, False, examples), examples.clips[:, [7, 2]])
-    np.testing.assert_array_equal(inputs(names, True, examples), examples.segments[:, [7, 2, 558, 553]])
-    np.testing.assert_array_equal(inputs(names, False, examples, np.array([3])), examples.clips[3:4, [7, 2]])
-    assert np.shares_memory(inputs(CLIP_COLUMNS, True, examples), examples.segments)
+    of_segments = SPECS[specs.LOGISTIC]._replace(columns=names)
+    of_clips = of_segments._replace(segments=False)
+    np.testing.assert_array_equal(inputs(of_clips, examples), examples.clips[:, [7, 2]])
+    np.testing.assert_array_equal(inputs(of_segments, examples), examples.segments[:, [7, 2, 558, 553]])
+    np.testing.assert_array_equal(inputs(of_clips, examples, np.array([3])), examples.clips[3:4, [7, 2]])
+    assert np.shares_memory(inputs(SPECS[specs.LOGISTIC], examples), examples.segments)
 
 
 # --- right probabilities ---------------------------------------------------------------------
@@ -220,7 +221,7 @@ def test_a_few_right_answers_are_no_reason_to_be_certain():
 def test_the_svm_is_more_confident_where_it_is_right():
     songs, examples = prepared(made_up(artists=4, songs=12, artist_cue=0.6, seed=4))
     unseen = songs.index.str[3:5].isin(["8.", "9.", "10", "11"])
-    member, _ = training.fit(SPECS[f"{specs.NINE}SVM"], examples, songs[~unseen])
+    member, *_ = training.fit(SPECS[f"{specs.NINE}SVM"], examples, songs[~unseen])
     logs = member.predict(examples.rows(songs["place"][unseen]))[1]
     assert np.exp(logs).max(axis=1).std() > 0.05  # with one of scikit-learn's SVC for each pair, they are nearly alike
 
@@ -229,13 +230,3 @@ def test_landmarks_are_as_many_as_rows_and_not_as_features():
     songs, examples = prepared(made_up(artists=4, songs=6, clips=5))
     (member,) = training.train(SPECS[f"{specs.NINE}SVM"], [{}], examples, songs)
     assert member.estimator["nystroem"].components_.shape == (120, 9)
-
-
-def test_a_model_with_network_features_gives_them_half_the_weight():
-    from soundalike.features.musicnn import LAST_COLUMNS
-
-    found = specs.weights([*CLIP_COLUMNS, *LAST_COLUMNS])
-    assert found[specs.MUSICNN] == sum(found.values()) / 2
-    assert set(found) <= set(specs.specs(LAST_COLUMNS))
-    assert specs.MUSICNN not in specs.specs()
-    assert song_table(made_up())[0]["scored"].all()

@@ -17,7 +17,6 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from soundalike import cli
-from soundalike.features import musicnn
 from soundalike.features.song_tables import is_up_to_date, read_notes
 from soundalike.features.table import COLUMNS, FEATURE_SETTINGS, ORIGINAL_NINE
 from soundalike.library.catalogue import GOOD, read_songs, songs_folder
@@ -32,7 +31,6 @@ READERS = os.cpu_count() or 1  # threads
 
 LABELS = ["artist", "album", "song"]
 KEYS = ["clip", "start", "silent"]
-ALL_COLUMNS = COLUMNS + musicnn.NETWORK_COLUMNS  # of tables with network features
 
 # The columns of a frame of 2018, and their names today. Its RMS was on another scale.
 OF_2018 = {"Artist": "artist", "Tempo": "tempo"} | {
@@ -55,18 +53,12 @@ class Gathered(NamedTuple):
     """The songs that a frame is made of."""
 
     songs: pd.DataFrame  # rows of songs.csv
-    columns: list[str]  # the features that all of their tables hold
     left_out: dict[str, str]  # good songs that are not in it, and why
 
     @property
     def gigabytes(self) -> float:
         """The size of the features in memory."""
-        return 4e-9 * len(self.columns) * int(self.songs["clips"].sum())
-
-    @property
-    def embedded(self) -> str:
-        """The version of the network features in it; empty without any."""
-        return musicnn.NETWORK_VERSION if self.columns == ALL_COLUMNS else ""
+        return 4e-9 * len(COLUMNS) * int(self.songs["clips"].sum())
 
 
 def find_tables(good: pd.DataFrame, root: Path) -> Gathered:
@@ -84,42 +76,28 @@ def find_tables(good: pd.DataFrame, root: Path) -> Gathered:
     UserError
         If none has.
     """
-    notes = (read_notes(song, root) for song in good["song"])  # one at a time: a record is a kilobyte
-    both = [
-        [is_up_to_date(of_song, digest, embed=embed) for embed in (False, True)]
-        for of_song, digest in zip(notes, good["hash"], strict=True)
-    ]
-    ready, embedded = np.array(both).T
-    songs = good[ready]
-    if songs.empty:
+    notes = (read_notes(table_path(root, song)) for song in good["song"])  # one at a time: a record is a kilobyte
+    ready = np.array([is_up_to_date(of_song, digest) for of_song, digest in zip(notes, good["hash"], strict=True)])
+    if not ready.any():
         raise UserError("No song has its table of features yet. Run feature_extraction.py first.")
-    if embedded.any() and not embedded[ready].all():
-        print(
-            f"Of {len(songs):,} songs, {int(embedded.sum()):,} have musicnn's features, so the frame does without. For "
-            f"the others: {cli.command('feature_extraction.py', root)} --embeddings musicnn, then this again."
-        )
     left_out = dict.fromkeys(good["song"][~ready], "has no table, or one that is out of date")
-    return Gathered(songs.sort_values("song"), ALL_COLUMNS if embedded[ready].all() else COLUMNS, left_out)
+    return Gathered(good[ready].sort_values("song"), left_out)
 
 
-def schema(columns: list[str]) -> pa.Schema:
-    """Return the schema of a frame with these features."""
-    return pa.schema(
-        [(name, pa.string()) for name in LABELS]
-        + list(zip(KEYS, (pa.int64(), pa.float64(), pa.bool_()), strict=True))
-        + [(name, pa.float32()) for name in columns]
-    )
+SCHEMA = pa.schema(
+    [(name, pa.string()) for name in LABELS]
+    + list(zip(KEYS, (pa.int64(), pa.float64(), pa.bool_()), strict=True))
+    + [(name, pa.float32()) for name in COLUMNS]
+)
 
 
-def load_table(song: str, columns: list[str] = COLUMNS, *, root: Path) -> pa.Table:
+def load_table(song: str, *, root: Path) -> pa.Table:
     """Read a song's table and check it.
 
     Parameters
     ----------
     song : str
         The song.
-    columns : list of str
-        The features to keep: `COLUMNS` or `ALL_COLUMNS`.
     root : Path
         Of the library.
 
@@ -137,11 +115,11 @@ def load_table(song: str, columns: list[str] = COLUMNS, *, root: Path) -> pa.Tab
     problem = ""
     if table is None:
         problem = "cannot be read"
-    elif table.column_names not in (KEYS + COLUMNS, KEYS + ALL_COLUMNS) or len(table.column_names) < len(columns):
+    elif table.column_names[: len(KEYS + COLUMNS)] != KEYS + COLUMNS:
         problem = "has other columns"
     else:
-        table = table.select(range(len(KEYS + columns)))  # by place: a name is sought from the first column on
-        features = zip(columns, table.columns[len(KEYS) :], strict=True)
+        table = table.select(range(len(KEYS + COLUMNS)))  # version 1 kept what musicnn made behind these
+        features = zip(COLUMNS, table.columns[len(KEYS) :], strict=True)
         if bad := [name for name, values in features if not np.isfinite(values.to_numpy()).all()]:
             problem = f"holds values that are no numbers, in {', '.join(bad[:3])}"
         elif len(table["clip"].unique()) < len(table):
@@ -196,11 +174,11 @@ def write_frame(gathered: Gathered, root: Path, *, pickled: bool) -> tuple[int, 
 def _write_files(gathered: Gathered, folder: Path, root: Path, left_out: dict[str, str]) -> int:
     """Write the files of the frame; adds to what is left out, and returns the number of rows."""
     written: list = []
-    rows = max(ROW_GROUP, int(FILE_BYTES / (4 * len(gathered.columns))))  # in a file
+    rows = max(ROW_GROUP, int(FILE_BYTES / (4 * len(COLUMNS))))  # in a file
     ds.write_dataset(
         _batches(gathered, root, left_out),
         folder,
-        schema=schema(gathered.columns),
+        schema=SCHEMA,
         format="parquet",
         file_options=ds.ParquetFileFormat().make_write_options(use_dictionary=LABELS),
         basename_template="part-{i}.parquet",
@@ -218,16 +196,15 @@ def _write_files(gathered: Gathered, folder: Path, root: Path, left_out: dict[st
 
 def _batches(gathered: Gathered, root: Path, left_out: dict[str, str]) -> Iterator[pa.RecordBatch]:
     """Each song's table with its labels in front, in order of song, while the next ones are read."""
-    kinds = schema(gathered.columns)
 
     def read(labels: tuple[str, ...]) -> pa.Table | None:
         try:
-            table = load_table(labels[-1], gathered.columns, root=root)
+            table = load_table(labels[-1], root=root)
         except SongError as error:
             left_out[labels[-1]] = str(error)
             return None
         front = [pa.repeat(pa.scalar(label, pa.string()), len(table)) for label in labels]
-        return pa.table([*front, *table.columns], kinds).combine_chunks()
+        return pa.table([*front, *table.columns], SCHEMA).combine_chunks()
 
     rows = gathered.songs[LABELS].itertuples(index=False, name=None)
     with (
@@ -248,7 +225,7 @@ def print_written(gathered: Gathered, clips: int, root: Path, *, pickled: bool) 
     """Print what was written, see `write_frame`."""
     print(
         f"{cli.counted(clips, 'clip')} of {cli.counted(len(gathered.songs), 'song')} by "
-        f"{cli.counted(gathered.songs['artist'].nunique(), 'artist')}, {len(gathered.columns):,} features each, "
+        f"{cli.counted(gathered.songs['artist'].nunique(), 'artist')}, {len(COLUMNS):,} features each, "
         f"in {printable(root / 'df_music.parquet')}{' and df_music.pkl' if pickled else ''}."
     )
     if not pickled:
@@ -264,13 +241,11 @@ def notes_of(gathered: Gathered, clips: int) -> dict:
     Returns
     -------
     dict
-        ``made_from`` (see `fingerprint`), ``settings``, ``embedded`` (the version of network features, or nothing),
-        ``versions``, ``songs``, ``clips``.
+        ``made_from`` (see `fingerprint`), ``settings``, ``versions``, ``songs``, ``clips``.
     """
     return {
-        "made_from": fingerprint(gathered.songs, gathered.embedded),
+        "made_from": fingerprint(gathered.songs),
         "settings": FEATURE_SETTINGS,
-        "embedded": gathered.embedded,
         "versions": versions(),
         "songs": len(gathered.songs),
         "clips": clips,
@@ -295,17 +270,15 @@ def _state(pickle: Path) -> list[int]:
     return [pickle.stat().st_size, pickle.stat().st_mtime_ns] if pickle.exists() else []
 
 
-def fingerprint(songs: pd.DataFrame, embedded: str = "") -> str:
-    """Hash what a frame is made from: the labels and samples of its songs, the settings, and the network features."""
-    rows = songs.sort_values("song")[[*LABELS, "hash"]].to_numpy().tolist()
-    made_from = [rows, FEATURE_SETTINGS, embedded] if embedded else [rows, FEATURE_SETTINGS]
-    return hash_of(made_from)
+def fingerprint(songs: pd.DataFrame) -> str:
+    """Hash what a frame is made from: the labels and samples of its songs, and the settings."""
+    return hash_of([songs.sort_values("song")[[*LABELS, "hash"]].to_numpy().tolist(), FEATURE_SETTINGS])
 
 
 def frame_is_current(gathered: Gathered, root: Path, *, pickled: bool) -> bool:
     """Whether the frame that is there was made from just these songs, and the pickle with it, if there is to be one."""
     notes = frame_notes(root)
-    if notes.get("made_from") != fingerprint(gathered.songs, gathered.embedded) or "pickle" not in notes:
+    if notes.get("made_from") != fingerprint(gathered.songs) or "pickle" not in notes:
         return False
     return pickled == bool(notes["pickle"]) and notes["pickle"] == _state(root / "df_music.pkl")
 
@@ -344,8 +317,7 @@ def current_notes(root: Path) -> dict:
 
 def _check_made_by(notes: dict, path: Path) -> None:
     """Train no model on numbers that today's code would not make."""
-    embedded = notes.get("embedded", "") in ("", musicnn.NETWORK_VERSION)
-    if notes.get("settings", FEATURE_SETTINGS) != FEATURE_SETTINGS or not embedded:
+    if notes.get("settings", FEATURE_SETTINGS) != FEATURE_SETTINGS:
         raise UserError(
             f"{printable(path)} was made by other features than those of today. Run feature_extraction.py and "
             "dataframe_creation.py again."

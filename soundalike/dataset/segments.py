@@ -11,7 +11,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from soundalike.audio.decoding import CLIP_SECONDS
 from soundalike.dataset.invariance import find_shifts
+from soundalike.dataset.windows import Windows
+from soundalike.features.networks import NETWORKS, numbers_of
 
 CLIPS = 4  # 8 s
 EVERY = 2  # clips, so that segments overlap by half
@@ -19,6 +22,7 @@ RULE = {"clips": CLIPS, "every": EVERY}  # as a saved model names it
 
 PER_SONG = 24  # clips of a song that are trained on, evenly spaced; and half as many segments
 IN_MEMORY = 48_000  # clips of all songs, at most: with 551 features 0.3 GB
+NEAR = 8  # s: windows of a network that lie no further from the middle of a clip describe what is around it
 
 
 class Examples(NamedTuple):
@@ -31,11 +35,17 @@ class Examples(NamedTuple):
     columns: list[str]
     moved: np.ndarray  # of songs that were altered too, their places, once for each alteration [shape=(shifts,)]
     shifts: np.ndarray  # how far it moves their segments [shape=(shifts, 2 * columns), dtype=float32]
+    networks: dict[str, np.ndarray] = {}  # noqa: RUF012 - of each network the mean of the windows around each clip;
+    # not a number where there is none [shape=(rows, its columns), dtype=float32]
 
     def take(self, rows: np.ndarray) -> "Examples":
         """Some rows, by a mask or by their places."""
         return self._replace(
-            song=self.song[rows], clips=self.clips[rows], segments=self.segments[rows], whole=self.whole[rows]
+            song=self.song[rows],
+            clips=self.clips[rows],
+            segments=self.segments[rows],
+            whole=self.whole[rows],
+            networks={name: values[rows] for name, values in self.networks.items()},
         )
 
     def find(self, places: pd.Series, *, segments: bool = False) -> np.ndarray:
@@ -49,10 +59,15 @@ class Examples(NamedTuple):
 
     def mapped(self, folder: Path) -> "Examples":
         """The same, read from files in a folder when they are needed."""
-        for name, values in self._asdict().items():
-            if isinstance(values, np.ndarray) and values.size:
-                np.save(folder / name, values)
-        return self._replace(**{path.stem: np.load(path, mmap_mode="r") for path in folder.glob("*.npy")})
+
+        def mapped(name: str, values: np.ndarray) -> np.ndarray:
+            np.save(folder / f"{name}.npy", values)
+            return np.load(folder / f"{name}.npy", mmap_mode="r")
+
+        arrays: dict = {key: one for key, one in self._asdict().items() if isinstance(one, np.ndarray) and one.size}
+        made: dict = {name: mapped(name, values) for name, values in arrays.items()}
+        made["networks"] = {name: mapped(f"network-{name}", values) for name, values in self.networks.items()}
+        return self._replace(**made)
 
     def artists(self, songs: pd.DataFrame, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
         """The artist of each row, or of some rows, from the table of songs."""
@@ -90,6 +105,33 @@ def describe(
     return np.concatenate([around.mean(axis=-1), around.std(axis=-1)], axis=1).astype(np.float32), whole
 
 
+def around(starts: np.ndarray, windows: pd.DataFrame, name: str) -> np.ndarray:
+    """Average the windows around each of some clips of a song.
+
+    Parameters
+    ----------
+    starts : np.ndarray [shape=(clips,)]
+        Of the clips, in s.
+    windows : pd.DataFrame
+        What a network makes of the song, see `networks.describe_windows`.
+    name : str
+        Of the network.
+
+    Returns
+    -------
+    np.ndarray [shape=(clips, columns), dtype=float32]
+        Not a number where no window is near.
+    """
+    network = NETWORKS[name]
+    if not len(windows):
+        return np.full((len(starts), len(network.columns)), np.nan, np.float32)
+    middles = windows["start"].to_numpy() + network.clips * CLIP_SECONDS / 2
+    near = abs(starts[:, None] + CLIP_SECONDS / 2 - middles) <= NEAR
+    counts = near.sum(axis=1, keepdims=True)
+    sums = near.astype(np.float32) @ numbers_of(windows)
+    return np.where(counts, sums / np.maximum(counts, 1), np.nan).astype(np.float32)
+
+
 def per_song(songs: int) -> int:
     """How many clips of each song are gathered at most, of so many songs."""
     return max(1, min(PER_SONG, IN_MEMORY // songs))
@@ -101,6 +143,7 @@ def gather(
     columns: list[str],
     *,
     altered: pd.DataFrame | None = None,
+    windows: Windows | None = None,
     length: int = CLIPS,
     every: int = EVERY,
     most: int | None = None,
@@ -117,6 +160,9 @@ def gather(
         The features.
     altered : pd.DataFrame, optional
         From `nuisance.read_altered`; songs that are not in the table of songs are passed over.
+    windows : Windows, optional
+        What networks make of these songs; a network counts if it describes two songs of every artist. Parts then
+        have the column ``start``.
     length, every : int
         See `describe`.
     most : int, optional
@@ -124,8 +170,10 @@ def gather(
     """
     most = most or per_song(len(songs))
     places, blocks = songs["place"].to_dict(), []
+    windows = windows or Windows()
     for part in parts:
         found = []
+        read = {name: windows.read(name, list(part["song"].unique())) for name in windows.names}
         values, loud = part[columns].to_numpy(np.float32), ~part["silent"].to_numpy()
         for song, rows in part.groupby("song").indices.items():
             rows = rows[loud[rows]]
@@ -136,11 +184,20 @@ def gather(
             if len(rows) > most:
                 whole[:] = False
                 whole[kept[most > 1 :: 2]] = True
-            found.append((np.full(len(kept), places[song]), values[rows[kept]], segments, whole[kept]))
+            row = [np.full(len(kept), places[song]), values[rows[kept]], segments, whole[kept]]
+            for name in windows.names:
+                row.append(around(part["start"].to_numpy()[rows[kept]], read[name].get(song, pd.DataFrame()), name))
+            found.append(row)
         if found:  # joined at once: what thousands of small arrays took is hardly ever given back
             blocks.append(_join(found))
-    song, clips, segments, whole = _join(blocks)
-    return Examples(song, clips, segments, whole, columns, *_shifts(altered, places, columns, length))
+    song, clips, segments, whole, *of_networks = _join(blocks)
+    artist = songs.set_index("place")["artist"]
+    networks = {
+        name: values
+        for name, values in zip(windows.names, of_networks, strict=True)
+        if (artist.loc[np.unique(song[np.isfinite(values[:, 0])])].value_counts().reindex(artist.unique()) > 1).all()
+    }
+    return Examples(song, clips, segments, whole, columns, *_shifts(altered, places, columns, length), networks)
 
 
 def _join(found: Iterable[Iterable[np.ndarray]]) -> list[np.ndarray]:
@@ -163,6 +220,20 @@ def _shifts(
     return np.array([places[song] for song in songs], int), shifts.to_numpy()
 
 
-def one_song(clips: np.ndarray, columns: list[str]) -> Examples:
-    """Make examples of all clips of one song, see `describe`; its place is 0."""
-    return Examples(np.zeros(len(clips), int), clips, *describe(clips), columns, *_shifts(None, {}, columns, CLIPS))
+def one_song(clips: pd.DataFrame, columns: list[str], windows: dict[str, pd.DataFrame]) -> Examples:
+    """Make examples of all clips of one song; its place is 0.
+
+    Parameters
+    ----------
+    clips : pd.DataFrame
+        Its rows of a frame, without the silent ones.
+    columns : list of str
+        The features.
+    windows : dict of str to pd.DataFrame
+        What networks make of it, see `around`.
+    """
+    values = clips[columns].to_numpy(np.float32)
+    starts = clips["start"].to_numpy()
+    networks = {name: around(starts, found, name) for name, found in windows.items()}
+    place = np.zeros(len(clips), int)
+    return Examples(place, values, *describe(values), columns, *_shifts(None, {}, columns, CLIPS), networks)

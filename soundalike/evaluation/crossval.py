@@ -13,13 +13,16 @@ from joblib import delayed
 from soundalike.dataset.segments import Examples
 from soundalike.dataset.splits import SEED, Fold, folds
 from soundalike.evaluation.study import Part, Study, end_workers, in_parallel
-from soundalike.models.model import Model, average
+from soundalike.models.calibration import apply_temperature
+from soundalike.models.fusion import Fusion, choose, ears_of, equal, fuse
+from soundalike.models.model import FLOOR, Model
 from soundalike.models.specs import KEPT, NINE, ROWS, ModelSpec, fix, is_network
-from soundalike.models.training import fit, train_on
+from soundalike.models.training import fit_all, train_on
 
 REPEATS = 3  # of the split by song, for the models that make up the kept one; the others are split once
 MANY = 500  # songs; of so many, one repeat says enough, and for models that are not kept, two of its folds
 HELD_OUT = 0.3  # of random clips, as in 2018
+WITHOUT = "all ears but "  # starts the name of a fusion that lacks one
 UNSEEN_SONGS, UNSEEN_ALBUMS, KNOWN_ALBUMS, RANDOM_CLIPS = "song", "album", "known album", "clip"  # ways to split
 
 
@@ -38,10 +41,12 @@ def predictions_of(songs: pd.DataFrame) -> Predictions:
 
 
 Results = dict[str, dict[str, list[Predictions]]]  # way to split -> model -> one for each repeat
+KEYS = ("songs", "clips", "setting")  # the tables that a task makes for each model
+Ears = dict[str, list[str]] | Fusion  # which models are fused: by weights that inner folds choose, or by these
 
 
 def compare(
-    specs: dict[str, ModelSpec], weights: dict[str, float], study: Study, *, repeats: int | None = None
+    specs: dict[str, ModelSpec], ears: dict[str, list[str]], study: Study, *, repeats: int | None = None
 ) -> Results:
     """Let every model, and the kept one, predict songs, albums and random clips that it was not trained on.
 
@@ -49,8 +54,8 @@ def compare(
     ----------
     specs : dict of str to ModelSpec
         From `specs.specs`.
-    weights : dict of str to float
-        From `specs.weights`: of which of them the kept model is made.
+    ears : dict of str to list of str
+        From `specs.ears`: of which of them the kept model is made.
     study : Study
         The songs.
     repeats : int, optional
@@ -59,56 +64,56 @@ def compare(
     Returns
     -------
     Results
-        By song: the kept model and its parts, and by `enough` folds all others; by album, where an artist has two: the
-        kept one, today's others and loudness; with known albums: the kept one; by random clips: it and those of 2018.
+        By song: the kept model, its ears and its parts, and by `enough` folds all others; by album, where an artist has
+        two: these, today's others and loudness; with known albums: the kept one and its parts; by random clips: these
+        and those of 2018. Ears have their names, parts theirs.
     """
     repeats = repeats or (REPEATS if len(study.songs) < MANY else 1)
-    tasks = list(_tasks(specs, weights, study, repeats))
+    tasks = list(_tasks(specs, ears, study, repeats))
     found: dict[tuple[str, int, str], list[Part]] = {}
     for networks, label in ((True, "Training networks"), (False, "Comparing models")):
-        some = [task for task in tasks if is_network(specs[task.name]) == networks]
-        parts = study.run(_predict, [(specs[task.name], *task[1:]) for task in some], label)
-        for task, part in zip(some, parts, strict=True):
-            found.setdefault((task.by, task.seed, task.name), []).append(part)
+        some = [task for task in tasks if any(map(is_network, task.specs.values())) == networks]
+        for task, part in zip(some, study.run(_predict, [tuple(task) for task in some], label), strict=True):
+            for name in dict.fromkeys(key.partition(": ")[2] for key in part):
+                own = {key: part[f"{key}: {name}"] for key in KEYS}
+                found.setdefault((task.by, task.seed, name), []).append(own)
         if networks and some:
             end_workers()  # TensorFlow takes 0.3 GB of each as long as it lives
-    for by, seed in {key[:2] for key in found if key[2] in weights}:
-        found[by, seed, KEPT] = _kept({name: found[by, seed, name] for name in weights}, weights)
     results: Results = {}
-    for by, seed, name in sorted(found, key=lambda key: (key[1], [*specs, KEPT].index(key[2]))):
+    order = [*specs, *(ear for ear in ears if ear not in specs), KEPT, *(f"{WITHOUT}{ear}" for ear in ears)]
+    for by, seed, name in sorted(found, key=lambda key: (key[1], order.index(key[2]))):
         results.setdefault(by, {}).setdefault(name, []).append(_together(found[by, seed, name], study))
     return results
 
 
 class _Task(NamedTuple):
-    """One model to train, on one side of a fold."""
+    """What is trained on one side of a fold: one model, or all that are fused."""
 
-    name: str
+    specs: dict[str, ModelSpec]
+    ears: Ears | None  # none: the one model
     by: str  # the way to split
     seed: int  # of the split
     clips: bool  # whether its predictions of clips are wanted
     fold: Fold
 
 
-def _tasks(specs: dict[str, ModelSpec], weights: dict[str, float], study: Study, repeats: int) -> Iterator[_Task]:
+def _tasks(specs: dict[str, ModelSpec], ears: dict[str, list[str]], study: Study, repeats: int) -> Iterator[_Task]:
     """All that has to be trained."""
+    kept = {name: specs[name] for names in ears.values() for name in names}
     of_2018 = [name for name in specs if name.startswith(NINE)]
     today = [name for name in specs if name not in of_2018 and not is_network(specs[name])]
-    asked = [
-        (UNSEEN_SONGS, seed, list(specs) if seed == SEED else list(weights)) for seed in range(SEED, SEED + repeats)
-    ]
-    asked += [
-        (UNSEEN_ALBUMS, SEED, today),
-        (KNOWN_ALBUMS, SEED, list(weights)),
-        (RANDOM_CLIPS, SEED, [*weights, *of_2018]),
-    ]
+    asked: list[tuple[str, int, list[str]]] = [(UNSEEN_SONGS, SEED, list(specs))]
+    asked += [(UNSEEN_SONGS, seed, []) for seed in range(SEED + 1, SEED + repeats)]
+    asked += [(UNSEEN_ALBUMS, SEED, today), (KNOWN_ALBUMS, SEED, []), (RANDOM_CLIPS, SEED, of_2018)]
     for by, seed, names in asked:
         at_random = by == RANDOM_CLIPS
         pairs = [random_clips(study)] if at_random else folds(study.songs, by=by, seed=seed)
-        for name in names:
-            clips = at_random or (by == UNSEEN_SONGS and seed == SEED and name in (*weights, *of_2018))
-            used = pairs if by == UNSEEN_SONGS and name in weights else enough(study.songs, pairs)
-            yield from (_Task(name, by, seed, clips, fold) for fold in used)
+        first = at_random or (by == UNSEEN_SONGS and seed == SEED)
+        used = pairs if by == UNSEEN_SONGS else enough(study.songs, pairs)
+        yield from (_Task(kept, ears, by, seed, first, fold) for fold in used)
+        for name in (name for name in names if name not in kept):
+            clips, own = first and name in of_2018, {name: specs[name]}
+            yield from (_Task(own, None, by, seed, clips, fold) for fold in enough(study.songs, pairs))
 
 
 def enough(songs: pd.DataFrame, pairs: list[Fold]) -> list[Fold]:
@@ -129,38 +134,71 @@ def random_clips(study: Study) -> Fold:
 
 
 def _predict(
-    spec: ModelSpec, by: str, seed: int, with_clips: bool, fold: Fold, songs: pd.DataFrame, examples: Examples
+    specs: dict[str, ModelSpec],
+    ears: Ears | None,
+    by: str,
+    seed: int,
+    with_clips: bool,
+    fold: Fold,
+    songs: pd.DataFrame,
+    examples: Examples,
 ) -> Part:
-    """Train on one side of a fold, and predict the other: calibrated log-probabilities and the setting chosen."""
+    """Train on one side of a fold, and predict the other: calibrated log-probabilities and the settings chosen."""
     learn, test = fold
+    settings: dict[str, dict] = {name: {} for name in specs}
+    inner: dict[str, pd.DataFrame] = {}
+    fused = ears or {name: [name] for name in specs}
     if by == RANDOM_CLIPS:
-        (member,) = train_on(spec, [{}], examples, learn[examples.whole[learn]] if spec.segments else learn, songs)
-        clips = member.predict(examples.take(test))[0].set_axis(test).astype(np.float32)
-        return {"songs": clips.iloc[:0], "clips": clips, "setting": pd.DataFrame([{}])}
-    member, setting = fit(spec, examples, songs.iloc[learn], seed=seed)
-    rows = examples.find(songs["place"].iloc[test], segments=spec.segments and not with_clips)
-    clips, of_songs = member.predict(examples.take(rows))
-    clips = clips.set_axis(rows).astype(np.float32).iloc[: None if with_clips else 0]
-    return {"songs": of_songs.astype(np.float32), "clips": clips, "setting": pd.DataFrame([setting])}
+        whole = learn[examples.whole[learn]]
+        members = {
+            name: train_on(spec, [{}], examples, whole if spec.segments else learn, songs)[0]
+            for name, spec in specs.items()
+        }
+        model = Model(members, fused if isinstance(fused, Fusion) else equal(fused))
+    else:
+        model, settings, inner = fit_all(specs, fused, examples, songs.iloc[learn], seed=seed)
+        test = examples.find(songs["place"].iloc[test])
+    clips, of_songs = model.predict_each(examples.take(test))
+    if ears:
+        made = {KEPT: model.fusion} | _without_each(model.fusion, inner, songs)
+        several = len(model.fusion.ears) > 1
+        clips, of_songs = (
+            logs
+            | (ears_of(logs, model.fusion) if several else {})
+            | {name: fuse(logs, fusion) for name, fusion in made.items()}
+            for logs in (clips, of_songs)
+        )
+    part = {}
+    for name, logs in of_songs.items():
+        part[f"songs: {name}"] = logs.astype(np.float32).iloc[: 0 if by == RANDOM_CLIPS else None]
+        part[f"clips: {name}"] = clips[name].set_axis(test).astype(np.float32).iloc[: None if with_clips else 0]
+        part[f"setting: {name}"] = pd.DataFrame([settings.get(name, {})])
+    return part
 
 
-def _kept(parts: dict[str, list[Part]], weights: dict[str, float]) -> list[Part]:
-    """The predictions of the kept model for each fold, from those of the models that it is made of."""
-    made = []
-    for same in zip(*parts.values(), strict=True):
-        own = dict(zip(parts, same, strict=True))
-        both = {key: average({name: part[key] for name, part in own.items()}, weights) for key in ("songs", "clips")}
-        made.append(both | {"setting": pd.DataFrame([{}])})
-    return made
+def _without_each(fusion: Fusion, inner: dict[str, pd.DataFrame], songs: pd.DataFrame) -> dict[str, Fusion]:
+    """Fuse the ears but for one, each in turn: what an ear adds is what is lost without it."""
+    if len(fusion.ears) < 3 or not inner:
+        return {}
+    artist = songs.set_index("place")["artist"]
+    return {
+        f"{WITHOUT}{ear}": choose({name: own for name, own in fusion.ears.items() if name != ear}, inner, artist)
+        for ear in fusion.ears
+    }
 
 
 def _together(parts: list[Part], study: Study) -> Predictions:
     """Put together what was predicted for each fold."""
-    of_songs, clips = (pd.concat([part[key] for part in parts]) for key in ("songs", "clips"))
+    of_songs, clips = (_whole(pd.concat([part[key] for part in parts])) for key in ("songs", "clips"))
     clips = clips.sort_index()
     clip_song = pd.Series(song_names(study.songs, study.examples.song[clips.index]), clips.index)
     settings = [part["setting"].iloc[0].to_dict() for part in parts]
     return Predictions(by_name(of_songs, study.songs).sort_index(), clips, clip_song, settings)
+
+
+def _whole(logs: pd.DataFrame) -> pd.DataFrame:
+    """Give chance to songs that an ear has no window of, and the least probability to artists it has none of."""
+    return apply_temperature(logs.fillna(np.log(FLOOR))) if logs.isna().any(axis=None) else logs
 
 
 def song_names(songs: pd.DataFrame, places: np.ndarray) -> np.ndarray:
@@ -174,14 +212,14 @@ def by_name(logs: pd.DataFrame, songs: pd.DataFrame) -> pd.DataFrame:
 
 
 def predict_held_out(
-    specs: dict[str, ModelSpec], weights: dict[str, float], study: Study, splits: list[list[Fold]], label: str
+    specs: dict[str, ModelSpec], ears: Ears, study: Study, splits: list[list[Fold]], label: str
 ) -> list[Predictions]:
     """Let the kept model predict what the folds of each of some splits hold out; see `compare`.
 
     Parameters
     ----------
-    specs, weights, study
-        See `compare`.
+    specs, ears, study
+        See `compare`; of the specs only those that are fused.
     splits : list of list of (np.ndarray, np.ndarray)
         Folds: positions of songs to train on and to test on.
     label : str
@@ -192,16 +230,16 @@ def predict_held_out(
     list of Predictions
         One for each split.
     """
-    asked = [(n, name, fold) for n, pairs in enumerate(splits) for name in weights for fold in pairs]
-    parts = study.run(_predict, [(specs[name], UNSEEN_SONGS, SEED, False, fold) for _, name, fold in asked], label)
-    found: list[dict[str, list[Part]]] = [{} for _ in splits]
-    for (n, name, _), part in zip(asked, parts, strict=True):
-        found[n].setdefault(name, []).append(part)
-    return [_together(_kept(own, weights), study) for own in found]
+    asked = [(n, fold) for n, pairs in enumerate(splits) for fold in pairs]
+    parts = study.run(_predict, [(specs, ears, UNSEEN_SONGS, SEED, False, fold) for _, fold in asked], label)
+    found: list[list[Part]] = [[] for _ in splits]
+    for (n, _), part in zip(asked, parts, strict=True):
+        found[n].append({key: part[f"{key}: {KEPT}"] for key in KEYS})
+    return [_together(own, study) for own in found]
 
 
 def train_kept(
-    specs: dict[str, ModelSpec], weights: dict[str, float], study: Study
+    specs: dict[str, ModelSpec], ears: dict[str, list[str]], study: Study
 ) -> tuple[Model, dict[str, dict], dict[str, ModelSpec]]:
     """Train the kept model on all songs.
 
@@ -214,8 +252,8 @@ def train_kept(
     fixed : dict of str to ModelSpec
         Its parts with these settings and temperatures, see `specs.fix`.
     """
-    calls = [delayed(fit)(specs[name], study.examples, study.songs) for name in weights]
-    fits = dict(in_parallel(calls, "Training the kept model"))
-    members, settings = ({name: fits[n][part] for n, name in enumerate(weights)} for part in (0, 1))
-    fixed = {name: fix(specs[name], settings[name], members[name].temperature) for name in weights}
-    return Model(members, weights), settings, fixed
+    kept = {name: specs[name] for names in ears.values() for name in names}
+    call = delayed(fit_all)(kept, ears, study.examples, study.songs)
+    ((_, (model, settings, _)),) = in_parallel([call], "Training the kept model")
+    fixed = {name: fix(spec, settings[name], model.members[name].temperature) for name, spec in kept.items()}
+    return model, settings, fixed

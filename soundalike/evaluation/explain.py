@@ -12,9 +12,10 @@ from soundalike.evaluation.crossval import Predictions, by_name, enough, predict
 from soundalike.evaluation.metrics import METRICS, difference, score
 from soundalike.evaluation.study import Part, Study
 from soundalike.features.table import FEATURES, columns
-from soundalike.models.model import Model, inputs
+from soundalike.models.fusion import Fusion
+from soundalike.models.model import inputs
 from soundalike.models.specs import ModelSpec
-from soundalike.models.training import prepared, train
+from soundalike.models.training import fit_all, prepared
 
 MOST_ALONE = 12  # artists who are left out one by one; more are left out in GROUPS
 GROUPS = 6
@@ -23,14 +24,12 @@ GROUPS = 6
 # --- unknown artists -------------------------------------------------------------------------
 
 
-def unknown_artists(
-    fixed: dict[str, ModelSpec], weights: dict[str, float], study: Study, known: Predictions
-) -> pd.DataFrame:
+def unknown_artists(fixed: dict[str, ModelSpec], fusion: Fusion, study: Study, known: Predictions) -> pd.DataFrame:
     """How confident the kept model is of songs by artists it was not trained on, and by artists it was trained on.
 
     Parameters
     ----------
-    fixed, weights, study
+    fixed, fusion, study
         See `importance`.
     known : Predictions
         Of the kept model, for each song when the artist was trained on, but not the song.
@@ -50,7 +49,7 @@ def unknown_artists(
         {name: n % (len(names) if len(names) <= MOST_ALONE else GROUPS) for n, name in enumerate(names)}
     )
     pairs = [(np.flatnonzero(group != n), np.flatnonzero(group == n)) for n in sorted(group.unique())]
-    (left_out,) = predict_held_out(fixed, weights, study, [pairs], "Leaving artists out")
+    (left_out,) = predict_held_out(fixed, fusion, study, [pairs], "Leaving artists out")
     return pd.DataFrame({
         "artist": songs["artist"],
         "known": np.exp(known.songs.max(axis=1)),
@@ -109,38 +108,43 @@ def separation(songs: pd.DataFrame) -> float:
 # --- what the kept model depends on ----------------------------------------------------------
 
 
-def importance(fixed: dict[str, ModelSpec], weights: dict[str, float], study: Study) -> pd.DataFrame:
-    """How much balanced accuracy the kept model loses when a family of features is exchanged between clips.
+def importance(fixed: dict[str, ModelSpec], fusion: Fusion, study: Study) -> pd.DataFrame:
+    """How much balanced accuracy the kept model loses when a family of features, or an ear, is exchanged between clips.
 
     Parameters
     ----------
     fixed : dict of str to ModelSpec
         The parts of the kept model as they are, from `crossval.train_kept`.
-    weights, study
+    fusion : Fusion
+        Of these.
+    study
         See `crossval.compare`.
 
     Returns
     -------
     pd.DataFrame
-        One row for each family, the greatest loss first: ``loss``, ``low``, ``high`` (paired, over songs).
+        One row for each family and each network, the greatest loss first: ``loss``, ``low``, ``high`` (paired, over
+        songs).
     """
-    tasks = [(fixed, weights, fold) for fold in enough(study.songs, folds(study.songs))]
+    tasks = [(fixed, fusion, fold) for fold in enough(study.songs, folds(study.songs))]
     parts = study.run(_without_families, tasks, "Exchanging features")
     songs = study.songs
     found = {
         family: [predictions_of(by_name(pd.concat([part[family] for part in parts]), songs))] for family in parts[0]
     }
-    rows = {family: difference(found[""], found[family], songs) for family in FEATURES}
+    rows = {family: difference(found[""], found[family], songs) for family in found if family}
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["loss", "low", "high"])
     return table.rename_axis("family").sort_values("loss", ascending=False)
 
 
 def _without_families(
-    fixed: dict[str, ModelSpec], weights: dict[str, float], fold: Fold, songs: pd.DataFrame, examples: Examples
+    fixed: dict[str, ModelSpec], fusion: Fusion, fold: Fold, songs: pd.DataFrame, examples: Examples
 ) -> Part:
     """The predictions for the songs of a fold, as they are and with each family exchanged."""
-    members = {name: train(fixed[name], [{}], examples, songs.iloc[fold[0]])[0] for name in weights}
-    model, tested = Model(members, weights), examples.rows(songs["place"].iloc[fold[1]])
+    model, tested = (
+        fit_all(fixed, fusion, examples, songs.iloc[fold[0]])[0],
+        examples.rows(songs["place"].iloc[fold[1]]),
+    )
     other = np.random.default_rng(SEED).permutation(len(tested.song))
     found = {"": model.predict(tested)[1]}
     for family in FEATURES:
@@ -149,17 +153,18 @@ def _without_families(
         clips, segments = tested.clips.copy(), tested.segments.copy()
         clips[:, places], segments[:, both] = clips[other][:, places], segments[other][:, both]
         found[family] = model.predict(tested._replace(clips=clips, segments=segments))[1]
+    for name in model.networks:
+        networks = tested.networks | {name: tested.networks[name][other]}
+        found[name] = model.predict(tested._replace(networks=networks))[1]
     return found
 
 
-def learning_curve(
-    fixed: dict[str, ModelSpec], weights: dict[str, float], study: Study, sizes: list[int]
-) -> pd.DataFrame:
+def learning_curve(fixed: dict[str, ModelSpec], fusion: Fusion, study: Study, sizes: list[int]) -> pd.DataFrame:
     """Score the kept model, trained on at most so many songs of each artist, drawn at random.
 
     Parameters
     ----------
-    fixed, weights, study
+    fixed, fusion, study
         See `importance`.
     sizes : list of int
         How many songs.
@@ -176,7 +181,7 @@ def learning_curve(
     splits = [[(fewer(drawn, songs, learn, size), test) for learn, test in used] for size in sizes]
     rows, before = {}, None
     for size, predicted in zip(
-        sizes, predict_held_out(fixed, weights, study, splits, "Training on fewer songs"), strict=True
+        sizes, predict_held_out(fixed, fusion, study, splits, "Training on fewer songs"), strict=True
     ):
         gained = difference([predicted], [before], songs) if before else [np.nan] * 3
         scored = score([predicted], songs) or dict.fromkeys(METRICS, np.nan)
@@ -247,7 +252,7 @@ def watch(spec: ModelSpec, study: Study) -> pd.DataFrame:
 def _history(spec: ModelSpec, fold: Fold, songs: pd.DataFrame, examples: Examples) -> Part:
     """What Keras notes after each epoch."""
     rows = [examples.find(songs["place"].iloc[side], segments=spec.segments) for side in fold]
-    X = [inputs(spec.columns, spec.segments, examples, side) for side in rows]
+    X = [inputs(spec, examples, side) for side in rows]
     if spec.prepare:
         prepare = prepared(spec, X[0], examples, rows[0])
         X = [prepare.transform(side) for side in X]

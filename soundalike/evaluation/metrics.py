@@ -206,7 +206,8 @@ def readable(table: pd.DataFrame, results: Results, songs: pd.DataFrame) -> pd.D
     words["log-loss (nats)"] = table[UNSEEN_SONGS, "log_loss"].map("{:.2f}".format)
     words["AUC"] = table[UNSEEN_SONGS, "auc"].map("{:.2f}".format)
     kept = results[UNSEEN_SONGS][KEPT]
-    behind = {name: difference(kept[:1], results[UNSEEN_SONGS][name][:1], songs) for name in order[1:]}
+    others = {name: results[UNSEEN_SONGS][name] for name in order[1:]}
+    behind = {name: difference(kept[: len(other)], other, songs) for name, other in others.items()}
     words["kept model better by"] = pd.Series({name: cli.signed(*gain) for name, gain in behind.items()})
     for by, title in ((UNSEEN_ALBUMS, "unseen albums"), (RANDOM_CLIPS, "random-clip split")):
         if by in table:

@@ -50,7 +50,7 @@ class Study:
         self.examples = examples.mapped(Path(self._room.name))  # so that all processes share one copy
         self.folder = folder
         self.used: set[Path] = set()
-        self._digests: dict[tuple[str, ...], str] = {}
+        self._digests: dict[tuple[tuple[str, ...], tuple[str, ...]], str] = {}
 
     def run(self, function: Callable[..., Part], tasks: list[tuple], label: str) -> list[Part]:
         """Call a function for each task.
@@ -96,13 +96,14 @@ class Study:
             return None
         specs = [task[0]] if isinstance(task[0], ModelSpec) else task[0].values()
         columns = tuple(sorted({name for spec in specs for name in spec.columns}))
-        name = joblib.hash((function.__name__, task, self._digest(columns), CODE))
+        networks = tuple(sorted({spec.network for spec in specs if spec.network}))
+        name = joblib.hash((function.__name__, task, self._digest(columns, networks), CODE))
         self.used.add(self.folder / f"{name}.npz")
         return self.folder / f"{name}.npz"
 
-    def _digest(self, columns: tuple[str, ...]) -> str:
-        """A hash of the songs and of some of their features."""
-        if columns not in self._digests:
+    def _digest(self, columns: tuple[str, ...], networks: tuple[str, ...]) -> str:
+        """A hash of the songs, of some of their features, and of what some networks make of them."""
+        if (columns, networks) not in self._digests:
             digest = hashlib.blake2b(self.songs.to_csv().encode(), digest_size=16)
             digest.update(self.examples.song.tobytes() + self.examples.whole.tobytes())
             places = pd.Index(self.examples.columns).get_indexer(list(columns))
@@ -112,8 +113,10 @@ class Study:
                 rows = slice(start, start + BLOCK)
                 digest.update(self.examples.clips[rows, places].tobytes())
                 digest.update(self.examples.segments[rows, both].tobytes())
-            self._digests[columns] = digest.hexdigest()
-        return self._digests[columns]
+                for name in networks:
+                    digest.update(self.examples.networks[name][rows].tobytes())
+            self._digests[columns, networks] = digest.hexdigest()
+        return self._digests[columns, networks]
 
 
 def in_parallel(calls: list, label: str) -> Iterator[tuple[int, Any]]:

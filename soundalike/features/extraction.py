@@ -16,7 +16,6 @@ from soundalike import cli, parallel
 from soundalike.audio import splitting
 from soundalike.audio.decoding import CLIP_SAMPLES, CLIP_SECONDS, FULL_SCALE, SAMPLE_RATE, Decoder, is_silent
 from soundalike.audio.survey import Work
-from soundalike.features import musicnn
 from soundalike.features.song_level import WholeSong
 from soundalike.features.song_tables import is_up_to_date, noted_record, read_notes, write_song_table
 from soundalike.features.spectra import Spectra
@@ -52,22 +51,20 @@ def clip_features(y: np.ndarray | Spectra) -> np.ndarray:
     return np.concatenate(parts, axis=1, dtype=np.float32)
 
 
-def song_table(song: Iterable[np.ndarray], *, embed: bool = False) -> pa.Table:
+def song_table(song: Iterable[np.ndarray]) -> pa.Table:
     """Describe the clips of a song.
 
     Parameters
     ----------
     song : iterable of np.ndarray [shape=(clips, CLIP_SAMPLES)]
         Stacks of all its clips in order, at least one clip.
-    embed : bool
-        Whether network features are added.
 
     Returns
     -------
     pa.Table
-        Columns ``clip``, ``start`` (s), ``silent``, then `COLUMNS`, and `musicnn.NETWORK_COLUMNS` if asked for.
+        Columns ``clip``, ``start`` (s), ``silent``, then `COLUMNS`.
     """
-    whole, values, silent, network = WholeSong(), [], [], []
+    whole, values, silent = WholeSong(), [], []
     # On one thread, as in the workers: how sums are shared out among threads changes their last digits.
     with threadpool_limits(1):
         for stack in song:
@@ -75,17 +72,10 @@ def song_table(song: Iterable[np.ndarray], *, embed: bool = False) -> pa.Table:
             values.append(clip_features(shared))
             silent.append(is_silent(stack))
             whole.add(shared)
-            if embed:
-                network.append(musicnn.embed(stack))
         of_song = np.concatenate([np.atleast_1d(feature.compute(whole)) for feature in SONG_FEATURES.values()])
     count = sum(map(len, values))
-    numbers = [
-        np.concatenate(values),
-        np.tile(of_song.astype(np.float32), (count, 1)),
-        *([np.concatenate(network)] if embed else []),
-    ]
-    names = COLUMNS + (musicnn.NETWORK_COLUMNS if embed else [])
-    columns = dict(zip(names, np.concatenate(numbers, axis=1).T.copy(), strict=True))
+    numbers = [np.concatenate(values), np.tile(of_song.astype(np.float32), (count, 1))]
+    columns = dict(zip(COLUMNS, np.concatenate(numbers, axis=1).T.copy(), strict=True))
     clip = np.arange(count)
     return pa.table({"clip": clip, "start": clip * float(CLIP_SECONDS), "silent": np.concatenate(silent)} | columns)
 
@@ -125,9 +115,7 @@ def stack_clips(clips: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         yield np.stack(stack)
 
 
-def describe_file(
-    path: Path, max_hours: float = cli.MAX_HOURS, *, embed: bool = False
-) -> "tuple[pa.Table | None, dict]":
+def describe_file(path: Path, max_hours: float = cli.MAX_HOURS) -> "tuple[pa.Table | None, dict]":
     """Describe a song without clips on disk, by the same numbers as through them.
 
     Parameters
@@ -136,8 +124,6 @@ def describe_file(
         An audio file.
     max_hours : float
         Longer songs are refused.
-    embed : bool
-        Whether network features are added.
 
     Returns
     -------
@@ -154,37 +140,37 @@ def describe_file(
     decoder = Decoder(path, max_hours)
     stacks = stack_clips(clip / np.float32(FULL_SCALE) for clip in decoder)
     first = next(stacks, None)  # a song too short for a clip has no stack
-    table = song_table(chain([first], stacks), embed=embed) if first is not None else None
+    table = song_table(chain([first], stacks)) if first is not None else None
     return table if decoder.record["status"] in GOOD else None, decoder.record
 
 
-def describe_song(song: str, *, root: Path, embed: bool = False) -> int:
+def describe_song(song: str, *, root: Path) -> int:
     """Write the table of one song from its clips; returns how many there are."""
     record, paths = read_record(root, song), clip_paths(root, song)
     if record is None or len(paths) != record.get("clips"):
         raise SongError(f"only {cli.counted(len(paths), 'clip')} of it left; run mp3_split.py again")
-    write_song_table(song_table(stack_clips(map(read_clip, paths)), embed=embed), record, song, root)
+    write_song_table(song_table(stack_clips(map(read_clip, paths))), record, song, root)
     return len(paths)
 
 
-def describe_from_file(song: str, *, songs: Path, root: Path, max_hours: float, embed: bool = False) -> dict:
+def describe_from_file(song: str, *, songs: Path, root: Path, max_hours: float) -> dict:
     """Write the table of one song straight from its file; returns its record, as `splitting.split_song` does.
 
     Silent, too short and rejected songs have no table, so nothing of them is kept: they are decoded again next time.
     """
     source = splitting.size_and_time(songs / song)
-    table, record = describe_file(songs / song, max_hours, embed=embed)
+    table, record = describe_file(songs / song, max_hours)
     record |= {"source": source, "settings": splitting.CLIP_SETTINGS}
     if table is not None:
         write_song_table(table, record, song, root)
     return record
 
 
-def known_record(song: str, *, songs: Path, root: Path, embed: bool = False) -> dict | None:
+def known_record(song: str, *, songs: Path, root: Path) -> dict | None:
     """Return the record of a song whose table is up to date, or None."""
-    notes = read_notes(song, root)
+    notes = read_notes(table_path(root, song))
     record = noted_record(notes)
-    if record is None or not is_up_to_date(notes, record["hash"], embed=embed):
+    if record is None or not is_up_to_date(notes, record["hash"]):
         return None
     return record if splitting.record_is_current(record, songs / song) else None
 
@@ -200,34 +186,28 @@ class Described(NamedTuple):
     clips: int  # of these
     outdated: int  # tables that were made again
     failed: dict[str, str]  # songs without a table, and why
-    embed: bool
 
 
-def from_songs(*, embed: bool) -> Work:
-    """Return the work of describing songs straight from their files."""
-    process = functools.partial(describe_from_file, embed=embed)
-    return Work(process, functools.partial(known_record, embed=embed), "Describing")
+FROM_SONGS = Work(describe_from_file, known_record, "Describing")
 
 
-def describe_songs(args: argparse.Namespace, *, embed: bool) -> Described:
+def describe_songs(args: argparse.Namespace) -> Described:
     """Write the tables of all good songs that have none, or one that is out of date.
 
     Parameters
     ----------
     args : argparse.Namespace
         See `cli.add_worker_arguments`.
-    embed : bool
-        Whether network features are added.
     """
     root, good = args.data, good_songs(args.data)
     songs = dict(zip(good["song"], good["hash"], strict=True))
     failed, clips = {}, 0
     with locked(root):
         pending = [
-            song for song, digest in songs.items() if not is_up_to_date(read_notes(song, root), digest, embed=embed)
+            song for song, digest in songs.items() if not is_up_to_date(read_notes(table_path(root, song)), digest)
         ]
         outdated = sum(table_path(root, song).exists() for song in pending)
-        describe = functools.partial(describe_song, root=root, embed=embed)
+        describe = functools.partial(describe_song, root=root)
         for song, outcome in parallel.run(
             describe, pending, label="Describing", jobs=args.jobs, scheduler=args.scheduler
         ):
@@ -235,15 +215,14 @@ def describe_songs(args: argparse.Namespace, *, embed: bool) -> Described:
                 failed[song] = str(outcome)
             else:
                 clips += outcome
-    return Described(len(songs) - len(failed), len(pending) - len(failed), clips, outdated, failed, embed)
+    return Described(len(songs) - len(failed), len(pending) - len(failed), clips, outdated, failed)
 
 
 def print_described(described: Described, root: Path) -> int:
     """Print how many songs are described; returns the exit status."""
     cli.print_note(root)
-    network = f" and {len(musicnn.NETWORK_COLUMNS):,} of musicnn" if described.embed else ""
     where = printable(root / "features")
-    print(f"{cli.counted(described.songs, 'song')} described by {len(COLUMNS)} features{network} in {where}.")
+    print(f"{cli.counted(described.songs, 'song')} described by {len(COLUMNS)} features in {where}.")
     again = f", of them {described.outdated:,} that were out of date" if described.outdated else ""
     print(f"Songs described now: {described.now:,} ({cli.counted(described.clips, 'clip')}){again}.")
     cli.print_left_out(described.failed)

@@ -1,4 +1,4 @@
-"""What a published network hears in a clip: musicnn, trained in 2019 to tag music.
+"""Describe a clip by a network of music: musicnn, trained in 2019 to tag songs.
 
 Pons and Serra, "musicnn: pre-trained convolutional neural networks for music audio tagging", 2019. The
 weights are those in their package (PyPI, ISC licence, Universitat Pompeu Fabra), which is optional; of
@@ -7,8 +7,6 @@ instruments and sounds, and from the Million Song Dataset (msd), whose tags name
 """
 
 import functools
-import hashlib
-import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +14,8 @@ import librosa
 import numpy as np
 
 from soundalike.audio.decoding import SAMPLE_RATE
-from soundalike.features.quiet_keras import import_keras
-from soundalike.library.errors import UserError
+from soundalike.features.quiet_keras import import_keras, import_tensorflow
+from soundalike.features.weights import Package
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,12 +24,6 @@ INPUT_RATE = 16_000  # Hz; this and the next three are as the networks were trai
 INPUT_N_FFT = 512  # samples in a frame: 32 ms
 INPUT_HOP = 256  # samples from one frame to the next: 16 ms
 INPUT_MELS = 96
-
-PACKAGE_VERSION = "0.1.0"
-NETWORK_VERSION = (
-    f"musicnn {PACKAGE_VERSION}, 1"  # what tables are known by: raise its end when a number would come out otherwise
-)
-INSTALL = f".venv/bin/pip install --no-deps musicnn=={PACKAGE_VERSION}"
 
 TAGS = {
     "mtt": (
@@ -50,44 +42,33 @@ TAGS = {
         *("Progressive rock", "60s", "rnb", "indie pop", "sad", "House", "happy"),
     ),
 }
-# Where the weights lie in the package, in two files, and the SHA-256 of these: so another version and damage are known.
-WEIGHTS = {
-    "mtt": ("MTT_musicnn", "7e2794c9cea7a35c96141f9bfc61b9babe5ef4abbd122793fbc584cebcee8a5c"),
-    "msd": ("MSD_musicnn", "041c827105910b6c2c8d68dc6251219078a5c35483c53ed2a873f2d91cc36dff"),
-}
-FILES = (".data-00000-of-00001", ".index")
+FOLDERS = {"mtt": "MTT_musicnn", "msd": "MSD_musicnn"}  # of the weights, in the package
+PACKAGE = Package(
+    "musicnn",
+    "0.1.0",
+    {
+        "MTT_musicnn/.data-00000-of-00001": "041f3935e981a65cea739842d30c188d3a7d2adf4410955c8668eb3de4a5acab",
+        "MTT_musicnn/.index": "da2d7bb670b2b31e9bc441bb1bd75eca31b5b061f963cc1f9630c1aff3238f57",
+        "MSD_musicnn/.data-00000-of-00001": "8579734ee6388f799ed0def4bbd0d1fdcbeaf213ef2a9dc860917bd76a303de6",
+        "MSD_musicnn/.index": "87f3e0f3550c8d3bafc840374003e5c8af5eeb5ecf6add61af09a7822d3282c8",
+    },
+)
 FRONT = ("conv2d", "conv2d_1", "conv2d_2", "conv2d_3", "conv2d_4")  # the convolutions that look at the spectrogram
 POOLED, HIDDEN = 753, 200  # numbers in the means of all layers over time, and in the last layer but one
 
 TAG_COLUMNS = {f"musicnn_{net}_{tag.lower().replace(' ', '_')}": tag for net, tags in TAGS.items() for tag in tags}
-NETWORK_COLUMNS = [
+COLUMNS = [
     column
     for net in TAGS
     for column in (
         *(f"musicnn_{net}_mean_{n + 1:03d}" for n in range(POOLED)),
-        *(f"musicnn_{net}_hidden_{n + 1:03d}" for n in range(HIDDEN)),
         *(column for column in TAG_COLUMNS if column.startswith(f"musicnn_{net}_")),
     )
 ]
 
-LAST_COLUMNS = [column for column in NETWORK_COLUMNS if "_mean_" not in column]  # what is nearest to their answer
-
-
-def column_lines() -> list[str]:
-    """Return a line for every kind of column: name and meaning."""
-    meanings = {
-        "musicnn_mtt_mean_001": f"mean over time of each of its layers ({POOLED} of each network)",
-        "musicnn_mtt_hidden_001": f"last layer but one ({HIDDEN} of each)",
-        "musicnn_mtt_guitar": "probability that it would tag the clip so (50 tags of each)",
-    }
-    return [
-        "With --embeddings musicnn also, of the networks trained on MagnaTagATune (mtt) and Million Song (msd):",
-        *(f"{name:20}  {meaning}" for name, meaning in meanings.items()),
-    ]
-
 
 def spectrograms(y: np.ndarray) -> np.ndarray:
-    """What the networks look at.
+    """Compute what the networks see.
 
     Parameters
     ----------
@@ -107,7 +88,7 @@ def spectrograms(y: np.ndarray) -> np.ndarray:
 
 
 def embed(y: np.ndarray) -> np.ndarray:
-    """What both networks hear in each of a stack of clips.
+    """Describe each of a stack of clips by both networks.
 
     Parameters
     ----------
@@ -121,16 +102,23 @@ def embed(y: np.ndarray) -> np.ndarray:
     Raises
     ------
     UserError
-        If the weights are not there, or are not those of `PACKAGE_VERSION`.
+        If the weights are not there, or are others.
     """
     seen = spectrograms(y)
     return np.concatenate([network(net).predict_on_batch(seen) for net in TAGS], axis=1)
 
 
-def tags_of(clips: "pd.DataFrame") -> "pd.Series":
-    """How surely the networks would tag clips, on average, with each tag (0 to 1), the surest first.
+def tag_table(numbers: np.ndarray) -> "pd.DataFrame":
+    """Take the probabilities of tags, under `TAG_COLUMNS`, from what the networks make of windows."""
+    import pandas as pd
 
-    Of a tag that both networks know, the surer one counts.
+    return pd.DataFrame(numbers, columns=COLUMNS)[list(TAG_COLUMNS)]
+
+
+def tags_of(clips: "pd.DataFrame") -> "pd.Series":
+    """Average how probable the networks find each tag (0 to 1), the most probable first.
+
+    Of a tag that both networks have, the higher one counts.
 
     Parameters
     ----------
@@ -142,13 +130,13 @@ def tags_of(clips: "pd.DataFrame") -> "pd.Series":
 
 
 def top_tags(clips: "pd.DataFrame", count: int = 5) -> list[str]:
-    """The surest of `tags_of`."""
+    """List the most probable of `tags_of`."""
     return list(tags_of(clips).index[:count])
 
 
 @functools.cache
 def network(net: str) -> Any:
-    """A network with its weights.
+    """Build a network with its weights.
 
     Parameters
     ----------
@@ -158,8 +146,7 @@ def network(net: str) -> Any:
     Returns
     -------
     keras.Model
-        `spectrograms` -> one row for each clip: the means of all layers over time, the last layer but one, and
-        the probabilities of its `TAGS`.
+        `spectrograms` -> one row for each clip: the means of all layers over time, and the probabilities of its `TAGS`.
     """
     saved = weights(net)
     # Where normalisation turns a channel upside down, its highest value comes from its lowest.
@@ -176,7 +163,7 @@ def network(net: str) -> Any:
 
 
 def build_network(sides: list[np.ndarray]) -> Any:
-    """The network without weights; its layers are called as in the published files.
+    """Build the network without weights; its layers are called as in the published files.
 
     A spectrogram is looked at for timbres (7 frames of some pitches) and for rhythms (half a second to
     two of one pitch), wherever in pitch they are; then along time, three times; then as a whole.
@@ -219,54 +206,24 @@ def build_network(sides: list[np.ndarray]) -> Any:
     hidden = layers.Dense(HIDDEN, activation="relu", name="dense")(normalise(9, pooled))
     hidden = normalise(10, hidden)
     tags = layers.Dense(50, activation="sigmoid", name="dense_1")(hidden)
-    return keras.Model(seen, ops.concatenate([mean, hidden, tags], axis=-1))
+    return keras.Model(seen, ops.concatenate([mean, tags], axis=-1))
 
 
 def weights(net: str) -> dict[str, np.ndarray]:
-    """The published weights of a network, by the names of its layers.
+    """Read the published weights of a network, by the names of its layers.
 
     Raises
     ------
     UserError
-        See `check_weights`.
+        See `Package.find`.
     """
-    path = _find(net)
-    import_keras()  # which keeps TensorFlow quiet
-    import tensorflow as tf
-
+    folder = folder_of(net)
+    tf = import_tensorflow()
     # The file beside them that says where they lie names a folder of its author's: so not tf.train.load_checkpoint.
-    reader = tf.compat.v1.train.NewCheckpointReader(f"{path}/")
+    reader = tf.compat.v1.train.NewCheckpointReader(f"{folder}/")
     return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map() if "/" in name}
 
 
-def check_weights() -> None:
-    """See that the weights are there and whole, before anything begins.
-
-    Raises
-    ------
-    UserError
-        If the package is not installed, or its files are not those of its one version.
-    """
-    for net in WEIGHTS:
-        _find(net)
-
-
-def _find(net: str) -> Path:
-    """The folder of the weights of a net, if they are those that are meant."""
-    package = importlib.util.find_spec("musicnn")  # looks for it, and runs nothing of it
-    if package is None or not package.submodule_search_locations:
-        raise UserError(
-            f"The weights of musicnn are not installed. To have them: make run EMBEDDINGS=musicnn, or {INSTALL}."
-        )
-    folder, wanted = WEIGHTS[net]
-    path = Path(package.submodule_search_locations[0]) / folder
-    try:
-        found: str | None = hashlib.sha256(b"".join((path / name).read_bytes() for name in FILES)).hexdigest()
-    except OSError as error:
-        found = error.strerror
-    if found != wanted:
-        raise UserError(
-            f"The weights in {path} are not those of musicnn {PACKAGE_VERSION}: another version, or damaged. "
-            f"To install them again: {INSTALL} --force-reinstall."
-        )
-    return path
+def folder_of(net: str) -> Path:
+    """Find the folder of the weights of a network."""
+    return next(path.parent for path in PACKAGE.find() if path.parent.name == FOLDERS[net])

@@ -12,6 +12,9 @@ from typing import Any
 def _quiet() -> Iterator[None]:
     """Keep TensorFlow's greetings, which its C++ side writes to stderr at import, out of notebooks."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault(
+        "TF_ENABLE_ONEDNN_OPTS", "1"
+    )  # by itself it does without on some processors, at twice the time
     stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:
@@ -31,3 +34,11 @@ def import_keras() -> Any:
         import keras
         import keras.wrappers
     return keras
+
+
+def import_tensorflow() -> Any:
+    """TensorFlow, see `import_keras`."""
+    import_keras()
+    import tensorflow
+
+    return tensorflow

@@ -6,7 +6,6 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from soundalike.features import musicnn
 from soundalike.features.table import FEATURE_SETTINGS
 from soundalike.library.catalogue import parse_record
 from soundalike.library.paths import table_path
@@ -22,10 +21,7 @@ def write_song_table(table: pa.Table, record: dict, song: str, root: Path) -> No
         pq.ParquetWriter(path, table.schema, **plain) as writer,
     ):
         writer.write_table(table)
-        notes = {"made_by": origin(record["hash"]), "record": json.dumps(record)}
-        if musicnn.NETWORK_COLUMNS[0] in table.column_names:
-            notes["embeddings"] = musicnn.NETWORK_VERSION
-        writer.add_key_value_metadata(notes)
+        writer.add_key_value_metadata({"made_by": origin(record["hash"]), "record": json.dumps(record)})
 
 
 def origin(samples_hash: str) -> str:
@@ -33,10 +29,10 @@ def origin(samples_hash: str) -> str:
     return hash_of([samples_hash, FEATURE_SETTINGS])
 
 
-def read_notes(song: str, root: Path) -> dict[str, str]:
-    """Read the notes in a song's table; none if it is missing or damaged."""
+def read_notes(path: Path) -> dict[str, str]:
+    """Read the notes in a table; none if it is missing or damaged."""
     try:
-        notes = pq.read_metadata(table_path(root, song)).metadata or {}
+        notes = pq.read_metadata(path).metadata or {}
         return {key.decode(): value.decode() for key, value in notes.items()}
     except (OSError, ValueError, pa.ArrowException):
         return {}
@@ -47,10 +43,6 @@ def noted_record(notes: dict[str, str]) -> dict | None:
     return parse_record(notes.get("record", ""))
 
 
-def is_up_to_date(notes: dict[str, str], samples_hash: str, *, embed: bool) -> bool:
-    """Whether a table was made from these samples with the settings of today.
-
-    Network features that nobody asked for do no harm.
-    """
-    networks = not embed or notes.get("embeddings") == musicnn.NETWORK_VERSION
-    return notes.get("made_by") == origin(samples_hash) and networks
+def is_up_to_date(notes: dict[str, str], samples_hash: str) -> bool:
+    """Whether a table was made from these samples with the settings of today."""
+    return notes.get("made_by") == origin(samples_hash)

@@ -22,13 +22,14 @@ FRAME_NOTES = "_made_from.json"  # in the folder of the frame; readers of Parque
 # What else is made in a root, by names that a user's own files may have; and what a folder of ours holds, which alone
 # is replaced. Frames of earlier versions held other notes.
 MADE = (
-    *("clips", "features", "altered.parquet", "model", "similar", "report", "folds", "songs.csv"),
-    *("df_music.pkl", "df_music.parquet"),
+    *("clips", "features", "networks", "altered.parquet", "model", "similar", "report", "folds", "songs.csv"),
+    *("df_music.pkl", "df_music.parquet", "networks.parquet"),
 )
 REPLACED = {
     "model": ("model.json",),
     "similar": ("index.json",),
     "df_music.parquet": (FRAME_NOTES, "_common_metadata"),
+    "networks.parquet": (FRAME_NOTES,),
 }
 
 CANNOT_LOCK = (errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP)  # what a disk without locks says
@@ -149,7 +150,7 @@ def locked(root: Path, *, wait: bool = False) -> Iterator[None]:
             f"The disk of {printable(root)} cannot lock files ({error.strerror}). Name a folder on another with --data."
         ) from None
     try:
-        for room in (root, root / "clips", root / "features", root / "report"):
+        for room in (root, root / "clips", root / "features", root / "networks", root / "report"):
             for workshop in room.glob(".unfinished-*"):
                 for old in workshop.glob("old/*"):  # killed while it was replaced
                     if room == root and not (root / old.name).exists():

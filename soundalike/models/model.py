@@ -1,13 +1,16 @@
 """A trained model, and what it predicts for clips and songs."""
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from soundalike.dataset.segments import Examples
 from soundalike.models.calibration import apply_temperature
+from soundalike.models.fusion import Fusion, ears_of, fuse
+
+if TYPE_CHECKING:
+    from soundalike.models.specs import ModelSpec
 
 FLOOR = 1e-6  # the least probability of one row: no row alone rules an artist out
 
@@ -19,16 +22,21 @@ class Member(NamedTuple):
     classes: list[str]
     columns: list[str]
     segments: bool
+    network: str = ""  # that describes what it is trained on; else the feature table does
     log_prior: np.ndarray | None = None  # of one that cannot weigh its rows: how common it found each artist
     temperature: float = 1.0  # of songs
     clip_temperature: float = 1.0
 
     def logits(self, examples: Examples) -> pd.DataFrame:
         """By each clip, or by the segment around it: log-probabilities or margins, not calibrated."""
-        return self.logits_of(inputs(self.columns, self.segments, examples))
+        return self.logits_of(inputs(self, examples))
 
     def logits_of(self, X: np.ndarray) -> pd.DataFrame:
-        """See `logits`; of rows that `inputs` has selected."""
+        """See `logits`; of rows that `inputs` has selected. Of one that is missing, they are missing."""
+        there = np.isfinite(X[:, 0])
+        if not there.all():
+            found = self.logits_of(X[there]) if there.any() else pd.DataFrame(columns=self.classes, dtype=float)
+            return found.set_axis(np.flatnonzero(there)).reindex(range(len(X)))
         if hasattr(self.estimator, "predict_proba"):
             values = np.log(np.maximum(self.estimator.predict_proba(X), FLOOR))
         else:
@@ -46,50 +54,64 @@ class Member(NamedTuple):
 
 
 class Model(NamedTuple):
-    """Some estimators, whose log-probabilities are averaged."""
+    """Some estimators, whose log-probabilities are fused."""
 
     members: dict[str, Member]
-    weights: dict[str, float]
+    fusion: Fusion
 
     @property
     def columns(self) -> list[str]:
         """All features that it uses."""
         return list(dict.fromkeys(column for member in self.members.values() for column in member.columns))
 
+    @property
+    def networks(self) -> list[str]:
+        """All networks that it uses."""
+        return [member.network for member in self.members.values() if member.network]
+
     def predict(self, examples: Examples) -> tuple[pd.DataFrame, pd.DataFrame]:
         """See `Member.predict`."""
-        clips, songs = zip(*(member.predict(examples) for member in self.members.values()), strict=True)
-        names = list(self.members)
-        return tuple(average(dict(zip(names, logs, strict=True)), self.weights) for logs in (clips, songs))
+        clips, songs = self.predict_each(examples)
+        return fuse(clips, self.fusion), fuse(songs, self.fusion)
+
+    def predict_each(self, examples: Examples) -> tuple[dict[str, pd.DataFrame], dict[str, pd.DataFrame]]:
+        """See `Member.predict`; by each member, under its name."""
+        found = {name: member.predict(examples) for name, member in self.members.items()}
+        clips, songs = ({name: logs[part] for name, logs in found.items()} for part in (0, 1))
+        return clips, songs
+
+    def predict_ears(self, examples: Examples) -> dict[str, pd.DataFrame]:
+        """Log-probabilities of each song by each ear alone."""
+        return ears_of(self.predict_each(examples)[1], self.fusion)
 
 
 def logits_of_all(members: list[Member], examples: Examples) -> list[pd.DataFrame]:
     """The logits of several members of one kind for the same rows, which are prepared only once."""
-    X = inputs(members[0].columns, members[0].segments, examples)
-    if len(members) > 1 and hasattr(members[0].estimator, "steps"):
+    X = inputs(members[0], examples)
+    if len(members) > 1 and hasattr(members[0].estimator, "steps") and np.isfinite(X[:, 0]).all():
         X = members[0].estimator[:-1].transform(X)
         members = [member._replace(estimator=member.estimator[-1]) for member in members]
     return [member.logits_of(X) for member in members]
 
 
-def inputs(
-    columns: list[str], segments: bool, examples: Examples, rows: np.ndarray | slice = slice(None)
-) -> np.ndarray:
-    """Select what a model is trained on: some features of each clip, or of the segment around it."""
-    X = (examples.segments if segments else examples.clips)[rows]
-    return X if columns == examples.columns else X[:, _places(columns, segments, examples)]
+def inputs(model: "Member | ModelSpec", examples: Examples, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
+    """Select what a model is trained on: features of each clip, of the segment, or of a network's windows around it."""
+    if model.network:
+        return examples.networks[model.network][rows]
+    X = (examples.segments if model.segments else examples.clips)[rows]
+    return X if model.columns == examples.columns else X[:, _places(model, examples)]
 
 
-def shifts(columns: list[str], segments: bool, examples: Examples, rows: np.ndarray) -> np.ndarray:
+def shifts(model: "Member | ModelSpec", examples: Examples, rows: np.ndarray) -> np.ndarray:
     """Select how far alterations move what a model is trained on, of the songs that these rows are of; see `inputs`."""
     of_these = examples.shifts[np.isin(examples.moved, examples.song[rows])]
-    return of_these[:, _places(columns, segments, examples)]  # of clips: as the means over their segments move
+    return of_these[:, _places(model, examples)]  # of clips: as the means over their segments move
 
 
-def _places(columns: list[str], segments: bool, examples: Examples) -> np.ndarray:
-    """Where the means of some features, and with segments their deviations, stand among those of all."""
-    places = pd.Index(examples.columns).get_indexer(columns)
-    return np.concatenate([places, places + len(examples.columns)]) if segments else places
+def _places(model: "Member | ModelSpec", examples: Examples) -> np.ndarray:
+    """Where the means of its features, and with segments their deviations, stand among those of all."""
+    places = pd.Index(examples.columns).get_indexer(model.columns)
+    return np.concatenate([places, places + len(examples.columns)]) if model.segments else places
 
 
 def aggregate(logits: pd.DataFrame, examples: Examples, *, segments: bool) -> pd.DataFrame:
@@ -97,8 +119,3 @@ def aggregate(logits: pd.DataFrame, examples: Examples, *, segments: bool) -> pd
     logs = apply_temperature(logits).clip(lower=np.log(FLOOR))
     which = examples.whole if segments else slice(None)
     return apply_temperature(logs[which].groupby(examples.song[which]).mean())
-
-
-def average(logs: Mapping[str, pd.DataFrame], weights: Mapping[str, float]) -> pd.DataFrame:
-    """Average log-probabilities of several models for the same rows, by their weights."""
-    return apply_temperature(sum(weight * logs[name] for name, weight in weights.items()))  # type: ignore[arg-type]

@@ -1,15 +1,17 @@
 """Models on disk: saved with all that must match when they are used, and loaded without running code.
 
 ``data/model/`` holds ``model.json``, one file of scikit-learn's for each member, ``predictions.csv`` (the held-out
-prediction for every song) and ``model.md``, a page for people. ``model.json``, format 2:
+prediction for every song) and ``model.md``, a page for people. ``model.json``, format 3:
 
-format              2
+format              3
 name                of the model
 created, commit     when, and by which code
-members             what is averaged: name, file, weight, columns, segments (or clips), setting, temperatures, log_prior
+members             what is fused: name, file, columns or network, segments (or clips), setting, temperatures, log_prior
+fusion              the members of each ear, the weights of the ears, and the temperature of their average
 segments            their rule: clips, and at every how many one starts
 classes             the artists
-features, settings  of the feature table; ``embedded``: the version of musicnn's features, or empty
+features, settings  of the feature table
+networks            that it uses, and the version of each
 versions            of the libraries
 held_out            a song that the model was not trained on, or empty
 scores              unseen_songs, unseen_albums, random_clips: {balanced_accuracy, low, high, log_loss} or null; chance
@@ -32,32 +34,30 @@ import pandas as pd
 
 from soundalike import cli
 from soundalike.dataset.segments import RULE, one_song
-from soundalike.features import musicnn
+from soundalike.features.networks import NETWORKS
 from soundalike.features.nuisance import altered_hash
 from soundalike.features.table import COLUMNS, FEATURE_SETTINGS
 from soundalike.library.catalogue import read_songs
 from soundalike.library.errors import UserError, printable
 from soundalike.library.paths import PROJECT
 from soundalike.library.storage import atomic_write, locked
+from soundalike.models.fusion import Fusion
 from soundalike.models.model import Member, Model
 from soundalike.parallel import versions
 
-FORMAT = 2
+FORMAT = 3
 
 # The only types that a model file may hold: those of the members of the kept model.
 TRUSTED = ["soundalike.dataset.invariance.Shrinkage"] + [
     f"sklearn.{name}"
     for name in (
         "decomposition._pca.PCA",
-        "ensemble._forest.RandomForestClassifier",
         "kernel_approximation.Nystroem",
         "linear_model._logistic.LogisticRegression",
         "linear_model._ridge.RidgeClassifier",
         "pipeline.Pipeline",
         "preprocessing._data.StandardScaler",
         "preprocessing._label.LabelBinarizer",
-        "tree._classes.DecisionTreeClassifier",
-        "tree._tree.Tree",
     )
 ]
 
@@ -70,18 +70,15 @@ class Saved(NamedTuple):
     model: Model
     info: dict
 
-    @property
-    def embeds(self) -> bool:
-        """Whether it uses musicnn's features."""
-        return bool(self.info["embedded"])
-
-    def predict(self, clips: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
+    def predict(self, clips: pd.DataFrame, windows: dict[str, pd.DataFrame]) -> tuple[pd.DataFrame, pd.Series]:
         """Predict the artist of a song.
 
         Parameters
         ----------
         clips : pd.DataFrame
             The song's rows of a frame, without the silent ones.
+        windows : dict of str to pd.DataFrame
+            What the networks that it uses make of the song, see `networks.describe_windows`.
 
         Returns
         -------
@@ -90,8 +87,8 @@ class Saved(NamedTuple):
         by_song : pd.Series
             The probability of each artist, the highest first.
         """
-        columns = self.model.columns
-        by_clip, by_song = self.model.predict(one_song(clips[columns].to_numpy(np.float32), columns))
+        used = {name: windows.get(name, pd.DataFrame()) for name in self.model.networks}
+        by_clip, by_song = self.model.predict(one_song(clips, self.model.columns, used))
         return np.exp(by_clip).set_axis(clips.index), np.exp(by_song.iloc[0]).sort_values(ascending=False)
 
 
@@ -128,10 +125,11 @@ def save(
     """
     files = {name: f"model-{n}.skops" for n, name in enumerate(model.members, start=1)}
     members = [
-        {"name": name, "file": files[name], "weight": model.weights[name], "setting": settings[name]} | _about(member)
+        {"name": name, "file": files[name], "setting": settings[name]} | _about(member)
         for name, member in model.members.items()
     ]
-    info = _made_by(model) | {"members": members, "songs": _hashes(root, songs), "altered": altered_hash(root)} | about
+    info = _made_by(model) | {"members": members, "fusion": model.fusion._asdict()} | about
+    info |= {"songs": _hashes(root, songs), "altered": altered_hash(root)}
     with locked(root, wait=True), atomic_write(root / "model") as folder:
         folder.mkdir()
         for name, member in model.members.items():
@@ -154,7 +152,7 @@ def _made_by(model: Model) -> dict:
         "classes": next(iter(model.members.values())).classes,
         "features": COLUMNS,
         "settings": FEATURE_SETTINGS,
-        "embedded": musicnn.NETWORK_VERSION if set(model.columns) & set(musicnn.NETWORK_COLUMNS) else "",
+        "networks": {name: NETWORKS[name].made_by for name in model.networks},
         "versions": versions(),
     }
 
@@ -238,11 +236,12 @@ def load(root: Path) -> Saved:
         raise UserError(f"The model in {printable(folder)} is of an earlier version of this program. {REMAKE}")
     try:
         problems = mismatches(info)
-        if info["embedded"]:
-            musicnn.check_weights()
+        for name in info["networks"]:
+            NETWORKS[name].package.find()
         rows = {row["name"]: row for row in info["members"]}
         members = {name: _member(row, info["classes"]) for name, row in rows.items()}
-        weights = {name: float(row["weight"]) for name, row in rows.items()}
+        fusion = Fusion(**info["fusion"])
+        _ = [members[name] for ear in fusion.weights for name in fusion.ears[ear]]
         files = {name: Path(row["file"]).name for name, row in rows.items()}
         float(info["unknown_below"] or 0), info["songs"].values()
     except (KeyError, TypeError, AttributeError, ValueError):
@@ -253,14 +252,14 @@ def load(root: Path) -> Saved:
         loaded = {name: m._replace(estimator=_load_estimator(folder / files[name])) for name, m in members.items()}
     except (OSError, EOFError, KeyError, TypeError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
         raise UserError(f"{printable(folder)} holds no model file that can be read ({error}). {REMAKE}") from None
-    return Saved(Model(loaded, weights), info)
+    return Saved(Model(loaded, fusion), info)
 
 
 def _member(row: dict, classes: list[str]) -> Member:
     """A member as model.json describes it, without its estimator."""
     prior = None if row["log_prior"] is None else np.array(row["log_prior"])
     temperatures = float(row["temperature"]), float(row["clip_temperature"])
-    return Member(None, classes, row["columns"], bool(row["segments"]), prior, *temperatures)
+    return Member(None, classes, row["columns"], bool(row["segments"]), row["network"], prior, *temperatures)
 
 
 def _import_skops() -> Any:
@@ -288,10 +287,12 @@ def _load_estimator(path: Path) -> Any:
 def mismatches(info: dict) -> list[str]:
     """How a saved model differs from what the code here would make: each in words."""
     problems = []
-    used = {name for row in info["members"] for name in row["columns"]} - set(musicnn.NETWORK_COLUMNS)
+    used = {name for row in info["members"] for name in row["columns"]}
     missing, extra = (used | set(info["features"])) - set(COLUMNS), set(COLUMNS) - set(info["features"])
-    if info["embedded"] not in ("", musicnn.NETWORK_VERSION):
-        problems.append(f"musicnn was {info['embedded']}, is {musicnn.NETWORK_VERSION}")
+    for name, version in info["networks"].items():
+        now = NETWORKS[name].made_by if name in NETWORKS else "no longer used"
+        if version != now:
+            problems.append(f"{name} was {version}, is {now}")
     if missing:
         problems.append(f"it needs features that are no longer made ({', '.join(sorted(missing)[:5])})")
     if extra:
@@ -301,8 +302,8 @@ def mismatches(info: dict) -> list[str]:
     if info["segments"] != RULE:
         problems.append(f"segments were {info['segments']}, are {RULE}")
     for key in FEATURE_SETTINGS.keys() | info["settings"].keys():
-        before, now = info["settings"].get(key), FEATURE_SETTINGS.get(key)
-        if key != "columns" and before != now:
-            problems.append(f"{key} was {before}, is {now}")
+        before, after = info["settings"].get(key), FEATURE_SETTINGS.get(key)
+        if key != "columns" and before != after:
+            problems.append(f"{key} was {before}, is {after}")
     before, now = info["versions"].get("scikit-learn"), versions()["scikit-learn"]
     return problems + ([f"scikit-learn was {before}, is {now}"] if before != now else [])

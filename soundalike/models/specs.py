@@ -18,7 +18,6 @@ from sklearn.tree import DecisionTreeClassifier
 
 from soundalike.dataset.invariance import Shrinkage
 from soundalike.dataset.splits import SEED
-from soundalike.features import musicnn
 from soundalike.features.table import CLIP_COLUMNS, ORIGINAL_NINE
 from soundalike.models.networks import DenseNet
 
@@ -33,6 +32,7 @@ class ModelSpec(NamedTuple):
     estimator: BaseEstimator  # its own settings are used where none are chosen
     columns: list[str] = CLIP_COLUMNS
     segments: bool = True  # trained on segments; else on single clips
+    network: str = ""  # trained on what this network makes of the windows around segments; then there are no columns
     prepare: Pipeline | None = None  # fitted once for all settings
     grid: dict = {}  # noqa: RUF012 - nothing changes it
     inner: int = INNER_FOLDS  # folds on which settings are chosen and probabilities calibrated
@@ -42,31 +42,27 @@ class ModelSpec(NamedTuple):
 
 CHANCE, LOUDNESS = "majority", "loudness alone"  # controls: what any model should beat
 LOGISTIC, KERNEL, FOREST = "logistic regression, segments", "kernel ridge, segments", "random forest, clips"
-MUSICNN = "musicnn: logistic regression, segments"
+FEATURES = "features"  # the ear that is no network
 KEPT = "kept model"
 NINE = "2018 features: "  # starts the names of the models of 2018
 
 
-def weights(columns: list[str]) -> dict[str, float]:
-    """The models whose log-probabilities are averaged to those of the kept model, and how much each counts.
+def ears(networks: Sequence[str] = ()) -> dict[str, list[str]]:
+    """The models of each ear, whose log-probabilities are averaged; the ears are fused to the kept model.
 
-    Linear and kernel models do better on segments, forests on clips, and they make different mistakes. A
-    published network, where the frame has its features, counts as much as all of these.
-    """
-    ear = dict.fromkeys((LOGISTIC, KERNEL, FOREST), 1 / 3)
-    if musicnn.LAST_COLUMNS[0] in columns:
-        return {name: weight / 2 for name, weight in ear.items()} | {MUSICNN: 1 / 2}
-    return ear
-
-
-def specs(columns: list[str] = CLIP_COLUMNS) -> dict[str, ModelSpec]:
-    """The models to compare, by name; the kept model is an average of some of them, see `weights`.
+    Of the features, a linear and a kernel model make different mistakes. Of what networks make of songs, a kernel
+    model was better than a linear one (benchmarks/README.md).
 
     Parameters
     ----------
-    columns : list of str
-        Of the frame; with those of musicnn, there is a model of them.
+    networks : sequence of str
+        Of which there are windows.
     """
+    return {FEATURES: [LOGISTIC, KERNEL]} | {name: [name] for name in networks}
+
+
+def specs(networks: Sequence[str] = ()) -> dict[str, ModelSpec]:
+    """The models to compare, by name; the kept model is made of some of them, see `ears`."""
     table = {
         CHANCE: ModelSpec(DummyClassifier(strategy="prior"), ORIGINAL_NINE, segments=False, inner=0),
         LOUDNESS: _logistic(columns=["rms_mean", "rms_std"], segments=False),
@@ -74,21 +70,11 @@ def specs(columns: list[str] = CLIP_COLUMNS) -> dict[str, ModelSpec]:
     table |= {f"{NINE}{name}": spec for name, spec in _models_of_2018().items()}
     table |= {
         LOGISTIC: _logistic(first=[Shrinkage()]),
-        KERNEL: ModelSpec(
-            RidgeClassifier(alpha=1.0),
-            prepare=make_pipeline(Shrinkage(), StandardScaler(), Nystroem(n_components=500, random_state=SEED)),
-            grid={"alpha": [100, 10, 1, 0.1, 0.01, 0.001]},
-            temperature=0.15,
-        ),
+        KERNEL: _kernel(first=[Shrinkage()]),
         "linear discriminant, segments": ModelSpec(
             LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"),
             prepare=make_pipeline(Shrinkage(), StandardScaler()),
             inner=1,
-        ),
-        # Forests have a fixed temperature. Inner folds found 0.3 to 0.5 for songs of 2 to 12 of the 12 artists in
-        # benchmarks/real_music.csv, and the kept model's log-loss was no better by them (0.79 against 0.78).
-        "random forest, segments": ModelSpec(
-            _forest(100), prepare=make_pipeline(Shrinkage()), inner=0, rows=FEWER_ROWS, temperature=0.4
         ),
         "Keras dense net, segments": ModelSpec(DenseNet(), prepare=make_pipeline(Shrinkage()), inner=0),
         FOREST: ModelSpec(
@@ -97,12 +83,10 @@ def specs(columns: list[str] = CLIP_COLUMNS) -> dict[str, ModelSpec]:
             prepare=make_pipeline(Shrinkage()),
             inner=0,
             rows=FEWER_ROWS,
-            temperature=0.4,
+            temperature=0.4,  # inner folds found 0.3 to 0.5 for 2 to 12 artists of benchmarks/real_music.csv
         ),
     }
-    if musicnn.LAST_COLUMNS[0] in columns:
-        table[MUSICNN] = _logistic(columns=musicnn.LAST_COLUMNS)
-    return table
+    return table | {name: _kernel([], network=name) for name in networks}
 
 
 def is_network(spec: ModelSpec) -> bool:
@@ -146,12 +130,25 @@ def _models_of_2018() -> dict[str, ModelSpec]:
 
 
 def _logistic(
-    columns: list[str] = CLIP_COLUMNS, *, segments: bool = True, first: Sequence[BaseEstimator] = ()
+    columns: list[str] = CLIP_COLUMNS, *, segments: bool = True, network: str = "", first: Sequence[BaseEstimator] = ()
 ) -> ModelSpec:
     """Logistic regression of at most 200 principal components, which cost nothing and make it 20 times faster."""
-    grid = {"C": [0.0001, 0.001, 0.01, 0.1, 1, 10]} if len(columns) > 9 else {"C": [0.01, 0.1, 1, 10, 100, 1000]}
+    few = 0 < len(columns) <= 9
+    grid = {"C": [0.01, 0.1, 1, 10, 100, 1000] if few else [0.0001, 0.001, 0.01, 0.1, 1, 10]}
     prepare = make_pipeline(*first, StandardScaler(), PCA(200, svd_solver="randomized", random_state=SEED))
-    return ModelSpec(LogisticRegression(C=0.01, max_iter=2000, tol=1e-3), columns, segments, prepare, grid)
+    return ModelSpec(LogisticRegression(C=0.01, max_iter=2000, tol=1e-3), columns, segments, network, prepare, grid)
+
+
+def _kernel(columns: list[str] = CLIP_COLUMNS, *, network: str = "", first: Sequence[BaseEstimator] = ()) -> ModelSpec:
+    """Ridge regression on radial basis functions around 500 landmarks."""
+    return ModelSpec(
+        RidgeClassifier(alpha=1.0),
+        columns,
+        network=network,
+        prepare=make_pipeline(*first, StandardScaler(), Nystroem(n_components=500, random_state=SEED)),
+        grid={"alpha": [100, 10, 1, 0.1, 0.01, 0.001]},
+        temperature=0.15,
+    )
 
 
 def _forest(trees: int) -> RandomForestClassifier:

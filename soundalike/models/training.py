@@ -15,11 +15,53 @@ from soundalike.dataset.invariance import Shrinkage
 from soundalike.dataset.segments import Examples
 from soundalike.dataset.splits import SEED, folds
 from soundalike.models.calibration import apply_temperature, fit_temperature, losses
-from soundalike.models.model import Member, aggregate, inputs, logits_of_all, shifts
+from soundalike.models.fusion import Fusion, choose, equal
+from soundalike.models.model import Member, Model, aggregate, inputs, logits_of_all, shifts
 from soundalike.models.specs import FEWER_ROWS, INNER_FOLDS, ModelSpec
 
 
-def fit(spec: ModelSpec, examples: Examples, songs: pd.DataFrame, *, seed: int = SEED) -> tuple[Member, dict]:
+def fit_all(
+    specs: dict[str, ModelSpec],
+    ears: dict[str, list[str]] | Fusion,
+    examples: Examples,
+    songs: pd.DataFrame,
+    *,
+    seed: int = SEED,
+) -> tuple[Model, dict[str, dict], dict[str, pd.DataFrame]]:
+    """Train several models on these songs and fuse them: inner folds by song choose how, see `fusion.choose`.
+
+    Parameters
+    ----------
+    specs : dict of str to ModelSpec
+        By name.
+    ears : dict of str to list of str, or Fusion
+        Which of them are fused, see `specs.ears`; with a `Fusion` nothing is chosen.
+    examples, songs, seed
+        See `fit`.
+
+    Returns
+    -------
+    model : Model
+        Calibrated.
+    settings : dict of str to dict
+        That were chosen for each of its members.
+    inner : dict of str to pd.DataFrame
+        What members predicted for the songs that inner folds held out, see `fit`.
+    """
+    fusion = ears if isinstance(ears, Fusion) else equal(ears)
+    members, settings, inner = {}, {}, {}
+    for name in (name for names in fusion.ears.values() for name in names):
+        members[name], settings[name], logs = fit(specs[name], examples, songs, seed=seed)
+        if logs is not None:
+            inner[name] = logs
+    if not isinstance(ears, Fusion) and inner and len(ears) > 1:
+        fusion = choose(ears, inner, songs.set_index("place")["artist"])
+    return Model(members, fusion), settings, inner
+
+
+def fit(
+    spec: ModelSpec, examples: Examples, songs: pd.DataFrame, *, seed: int = SEED
+) -> tuple[Member, dict, pd.DataFrame | None]:
     """Train on these songs: inner folds by song choose the setting and the temperatures.
 
     Parameters
@@ -39,6 +81,8 @@ def fit(spec: ModelSpec, examples: Examples, songs: pd.DataFrame, *, seed: int =
         Calibrated.
     setting : dict
         That was chosen; empty without inner folds, or with too few songs for them: the estimator's own.
+    logs : pd.DataFrame or None
+        Calibrated log-probabilities of the songs that inner folds held out, where there are any.
     """
     artist = songs.set_index("place")["artist"]
     settings = list(ParameterGrid(spec.grid)) if spec.inner else [{}]
@@ -50,19 +94,23 @@ def fit(spec: ModelSpec, examples: Examples, songs: pd.DataFrame, *, seed: int =
         for found, logs in zip(logits, logits_of_all(members, tested[-1]), strict=True):
             found.append(logs)
     if not tested:
-        return train(spec, [{}], examples, songs)[0], {}
+        return train(spec, [{}], examples, songs)[0], {}, None
 
-    def calibrate(found: list[pd.DataFrame]) -> tuple[float, float]:
-        """The temperature of songs, and their mean loss with it."""
-        logs = pd.concat(aggregate(*fold, segments=spec.segments) for fold in zip(found, tested, strict=True))
+    def calibrate(found: list[pd.DataFrame]) -> tuple[float, float, pd.DataFrame]:
+        """The temperature of songs, their mean loss with it, and their log-probabilities."""
+        logs = pd.concat(aggregate(*fold, segments=spec.segments) for fold in zip(found, tested, strict=True)).dropna()
         temperature = fit_temperature(logs, artist.loc[logs.index])
-        return temperature, losses(apply_temperature(logs, temperature), artist.loc[logs.index]).mean()
+        logs = apply_temperature(logs, temperature)
+        return temperature, losses(logs, artist.loc[logs.index]).mean(), logs
 
-    temperatures, lost = zip(*map(calibrate, logits), strict=True)
+    temperatures, lost, logs = zip(*map(calibrate, logits), strict=True)
     best = int(np.argmin(lost))
     (member,) = train(spec, [settings[best]], examples, songs)
-    clips = fit_temperature(pd.concat(logits[best]), artist.loc[np.concatenate([fold.song for fold in tested])])
-    return member._replace(temperature=temperatures[best], clip_temperature=clips), settings[best]
+    clips = pd.concat(logits[best]).set_axis(np.concatenate([fold.song for fold in tested])).dropna()
+    member = member._replace(
+        temperature=temperatures[best], clip_temperature=fit_temperature(clips, artist.loc[clips.index])
+    )
+    return member, settings[best], logs[best]
 
 
 def _tested(spec: ModelSpec, examples: Examples, places: pd.Series) -> Examples:
@@ -92,10 +140,13 @@ def train_on(
     examples : Examples
         Of the songs, and maybe of others.
     rows : np.ndarray
-        Which of them to train on; of more than ``spec.rows``, evenly spaced ones are taken, and one of each artist.
+        Which of them to train on; those that a network has no window around are passed over. Of more than
+        ``spec.rows``, evenly spaced ones are taken, and one of each artist.
     songs : pd.DataFrame
         Rows of the table of songs.
     """
+    if spec.network:
+        rows = rows[np.isfinite(examples.networks[spec.network][rows, 0])]
     artists = examples.artists(songs, rows)
     if len(rows) > spec.rows:
         first = np.unique(artists, return_index=True)[1]
@@ -103,7 +154,7 @@ def train_on(
         rows, artists = rows[fewer], artists[fewer]
     if len(artists) <= len(set(artists)):  # a discriminant wants more rows than artists
         rows, artists = np.tile(rows, 2), np.tile(artists, 2)
-    X = inputs(spec.columns, spec.segments, examples, rows)
+    X = inputs(spec, examples, rows)
     song = pd.Series(examples.song[rows])
     weight = 1 / song.groupby(song).transform("size") / song.groupby(artists).transform("nunique")
     # Folds run at once, each on one thread. Forests of few rows, and many artists of few, are warned of.
@@ -124,7 +175,7 @@ def prepared(spec: ModelSpec, X: np.ndarray, examples: Examples, rows: np.ndarra
         if hasattr(step, "n_components"):
             step.n_components = min(step.n_components, len(X) if isinstance(step, Nystroem) else min(X.shape))
         if isinstance(step, Shrinkage):
-            learned[f"{name}__shifts"] = shifts(spec.columns, spec.segments, examples, rows)
+            learned[f"{name}__shifts"] = shifts(spec, examples, rows)
     return made.fit(X, **learned)
 
 
@@ -143,4 +194,4 @@ def _member(
         estimator.fit(X, y)
         log_prior = np.log(counts / len(y)) if hasattr(estimator, "predict_proba") else None
     whole = make_pipeline(*(step for _, step in prepare.steps), estimator) if prepare else estimator
-    return Member(whole, list(classes), spec.columns, spec.segments, log_prior, spec.temperature, spec.temperature)
+    return Member(whole, list(classes), spec.columns, spec.segments, spec.network, log_prior, *[spec.temperature] * 2)

@@ -10,6 +10,7 @@ from soundalike import cli
 from soundalike.audio.decoding import CLIP_SECONDS, Decoder
 from soundalike.features import musicnn
 from soundalike.features.extraction import describe_file
+from soundalike.features.networks import MUSICNN, clips_of_file, describe_windows, numbers_of
 from soundalike.library.errors import SongError, printable
 from soundalike.models.saving import Saved
 
@@ -22,6 +23,7 @@ class DecodedSong(NamedTuple):
 
     table: pd.DataFrame  # see `extraction.song_table`
     record: dict  # see `decoding.Decoder`
+    windows: dict[str, pd.DataFrame]  # see `networks.describe_windows`
     sounds: np.ndarray | None = None  # its clips [shape=(clips, CLIP_SAMPLES), dtype=int16], if they were asked for
 
 
@@ -32,7 +34,7 @@ class Verdict(NamedTuple):
     clips: pd.DataFrame  # the same around each clip, by its start in seconds; silent ones are missing numbers
     known: bool  # whether the model was trained on this very recording
     unknown_below: float | None  # with a lower probability, the artist is unknown
-    tags: list[str] | tuple = ()  # of musicnn, if its features were asked for
+    tags: list[str] | tuple = ()  # of musicnn, if the model uses it
 
     @property
     def agreeing(self) -> int:
@@ -105,17 +107,17 @@ def _rounded(p: float) -> float | None:
 # --- one song --------------------------------------------------------------------------------
 
 
-def decode(path: str | Path, *, keep_sound: bool = False, embed: bool = False) -> DecodedSong:
+def decode(path: str | Path, networks: list[str], *, keep_sound: bool = False) -> DecodedSong:
     """Decode and describe a file.
 
     Parameters
     ----------
     path : str or Path
         The song.
+    networks : list of str
+        That are to describe it, too.
     keep_sound : bool
         Whether its clips are kept, for a picture.
-    embed : bool
-        Whether network features are added, for a model that uses them.
 
     Raises
     ------
@@ -125,17 +127,20 @@ def decode(path: str | Path, *, keep_sound: bool = False, embed: bool = False) -
     path = Path(path)
     if not path.exists():
         raise SongError("there is no such file")
-    table, record = describe_file(path, embed=embed)
+    table, record = describe_file(path)
     if table is None:
         raise SongError(f"{record['status']}: {record['reason']}")
-    return DecodedSong(table.to_pandas(), record, np.stack(list(Decoder(path))) if keep_sound else None)
+    tables = describe_windows(networks, clips_of_file(path)) if networks else {}
+    windows = {name: found.to_pandas() for name, found in tables.items()}
+    return DecodedSong(table.to_pandas(), record, windows, np.stack(list(Decoder(path))) if keep_sound else None)
 
 
 def answer(song: DecodedSong, saved: Saved) -> Verdict:
     """Predict the artist of a song with a model from `saving.load`."""
     loud = song.table[~song.table["silent"]]
-    by_clip, by_song = saved.predict(loud)
+    by_clip, by_song = saved.predict(loud, song.windows)
     known = song.record["hash"] in saved.info["songs"].values()
     by_start = by_clip.reindex(song.table.index).set_axis(song.table["start"])
-    tags = musicnn.top_tags(loud) if saved.embeds else []
+    tagged = song.windows.get(MUSICNN, [])
+    tags = musicnn.top_tags(musicnn.tag_table(numbers_of(tagged))) if len(tagged) else []
     return Verdict(by_song, by_start, known, saved.info["unknown_below"], tags)

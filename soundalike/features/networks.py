@@ -1,0 +1,319 @@
+"""Published networks: which windows of a song each describes, and the tables of what it makes of them.
+
+One table for each song and network, below ``networks/`` in the root: one row for each window.
+"""
+
+import argparse
+import functools
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from threadpoolctl import threadpool_limits
+
+from soundalike import cli, parallel
+from soundalike.audio.decoding import CLIP_SECONDS, FULL_SCALE, Decoder, is_silent
+from soundalike.features import musicnn, voice
+from soundalike.features.extraction import read_clip
+from soundalike.features.song_tables import is_up_to_date, read_notes
+from soundalike.features.weights import Package
+from soundalike.library.catalogue import good_songs, songs_folder
+from soundalike.library.errors import SongError, UserError
+from soundalike.library.paths import clip_paths, suffixed, table_path
+from soundalike.library.storage import atomic_write, hash_of, locked
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NUMBERS = "numbers"  # the column of tables that holds what a network makes of a window
+BATCH = 8  # windows that a network looks at together
+
+
+class Network(NamedTuple):
+    """A published network."""
+
+    package: Package  # that its weights come in
+    columns: list[str]  # the numbers by which it describes a window
+    clips: int  # in a window
+    every: int  # clips from the start of one window to the next, unless another share of a song is asked for
+    embed: Callable[[np.ndarray], np.ndarray]  # windows [shape=(windows, samples)] -> numbers
+    version: int  # raise it when a number would come out otherwise
+
+    def spacing(self, share: float | None) -> int:
+        """From the start of one window to the next, in clips, for windows to be this share of a song."""
+        return self.every if share is None else max(self.clips, round(self.clips / share))
+
+    @property
+    def made_by(self) -> str:
+        """By what its numbers are known."""
+        return f"{self.package.name} {self.package.version}, {self.version}"
+
+
+MUSICNN, VOICE = "musicnn", "voice"
+NETWORKS = {
+    MUSICNN: Network(musicnn.PACKAGE, musicnn.COLUMNS, 1, 4, musicnn.embed, 1),
+    VOICE: Network(voice.PACKAGE, voice.COLUMNS, 3, 8, voice.embed, 1),
+}
+
+
+def named(asked: str | None) -> list[str]:
+    """List the networks that an option names; by default both."""
+    return {"none": [], "both": list(NETWORKS)}.get(asked or "both", [str(asked)])
+
+
+def choose(asked: str | None) -> list[str]:
+    """Choose the networks to use.
+
+    Parameters
+    ----------
+    asked : {"none", "both"} or str, optional
+        Or the name of one; by default those whose weights are here, and it is said which are not.
+
+    Raises
+    ------
+    UserError
+        If one that was asked for has no weights here.
+    """
+    chosen: list[str] = []
+    for name in named(asked):
+        try:
+            NETWORKS[name].package.find()
+            chosen.append(name)
+        except UserError as error:
+            if asked is not None:
+                raise
+            print(f"Going on without {name}. {error}")
+    return chosen
+
+
+def column_lines() -> list[str]:
+    """Return a line for every kind of column: name and meaning."""
+    meanings = {
+        "musicnn_mtt_mean_001": "music: means of its layers (753 of mtt, MagnaTagATune; 753 of msd, Million Song)",
+        "musicnn_mtt_guitar": "music: probability that it would tag the window so (50 tags of each)",
+        "voice_001": "voice: CAM++ tells speakers apart by these (192)",
+    }
+    return [
+        "Of windows, in tables beside these, what the published networks make of them:",
+        *(f"{name:22}  {meaning}" for name, meaning in meanings.items()),
+    ]
+
+
+# --- one song --------------------------------------------------------------------------------
+
+
+class _Collector:
+    """The windows of a song while its clips pass, and what a network makes of them."""
+
+    def __init__(self, network: Network, share: float | None) -> None:
+        self.network, self.every = network, network.spacing(share)
+        self.window: list[np.ndarray] = []
+        self.batch: list[np.ndarray] = []
+        self.firsts: list[int] = []
+        self.rows = [np.empty((0, len(network.columns)), np.float32)]
+
+    def add(self, number: int, clip: np.ndarray) -> None:
+        """Take a clip, or leave it."""
+        if number % self.every < self.network.clips:
+            self.window.append(clip)
+        if len(self.window) == self.network.clips:
+            self._close(number + 1 - self.network.clips)
+
+    def _close(self, first: int) -> None:
+        if not is_silent(np.stack(self.window)).all():
+            self.batch.append(np.concatenate(self.window))
+            self.firsts.append(first)
+        self.window = []
+        if len(self.batch) == BATCH:
+            self._embed()
+
+    def _embed(self) -> None:
+        self.rows.append(self.network.embed(np.stack(self.batch)))
+        self.batch = []
+
+    def table(self) -> pa.Table:
+        """Return what the network makes of the windows. What is left at the end is one only if there is no other."""
+        if self.window and not self.firsts:
+            self._close(0)
+        if self.batch:
+            self._embed()
+        return _table(np.array(self.firsts, np.int64), np.concatenate(self.rows))
+
+
+def _table(first: np.ndarray, numbers: np.ndarray) -> pa.Table:
+    """Put the first clips of windows, and what a network makes of these, into a table."""
+    # One column of lists: a thousand columns of a few rows take seconds to read and write.
+    lists = pa.FixedSizeListArray.from_arrays(pa.array(numbers.ravel(), pa.float32()), numbers.shape[1])
+    return pa.table({"clip": first, "start": first * float(CLIP_SECONDS), NUMBERS: lists})
+
+
+def numbers_of(windows: "pd.DataFrame") -> np.ndarray:
+    """Take what a network makes of some windows, at least one, from their table [shape=(windows, columns)]."""
+    return np.stack(windows[NUMBERS].to_list())
+
+
+def describe_windows(names: list[str], clips: Iterable[np.ndarray], share: float | None = None) -> dict[str, pa.Table]:
+    """Let networks describe the windows of a song.
+
+    Parameters
+    ----------
+    names : list of str
+        Of `NETWORKS`.
+    clips : iterable of np.ndarray [shape=(CLIP_SAMPLES,), dtype=float32]
+        All clips of the song, in order.
+    share : float, optional
+        Of the song, in windows that are evenly spaced; by default as each network says.
+
+    Returns
+    -------
+    dict of str to pa.Table
+        For each network ``clip`` (the first of each window), ``start`` (s) and ``numbers``, a list in the order of the
+        network's columns. A song that is shorter than a window is one; silent windows are passed over.
+    """
+    collectors = {name: _Collector(NETWORKS[name], share) for name in names}
+    with threadpool_limits(1):
+        for number, clip in enumerate(clips):
+            for collector in collectors.values():
+                collector.add(number, clip)
+        return {name: collector.table() for name, collector in collectors.items()}
+
+
+def clips_of_file(path: Path, max_hours: float = cli.MAX_HOURS, *, digest: str | None = None) -> Iterator[np.ndarray]:
+    """Decode a file to clips [shape=(CLIP_SAMPLES,), dtype=float32].
+
+    Raises
+    ------
+    SongError
+        See `Decoder`; or, once all are through, if they are not those of which this is the hash.
+    """
+    decoder = Decoder(path, max_hours)
+    yield from (clip / np.float32(FULL_SCALE) for clip in decoder)
+    if digest not in (None, decoder.record["hash"]):
+        raise SongError("its file has changed; run the same command again")
+
+
+# --- tables ----------------------------------------------------------------------------------
+
+
+def network_path(root: Path, name: str, song: str) -> Path:
+    """The table of what a network makes of a song."""
+    return root / "networks" / name / suffixed(song, ".parquet")
+
+
+def origin(name: str, samples_hash: str) -> str:
+    """Hash what a table is made from: the hash of a song's samples, and the network."""
+    return hash_of([samples_hash, NETWORKS[name].made_by])
+
+
+def noted_spacing(root: Path, name: str, song: str, samples_hash: str) -> int:
+    """From the start of one window to the next, in the table that there is of these samples; 0 without one."""
+    notes = read_notes(network_path(root, name, song))
+    return int(notes.get("every", 0)) if notes.get("made_by") == origin(name, samples_hash) else 0
+
+
+def _has_table(root: Path, name: str, song: str, samples_hash: str, share: float | None) -> bool:
+    """Whether there is a table of these samples; one with more windows than asked for will do."""
+    return 0 < noted_spacing(root, name, song, samples_hash) <= NETWORKS[name].spacing(share)
+
+
+def write_network_table(root: Path, name: str, song: str, table: pa.Table, samples_hash: str, every: int) -> None:
+    """Write what a network makes of a song, and with it what it was made from and how."""
+    notes = {"made_by": origin(name, samples_hash), "every": str(every)}
+    with atomic_write(network_path(root, name, song), room=root / "networks") as path:
+        pq.write_table(table.replace_schema_metadata(notes), path, use_dictionary=False, write_statistics=False)
+
+
+def _earlier_table(root: Path, song: str, samples_hash: str, every: int) -> pa.Table | None:
+    """Take what version 1 had musicnn make of every clip, from the song's table of features."""
+    notes = read_notes(table_path(root, song))
+    if notes.get("embeddings") != f"musicnn {musicnn.PACKAGE.version}, 1" or not is_up_to_date(notes, samples_hash):
+        return None
+    with pq.ParquetFile(table_path(root, song)) as file:
+        table = file.read(["clip", "silent", *musicnn.COLUMNS], use_threads=False)
+    first = table["clip"].to_numpy()
+    taken = (first % every == 0) & ~table["silent"].to_numpy()
+    numbers = np.column_stack([table[name].to_numpy() for name in musicnn.COLUMNS])
+    return _table(first[taken], numbers[taken])
+
+
+# --- all songs -------------------------------------------------------------------------------
+
+
+def describe_song(asked: tuple[str, str], *, root: Path, songs: Path, names: list[str], share: float | None) -> int:
+    """Write the tables that a song has not; returns how many windows were described.
+
+    Parameters
+    ----------
+    asked : (str, str)
+        The song, and the hash of its samples.
+    root, songs : Path
+        Of the library, and of the music.
+    names : list of str
+        Of `NETWORKS`.
+    share : float, optional
+        See `describe_windows`.
+    """
+    song, digest = asked
+    missing = [name for name in names if not _has_table(root, name, song, digest, share)]
+    tables = {}
+    if MUSICNN in missing and (earlier := _earlier_table(root, song, digest, NETWORKS[MUSICNN].spacing(share))):
+        tables[MUSICNN] = earlier
+    paths = clip_paths(root, song)
+    clips = map(read_clip, paths) if paths else clips_of_file(songs / song, digest=digest)
+    if left := [name for name in missing if name not in tables]:
+        tables |= describe_windows(left, clips, share)
+    for name, table in tables.items():
+        write_network_table(root, name, song, table, digest, NETWORKS[name].spacing(share))
+    return sum(map(len, tables.values()))
+
+
+class Embedded(NamedTuple):
+    """What became of the songs that networks were to describe."""
+
+    songs: int  # described by this run
+    windows: int
+    failed: dict[str, str]  # songs, and why
+
+
+def describe_songs(args: argparse.Namespace, names: list[str], share: float | None = None) -> Embedded:
+    """Write the tables of all good songs that have none, or one that is out of date.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        See `cli.add_worker_arguments`.
+    names : list of str
+        Of `NETWORKS`; their weights are here.
+    share : float, optional
+        See `describe_windows`.
+    """
+    root, good = args.data, good_songs(args.data)
+    failed, count, done = {}, 0, 0
+    with locked(root):
+        pending = [
+            (song, digest)
+            for song, digest in zip(good["song"], good["hash"], strict=True)
+            if not all(0 < noted_spacing(root, name, song, digest) <= NETWORKS[name].spacing(share) for name in names)
+        ]
+        work = functools.partial(describe_song, root=root, songs=songs_folder(root), names=names, share=share)
+        for (song, _), outcome in parallel.run(
+            work, pending, label="Networks", jobs=args.jobs, scheduler=args.scheduler
+        ):
+            if isinstance(outcome, SongError):
+                failed[song] = str(outcome)
+            else:
+                done, count = done + 1, count + outcome
+    return Embedded(done, count, failed)
+
+
+def print_embedded(embedded: Embedded, names: list[str]) -> None:
+    """Print how many songs networks described, see `describe_songs`."""
+    if not names:
+        return
+    print(
+        f"Songs described now by {' and '.join(names)}: {embedded.songs:,} ({cli.counted(embedded.windows, 'window')})."
+    )
+    cli.print_left_out(embedded.failed, "Not described by them")
