@@ -43,6 +43,13 @@ def test_a_sine_is_brightest_in_its_band(frequency):
     assert centre == pytest.approx(frequency, rel=0.05)
 
 
+def test_spectrograms_are_librosas():
+    y = ten_clips()
+    at_rate = librosa.resample(y, orig_sr=SAMPLE_RATE, target_sr=16_000)
+    mel = librosa.feature.melspectrogram(y=at_rate, sr=16_000, n_fft=512, hop_length=256, n_mels=96, pad_mode="reflect")
+    np.testing.assert_allclose(musicnn.spectrograms(y), np.log10(10_000 * mel + 1).transpose(0, 2, 1), atol=1e-4)
+
+
 def test_silence_is_nothing():
     assert not musicnn.spectrograms(np.zeros((1, 2 * SAMPLE_RATE), np.float32)).any()
 

@@ -28,22 +28,24 @@ def hann(length: int) -> np.ndarray:
 
 
 @functools.cache
-def mel_filters() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def mel_filters(
+    rate: int = SAMPLE_RATE, n_fft: int = N_FFT, n_mels: int = N_MELS
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Triangular filters on Slaney's mel scale, each of the same area.
 
     Slaney, "Auditory Toolbox", 1998: linear below 1 kHz, logarithmic above.
 
     Returns
     -------
-    weights : np.ndarray [shape=(N_MELS, bins), dtype=float32]
-    starts, stops : np.ndarray [shape=(N_MELS,)]
+    weights : np.ndarray [shape=(n_mels, bins), dtype=float32]
+    starts, stops : np.ndarray [shape=(n_mels,)]
         The bins outside of which a filter's weights are zero, the last excluded.
     """
     linear, step = 200 / 3, np.log(6.4) / 27  # Hz per mel below 1 kHz; logarithm of the ratio per mel above
     knee = 1000 / linear
-    mels = np.linspace(0, knee + np.log(SAMPLE_RATE / 2 / 1000) / step, N_MELS + 2)
+    mels = np.linspace(0, knee + np.log(rate / 2 / 1000) / step, n_mels + 2)
     edges = np.where(mels < knee, linear * mels, 1000 * np.exp(step * (mels - knee)))  # Hz
-    widths, ramps = np.diff(edges), np.subtract.outer(edges, FREQUENCIES)
+    widths, ramps = np.diff(edges), np.subtract.outer(edges, np.fft.rfftfreq(n_fft, 1 / rate))
     rising, falling = -ramps[:-2] / widths[:-1, None], ramps[2:] / widths[1:, None]
     weights = np.maximum(0, np.minimum(rising, falling)).astype(np.float32)
     weights *= (2 / (edges[2:] - edges[:-2]))[:, None]

@@ -10,10 +10,10 @@ import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import librosa
 import numpy as np
 
-from soundalike.audio.decoding import SAMPLE_RATE
+from soundalike.audio.decoding import resample
+from soundalike.features.filters import hann, mel_filters
 from soundalike.features.quiet_keras import import_keras, import_tensorflow
 from soundalike.features.weights import Package
 
@@ -77,14 +77,15 @@ def spectrograms(y: np.ndarray) -> np.ndarray:
 
     Returns
     -------
-    np.ndarray [shape=(clips, frames, N_MELS), dtype=float32]
+    np.ndarray [shape=(clips, frames, INPUT_MELS), dtype=float32]
         Logarithms of mel power.
     """
-    y = librosa.resample(y, orig_sr=SAMPLE_RATE, target_sr=INPUT_RATE)
-    mel = librosa.feature.melspectrogram(
-        y=y, sr=INPUT_RATE, n_fft=INPUT_N_FFT, hop_length=INPUT_HOP, n_mels=INPUT_MELS, pad_mode="reflect"
-    )
-    return np.log10(10_000 * mel + 1).transpose(0, 2, 1)
+    side = INPUT_N_FFT // 2
+    y = np.pad(resample(y, INPUT_RATE), ((0, 0), (side, side)), mode="reflect")
+    frames = np.lib.stride_tricks.sliding_window_view(y, INPUT_N_FFT, axis=1)[:, ::INPUT_HOP]
+    power = np.abs(np.fft.rfft(frames * hann(INPUT_N_FFT).astype(np.float32), axis=2)) ** 2
+    mel = power.astype(np.float32) @ mel_filters(INPUT_RATE, INPUT_N_FFT, INPUT_MELS)[0].T
+    return np.log10(10_000 * mel + 1)
 
 
 def embed(y: np.ndarray) -> np.ndarray:
@@ -105,7 +106,7 @@ def embed(y: np.ndarray) -> np.ndarray:
         If the weights are not there, or are others.
     """
     seen = spectrograms(y)
-    return np.concatenate([network(net).predict_on_batch(seen) for net in TAGS], axis=1)
+    return np.concatenate([compiled(net)(seen).numpy() for net in TAGS], axis=1)
 
 
 def tag_table(numbers: np.ndarray) -> "pd.DataFrame":
@@ -132,6 +133,13 @@ def tags_of(clips: "pd.DataFrame") -> "pd.Series":
 def top_tags(clips: "pd.DataFrame", count: int = 5) -> list[str]:
     """List the most probable of `tags_of`."""
     return list(tags_of(clips).index[:count])
+
+
+@functools.cache
+def compiled(net: str) -> Any:
+    """Compile a network once for any number of clips, where Keras would do it again for each number."""
+    tf = import_tensorflow()
+    return tf.function(network(net), input_signature=[tf.TensorSpec((None, None, INPUT_MELS), tf.float32)])
 
 
 @functools.cache

@@ -15,10 +15,9 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
-import librosa
 import numpy as np
 
-from soundalike.audio.decoding import SAMPLE_RATE
+from soundalike.audio.decoding import resample
 from soundalike.features.quiet_keras import import_tensorflow
 from soundalike.features.weights import Package
 
@@ -101,7 +100,7 @@ def embed(y: np.ndarray) -> np.ndarray:
     UserError
         If the weights are not there, or are others.
     """
-    return network()(filter_banks(librosa.resample(y, orig_sr=SAMPLE_RATE, target_sr=INPUT_RATE)))
+    return network()(filter_banks(resample(y, INPUT_RATE)))
 
 
 class _Network:
