@@ -109,7 +109,7 @@ def separation(songs: pd.DataFrame) -> float:
 
 
 def importance(fixed: dict[str, ModelSpec], fusion: Fusion, study: Study) -> pd.DataFrame:
-    """How much balanced accuracy the kept model loses when a family of features, or an ear, is exchanged between clips.
+    """How much balanced accuracy some models lose when a family of features is exchanged between clips.
 
     Parameters
     ----------
@@ -123,8 +123,7 @@ def importance(fixed: dict[str, ModelSpec], fusion: Fusion, study: Study) -> pd.
     Returns
     -------
     pd.DataFrame
-        One row for each family and each network, the greatest loss first: ``loss``, ``low``, ``high`` (paired, over
-        songs).
+        One row for each family, the greatest loss first: ``loss``, ``low``, ``high`` (paired, over songs).
     """
     tasks = [(fixed, fusion, fold) for fold in enough(study.songs, folds(study.songs))]
     parts = study.run(_without_families, tasks, "Exchanging features")
@@ -132,7 +131,7 @@ def importance(fixed: dict[str, ModelSpec], fusion: Fusion, study: Study) -> pd.
     found = {
         family: [predictions_of(by_name(pd.concat([part[family] for part in parts]), songs))] for family in parts[0]
     }
-    rows = {family: difference(found[""], found[family], songs) for family in found if family}
+    rows = {family: difference(found[""], found[family], songs) for family in FEATURES}
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["loss", "low", "high"])
     return table.rename_axis("family").sort_values("loss", ascending=False)
 
@@ -153,9 +152,6 @@ def _without_families(
         clips, segments = tested.clips.copy(), tested.segments.copy()
         clips[:, places], segments[:, both] = clips[other][:, places], segments[other][:, both]
         found[family] = model.predict(tested._replace(clips=clips, segments=segments))[1]
-    for name in model.networks:
-        networks = tested.networks | {name: tested.networks[name][other]}
-        found[name] = model.predict(tested._replace(networks=networks))[1]
     return found
 
 
