@@ -44,7 +44,7 @@ songs-are-there:
 	{ echo "EMBEDDINGS is gone: networks are used by default. Use NETWORKS=musicnn for one, NETWORKS=none for none."; exit 1; }
 	@case "$$SONGS" in ""|"~"*) ;; *) test -d "$$SONGS" || { echo "There is no folder $$SONGS."; exit 1; };; esac
 
-demo-notebooks: .venv/ready
+demo-notebooks: .venv/ready .venv/networks
 	@$(PY) docs/refresh.py notebooks
 
 report: .venv/ready

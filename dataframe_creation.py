@@ -37,6 +37,7 @@ def main(argv: list[str] | None = None) -> int:
     """Make the frame if it is out of date, and say what is in it; returns the exit status."""
     args = parse_args(argv)
     from soundalike.dataset import frame, windows  # after --help, which needs none of it
+    from soundalike.features import networks
     from soundalike.library.catalogue import good_songs
     from soundalike.library.errors import printable
     from soundalike.library.storage import locked
@@ -54,7 +55,8 @@ def main(argv: list[str] | None = None) -> int:
         else:
             clips, gathered = frame.write_frame(gathered, args.data, pickled=pickled)
             frame.print_written(gathered, clips, args.data, pickled=pickled)
-        windows.print_gathered(windows.gather_windows(gathered.songs, args.data, args.networks), len(gathered.songs))
+        names = networks.choose(args.networks)
+        windows.print_gathered(windows.gather_windows(gathered.songs, args.data, names), len(gathered.songs))
     cli.print_left_out(gathered.left_out)
     if gathered.left_out:
         print(f"To make missing tables: {cli.command('feature_extraction.py', args.data)}, then this again.")

@@ -57,7 +57,9 @@ def main(argv: list[str] | None = None) -> int:
         status = extraction.print_described(described, args.data)
     if status != cli.NOTHING_USABLE:
         nuisance.print_altered(nuisance.alter_songs(args))
-        networks.print_embedded(networks.describe_songs(args, names, args.network_share), names)
+        embedded = networks.describe_songs(args, names, args.network_share)
+        networks.print_embedded(embedded, names)
+        status = max(status, cli.LEFT_OUT if embedded.failed else cli.ALL_GOOD)
     return status
 
 

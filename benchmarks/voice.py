@@ -37,19 +37,20 @@ from soundalike.library.catalogue import good_songs, songs_folder
 from soundalike.library.errors import UserError
 from soundalike.models import specs
 
-# One speaker for each of Debian's packages of prompts; asterisk-core-sounds-es has the speaker of -en.
+# One speaker for each package of Debian's, all of one codec; asterisk-core-sounds-es has the speaker of -en.
 SPEAKERS = {
-    "English": "asterisk-core-sounds-en-wav",
-    "French (Canada)": "asterisk-core-sounds-fr-wav",
+    "English": "asterisk-core-sounds-en-gsm",
+    "French (Canada)": "asterisk-core-sounds-fr-gsm",
     "French": "asterisk-prompt-fr-armelle",
-    "Italian": "asterisk-core-sounds-it-wav",
-    "Italian, another": "asterisk-prompt-it-menardi-wav",
-    "Russian": "asterisk-core-sounds-ru-wav",
+    "Italian": "asterisk-core-sounds-it-gsm",
+    "Italian, another": "asterisk-prompt-it-menardi-gsm",
+    "Russian": "asterisk-core-sounds-ru-gsm",
     "Spanish (Colombia)": "asterisk-prompt-es-co",
 }
 BACKINGS = 12  # songs: the first of each artist in the library, in the order of their names
 FOLDS = 4  # each holds three backings out
 CLIPS = 20  # of each song: 40 s
+SPACINGS = {name: network.every for name, network in NETWORKS.items()}
 LEVELS = (0, -6, -12)  # dB: the voice over the backing
 LOUD = -35  # dBFS: what of a prompt is softer is cut out
 TOP = 3400  # Hz: what telephones transmit
@@ -69,10 +70,10 @@ def read_speaker(package: str, seconds: int) -> np.ndarray:
             fetch(package, Path(folder))
         except (OSError, subprocess.CalledProcessError) as error:
             raise UserError(f"Debian's package {package} cannot be had: {error}. Is apt-get update done?") from None
-        files = [path for path in Path(folder).rglob("*") if path.suffix in (".wav", ".gsm") and path.is_file()]
-        files.sort(key=lambda path: hashlib.blake2b(path.name.encode()).hexdigest())
+        found = [path for path in Path(folder).rglob("*.gsm") if path.is_file()]
+        files = {hashlib.blake2b(path.read_bytes()).hexdigest(): path for path in found}  # some are there twice
         parts: list[np.ndarray] = []
-        for path in files:
+        for _, path in sorted(files.items()):
             y = decode(path)
             pieces = y[: len(y) // 2205 * 2205].reshape(-1, 2205)  # a tenth of a second each
             parts += list(pieces[10 * np.log10(np.mean(pieces**2, axis=1) + 1e-12) > LOUD])
@@ -102,7 +103,7 @@ def describe(voice: np.ndarray, backing: np.ndarray, level: float) -> tuple[np.n
     """Lay a voice over a backing, and describe the clips by our features and by the networks."""
     y = backing / np.sqrt(np.mean(backing**2)) + 10 ** (level / 20) * voice
     clips = (0.9 * y / np.abs(y).max()).astype(np.float32).reshape(-1, CLIP_SAMPLES)
-    windows = {name: table.to_pandas() for name, table in describe_windows(list(NETWORKS), clips).items()}
+    windows = {name: table.to_pandas() for name, table in describe_windows(SPACINGS, clips).items()}
     return clip_features(clips), is_silent(clips), windows
 
 
@@ -146,7 +147,8 @@ def measure(root: Path) -> dict:
     """Score each ear alone, and all together, at each level."""
     seconds = BACKINGS * CLIPS * CLIP_SAMPLES // SAMPLE_RATE
     voices = match_spectra({name: read_speaker(package, seconds) for name, package in tqdm(SPEAKERS.items())})
-    first = good_songs(root).sort_values("song").drop_duplicates("artist").head(BACKINGS)
+    good = good_songs(root).sort_values("song")
+    first = good[good["clips"] >= CLIPS].drop_duplicates("artist").head(BACKINGS)
     backings = [
         np.concatenate([clip for clip, _ in zip(clips_of_file(songs_folder(root) / song), range(CLIPS), strict=False)])
         for song in first["song"]

@@ -26,9 +26,10 @@ from soundalike.features.table import CLIP_COLUMNS, COLUMNS
 from soundalike.library.catalogue import good_songs
 from soundalike.library.errors import UserError
 from soundalike.library.paths import table_path
-from soundalike.models import saving, specs
+from soundalike.models import saving, specs, training
 
 SONG = "Artist A/Album 1/Song 1.mp3"
+SPACINGS = {name: network.every for name, network in NETWORKS.items()}
 
 
 def count_clips(y: np.ndarray) -> np.ndarray:
@@ -57,7 +58,7 @@ def clips_of(*levels: float) -> list[np.ndarray]:
 
 
 def test_windows_are_evenly_spaced(plain):
-    found = networks.describe_windows([MUSICNN, VOICE], clips_of(*np.arange(1, 27) / 100))
+    found = networks.describe_windows(SPACINGS, clips_of(*np.arange(1, 27) / 100))
     music, voice = (found[name].to_pandas() for name in (MUSICNN, VOICE))
     assert music["clip"].tolist() == [0, 4, 8, 12, 16, 20, 24]
     assert music["start"].tolist() == [0, 8, 16, 24, 32, 40, 48]
@@ -68,23 +69,28 @@ def test_windows_are_evenly_spaced(plain):
 
 
 def test_all_of_a_song_can_be_described(plain):
-    found = networks.describe_windows([MUSICNN, VOICE], clips_of(*[0.1] * 9), 1)
+    found = networks.describe_windows({MUSICNN: 1, VOICE: 3}, clips_of(*[0.1] * 9))
     assert [len(found[name]) for name in (MUSICNN, VOICE)] == [9, 3]
 
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_song_shorter_than_a_window_is_one(plain, count):
-    found = networks.describe_windows([VOICE], clips_of(*[0.1] * count))[VOICE].to_pandas()
+    found = networks.describe_windows({VOICE: 8}, clips_of(*[0.1] * count))[VOICE].to_pandas()
     assert numbers_of(found)[:, 0].tolist() == [count]
 
 
 def test_silent_windows_are_absent(plain):
-    found = networks.describe_windows([MUSICNN, VOICE], clips_of(0, 0.1, 0.1, 0.1, 0.1, 0, 0, 0, 0))
+    found = networks.describe_windows(SPACINGS, clips_of(0, 0.1, 0.1, 0.1, 0.1, 0, 0, 0, 0))
     assert found[MUSICNN]["clip"].to_pylist() == [4]
     assert found[VOICE]["clip"].to_pylist() == [0]  # of its three clips one is silent
-    nothing = networks.describe_windows([MUSICNN, VOICE], clips_of(0, 0, 0, 0))
+    nothing = networks.describe_windows(SPACINGS, clips_of(0, 0, 0, 0))
     assert [len(table) for table in nothing.values()] == [0, 0]
     assert nothing[VOICE].column_names == ["clip", "start", "numbers"]
+
+
+def test_what_is_left_at_the_end_starts_where_it_is(plain):
+    found = networks.describe_windows({VOICE: 8}, clips_of(0, 0, 0, 0, 0, 0, 0, 0, 0.1, 0.1))
+    assert found[VOICE]["clip"].to_pylist() == [8]
 
 
 # --- tables of songs -------------------------------------------------------------------------
@@ -162,6 +168,23 @@ def test_from_the_file_as_through_clips(own, plain, monkeypatch):
         networks.describe_song(asked[0], root=own, songs=own / "songs", names=[MUSICNN], share=None)
 
 
+def test_clips_of_another_recording_are_not_taken_for_the_song(own, plain):
+    good = good_songs(own).set_index("song")
+    write_song(own / "songs" / SONG, tune(0, 9))  # the clips are those of before
+    asked = SONG, mp3_split_hash(own / "songs" / SONG)
+    assert asked[1] != good.loc[SONG, "hash"]
+    networks.describe_song(asked, root=own, songs=own / "songs", names=[MUSICNN], share=None)
+    found = pq.read_table(networks.network_path(own, MUSICNN, SONG)).to_pandas()
+    new = networks.describe_windows({MUSICNN: 4}, networks.clips_of_file(own / "songs" / SONG))[MUSICNN].to_pandas()
+    np.testing.assert_array_equal(numbers_of(found), numbers_of(new))
+
+
+def mp3_split_hash(path) -> str:
+    decoder = networks.Decoder(path)
+    assert list(decoder)
+    return decoder.record["hash"]
+
+
 def test_what_version_1_made_of_every_clip_is_kept(own, monkeypatch):
     notes = pq.read_metadata(table_path(own, SONG)).metadata
     table = pq.read_table(table_path(own, SONG))
@@ -191,7 +214,7 @@ def test_windows_are_gathered_beside_the_frame(own, plain, monkeypatch, capsys):
     assert dataframe_creation.main(["--data", str(own)]) == 0
     out = capsys.readouterr().out
     assert "musicnn describes 8 songs." in out
-    assert "voice describes 7 songs of 8; feature_extraction.py describes the others." in out
+    assert "voice describes 7 songs of 8; to describe the others, run feature_extraction.py." in out
     found = gathered(own)
     assert found[MUSICNN]["song"].nunique() == 8
     assert SONG not in set(found[VOICE]["song"])
@@ -200,6 +223,31 @@ def test_windows_are_gathered_beside_the_frame(own, plain, monkeypatch, capsys):
     assert dataframe_creation.main(["--data", str(own)]) == 0
     assert (own / "networks.parquet/voice.parquet").stat().st_mtime_ns == before
     assert dataframe_creation.main(["--data", str(own), "--networks", "none"]) == 0
+    assert windows.Windows(own).names == []
+
+
+def test_damaged_windows_are_noticed_and_made_again(own, plain, monkeypatch, capsys):
+    in_this_process(monkeypatch)
+    assert [describe(own), dataframe_creation.main(["--data", str(own)])] == [0, 0]
+    whole = own / "networks.parquet/voice.parquet"
+    whole.write_bytes(whole.read_bytes()[:-9])
+    assert windows.Windows(own).names == [MUSICNN]
+    assert dataframe_creation.main(["--data", str(own)]) == 0
+    assert windows.Windows(own).names == [MUSICNN, VOICE]
+    table = networks.network_path(own, VOICE, SONG)
+    content = bytearray(table.read_bytes())
+    content[4:60] = bytes(56)  # its end, by which it is known, is whole
+    table.write_bytes(content)
+    whole.unlink()
+    assert dataframe_creation.main(["--data", str(own)]) == 1
+    assert f"{table} cannot be read. Delete it, and run feature_extraction.py again." in capsys.readouterr().err
+
+
+def test_windows_of_another_frame_are_not_used(own, plain, monkeypatch):
+    in_this_process(monkeypatch)
+    assert [describe(own), dataframe_creation.main(["--data", str(own)])] == [0, 0]
+    notes = own / "df_music.parquet/_made_from.json"
+    notes.write_text(notes.read_text().replace('"made_from": "', '"made_from": "0'))
     assert windows.Windows(own).names == []
 
 
@@ -221,7 +269,7 @@ class Given:
     """Windows that a test makes up."""
 
     def __init__(self, rows: dict[str, pd.DataFrame]) -> None:
-        self.names, self.rows = [VOICE], rows
+        self.names, self.rows, self.spacings = [VOICE], rows, {VOICE: 8}
 
     def read(self, name: str, songs: list[str]) -> dict[str, pd.DataFrame]:
         return {song: rows for song, rows in self.rows.items() if song in songs}
@@ -241,6 +289,20 @@ def test_examples_hold_what_is_near_and_never_zero_where_nothing_is(plain):
     assert np.isnan(made[~of_missing]).any()
     few = Given({song: one for song in songs.index if song[:2] == "A0"})
     assert segments.gather([frame], songs, CLIP_COLUMNS, windows=few).networks == {}  # of A1 it describes no song
+
+
+def test_an_ear_that_describes_one_artist_of_those_in_training_stays_silent(plain):
+    frame = made_up(artists=2, songs=4, clips=4, artist_cue=1.0)
+    songs, _ = song_table(frame)
+    one = pd.DataFrame({"start": [0.0], "numbers": [np.float32([3, 0.5])]})
+    few = Given({song: one for song in songs.index})
+    examples = segments.gather([frame], songs, CLIP_COLUMNS, windows=few)
+    of_second = examples.song >= songs[songs["artist"] == "A1"]["place"].min()
+    examples.networks[VOICE][of_second] = np.nan
+    model, *_ = training.fit_all(specs.specs([VOICE]), specs.ears([VOICE]), examples, songs)
+    assert model.members[VOICE].estimator is None
+    predicted = model.predict(examples)[1].idxmax(axis=1)
+    assert (predicted == songs.set_index("place")["artist"].loc[predicted.index]).all()
 
 
 # --- which are used --------------------------------------------------------------------------
@@ -276,8 +338,8 @@ def test_a_model_uses_the_networks_and_so_does_its_answer(own, capsys, monkeypat
     assert dataframe_creation.main(["--data", str(own)]) == 0
     save_kept(own, read_frame(own / "df_music.pkl"))
     saved = saving.load(own)
-    assert saved.model.networks == [MUSICNN, VOICE]
-    assert set(saved.info["networks"]) == {MUSICNN, VOICE}
+    assert MUSICNN in saved.model.networks  # what has no weight is left out
+    assert saved.spacings == {name: NETWORKS[name].every for name in saved.model.networks}
     assert sum(saved.model.fusion.weights.values()) == pytest.approx(1)
     song = str(own / "songs/Artist B/Album 2/Song 2.mp3")
     assert predict.main(["--data", str(own), song]) == 0

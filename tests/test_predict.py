@@ -48,7 +48,7 @@ def test_the_verdict_is_that_of_the_frame(root):
     song = "Artist A/Album 2/Song 4.mp3"
     frame = pd.read_pickle(root / "df_music.pkl").query("song == @song")
     clips, expected = saved.predict(frame, {})
-    verdict = answer(decode(root / "songs" / song, []), saved)
+    verdict = answer(decode(root / "songs" / song, {}), saved)
     pd.testing.assert_series_equal(verdict.song, expected)
     assert verdict.song.sum() == pytest.approx(1)
     pd.testing.assert_frame_equal(verdict.clips, clips.set_axis(frame["start"]))
@@ -83,7 +83,7 @@ def test_what_is_no_song_is_named_and_the_others_are_predicted(root, tmp_path, c
 
 def test_silent_clips_have_no_say(root, tmp_path):
     y = np.concatenate([np.zeros(4 * 44_100), tune(1, 9, 4)])
-    verdict = answer(decode(write_song(tmp_path / "x.wav", y), []), saving.load(root))
+    verdict = answer(decode(write_song(tmp_path / "x.wav", y), {}), saving.load(root))
     assert verdict.clips.isna().all(axis=1).tolist() == [True, True, False, False]
     assert verdict.loud == 2
     assert verdict.song.index[0] == "Artist B"
@@ -92,7 +92,7 @@ def test_silent_clips_have_no_say(root, tmp_path):
 
 def test_a_song_of_two_halves_turns_in_the_middle(root, tmp_path):
     y = np.concatenate([tune(0, 9, 20), tune(1, 9, 20)])
-    verdict = answer(decode(write_song(tmp_path / "x.wav", y), []), saving.load(root))
+    verdict = answer(decode(write_song(tmp_path / "x.wav", y), {}), saving.load(root))
     given = verdict.clips.idxmax(axis=1)
     assert (given[given.index < 20] == "Artist A").mean() >= 0.8  # segments reach across the turn
     assert (given[given.index >= 20] == "Artist B").mean() >= 0.8
@@ -112,8 +112,8 @@ def test_a_long_song_has_a_bar_that_fits():
 def test_a_song_it_was_trained_on_is_called_so(root):
     saved = saving.load(root)
     songs = root / "songs/Artist A"
-    assert "trained on this very song" in str(answer(decode(songs / "Album 1/Song 1.mp3", []), saved))
-    assert "trained on" not in str(answer(decode(songs / "Album 2/Song 4.mp3", []), saved))
+    assert "trained on this very song" in str(answer(decode(songs / "Album 1/Song 1.mp3", {}), saved))
+    assert "trained on" not in str(answer(decode(songs / "Album 2/Song 4.mp3", {}), saved))
 
 
 def test_below_the_threshold_the_artist_is_unknown(root, tmp_path, capsys):
@@ -356,7 +356,7 @@ def test_a_run_that_is_stopped_keeps_what_is_done_and_the_old_table(root, tmp_pa
     table.write_text("yesterday's")
 
     def stopped(names, args, saved):
-        yield names[0], decode(names[0], [])
+        yield names[0], decode(names[0], {})
         raise KeyboardInterrupt
 
     monkeypatch.setattr("soundalike.report.answers.decode_all", stopped)

@@ -3,30 +3,33 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from soundalike import cli
+from soundalike.dataset.frame import frame_notes
 from soundalike.features import musicnn
 from soundalike.features.networks import (
     MUSICNN,
     NETWORKS,
     NUMBERS,
-    named,
     network_path,
     noted_spacing,
     numbers_of,
 )
+from soundalike.library.errors import UserError, printable
 from soundalike.library.storage import FRAME_NOTES, atomic_write, hash_of
 
 FOLDER = "networks.parquet"  # in the root
+KEYS = ("made_by", "every", "made_from")  # what windows are known by: network, clips from one to the next, songs
 ROW_GROUP = 2_048  # windows; they are in order of song, so few groups are read for some songs
 
 
-def gather_windows(songs: pd.DataFrame, root: Path, asked: str | None = None) -> dict[str, int]:
-    """Gather the tables that songs have of each network; what is up to date stays.
+def gather_windows(songs: pd.DataFrame, root: Path, names: list[str]) -> dict[str, int]:
+    """Gather the tables that songs have of networks, beside the frame of these songs; what is up to date stays.
+
+    Of tables with windows of several spacings, those of the widest are taken, so that all songs are described alike.
 
     Parameters
     ----------
@@ -34,43 +37,65 @@ def gather_windows(songs: pd.DataFrame, root: Path, asked: str | None = None) ->
         Rows of songs.csv, in order of song.
     root : Path
         Of the library.
-    asked : {"none", "both"} or str, optional
-        Or the name of one network; by default both.
+    names : list of str
+        Networks.
 
     Returns
     -------
     dict of str to int
-        How many songs have a table of each network that any has.
+        How many songs each network describes.
+
+    Raises
+    ------
+    UserError
+        If a table cannot be read.
     """
     rows = list(zip(songs["song"], songs["hash"], strict=True))
-    spacings = {name: [noted_spacing(root, name, song, digest) for song, digest in rows] for name in named(asked)}
-    there = {name: list(songs["song"][np.array(found) > 0]) for name, found in spacings.items() if any(found)}
-    made_from = {name: [NETWORKS[name].made_by, hash_of([rows, spacings[name]])] for name in there}
-    if made_from != window_notes(root):
+    wanted: dict[str, dict] = {}
+    there: dict[str, list[str]] = {}
+    for name in names:
+        spacings = [noted_spacing(root, name, song, digest) for song, digest in rows]
+        every = max(spacings)
+        used = [spacing > 0 and every % spacing == 0 for spacing in spacings]
+        there[name] = [song for (song, _), taken in zip(rows, used, strict=True) if taken]
+        if every:
+            about = (NETWORKS[name].made_by, every, hash_of([rows, spacings]))
+            wanted[name] = dict(zip(KEYS, about, strict=True))
+    frame = frame_notes(root).get("made_from", "")
+    noted = window_notes(root)
+    whole = all(_is_whole(root, name, of, frame) for name, of in noted.items())
+    if not whole or wanted != {name: {key: of.get(key) for key in KEYS} for name, of in noted.items()}:
         with atomic_write(root / FOLDER) as folder:
             folder.mkdir()
-            for name, those in there.items():
-                _write(folder / f"{name}.parquet", name, those, root)
-            (folder / FRAME_NOTES).write_text(json.dumps(made_from), encoding="utf-8")
+            for name, noting in wanted.items():
+                path = folder / f"{name}.parquet"
+                _write(path, name, there[name], noting["every"], root)
+                noting["bytes"] = path.stat().st_size
+            (folder / FRAME_NOTES).write_text(json.dumps({"frame": frame, "networks": wanted}), encoding="utf-8")
     return {name: len(those) for name, those in there.items()}
 
 
 def print_gathered(found: dict[str, int], songs: int) -> None:
     """Print which networks describe how many songs, see `gather_windows`."""
     for name, count in found.items():
-        missing = "" if count == songs else f" of {songs:,}; feature_extraction.py describes the others"
+        missing = "" if count == songs else f" of {songs:,}; to describe the others, run feature_extraction.py"
         print(f"{name} describes {cli.counted(count, 'song')}{missing}.")
 
 
-def _write(path: Path, name: str, songs: list[str], root: Path) -> None:
-    """Write the windows of these songs, in their order."""
+def _write(path: Path, name: str, songs: list[str], every: int, root: Path) -> None:
+    """Write the windows of these songs, in their order, one at every so many clips."""
     lists = pa.list_(pa.float32(), len(NETWORKS[name].columns))
     kinds = {"song": pa.string(), "clip": pa.int64(), "start": pa.float64(), NUMBERS: lists}
     schema = pa.schema(list(kinds.items()))
     with pq.ParquetWriter(path, schema, use_dictionary=["song"], write_statistics=["song"]) as writer:
         group: list[pa.Table] = []
         for song in songs:
-            table = pq.read_table(network_path(root, name, song), use_threads=False)
+            try:
+                table = pq.read_table(network_path(root, name, song), use_threads=False)
+                table = table.filter(table["clip"].to_numpy() % every == 0)
+            except (OSError, KeyError, pa.ArrowException):
+                where = printable(network_path(root, name, song))
+                raise UserError(f"{where} cannot be read. Delete it, and run feature_extraction.py again.") from None
             group.append(table.add_column(0, "song", pa.repeat(pa.scalar(song), len(table))).cast(schema))
             if sum(map(len, group)) >= ROW_GROUP or song == songs[-1]:
                 writer.write_table(pa.concat_tables(group))
@@ -88,10 +113,11 @@ class Windows:
 
     def __init__(self, root: Path | None = None) -> None:
         self.folder = (root or Path()) / FOLDER
-        self.made_from = window_notes(root) if root else {}
-        self.names = [
-            name for name, network in NETWORKS.items() if self.made_from.get(name, [""])[0] == network.made_by
-        ]
+        noted = window_notes(root) if root else {}
+        frame = frame_notes(root).get("made_from", "") if root else ""
+        used = {name: of for name, of in noted.items() if root and _is_whole(root, name, of, frame)}
+        self.names = [name for name in NETWORKS if name in used]  # in this order everywhere
+        self.spacings = {name: used[name]["every"] for name in self.names}  # from one window to the next, in clips
 
     def read(self, name: str, songs: list[str]) -> dict[str, pd.DataFrame]:
         """Read what a network makes of some songs, see `networks.describe_windows`."""
@@ -109,10 +135,20 @@ class Windows:
         return pd.concat(found[1:] or found).groupby("song").mean()
 
 
-def window_notes(root: Path) -> dict[str, list[str]]:
-    """Read by what and from what the windows that are there were made, for each network; nothing without any."""
+def window_notes(root: Path) -> dict[str, dict]:
+    """Read what is noted of the windows of each network: `KEYS`, ``bytes`` and ``frame``."""
     try:
         notes = json.loads((root / FOLDER / FRAME_NOTES).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return {name: of | {"frame": notes["frame"]} for name, of in notes["networks"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
-    return notes if isinstance(notes, dict) else {}
+
+
+def _is_whole(root: Path, name: str, noted: dict, frame: str) -> bool:
+    """Whether the windows of a network are all there, by the network of today, and of the frame that is there."""
+    path = root / FOLDER / f"{name}.parquet"
+    try:
+        whole = noted["bytes"] == path.stat().st_size and noted["frame"] == frame
+        return whole and noted["made_by"] == NETWORKS[name].made_by
+    except (OSError, KeyError):
+        return False

@@ -5,6 +5,7 @@ One table for each song and network, below ``networks/`` in the root: one row fo
 
 import argparse
 import functools
+import socket
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -20,7 +21,7 @@ from soundalike.features import musicnn, voice
 from soundalike.features.extraction import read_clip
 from soundalike.features.song_tables import is_up_to_date, read_notes
 from soundalike.features.weights import Package
-from soundalike.library.catalogue import good_songs, songs_folder
+from soundalike.library.catalogue import good_songs, read_record, songs_folder
 from soundalike.library.errors import SongError, UserError
 from soundalike.library.paths import clip_paths, suffixed, table_path
 from soundalike.library.storage import atomic_write, hash_of, locked
@@ -108,8 +109,8 @@ def column_lines() -> list[str]:
 class _Collector:
     """The windows of a song while its clips pass, and what a network makes of them."""
 
-    def __init__(self, network: Network, share: float | None) -> None:
-        self.network, self.every = network, network.spacing(share)
+    def __init__(self, network: Network, every: int) -> None:
+        self.network, self.every, self.first = network, every, 0
         self.window: list[np.ndarray] = []
         self.batch: list[np.ndarray] = []
         self.firsts: list[int] = []
@@ -117,15 +118,17 @@ class _Collector:
 
     def add(self, number: int, clip: np.ndarray) -> None:
         """Take a clip, or leave it."""
-        if number % self.every < self.network.clips:
+        if number % self.every == 0:
+            self.first = number
+        if number - self.first < self.network.clips:
             self.window.append(clip)
         if len(self.window) == self.network.clips:
-            self._close(number + 1 - self.network.clips)
+            self._close()
 
-    def _close(self, first: int) -> None:
+    def _close(self) -> None:
         if not is_silent(np.stack(self.window)).all():
             self.batch.append(np.concatenate(self.window))
-            self.firsts.append(first)
+            self.firsts.append(self.first)
         self.window = []
         if len(self.batch) == BATCH:
             self._embed()
@@ -137,7 +140,7 @@ class _Collector:
     def table(self) -> pa.Table:
         """Return what the network makes of the windows. What is left at the end is one only if there is no other."""
         if self.window and not self.firsts:
-            self._close(0)
+            self._close()
         if self.batch:
             self._embed()
         return _table(np.array(self.firsts, np.int64), np.concatenate(self.rows))
@@ -155,17 +158,15 @@ def numbers_of(windows: "pd.DataFrame") -> np.ndarray:
     return np.stack(windows[NUMBERS].to_list())
 
 
-def describe_windows(names: list[str], clips: Iterable[np.ndarray], share: float | None = None) -> dict[str, pa.Table]:
+def describe_windows(spacings: dict[str, int], clips: Iterable[np.ndarray]) -> dict[str, pa.Table]:
     """Let networks describe the windows of a song.
 
     Parameters
     ----------
-    names : list of str
-        Of `NETWORKS`.
+    spacings : dict of str to int
+        For each of some `NETWORKS`, from the start of one window to the next, in clips.
     clips : iterable of np.ndarray [shape=(CLIP_SAMPLES,), dtype=float32]
         All clips of the song, in order.
-    share : float, optional
-        Of the song, in windows that are evenly spaced; by default as each network says.
 
     Returns
     -------
@@ -173,7 +174,7 @@ def describe_windows(names: list[str], clips: Iterable[np.ndarray], share: float
         For each network ``clip`` (the first of each window), ``start`` (s) and ``numbers``, a list in the order of the
         network's columns. A song that is shorter than a window is one; silent windows are passed over.
     """
-    collectors = {name: _Collector(NETWORKS[name], share) for name in names}
+    collectors = {name: _Collector(NETWORKS[name], every) for name, every in spacings.items()}
     with threadpool_limits(1):
         for number, clip in enumerate(clips):
             for collector in collectors.values():
@@ -192,7 +193,7 @@ def clips_of_file(path: Path, max_hours: float = cli.MAX_HOURS, *, digest: str |
     decoder = Decoder(path, max_hours)
     yield from (clip / np.float32(FULL_SCALE) for clip in decoder)
     if digest not in (None, decoder.record["hash"]):
-        raise SongError("its file has changed; run the same command again")
+        raise SongError("its file has changed; run mp3_split.py, or --from-songs, again")
 
 
 # --- tables ----------------------------------------------------------------------------------
@@ -214,9 +215,10 @@ def noted_spacing(root: Path, name: str, song: str, samples_hash: str) -> int:
     return int(notes.get("every", 0)) if notes.get("made_by") == origin(name, samples_hash) else 0
 
 
-def _has_table(root: Path, name: str, song: str, samples_hash: str, share: float | None) -> bool:
-    """Whether there is a table of these samples; one with more windows than asked for will do."""
-    return 0 < noted_spacing(root, name, song, samples_hash) <= NETWORKS[name].spacing(share)
+def _has_table(root: Path, name: str, song: str, samples_hash: str, every: int) -> bool:
+    """Whether there is a table of these samples that holds the windows of this spacing, and maybe others."""
+    noted = noted_spacing(root, name, song, samples_hash)
+    return noted > 0 and every % noted == 0
 
 
 def write_network_table(root: Path, name: str, song: str, table: pa.Table, samples_hash: str, every: int) -> None:
@@ -231,8 +233,10 @@ def _earlier_table(root: Path, song: str, samples_hash: str, every: int) -> pa.T
     notes = read_notes(table_path(root, song))
     if notes.get("embeddings") != f"musicnn {musicnn.PACKAGE.version}, 1" or not is_up_to_date(notes, samples_hash):
         return None
-    with pq.ParquetFile(table_path(root, song)) as file:
-        table = file.read(["clip", "silent", *musicnn.COLUMNS], use_threads=False)
+    try:
+        table = pq.read_table(table_path(root, song), columns=["clip", "silent", *musicnn.COLUMNS], use_threads=False)
+    except (OSError, ValueError, pa.ArrowException):
+        return None
     first = table["clip"].to_numpy()
     taken = (first % every == 0) & ~table["silent"].to_numpy()
     numbers = np.column_stack([table[name].to_numpy() for name in musicnn.COLUMNS])
@@ -242,7 +246,15 @@ def _earlier_table(root: Path, song: str, samples_hash: str, every: int) -> pa.T
 # --- all songs -------------------------------------------------------------------------------
 
 
-def describe_song(asked: tuple[str, str], *, root: Path, songs: Path, names: list[str], share: float | None) -> int:
+def describe_song(
+    asked: tuple[str, str],
+    *,
+    root: Path,
+    songs: Path,
+    names: list[str],
+    share: float | None,
+    max_hours: float = cli.MAX_HOURS,
+) -> int:
     """Write the tables that a song has not; returns how many windows were described.
 
     Parameters
@@ -257,16 +269,21 @@ def describe_song(asked: tuple[str, str], *, root: Path, songs: Path, names: lis
         See `describe_windows`.
     """
     song, digest = asked
-    missing = [name for name in names if not _has_table(root, name, song, digest, share)]
+    spacings = {name: NETWORKS[name].spacing(share) for name in names}
+    missing = {name: every for name, every in spacings.items() if not _has_table(root, name, song, digest, every)}
     tables = {}
-    if MUSICNN in missing and (earlier := _earlier_table(root, song, digest, NETWORKS[MUSICNN].spacing(share))):
+    if MUSICNN in missing and (earlier := _earlier_table(root, song, digest, missing[MUSICNN])):
         tables[MUSICNN] = earlier
-    paths = clip_paths(root, song)
-    clips = map(read_clip, paths) if paths else clips_of_file(songs / song, digest=digest)
-    if left := [name for name in missing if name not in tables]:
-        tables |= describe_windows(left, clips, share)
+    record, paths = read_record(root, song) or {}, clip_paths(root, song)
+    whole = record.get("hash") == digest and record.get("clips") == len(paths)
+    clips = map(read_clip, paths) if whole else clips_of_file(songs / song, max_hours, digest=digest)
+    try:
+        if left := {name: every for name, every in missing.items() if name not in tables}:
+            tables |= describe_windows(left, clips)
+    except UserError as error:
+        raise UserError(f"On {socket.gethostname()}: {error}") from None
     for name, table in tables.items():
-        write_network_table(root, name, song, table, digest, NETWORKS[name].spacing(share))
+        write_network_table(root, name, song, table, digest, spacings[name])
     return sum(map(len, tables.values()))
 
 
@@ -296,9 +313,11 @@ def describe_songs(args: argparse.Namespace, names: list[str], share: float | No
         pending = [
             (song, digest)
             for song, digest in zip(good["song"], good["hash"], strict=True)
-            if not all(0 < noted_spacing(root, name, song, digest) <= NETWORKS[name].spacing(share) for name in names)
+            if not all(_has_table(root, name, song, digest, NETWORKS[name].spacing(share)) for name in names)
         ]
-        work = functools.partial(describe_song, root=root, songs=songs_folder(root), names=names, share=share)
+        work = functools.partial(
+            describe_song, root=root, songs=songs_folder(root), names=names, share=share, max_hours=args.max_hours
+        )
         for (song, _), outcome in parallel.run(
             work, pending, label="Networks", jobs=args.jobs, scheduler=args.scheduler
         ):

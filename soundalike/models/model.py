@@ -18,7 +18,7 @@ FLOOR = 1e-6  # the least probability of one row: no row alone rules an artist o
 class Member(NamedTuple):
     """One trained estimator and its temperatures: it predicts calibrated log-probabilities."""
 
-    estimator: Any  # a pipeline of scikit-learn's
+    estimator: Any  # a pipeline of scikit-learn's; none where a network describes fewer than two artists
     classes: list[str]
     columns: list[str]
     segments: bool
@@ -33,7 +33,7 @@ class Member(NamedTuple):
 
     def logits_of(self, X: np.ndarray) -> pd.DataFrame:
         """See `logits`; of rows that `inputs` has selected. Of one that is missing, they are missing."""
-        there = np.isfinite(X[:, 0])
+        there = np.isfinite(X[:, 0]) & (self.estimator is not None)
         if not there.all():
             found = self.logits_of(X[there]) if there.any() else pd.DataFrame(columns=self.classes, dtype=float)
             return found.set_axis(np.flatnonzero(there)).reindex(range(len(X)))
@@ -68,6 +68,16 @@ class Model(NamedTuple):
     def networks(self) -> list[str]:
         """All networks that it uses."""
         return [member.network for member in self.members.values() if member.network]
+
+    def without_weightless(self) -> "Model":
+        """Leave out networks without weight, which would be asked in vain; the features answer for any song."""
+        ears = {
+            ear: names
+            for ear, names in self.fusion.ears.items()
+            if self.fusion.weights[ear] > 0 or not any(self.members[name].network for name in names)
+        }
+        fusion = self.fusion._replace(ears=ears, weights={ear: self.fusion.weights[ear] for ear in ears})
+        return Model({name: self.members[name] for names in ears.values() for name in names}, fusion)
 
     def predict(self, examples: Examples) -> tuple[pd.DataFrame, pd.DataFrame]:
         """See `Member.predict`."""

@@ -11,7 +11,7 @@ fusion              the members of each ear, the weights of the ears, and the te
 segments            their rule: clips, and at every how many one starts
 classes             the artists
 features, settings  of the feature table
-networks            that it uses, and the version of each
+networks            that it uses: made_by, the version of each; every, the clips from one window to the next
 versions            of the libraries
 held_out            a song that the model was not trained on, or empty
 scores              unseen_songs, unseen_albums, random_clips: {balanced_accuracy, low, high, log_loss} or null; chance
@@ -34,6 +34,7 @@ import pandas as pd
 
 from soundalike import cli
 from soundalike.dataset.segments import RULE, one_song
+from soundalike.dataset.windows import Windows
 from soundalike.features.networks import NETWORKS
 from soundalike.features.nuisance import altered_hash
 from soundalike.features.table import COLUMNS, FEATURE_SETTINGS
@@ -69,6 +70,11 @@ class Saved(NamedTuple):
 
     model: Model
     info: dict
+
+    @property
+    def spacings(self) -> dict[str, int]:
+        """The networks that it uses, and from the start of one window to the next, in clips."""
+        return {name: noted["every"] for name, noted in self.info["networks"].items()}
 
     def predict(self, clips: pd.DataFrame, windows: dict[str, pd.DataFrame]) -> tuple[pd.DataFrame, pd.Series]:
         """Predict the artist of a song.
@@ -123,12 +129,13 @@ def save(
     dict
         What stands in ``model.json``.
     """
+    model = model.without_weightless()
     files = {name: f"model-{n}.skops" for n, name in enumerate(model.members, start=1)}
     members = [
         {"name": name, "file": files[name], "setting": settings[name]} | _about(member)
         for name, member in model.members.items()
     ]
-    info = _made_by(model) | {"members": members, "fusion": model.fusion._asdict()} | about
+    info = _made_by(model, Windows(root).spacings) | {"members": members, "fusion": model.fusion._asdict()} | about
     info |= {"songs": _hashes(root, songs), "altered": altered_hash(root)}
     with locked(root, wait=True), atomic_write(root / "model") as folder:
         folder.mkdir()
@@ -141,7 +148,7 @@ def save(
     return info
 
 
-def _made_by(model: Model) -> dict:
+def _made_by(model: Model, every: dict[str, int]) -> dict:
     """What model.json says of when, how and for what a model was made."""
     return {
         "format": FORMAT,
@@ -152,7 +159,10 @@ def _made_by(model: Model) -> dict:
         "classes": next(iter(model.members.values())).classes,
         "features": COLUMNS,
         "settings": FEATURE_SETTINGS,
-        "networks": {name: NETWORKS[name].made_by for name in model.networks},
+        "networks": {
+            name: {"made_by": NETWORKS[name].made_by, "every": every.get(name, NETWORKS[name].every)}
+            for name in model.networks
+        },
         "versions": versions(),
     }
 
@@ -212,6 +222,7 @@ def card(info: dict) -> str:
         "",
         f"Features by the same settings ({len(info['features'])} of them), and "
         + ", ".join(f"{name} {version}" for name, version in info["versions"].items())
+        + "".join(f", the weights of {noted['made_by']}" for noted in info["networks"].values())
         + ". `model.json` holds the rest; loading refuses what does not match.",
     ]
     return "\n".join(lines) + "\n"
@@ -236,7 +247,7 @@ def load(root: Path) -> Saved:
         raise UserError(f"The model in {printable(folder)} is of an earlier version of this program. {REMAKE}")
     try:
         problems = mismatches(info)
-        for name in info["networks"]:
+        for name in () if problems else info["networks"]:
             NETWORKS[name].package.find()
         rows = {row["name"]: row for row in info["members"]}
         members = {name: _member(row, info["classes"]) for name, row in rows.items()}
@@ -289,10 +300,10 @@ def mismatches(info: dict) -> list[str]:
     problems = []
     used = {name for row in info["members"] for name in row["columns"]}
     missing, extra = (used | set(info["features"])) - set(COLUMNS), set(COLUMNS) - set(info["features"])
-    for name, version in info["networks"].items():
+    for name, noted in info["networks"].items():
         now = NETWORKS[name].made_by if name in NETWORKS else "no longer used"
-        if version != now:
-            problems.append(f"{name} was {version}, is {now}")
+        if noted["made_by"] != now:
+            problems.append(f"{name} was {noted['made_by']}, is {now}")
     if missing:
         problems.append(f"it needs features that are no longer made ({', '.join(sorted(missing)[:5])})")
     if extra:

@@ -130,13 +130,12 @@ def _models_of_2018() -> dict[str, ModelSpec]:
 
 
 def _logistic(
-    columns: list[str] = CLIP_COLUMNS, *, segments: bool = True, network: str = "", first: Sequence[BaseEstimator] = ()
+    columns: list[str] = CLIP_COLUMNS, *, segments: bool = True, first: Sequence[BaseEstimator] = ()
 ) -> ModelSpec:
     """Logistic regression of at most 200 principal components, which cost nothing and make it 20 times faster."""
-    few = 0 < len(columns) <= 9
-    grid = {"C": [0.01, 0.1, 1, 10, 100, 1000] if few else [0.0001, 0.001, 0.01, 0.1, 1, 10]}
+    grid = {"C": [0.01, 0.1, 1, 10, 100, 1000] if len(columns) <= 9 else [0.0001, 0.001, 0.01, 0.1, 1, 10]}
     prepare = make_pipeline(*first, StandardScaler(), PCA(200, svd_solver="randomized", random_state=SEED))
-    return ModelSpec(LogisticRegression(C=0.01, max_iter=2000, tol=1e-3), columns, segments, network, prepare, grid)
+    return ModelSpec(LogisticRegression(C=0.01, max_iter=2000, tol=1e-3), columns, segments, "", prepare, grid)
 
 
 def _kernel(columns: list[str] = CLIP_COLUMNS, *, network: str = "", first: Sequence[BaseEstimator] = ()) -> ModelSpec:

@@ -16,7 +16,7 @@ from soundalike.dataset.segments import Examples
 from soundalike.dataset.splits import SEED, folds
 from soundalike.models.calibration import apply_temperature, fit_temperature, losses
 from soundalike.models.fusion import Fusion, choose, equal
-from soundalike.models.model import Member, Model, aggregate, inputs, logits_of_all, shifts
+from soundalike.models.model import FLOOR, Member, Model, aggregate, inputs, logits_of_all, shifts
 from soundalike.models.specs import FEWER_ROWS, INNER_FOLDS, ModelSpec
 
 
@@ -98,7 +98,10 @@ def fit(
 
     def calibrate(found: list[pd.DataFrame]) -> tuple[float, float, pd.DataFrame]:
         """The temperature of songs, their mean loss with it, and their log-probabilities."""
-        logs = pd.concat(aggregate(*fold, segments=spec.segments) for fold in zip(found, tested, strict=True)).dropna()
+        logs = pd.concat(aggregate(*fold, segments=spec.segments) for fold in zip(found, tested, strict=True))
+        logs = logs.dropna(how="all").fillna(np.log(FLOOR))  # of artists that a network describes in other folds only
+        if logs.empty:
+            return spec.temperature, np.inf, logs
         temperature = fit_temperature(logs, artist.loc[logs.index])
         logs = apply_temperature(logs, temperature)
         return temperature, losses(logs, artist.loc[logs.index]).mean(), logs
@@ -106,7 +109,10 @@ def fit(
     temperatures, lost, logs = zip(*map(calibrate, logits), strict=True)
     best = int(np.argmin(lost))
     (member,) = train(spec, [settings[best]], examples, songs)
-    clips = pd.concat(logits[best]).set_axis(np.concatenate([fold.song for fold in tested])).dropna()
+    if logs[best].empty:
+        return member, settings[best], None
+    clips = pd.concat(logits[best]).set_axis(np.concatenate([fold.song for fold in tested])).dropna(how="all")
+    clips = clips.fillna(clips.min().min())
     member = member._replace(
         temperature=temperatures[best], clip_temperature=fit_temperature(clips, artist.loc[clips.index])
     )
@@ -148,6 +154,8 @@ def train_on(
     if spec.network:
         rows = rows[np.isfinite(examples.networks[spec.network][rows, 0])]
     artists = examples.artists(songs, rows)
+    if spec.network and len(set(artists)) < 2:
+        return [Member(None, sorted(set(artists)), spec.columns, spec.segments, spec.network) for _ in settings]
     if len(rows) > spec.rows:
         first = np.unique(artists, return_index=True)[1]
         fewer = np.union1d(np.linspace(0, len(rows) - 1, spec.rows).astype(int), first)

@@ -63,7 +63,7 @@ def decode_all(
     songs: list[Path], args: argparse.Namespace, saved: Saved
 ) -> Iterator[tuple[Path, DecodedSong | SongError]]:
     """Decode songs for a model, as `verdict.decode` does: a single one in this process, several in worker processes."""
-    work = functools.partial(decode, networks=saved.model.networks, keep_sound=bool(args.plot))
+    work = functools.partial(decode, spacings=saved.spacings, keep_sound=bool(args.plot))
     if len(songs) != 1 or args.scheduler:
         names = list(map(str, songs))
         for name, outcome in parallel.run(work, names, label="Decoding", jobs=args.jobs, scheduler=args.scheduler):

@@ -107,15 +107,15 @@ def _rounded(p: float) -> float | None:
 # --- one song --------------------------------------------------------------------------------
 
 
-def decode(path: str | Path, networks: list[str], *, keep_sound: bool = False) -> DecodedSong:
+def decode(path: str | Path, spacings: dict[str, int], *, keep_sound: bool = False) -> DecodedSong:
     """Decode and describe a file.
 
     Parameters
     ----------
     path : str or Path
         The song.
-    networks : list of str
-        That are to describe it, too.
+    spacings : dict of str to int
+        The networks that are to describe it, too, see `networks.describe_windows`.
     keep_sound : bool
         Whether its clips are kept, for a picture.
 
@@ -130,7 +130,7 @@ def decode(path: str | Path, networks: list[str], *, keep_sound: bool = False) -
     table, record = describe_file(path)
     if table is None:
         raise SongError(f"{record['status']}: {record['reason']}")
-    tables = describe_windows(networks, clips_of_file(path)) if networks else {}
+    tables = describe_windows(spacings, clips_of_file(path)) if spacings else {}
     windows = {name: found.to_pandas() for name, found in tables.items()}
     return DecodedSong(table.to_pandas(), record, windows, np.stack(list(Decoder(path))) if keep_sound else None)
 
