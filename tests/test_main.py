@@ -124,7 +124,7 @@ def test_predict_says_of_a_song_what_the_notebook_says(finished):
     folder = finished[0]
     saved = saving.load(folder / "root")
     song = saved.info["held_out"]
-    verdict = answer(decode(folder / "my music" / song), saved)
+    verdict = answer(decode(folder / "my music" / song, saved.spacings), saved)
     said = [out.get("data", {}).get("text/markdown", "") for out in outputs(folder / "root/report/modeling.ipynb")]
     assert sum(plots.markdown_safe(str(verdict)) in text for text in said) == 1
 
