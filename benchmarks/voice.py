@@ -24,7 +24,7 @@ from real_music import fetch
 from tqdm import tqdm
 
 from soundalike import cli
-from soundalike.audio.decoding import CLIP_SAMPLES, SAMPLE_RATE, ffmpeg, is_silent
+from soundalike.audio.decoding import CLIP_SAMPLES, FULL_SCALE, SAMPLE_RATE, ffmpeg, is_silent
 from soundalike.dataset import segments, splits
 from soundalike.dataset.splits import Fold
 from soundalike.dataset.windows import Windows
@@ -59,8 +59,8 @@ TOP = 3400  # Hz: what telephones transmit
 def decode(path: Path) -> np.ndarray:
     """Decode a prompt, as far as telephones go [shape=(samples,)]; nothing if it cannot be read."""
     sound = ["-ac", "1", "-ar", str(SAMPLE_RATE), "-af", f"lowpass=f={TOP}", "-f", "s16le", "-"]
-    told = subprocess.run([ffmpeg(), "-v", "quiet", "-i", path, *sound], capture_output=True, check=False)
-    return np.frombuffer(told.stdout, "<i2") / np.float32(32_768)
+    done = subprocess.run([ffmpeg(), "-v", "quiet", "-i", path, *sound], capture_output=True, check=False)
+    return np.frombuffer(done.stdout, "<i2") / np.float32(FULL_SCALE)
 
 
 def read_speaker(package: str, seconds: int) -> np.ndarray:
