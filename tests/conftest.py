@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -29,10 +30,11 @@ from soundalike.library.storage import atomic_write
 from soundalike.models import saving, specs
 
 RATE = 44_100  # Hz, of the songs; clips have their own
+T = TypeVar("T")
 NO_NETWORKS = ["--networks", "none"]  # for all tests but theirs: TensorFlow takes seconds to start
 
 
-def many(small: int, large: int) -> int:
+def many(small: T, large: T) -> T:
     """How often something is tried: by `make test`, and by `make stress`."""
     return large if os.environ.get("STRESS") else small
 

@@ -9,7 +9,7 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import RATE, made_up, tune, write_artists, write_library, write_song
+from conftest import NO_NETWORKS, RATE, made_up, tune, write_artists, write_library, write_song
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 
 from docs import refresh
@@ -44,7 +44,7 @@ def finished(tmp_path_factory):
             write_song(songs / f"{artist}/Album 1/{song}.mp3", tune(3 + count, song, 4))
     (songs / "Artist A/broken.mp3").write_text("no music")  # a reject stops nothing
     before = [(HERE / f"{name}.ipynb").read_bytes() for name in notebooks.NOTEBOOKS]
-    status = run.main(["--data", str(folder / "root"), str(songs)])
+    status = run.main(["--data", str(folder / "root"), str(songs), *NO_NETWORKS])
     after = [(HERE / f"{name}.ipynb").read_bytes() for name in notebooks.NOTEBOOKS]
     return folder, status, before == after
 
@@ -100,7 +100,7 @@ def test_a_library_too_large_for_a_pickle_gets_its_verdict_too(finished, tmp_pat
     monkeypatch.setattr(notebooks, "NOTEBOOKS", ("modeling",))
     root, songs = tmp_path / "root", finished[0] / "my music"
     shutil.copytree(finished[0] / "root", root, ignore=shutil.ignore_patterns("report", "model"))
-    assert run.main(["--data", str(root), "--songs", str(songs)]) == 0
+    assert run.main(["--data", str(root), "--songs", str(songs), *NO_NETWORKS]) == 0
     out = capfd.readouterr().out
     assert not (root / "df_music.pkl").exists()
     assert "Balanced accuracy on unseen songs" in out

@@ -17,7 +17,7 @@ import pandas as pd
 import psutil
 import pyarrow.parquet as pq
 import pytest
-from conftest import many, noise, run_scripts, wait_until, write_song
+from conftest import NO_NETWORKS, many, noise, run_scripts, wait_until, write_song
 
 import dataframe_creation
 import feature_extraction
@@ -42,7 +42,7 @@ def write_songs(songs: Path, numbers: range, seconds: float = 10) -> None:
 
 
 def arguments(root: Path, script, jobs: int = 2) -> list[str]:
-    songs = ["--songs", str(root.parent / "songs")] if script is mp3_split else []
+    songs = ["--songs", str(root.parent / "songs")] if script is mp3_split else many(NO_NETWORKS, [])
     workers = [] if script is dataframe_creation else ["--jobs", str(jobs)]
     return ["--data", str(root), *workers, *songs]
 
