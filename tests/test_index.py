@@ -7,7 +7,9 @@ import pytest
 from conftest import made_up, write_library
 
 from soundalike.dataset import frame as frame_module
+from soundalike.dataset.windows import Windows
 from soundalike.features import nuisance
+from soundalike.features.networks import NUMBERS, VOICE
 from soundalike.features.table import ASPECTS, CLIP_COLUMNS, FEATURE_SETTINGS, FEATURES
 from soundalike.library.catalogue import write_songs
 from soundalike.library.errors import UserError
@@ -124,11 +126,58 @@ def test_songs_alike_in_one_aspect_are_said_to_be():
         own = similarity.OF_ASPECT[aspect]
         described[song, own] = described[0, own]
     songs = pd.DataFrame({"song": np.arange(40)})
-    space = similarity.fit_space(described)
-    index = similarity.Index(songs, described, space.points(described), space, {})
+    spaces = similarity.Spaces({similarity.FEATURES: similarity.fit_space(described)})
+    index = similarity.Index(songs, described, spaces.points(described), spaces, {})
     found = similarity.nearest_songs(index, described[0], songs["song"].eq(0).to_numpy(), 2).set_index("song")
     assert set(found.index) == {1, 2}
     assert found[list(ASPECTS)].astype(float).idxmax(axis=1).to_dict() == {1: "timbre", 2: "harmony"}
+
+
+@pytest.fixture
+def ears(root, tmp_path, monkeypatch):
+    """The same library, with windows of a voice network: it knows artists, and has not heard the first song."""
+    own = tmp_path / "own"
+    shutil.copytree(root, own)
+    monkeypatch.setitem(similarity.WIDTHS, VOICE, 4)
+    monkeypatch.setattr(Windows, "made_of", lambda self: {name: [1, 8, "x"] for name in self.names})
+
+    def __init__(self, root):
+        self.names, self.spacings = [VOICE], {VOICE: 8}
+
+    def read(self, name, songs):
+        noise = {song: np.random.default_rng(int(song[3:-4])).standard_normal(4) / 4 for song in songs}
+        rows = {song: np.eye(4)[int(song[1])] + noise[song] for song in songs if song != "A0/0.mp3"}
+        return {song: pd.DataFrame({NUMBERS: [row, row]}) for song, row in rows.items()}
+
+    monkeypatch.setattr(Windows, "__init__", __init__)
+    monkeypatch.setattr(Windows, "read", read)
+    return similarity.load_index(own)
+
+
+def test_the_cosine_is_the_average_of_the_ears(ears):
+    assert list(ears.spaces.ears) == ["features", VOICE]
+    features, voice = (space.points(own) for _, space, _, own in ears.spaces.blocks(np.asarray(ears.described)))
+    assert voice.shape == (30, 4)
+    expected = (features @ features.T + 0.5 * voice @ voice.T) / 1.5
+    np.testing.assert_allclose((ears.points @ ears.points.T)[1:, 1:], expected[1:, 1:], atol=1e-5)
+    found = similarity.nearest_songs(ears, np.asarray(ears.described[4]), np.arange(30) == 4, 30)
+    assert similarity.aspects(found) == [*ASPECTS, "lead sound"]
+    np.testing.assert_allclose(1 - found[[*ASPECTS, "lead sound"]].sum(axis=1), found["distance"], atol=1e-5)
+    assert (found["lead sound"].head(5) > 0.1).all()
+    assert similarity.why_alike(found.iloc[0]).startswith("alike in ")
+    assert "lead sound" in similarity.why_alike(found.iloc[0])
+
+
+def test_an_ear_that_has_not_heard_a_song_does_not_count(ears):
+    unheard = np.asarray(ears.described[0])
+    assert np.isnan(unheard[-4:]).all()
+    assert ears.spaces.heard(unheard) == pytest.approx(1 / 1.5)
+    found = similarity.nearest_songs(ears, unheard, np.arange(30) == 0, 30)
+    features = ears.spaces.ears["features"].points(np.asarray(ears.described[:, : similarity.WIDTHS["features"]]))
+    np.testing.assert_allclose(1 - found["distance"], (features @ features[0])[found.index], atol=1e-5)
+    assert (found["lead sound"] == 0).all()
+    others = similarity.nearest_songs(ears, np.asarray(ears.described[5]), np.arange(30) == 5, 30)
+    assert np.isfinite(others["distance"]).all()
 
 
 def test_silent_clips_do_not_count(root):
@@ -210,13 +259,14 @@ def test_a_hundred_thousand_songs_answer_from_disk(tmp_path):
     draw = np.random.default_rng(0)
     width = 2 * len(CLIP_COLUMNS)
     space = similarity.Space(np.zeros(width), np.ones(width), draw.standard_normal((width, 128)))
+    spaces = similarity.Spaces({similarity.FEATURES: space})
     points = draw.standard_normal((count, 128)).astype(np.float32)
     points /= np.linalg.norm(points, axis=1, keepdims=True)
     described = np.memmap(tmp_path / "described.f32", np.float32, "w+", shape=(count, width))
     described[77_777] = draw.standard_normal(described.shape[1])
     points[77_777] = space.points(described[77_777][None])
     songs = pd.DataFrame({"song": np.arange(count)})
-    index = similarity.Index(songs, described, points, space, {})
+    index = similarity.Index(songs, described, points, spaces, {})
     found = similarity.nearest_songs(index, np.asarray(described[77_777]), np.zeros(count, bool), 10)
     assert found["song"].iloc[0] == 77_777
     assert found["distance"].iloc[0] == pytest.approx(0, abs=1e-5)

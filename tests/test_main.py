@@ -16,12 +16,13 @@ from docs import refresh
 from soundalike import __main__ as run
 from soundalike.audio import demo
 from soundalike.audio.decoding import read_header
+from soundalike.features.one_song import decode
 from soundalike.library.catalogue import keep_songs_folder
 from soundalike.library.errors import UserError
 from soundalike.library.paths import clip_paths, note
 from soundalike.models import saving
 from soundalike.report import notebooks, plots, summary
-from soundalike.report.verdict import answer, decode
+from soundalike.report.verdict import answer
 
 HERE = Path(__file__).resolve().parent.parent
 

@@ -13,11 +13,12 @@ import pytest
 from conftest import RATE, save_kept, sine, tune, write_song
 
 import predict
+from soundalike.features.one_song import decode
 from soundalike.library.catalogue import read_songs, write_songs
 from soundalike.models import saving
 from soundalike.report import plots
 from soundalike.report.answers import CSV_COLUMNS, find_files
-from soundalike.report.verdict import Verdict, answer, decode
+from soundalike.report.verdict import Verdict, answer
 
 HERE = Path(__file__).resolve().parent.parent
 

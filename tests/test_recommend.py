@@ -135,7 +135,7 @@ def test_what_is_no_song_is_said_in_one_line(root, tmp_path, capsys, name, reaso
     assert len(err.splitlines()) == 1
 
 
-@pytest.mark.parametrize("name", ["space.npz", "points.f32", "songs.parquet"])
+@pytest.mark.parametrize("name", ["spaces.npz", "points.f32", "songs.parquet"])
 def test_a_damaged_index_is_a_users_mistake(root, tmp_path, capsys, name):
     own = shutil.copytree(root, tmp_path / "root")
     assert recommend.main(["--data", str(own), "Artist A/Album 1/Song 1.mp3"]) == 0

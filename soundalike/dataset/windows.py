@@ -115,9 +115,13 @@ class Windows:
         self.folder = (root or Path()) / FOLDER
         noted = window_notes(root) if root else {}
         frame = frame_notes(root).get("made_from", "") if root else ""
-        used = {name: of for name, of in noted.items() if root and _is_whole(root, name, of, frame)}
+        self._noted = used = {name: of for name, of in noted.items() if root and _is_whole(root, name, of, frame)}
         self.names = [name for name in NETWORKS if name in used]  # in this order everywhere
         self.spacings = {name: used[name]["every"] for name in self.names}  # from one window to the next, in clips
+
+    def made_of(self) -> dict[str, list]:
+        """Return by what the windows of each network are known, see `KEYS`."""
+        return {name: [self._noted[name][key] for key in KEYS] for name in self.names}
 
     def read(self, name: str, songs: list[str]) -> dict[str, pd.DataFrame]:
         """Read what a network makes of some songs, see `networks.describe_windows`."""

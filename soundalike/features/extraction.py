@@ -2,7 +2,7 @@
 
 import argparse
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
@@ -115,7 +115,9 @@ def stack_clips(clips: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         yield np.stack(stack)
 
 
-def describe_file(path: Path, max_hours: float = cli.MAX_HOURS) -> "tuple[pa.Table | None, dict]":
+def describe_file(
+    path: Path, max_hours: float = cli.MAX_HOURS, *, through: Callable[[Iterator], Iterator] = iter
+) -> "tuple[pa.Table | None, dict]":
     """Describe a song without clips on disk, by the same numbers as through them.
 
     Parameters
@@ -124,6 +126,8 @@ def describe_file(path: Path, max_hours: float = cli.MAX_HOURS) -> "tuple[pa.Tab
         An audio file.
     max_hours : float
         Longer songs are refused.
+    through : callable
+        All clips [shape=(CLIP_SAMPLES,), dtype=float32] pass through it, in order: for others to listen.
 
     Returns
     -------
@@ -138,7 +142,7 @@ def describe_file(path: Path, max_hours: float = cli.MAX_HOURS) -> "tuple[pa.Tab
         See `decoding.Decoder`.
     """
     decoder = Decoder(path, max_hours)
-    stacks = stack_clips(clip / np.float32(FULL_SCALE) for clip in decoder)
+    stacks = stack_clips(through(clip / np.float32(FULL_SCALE) for clip in decoder))
     first = next(stacks, None)  # a song too short for a clip has no stack
     table = song_table(chain([first], stacks)) if first is not None else None
     return table if decoder.record["status"] in GOOD else None, decoder.record

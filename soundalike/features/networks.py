@@ -6,6 +6,7 @@ One table for each song and network, below ``networks/`` in the root: one row fo
 import argparse
 import functools
 import socket
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -41,6 +42,7 @@ class Network(NamedTuple):
     clips: int  # in a window
     every: int  # clips from the start of one window to the next, unless another share of a song is asked for
     embed: Callable[[np.ndarray], np.ndarray]  # windows [shape=(windows, samples)] -> numbers
+    aspect: str  # what songs that are alike by it have in common
     version: int  # raise it when a number would come out otherwise
 
     def spacing(self, share: float | None) -> int:
@@ -55,8 +57,8 @@ class Network(NamedTuple):
 
 MUSICNN, VOICE = "musicnn", "voice"
 NETWORKS = {
-    MUSICNN: Network(musicnn.PACKAGE, musicnn.COLUMNS, 1, 4, musicnn.embed, 1),
-    VOICE: Network(voice.PACKAGE, voice.COLUMNS, 3, 8, voice.embed, 1),
+    MUSICNN: Network(musicnn.PACKAGE, musicnn.COLUMNS, 1, 4, musicnn.embed, "style", 1),
+    VOICE: Network(voice.PACKAGE, voice.COLUMNS, 3, 8, voice.embed, "lead sound", 1),
 }
 
 
@@ -174,12 +176,29 @@ def describe_windows(spacings: dict[str, int], clips: Iterable[np.ndarray]) -> d
         For each network ``clip`` (the first of each window), ``start`` (s) and ``numbers``, a list in the order of the
         network's columns. A song that is shorter than a window is one; silent windows are passed over.
     """
-    collectors = {name: _Collector(NETWORKS[name], every) for name, every in spacings.items()}
-    with threadpool_limits(1):
+    listeners = Listeners(spacings)
+    deque(listeners.pass_on(clips), maxlen=0)
+    return listeners.tables()
+
+
+class Listeners:
+    """Networks that listen to the clips of a song as these pass, see `describe_windows`."""
+
+    def __init__(self, spacings: dict[str, int]) -> None:
+        self.collectors = {name: _Collector(NETWORKS[name], every) for name, every in spacings.items()}
+
+    def pass_on(self, clips: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """Pass the clips of the song on, in order, once they are heard."""
         for number, clip in enumerate(clips):
-            for collector in collectors.values():
-                collector.add(number, clip)
-        return {name: collector.table() for name, collector in collectors.items()}
+            with threadpool_limits(1):
+                for collector in self.collectors.values():
+                    collector.add(number, clip)
+            yield clip
+
+    def tables(self) -> dict[str, pa.Table]:
+        """Return what each network makes of the song, once all clips have passed."""
+        with threadpool_limits(1):
+            return {name: collector.table() for name, collector in self.collectors.items()}
 
 
 def clips_of_file(path: Path, max_hours: float = cli.MAX_HOURS, *, digest: str | None = None) -> Iterator[np.ndarray]:

@@ -11,12 +11,13 @@ from pathlib import Path
 import pandas as pd
 
 from soundalike import cli, parallel
+from soundalike.features.one_song import DecodedSong, decode
 from soundalike.library.catalogue import good_songs
 from soundalike.library.errors import SongError, UserError, printable
 from soundalike.library.paths import find_songs, suffixed
 from soundalike.library.storage import atomic_write
 from soundalike.models.saving import Saved
-from soundalike.report.verdict import DecodedSong, Verdict, decode
+from soundalike.report.verdict import Verdict
 
 CSV_COLUMNS = [
     *("song", "artist", "closest", "probability", "next"),
@@ -62,7 +63,7 @@ def find_files(named: list[Path]) -> tuple[dict[Path, str], dict[Path, str]]:
 def decode_all(
     songs: list[Path], args: argparse.Namespace, saved: Saved
 ) -> Iterator[tuple[Path, DecodedSong | SongError]]:
-    """Decode songs for a model, as `verdict.decode` does: a single one in this process, several in worker processes."""
+    """Decode songs for a model, see `one_song.decode`: a single one in this process, several in worker processes."""
     work = functools.partial(decode, spacings=saved.spacings, keep_sound=bool(args.plot))
     if len(songs) != 1 or args.scheduler:
         names = list(map(str, songs))

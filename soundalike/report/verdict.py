@@ -1,30 +1,20 @@
 """Who songs are by, how surely, and when."""
 
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from soundalike import cli
-from soundalike.audio.decoding import CLIP_SECONDS, Decoder
+from soundalike.audio.decoding import CLIP_SECONDS
 from soundalike.features import musicnn
-from soundalike.features.extraction import describe_file
-from soundalike.features.networks import MUSICNN, clips_of_file, describe_windows, numbers_of
-from soundalike.library.errors import SongError, printable
+from soundalike.features.networks import MUSICNN, numbers_of
+from soundalike.features.one_song import DecodedSong
+from soundalike.library.errors import printable
 from soundalike.models.saving import Saved
 
 BAR = 60  # cells of a song's timeline, at most
 MARKS = "█▒·", "#=."  # in it: the artist the song is given to, the next, the others; and where that cannot be shown
-
-
-class DecodedSong(NamedTuple):
-    """A song that is in no library, as a model needs it."""
-
-    table: pd.DataFrame  # see `extraction.song_table`
-    record: dict  # see `decoding.Decoder`
-    windows: dict[str, pd.DataFrame]  # see `networks.describe_windows`
-    sounds: np.ndarray | None = None  # its clips [shape=(clips, CLIP_SAMPLES), dtype=int16], if they were asked for
 
 
 class Verdict(NamedTuple):
@@ -104,41 +94,9 @@ def _rounded(p: float) -> float | None:
     return None if np.isnan(p) else round(float(p), 4)
 
 
-# --- one song --------------------------------------------------------------------------------
-
-
-def decode(path: str | Path, spacings: dict[str, int], *, keep_sound: bool = False) -> DecodedSong:
-    """Decode and describe a file.
-
-    Parameters
-    ----------
-    path : str or Path
-        The song.
-    spacings : dict of str to int
-        The networks that are to describe it, too, see `networks.describe_windows`.
-    keep_sound : bool
-        Whether its clips are kept, for a picture.
-
-    Raises
-    ------
-    SongError
-        If it is no usable song.
-    """
-    path = Path(path)
-    if not path.exists():
-        raise SongError("there is no such file")
-    table, record = describe_file(path)
-    if table is None:
-        raise SongError(f"{record['status']}: {record['reason']}")
-    tables = describe_windows(spacings, clips_of_file(path)) if spacings else {}
-    windows = {name: found.to_pandas() for name, found in tables.items()}
-    return DecodedSong(table.to_pandas(), record, windows, np.stack(list(Decoder(path))) if keep_sound else None)
-
-
 def answer(song: DecodedSong, saved: Saved) -> Verdict:
     """Predict the artist of a song with a model from `saving.load`."""
-    loud = song.table[~song.table["silent"]]
-    by_clip, by_song = saved.predict(loud, song.windows)
+    by_clip, by_song = saved.predict(song.loud, song.windows)
     known = song.record["hash"] in saved.info["songs"].values()
     by_start = by_clip.reindex(song.table.index).set_axis(song.table["start"])
     tagged = song.windows.get(MUSICNN, [])

@@ -1,13 +1,13 @@
 """Which songs sound alike: songs as points, an index of them on disk, and the nearest.
 
 The cosine between plain features is nearly blind: the few that are counted in large units drown the
-rest. So songs are centred, scaled and whitened first, and alike is what differs from the average song
-in the same direction.
+rest. So songs are centred, scaled and whitened first, by each ear for itself, and alike is what differs from the
+average song in the same direction.
 """
 
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,17 +19,24 @@ from threadpoolctl import threadpool_limits
 from soundalike import cli
 from soundalike.dataset.frame import ROW_GROUP, current_notes, frame_notes, iter_songs
 from soundalike.dataset.splits import MIN_ALBUMS, album_counts, album_names
+from soundalike.dataset.windows import Windows
+from soundalike.features.networks import MUSICNN, NETWORKS, VOICE, numbers_of
 from soundalike.features.nuisance import altered_hash, read_altered
+from soundalike.features.one_song import DecodedSong
 from soundalike.features.table import ASPECTS, CLIP_COLUMNS, columns
 from soundalike.library.catalogue import read_songs
 from soundalike.library.errors import UserError, printable
 from soundalike.library.storage import atomic_write, locked
 
-INDEX_VERSION = 4  # of the index; raise it when the same songs would lie elsewhere
+INDEX_VERSION = 5  # of the index; raise it when the same songs would lie elsewhere
 # Of the largest variance, added to each: directions in which songs hardly differ are mostly chance. Chosen on
 # 126 real songs, where 0.03 to 0.3 do about as well.
 RIDGE = 0.1
-DIMENSIONS = 128  # kept at most
+DIMENSIONS = 128  # kept at most, for each ear
+FEATURES = "features"  # the ear that is no network
+# What ears count for. Chosen on the same songs, where other weights of about this size do about as well.
+WEIGHTS = {FEATURES: 1.0, MUSICNN: 1.0, VOICE: 0.5}
+WIDTHS = {FEATURES: 2 * len(CLIP_COLUMNS)} | {name: len(network.columns) for name, network in NETWORKS.items()}
 SEEDS, SEEDS_AT_ONCE = 1000, 50  # songs, at most, by which the quality is measured; how many at a time
 
 SONG_LABELS = ["song", "artist", "album", "title", "seconds", "hash"]
@@ -42,7 +49,7 @@ OF_ASPECT = {
 
 
 class Space(NamedTuple):
-    """How the description of a song becomes a point."""
+    """How the description of a song by one ear becomes a point."""
 
     centre: np.ndarray  # [shape=(columns,)]
     scale: np.ndarray  # standard deviations; infinite where songs do not differ [shape=(columns,)]
@@ -51,6 +58,31 @@ class Space(NamedTuple):
     def points(self, described: np.ndarray) -> np.ndarray:
         """Points on the unit sphere [shape=(songs, dimensions)] of descriptions [shape=(songs, columns)]."""
         return _unit((described - self.centre) @ self.basis)
+
+
+class Spaces(NamedTuple):
+    """How the descriptions of a song by some ears, side by side, become a point, see `WEIGHTS`."""
+
+    ears: dict[str, Space]
+
+    def blocks(self, described: np.ndarray) -> Iterator[tuple[str, Space, float, np.ndarray]]:
+        """Each ear, its space, its share of the whole, and its columns of descriptions."""
+        start, whole = 0, sum(WEIGHTS[ear] for ear in self.ears)
+        for ear, space in self.ears.items():
+            yield ear, space, WEIGHTS[ear] / whole, described[:, start : start + len(space.centre)]
+            start += len(space.centre)
+
+    def points(self, described: np.ndarray) -> np.ndarray:
+        """Points [shape=(songs, dimensions)] whose products are the ears' cosines, averaged by their shares.
+
+        An ear that has not heard a song, which is then not a number, finds nothing in common with it.
+        """
+        found = [np.sqrt(share) * space.points(columns) for _, space, share, columns in self.blocks(described)]
+        return np.nan_to_num(np.concatenate(found, axis=1)).astype(np.float32)
+
+    def heard(self, described: np.ndarray) -> float:
+        """The share of the ears that have heard a song [shape=(columns,)]."""
+        return sum(share for _, _, share, (own,) in self.blocks(described[None]) if np.isfinite(own[0]))
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:
@@ -62,9 +94,9 @@ class Index(NamedTuple):
     """The songs of a library; its arrays are read from disk as needed."""
 
     songs: pd.DataFrame  # one row for each, with `SONG_LABELS`
-    described: np.ndarray  # see `song_descriptions`
-    points: np.ndarray  # see `Space.points`
-    space: Space
+    described: np.ndarray  # see `song_descriptions`; beside them, what networks make of songs: means of windows
+    points: np.ndarray  # see `Spaces.points`
+    spaces: Spaces
     quality: dict  # see `measure_quality`
 
 
@@ -84,6 +116,25 @@ def song_descriptions(clips: pd.DataFrame) -> pd.DataFrame:
     """
     by_song = clips.groupby("song")[CLIP_COLUMNS]
     return pd.concat([by_song.mean(), by_song.std(ddof=0).add_suffix(" varies")], axis=1).astype(np.float32)
+
+
+def describe_heard(name: str, windows: dict[str, pd.DataFrame], songs: Iterable[str]) -> np.ndarray:
+    """Average what a network makes of the windows of each of some songs; not a number where there are none.
+
+    Returns
+    -------
+    np.ndarray [shape=(songs, columns), dtype=float32]
+    """
+    missing = np.full(WIDTHS[name], np.nan, np.float32)
+    rows = [windows.get(song, missing[:0]) for song in songs]
+    return np.stack([numbers_of(own).mean(axis=0) if len(own) else missing for own in rows]).astype(np.float32)
+
+
+def describe_file(song: DecodedSong, index: "Index") -> np.ndarray:
+    """Describe a song that may be in no library as an index describes its own [shape=(columns,)]."""
+    (features,) = song_descriptions(song.loud.assign(song="")).to_numpy()
+    heard = (ear for ear in index.spaces.ears if ear != FEATURES)
+    return np.concatenate([features, *(describe_heard(ear, {"": song.windows.get(ear, [])}, [""])[0] for ear in heard)])
 
 
 def find_song_shifts(altered: pd.DataFrame) -> np.ndarray:
@@ -108,7 +159,10 @@ def fit_space(described: np.ndarray, shifts: np.ndarray | None = None) -> Space:
     """
     from soundalike.dataset.invariance import find_directions
 
-    count, width = described.shape
+    width = described.shape[1]
+    count = sum(map(len, _parts(described)))
+    if not count:  # nothing is known of any song
+        return Space(np.zeros(width), np.full(width, np.inf), np.zeros((width, 1)))
     centre = sum(part.sum(axis=0, dtype=np.float64) for part in _parts(described)) / count
     covariance = np.zeros((width, width))
     for part in _parts(described):
@@ -128,9 +182,10 @@ def fit_space(described: np.ndarray, shifts: np.ndarray | None = None) -> Space:
 
 
 def _parts(rows: np.ndarray) -> Iterator[np.ndarray]:
-    """Some rows at a time."""
+    """Some rows at a time, without those that are not numbers."""
     for start in range(0, len(rows), ROW_GROUP):
-        yield rows[start : start + ROW_GROUP]
+        part = rows[start : start + ROW_GROUP]
+        yield part[np.isfinite(part[:, 0])]
 
 
 def nearest_songs(index: Index, described: np.ndarray, barred: np.ndarray, count: int) -> pd.DataFrame:
@@ -141,7 +196,7 @@ def nearest_songs(index: Index, described: np.ndarray, barred: np.ndarray, count
     index : Index
         The library.
     described : np.ndarray [shape=(columns,)]
-        The song.
+        The song. Ears that have not heard it do not count.
     barred : np.ndarray of bool [shape=(songs,)]
         Songs not to be named.
     count : int
@@ -151,26 +206,39 @@ def nearest_songs(index: Index, described: np.ndarray, barred: np.ndarray, count
     -------
     pd.DataFrame
         The nearest song first: `SONG_LABELS`; ``distance``, one minus the cosine (0 the same, 1 what songs
-        drawn at random have on average, 2 the opposite); and what each of `ASPECTS` adds to the cosine.
+        drawn at random have on average, 2 the opposite); and what each aspect adds to the cosine, see `aspects`.
     """
-    (point,) = index.space.points(described[None])
+    (point,) = index.spaces.points(described[None]) / index.spaces.heard(described)
     distance = np.where(barred, np.inf, 1 - index.points @ point)
     first = np.argsort(distance, kind="stable")[: min(count, int((~barred).sum()))]
     found = index.songs.iloc[first].assign(distance=distance[first])
-    return found.assign(**_shares(index.space, described, np.asarray(index.described[first])))
+    return found.assign(**_shares(index.spaces, described, np.asarray(index.described[first])))
 
 
-def _shares(space: Space, song: np.ndarray, others: np.ndarray) -> dict[str, np.ndarray]:
+def aspects(songs: pd.DataFrame) -> list[str]:
+    """Return the columns of `nearest_songs` that say what songs have in common: `ASPECTS`, and those of networks."""
+    every = [*ASPECTS, *(network.aspect for network in NETWORKS.values())]
+    return [aspect for aspect in every if aspect in songs]
+
+
+def _shares(spaces: Spaces, song: np.ndarray, others: np.ndarray) -> dict[str, np.ndarray]:
     """What each aspect adds to the cosine between a song and others: exact, for the cosine is a sum over columns."""
-    rows = np.concatenate([song[None], others]) - space.centre
-    points = rows @ space.basis
-    length = np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-12)
-    rows, back = rows / length, points / length @ space.basis.T
-    added = (rows[0] * back[1:] + rows[1:] * back[0]) / 2
-    return {aspect: added[:, own].sum(axis=1) for aspect, own in OF_ASPECT.items()}
+    shares: dict[str, np.ndarray] = {}
+    heard = spaces.heard(song)
+    for ear, space, share, described in spaces.blocks(np.concatenate([song[None], others])):
+        rows = described - space.centre
+        points = rows @ space.basis
+        length = np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-12)
+        rows, back = rows / length, points / length @ space.basis.T
+        added = np.nan_to_num((rows[0] * back[1:] + rows[1:] * back[0]) / 2 * share / heard)
+        if ear == FEATURES:
+            shares |= {aspect: added[:, own].sum(axis=1) for aspect, own in OF_ASPECT.items()}
+        else:
+            shares[NETWORKS[ear].aspect] = added.sum(axis=1)
+    return shares
 
 
-def measure_quality(points: np.ndarray, described: np.ndarray, songs: pd.DataFrame, space: Space) -> dict:
+def measure_quality(points: np.ndarray, described: np.ndarray, songs: pd.DataFrame, spaces: Spaces) -> dict:
     """How often the song that sounds most alike, on another album, is by the same artist.
 
     Parameters
@@ -179,7 +247,7 @@ def measure_quality(points: np.ndarray, described: np.ndarray, songs: pd.DataFra
         The songs.
     songs : pd.DataFrame
         Their `SONG_LABELS`. An artist's songs without an album count as one album.
-    space : Space
+    spaces : Spaces
         Of the points.
 
     Returns
@@ -187,7 +255,7 @@ def measure_quality(points: np.ndarray, described: np.ndarray, songs: pd.DataFra
     dict
         ``right``, the share of songs for which it is, and the ends ``low`` and ``high`` of its 95%
         interval (Wilson, as if songs were independent), None unless each of these artists has
-        `MIN_ALBUMS` albums; the same share by the cosine between descriptions that are only ``scaled``,
+        `MIN_ALBUMS` albums; the same share by the cosine between features that are only ``scaled``,
         and that are ``plain``; ``chance``, for a song drawn at random; ``songs``, how many were asked
         (drawn at random among those whose artist has another album), and of how many ``artists``. If no
         artist has another album, ``albums`` is False, all songs are asked, and their own albums count.
@@ -198,6 +266,8 @@ def measure_quality(points: np.ndarray, described: np.ndarray, songs: pd.DataFra
     artist, album = (pd.factorize(key)[0] for key in keys)
     own = album if albums.any() else np.arange(len(songs))
     asked = np.random.default_rng(0).permutation(np.flatnonzero(albums | ~albums.any()))[:SEEDS]
+    space = spaces.ears[FEATURES]
+    described = described[:, : WIDTHS[FEATURES]]
     ways = {
         "right": (points, lambda rows: rows),
         "scaled": (described, lambda rows: _unit((rows - space.centre) / space.scale)),
@@ -265,33 +335,41 @@ def build_index(root: Path) -> None:
         threadpool_limits(1),  # its threads only get in each other's way
     ):
         folder.mkdir()
-        names = []
+        names, windows = [], Windows(root)
         with (folder / "described.f32").open("wb") as file:
             for clips in iter_songs(root, ["song", "silent", *CLIP_COLUMNS], ROW_GROUP):
-                described = song_descriptions(clips[~clips["silent"]])
-                names.extend(described.index)
-                file.write(described.to_numpy().tobytes())
-        described = _read_described(folder)
-        space = fit_space(described, find_song_shifts(read_altered(root)))
+                rows = song_descriptions(clips[~clips["silent"]])
+                heard = [describe_heard(ear, windows.read(ear, list(rows.index)), rows.index) for ear in windows.names]
+                names.extend(rows.index)
+                file.write(np.hstack([rows.to_numpy(), *heard]).tobytes())
+        ears = [FEATURES, *windows.names]
+        described = _read_described(folder, ears)
+        start, spaces = 0, Spaces({})
+        for ear in ears:
+            shifts = find_song_shifts(read_altered(root)) if ear == FEATURES else None
+            spaces.ears[ear] = fit_space(described[:, start : start + WIDTHS[ear]], shifts)
+            start += WIDTHS[ear]
         with (folder / "points.f32").open("wb") as file:
             for part in _parts(described):
-                file.write(space.points(part).tobytes())
-        np.savez(folder / "space.npz", **space._asdict())
+                file.write(spaces.points(part).tobytes())
+        arrays = {ear: space._asdict() for ear, space in spaces.ears.items()}
+        np.savez(folder / "spaces.npz", **{f"{ear} {key}": of[key] for ear, of in arrays.items() for key in of})
         songs = read_songs(root).set_index("song").reindex(names).reset_index()[SONG_LABELS]
         if songs["artist"].isna().any():
             raise UserError(f"The frame in {printable(root)} is older than songs.csv. Run dataframe_creation.py.")
         songs.to_parquet(folder / "songs.parquet", index=False)
-        found = measure_quality(_read_points(folder, space), described, songs, space)
+        found = measure_quality(_read_points(folder, spaces), described, songs, spaces)
         about = _made_of(root, frame_notes(root)) | {"quality": found}
         (folder / "index.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
 
 
-def _read_described(folder: Path) -> np.ndarray:
-    return np.memmap(folder / "described.f32", np.float32, "r").reshape(-1, 2 * len(CLIP_COLUMNS))
+def _read_described(folder: Path, ears: Iterable[str]) -> np.ndarray:
+    return np.memmap(folder / "described.f32", np.float32, "r").reshape(-1, sum(WIDTHS[ear] for ear in ears))
 
 
-def _read_points(folder: Path, space: Space) -> np.ndarray:
-    return np.memmap(folder / "points.f32", np.float32, "r").reshape(-1, space.basis.shape[1])
+def _read_points(folder: Path, spaces: Spaces) -> np.ndarray:
+    width = sum(space.basis.shape[1] for space in spaces.ears.values())
+    return np.memmap(folder / "points.f32", np.float32, "r").reshape(-1, width)
 
 
 def load_index(root: Path) -> Index:
@@ -308,20 +386,22 @@ def load_index(root: Path) -> Index:
         build_index(root)
         about = _about(folder)
     try:
-        with np.load(folder / "space.npz", allow_pickle=False) as arrays:
-            space = Space(**arrays)
+        with np.load(folder / "spaces.npz", allow_pickle=False) as arrays:
+            ears = [FEATURES, *about["windows"]]
+            spaces = Spaces({ear: Space(*(arrays[f"{ear} {key}"] for key in Space._fields)) for ear in ears})
         songs = pd.read_parquet(folder / "songs.parquet")
-        described, points = _read_described(folder), _read_points(folder, space)
+        described, points = _read_described(folder, ears), _read_points(folder, spaces)
         if not len(songs) == len(described) == len(points):
             raise ValueError
-        return Index(songs, described, points, space, about["quality"])
+        return Index(songs, described, points, spaces, about["quality"])
     except (OSError, KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile, pa.ArrowException):
         raise UserError(f"{printable(folder)} is damaged. Delete that folder; it is made again.") from None
 
 
 def _made_of(root: Path, noted: dict) -> dict:
-    """Return what marks an index as up to date: its version, the frame and the altered songs."""
-    return {"version": INDEX_VERSION, "made_from": noted["made_from"], "altered": altered_hash(root)}
+    """Return what marks an index as up to date: its version, the frame, the altered songs and the windows."""
+    noted = {"version": INDEX_VERSION, "made_from": noted["made_from"], "altered": altered_hash(root)}
+    return noted | {"windows": Windows(root).made_of()}
 
 
 def _about(folder: Path) -> dict:
@@ -338,7 +418,7 @@ WORTH_NAMING = 0.03  # what an aspect adds to the cosine to be named
 
 def why_alike(song: pd.Series) -> str:
     """What two songs have in common, in words: the aspects that add most to the cosine between them."""
-    added = song[list(ASPECTS)].astype(float).sort_values(ascending=False)
+    added = song[aspects(song.to_frame().T)].astype(float).sort_values(ascending=False)
     named = ", ".join(added.index[added >= WORTH_NAMING])
     return f"alike in {named}" if named else "not much alike"
 

@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 
 from soundalike import cli
-from soundalike.features.extraction import describe_file
+from soundalike.dataset.windows import Windows
+from soundalike.features import networks
+from soundalike.features.one_song import decode
 from soundalike.library.catalogue import read_songs, songs_folder
 from soundalike.library.errors import SongError, UserError, printable
 from soundalike.library.storage import atomic_write
@@ -34,7 +36,7 @@ def find_seed(asked: str, index: similarity.Index, root: Path) -> Seed:
         If it is neither a file nor one song of the library, or the file is no usable song.
     """
     if Path(asked).is_file():
-        return _seed_from_file(Path(asked), index)
+        return _seed_from_file(Path(asked), index, root)
     songs, sought = index.songs, asked.casefold()
     ways = (
         songs["song"] == asked,
@@ -72,19 +74,18 @@ def _not_found(asked: str, index: similarity.Index, root: Path) -> str:
     )
 
 
-def _seed_from_file(path: Path, index: similarity.Index) -> Seed:
+def _seed_from_file(path: Path, index: similarity.Index, root: Path) -> Seed:
     """The seed that a file is. Where the library holds this recording, that is excluded."""
+    spacings = Windows(root).spacings
+    here = networks.choose(None) if spacings else []
     try:
-        table, record = describe_file(path)
-        if table is None:
-            raise SongError(f"{record['status']}: {record['reason']}")
+        song = decode(path, {name: every for name, every in spacings.items() if name in here})
     except SongError as error:
         raise UserError(f"{printable(path)}: {error}") from None
-    clips = table.to_pandas()
-    described = similarity.song_descriptions(clips[~clips["silent"]].assign(song=""))
-    itself = (index.songs["hash"] == record["hash"]).to_numpy()
+    described = similarity.describe_file(song, index)
+    itself = (index.songs["hash"] == song.record["hash"]).to_numpy()
     name = f"{path}, which is {index.songs['song'][itself].iloc[0]} of this library," if itself.any() else str(path)
-    return Seed(name, described.to_numpy()[0], itself)
+    return Seed(name, described, itself)
 
 
 def same_album(seed: Seed, index: similarity.Index) -> np.ndarray:
