@@ -3,8 +3,8 @@
     python benchmarks/robust.py --data DIR          # a library through which the three scripts went
     python benchmarks/robust.py --data DIR --keep   # results go to results/ and into README.md here
 
-All songs are altered and described, which takes longest (a quarter of an hour for 126 songs); that is kept in the
-library's folder benchmarks/. Settings are chosen and probabilities calibrated on inner folds, as in modeling.ipynb.
+All songs are altered and described, which takes longest (half an hour for 126 songs); that is kept in the library's
+folder benchmarks/. Settings are chosen and probabilities calibrated on inner folds, as in modeling.ipynb.
 """
 
 import functools
@@ -19,19 +19,22 @@ import numpy as np
 import page
 import pandas as pd
 from joblib import delayed
+from voice import SPACINGS, Given
 
 from soundalike import cli, parallel
-from soundalike.audio.decoding import is_silent
+from soundalike.audio.decoding import CLIP_SECONDS, is_silent
 from soundalike.dataset import duplicates, segments, splits
 from soundalike.evaluation import crossval, metrics
 from soundalike.evaluation.study import in_parallel
 from soundalike.features import nuisance
+from soundalike.features.networks import NETWORKS, describe_windows
 from soundalike.features.nuisance import ALTERATIONS, PLAIN, Alteration
 from soundalike.features.table import CLIP_COLUMNS
 from soundalike.library.catalogue import good_songs, songs_folder
 from soundalike.library.errors import SongError
 from soundalike.library.storage import atomic_write, hash_of
 from soundalike.models import specs
+from soundalike.models.fusion import ears_of, fuse
 from soundalike.models.training import fit_all
 from soundalike.similarity import index
 
@@ -44,6 +47,7 @@ OTHERS = {
     "low-pass 11 kHz": Alteration(sound="lowpass=f=11000"),
 }
 NEVER = [*OTHERS, TWICE]  # no model has seen what these change
+HEARD = [PLAIN, MP3_64, "Opus, 64 kbit/s", "compressed", "low-pass 9 kHz"]  # by the networks, which take long
 PLANTED = [MP3_64, MP3_96, MP3_128, V0]  # one for each artist, in turn
 
 Views = dict[str, segments.Examples]  # the same songs, altered
@@ -60,6 +64,19 @@ def alter_song(song: str, *, songs: Path) -> pd.DataFrame:
         clips = nuisance.read_clips(files) | nuisance.read_clips(again)
     found = nuisance.join_clips({name: nuisance.describe_clips(values) for name, values in clips.items()}, song=song)
     return found.assign(silent=np.concatenate([is_silent(values) for values in clips.values()]))
+
+
+def hear_song(song: str, *, songs: Path) -> pd.DataFrame:
+    """Let the networks describe a song, altered in the ways that are `HEARD`."""
+    with tempfile.TemporaryDirectory() as folder:
+        kinds = {PLAIN: Alteration()} | {name: ALTERATIONS[name] for name in HEARD[1:]}
+        clips = nuisance.read_clips(nuisance.write_altered(songs / song, kinds, Path(folder)))
+    rows = [
+        table.to_pandas().assign(network=network, alteration=name)
+        for name, values in clips.items()
+        for network, table in describe_windows(SPACINGS, values).items()
+    ]
+    return pd.concat(rows, ignore_index=True).assign(song=song)
 
 
 def plant(song: tuple[str, str, float], *, songs: Path) -> pd.DataFrame:
@@ -89,10 +106,17 @@ def kept(folder: Path, function: Callable, songs: list, label: str) -> pd.DataFr
 
 
 def predict_views(learned: segments.Examples, views: Views, songs: pd.DataFrame, fold: splits.Fold, seed: int) -> dict:
-    """Train the kept model on one side of a fold, and predict the songs of the other in each view."""
+    """Train the kept model on one side of a fold; predict the songs of the other in each view, by each ear and all."""
     train, test = songs.iloc[fold[0]], songs["place"].iloc[fold[1]]
-    model, *_ = fit_all(specs.specs(), specs.ears(), learned, train, seed=seed)
-    return {name: crossval.by_name(model.predict(view.rows(test))[1], songs) for name, view in views.items()}
+    networks = list(learned.networks)
+    model, *_ = fit_all(specs.specs(networks), specs.ears(networks), learned, train, seed=seed)
+    found = {}
+    for name, view in views.items():
+        logs = model.predict_each(view.rows(test))[1]
+        found[name] = crossval.by_name(fuse(logs, model.fusion), songs)
+        ears = ears_of(logs, model.fusion) if networks else {}
+        found |= {f"{name}: {ear}": crossval.by_name(own, songs) for ear, own in ears.items()}
+    return found
 
 
 def predict_all(
@@ -107,10 +131,10 @@ def predict_all(
     tasks = [(fold, seed) for seed in range(repeats) for fold in splits.folds(songs, by=by, seed=seed)]
     found = dict(in_parallel([delayed(predict_views)(learned, views, songs, *task) for task in tasks], label))
     seeds = [seed for _, seed in tasks]
-    made: dict[str, list] = {name: [] for name in views}
+    made: dict[str, list] = {name: [] for name in found[0]}
     for repeat in range(repeats):
         parts = [found[n] for n, seed in enumerate(seeds) if seed == repeat]
-        for name in views:
+        for name in made:
             made[name].append(crossval.predictions_of(pd.concat([part[name] for part in parts])))
     return made
 
@@ -134,6 +158,20 @@ def compare(
             row[f"{way}, worse by"] = metrics.difference(made[first], made[name], songs)
             row[f"{way}, same answers"] = same_answers(made[first], made[name])
         row["after, better by"] = metrics.difference(found["after"][name], found["before"][name], songs)
+        rows.append(row)
+    return rows
+
+
+def compare_ears(learned: segments.Examples, views: Views, songs: pd.DataFrame, repeats: int) -> list[dict]:
+    """Make a row for each ear and for all: scores of the songs as they are, and what each alteration changes."""
+    made = predict_all(learned, views, songs, repeats, "Ears")
+    rows = []
+    for ear in ("", *(f": {name}" for name in specs.ears(list(learned.networks)))):
+        plain = made[f"{PLAIN}{ear}"]
+        row: dict = {"ear": ear.removeprefix(": ") or "fused", PLAIN: metrics.score(plain, songs)}
+        for name in HEARD[1:]:
+            other = made[f"{name}{ear}"]
+            row[name] = {"lost": metrics.difference(plain, other, songs), "same answers": same_answers(plain, other)}
         rows.append(row)
     return rows
 
@@ -174,6 +212,19 @@ def measure(root: Path, repeats: int) -> dict:
     views = {name: gather([tables[name]]) for name in [PLAIN, *ALTERATIONS, *OTHERS, TWICE] if name != MP3_128}
     plain = {"before": views[PLAIN], "after": gather([tables[PLAIN]], altered=altered)}
     robust = compare(plain, views, songs, repeats, "Unseen songs")
+    heard = kept(room, functools.partial(hear_song, songs=source), list(songs.index), "Hearing")
+
+    def with_windows(name: str, **more: pd.DataFrame) -> segments.Examples:
+        """Gather clips, and the windows that networks have of the same files."""
+        own = heard[heard["alteration"] == name].groupby(["song", "network"])
+        windows = {song: {network: own.get_group((song, network)) for network in NETWORKS} for song in songs.index}
+        rows = tables[name]
+        rows = rows.assign(start=CLIP_SECONDS * rows.groupby("song").cumcount())
+        return gather([rows], windows=Given(windows), **more)
+
+    ears = compare_ears(
+        with_windows(PLAIN, altered=altered), {name: with_windows(name) for name in HEARD}, songs, repeats
+    )
     by = crossval.UNSEEN_ALBUMS
     albums = {
         way: metrics.score(
@@ -197,6 +248,7 @@ def measure(root: Path, repeats: int) -> dict:
         "altered songs": len(chosen),
         "repeats": repeats,
         "unseen songs": robust,
+        "ears": ears,
         "planted": compare(learned, planted, songs, repeats, "An encoding for each artist"),
         "unseen albums": albums,
         "copies": {
@@ -204,6 +256,15 @@ def measure(root: Path, repeats: int) -> dict:
             for way, some in (("before", altered[:0]), ("after", altered))
         },
     }
+
+
+def ears_rows(ears: list[dict]) -> list[dict]:
+    """Put what `compare_ears` found in words."""
+    return [
+        {"ear": row["ear"], PLAIN: f"{row[PLAIN]['balanced_accuracy']:.2f}"}
+        | {name: f"{cli.signed(*row[name]['lost'])}, {row[name]['same answers']:.0%}" for name in HEARD[1:]}
+        for row in ears
+    ]
 
 
 def table(figures: dict) -> str:
@@ -238,6 +299,8 @@ def table(figures: dict) -> str:
         f"Of the other {figures['songs'] - figures['altered songs']} songs at 64 kbit/s, recommend.py finds the "
         f"original first for {before['first']:.0%} before and {after['first']:.0%} after; the song next to it is "
         f"the same as without re-encoding for {before['same next']:.0%} and {after['same next']:.0%}.",
+        "What each ear loses by it, and how many answers stay the same:",
+        page.markdown(ears_rows(figures["ears"])),
         f"Each artist's songs in one of {', '.join(PLANTED)}:",
         page.markdown(rows_of(figures["planted"])) + "\n",
     ])  # fmt: skip
