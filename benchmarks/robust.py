@@ -23,7 +23,7 @@ from voice import SPACINGS, Given
 
 from soundalike import cli, parallel
 from soundalike.audio.decoding import CLIP_SECONDS, is_silent
-from soundalike.dataset import duplicates, segments, splits
+from soundalike.dataset import duplicates, segments, splits, whitening
 from soundalike.evaluation import crossval, metrics
 from soundalike.evaluation.study import in_parallel
 from soundalike.features import nuisance
@@ -189,7 +189,7 @@ def find_copies(plain: pd.DataFrame, copies: pd.DataFrame, altered: pd.DataFrame
         Songs whose copies are looked for.
     """
     described = [index.song_descriptions(clips[~clips["silent"]]) for clips in (plain, copies)]
-    space = index.fit_space(described[0].to_numpy(), index.find_song_shifts(altered))
+    space = whitening.fit_space(described[0].to_numpy(), index.find_song_shifts(altered))
     own, other = (space.points(rows.to_numpy()) for rows in described)
     near, of_copies = own @ own.T, other @ own.T
     first = of_copies.argmax(axis=1) == np.arange(len(own))

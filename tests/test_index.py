@@ -7,6 +7,7 @@ import pytest
 from conftest import made_up, write_library
 
 from soundalike.dataset import frame as frame_module
+from soundalike.dataset import whitening
 from soundalike.dataset.windows import Windows
 from soundalike.features import nuisance
 from soundalike.features.networks import NUMBERS, VOICE
@@ -47,11 +48,11 @@ def test_a_song_is_described_by_means_and_deviations_of_its_clips():
 def test_points_are_centred_and_white_but_for_the_ridge():
     draw = np.random.default_rng(0)
     mixed = draw.standard_normal((2000, 6)) @ draw.standard_normal((6, 6)) + 50
-    space = similarity.fit_space(mixed)
+    space = whitening.fit_space(mixed)
     points = (mixed - space.centre) @ space.basis
     covariance = np.cov(points.T, bias=True)
     variances = np.sort(np.linalg.eigvalsh(np.corrcoef(mixed.T)))[::-1]
-    expected = np.diag(variances / (variances + similarity.RIDGE * variances[0]))
+    expected = np.diag(variances / (variances + whitening.RIDGE * variances[0]))
     np.testing.assert_allclose(covariance, expected, atol=1e-6)
     np.testing.assert_allclose(np.linalg.norm(space.points(mixed), axis=1), 1, atol=1e-5)
 
@@ -59,7 +60,7 @@ def test_points_are_centred_and_white_but_for_the_ridge():
 def test_a_column_that_never_changes_says_nothing():
     values = np.random.default_rng(0).standard_normal((50, 3)).astype(np.float32)
     constant = np.column_stack([values, np.full(50, 7.3, np.float32)])
-    space = similarity.fit_space(constant)
+    space = whitening.fit_space(constant)
     assert np.isfinite(space.basis).all()
     np.testing.assert_allclose(space.basis[3], 0, atol=1e-12)
 
@@ -72,7 +73,7 @@ def test_what_re_encoding_moves_counts_for_little():
     shifts = (encoded - described)[:5] + 0.01 * draw.standard_normal((5, 9))
     found = {}
     for way, given in (("plain", None), ("shrunk", shifts)):
-        space = similarity.fit_space(described, given)
+        space = whitening.fit_space(described, given)
         cosine = space.points(encoded) @ space.points(described).T
         found[way] = (cosine.argmax(axis=1) == np.arange(40)).mean()
     assert found["plain"] < 0.5
@@ -126,7 +127,7 @@ def test_songs_alike_in_one_aspect_are_said_to_be():
         own = similarity.OF_ASPECT[aspect]
         described[song, own] = described[0, own]
     songs = pd.DataFrame({"song": np.arange(40)})
-    spaces = similarity.Spaces({similarity.FEATURES: similarity.fit_space(described)})
+    spaces = whitening.Spaces({whitening.FEATURES: whitening.fit_space(described)})
     index = similarity.Index(songs, described, spaces.points(described), spaces, {})
     found = similarity.nearest_songs(index, described[0], songs["song"].eq(0).to_numpy(), 2).set_index("song")
     assert set(found.index) == {1, 2}
@@ -138,7 +139,7 @@ def ears(root, tmp_path, monkeypatch):
     """The same library, with windows of a voice network: it knows artists, and has not heard the first song."""
     own = tmp_path / "own"
     shutil.copytree(root, own)
-    monkeypatch.setitem(similarity.WIDTHS, VOICE, 4)
+    monkeypatch.setitem(whitening.WIDTHS, VOICE, 4)
     monkeypatch.setattr(Windows, "made_of", lambda self: {name: [1, 8, "x"] for name in self.names})
 
     def __init__(self, root):
@@ -173,7 +174,7 @@ def test_an_ear_that_has_not_heard_a_song_does_not_count(ears):
     assert np.isnan(unheard[-4:]).all()
     assert ears.spaces.heard(unheard) == pytest.approx(1 / 1.5)
     found = similarity.nearest_songs(ears, unheard, np.arange(30) == 0, 30)
-    features = ears.spaces.ears["features"].points(np.asarray(ears.described[:, : similarity.WIDTHS["features"]]))
+    features = ears.spaces.ears["features"].points(np.asarray(ears.described[:, : whitening.WIDTHS["features"]]))
     np.testing.assert_allclose(1 - found["distance"], (features @ features[0])[found.index], atol=1e-5)
     assert (found["lead sound"] == 0).all()
     others = similarity.nearest_songs(ears, np.asarray(ears.described[5]), np.arange(30) == 5, 30)
@@ -258,8 +259,8 @@ def test_a_hundred_thousand_songs_answer_from_disk(tmp_path):
     count = 100_000
     draw = np.random.default_rng(0)
     width = 2 * len(CLIP_COLUMNS)
-    space = similarity.Space(np.zeros(width), np.ones(width), draw.standard_normal((width, 128)))
-    spaces = similarity.Spaces({similarity.FEATURES: space})
+    space = whitening.Space(np.zeros(width), np.ones(width), draw.standard_normal((width, 128)))
+    spaces = whitening.Spaces({whitening.FEATURES: space})
     points = draw.standard_normal((count, 128)).astype(np.float32)
     points /= np.linalg.norm(points, axis=1, keepdims=True)
     described = np.memmap(tmp_path / "described.f32", np.float32, "w+", shape=(count, width))

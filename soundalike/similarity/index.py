@@ -1,13 +1,11 @@
 """Which songs sound alike: songs as points, an index of them on disk, and the nearest.
 
-The cosine between plain features is nearly blind: the few that are counted in large units drown the
-rest. So songs are centred, scaled and whitened first, by each ear for itself, and alike is what differs from the
-average song in the same direction.
+How songs become points stands in `dataset.whitening`.
 """
 
 import json
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,8 +17,9 @@ from threadpoolctl import threadpool_limits
 from soundalike import cli
 from soundalike.dataset.frame import ROW_GROUP, current_notes, frame_notes, iter_songs
 from soundalike.dataset.splits import MIN_ALBUMS, album_counts, album_names
+from soundalike.dataset.whitening import FEATURES, WIDTHS, Space, Spaces, fit_spaces, parts, unit
 from soundalike.dataset.windows import Windows
-from soundalike.features.networks import MUSICNN, NETWORKS, VOICE, numbers_of
+from soundalike.features.networks import NETWORKS, numbers_of
 from soundalike.features.nuisance import altered_hash, read_altered
 from soundalike.features.one_song import DecodedSong
 from soundalike.features.table import ASPECTS, CLIP_COLUMNS, columns
@@ -29,14 +28,6 @@ from soundalike.library.errors import UserError, printable
 from soundalike.library.storage import atomic_write, locked
 
 INDEX_VERSION = 5  # of the index; raise it when the same songs would lie elsewhere
-# Of the largest variance, added to each: directions in which songs hardly differ are mostly chance. Chosen on
-# 126 real songs, where 0.03 to 0.3 do about as well.
-RIDGE = 0.1
-DIMENSIONS = 128  # kept at most, for each ear
-FEATURES = "features"  # the ear that is no network
-# What ears count for. Chosen on the same songs, where other weights of about this size do about as well.
-WEIGHTS = {FEATURES: 1.0, MUSICNN: 1.0, VOICE: 0.5}
-WIDTHS = {FEATURES: 2 * len(CLIP_COLUMNS)} | {name: len(network.columns) for name, network in NETWORKS.items()}
 SEEDS, SEEDS_AT_ONCE = 1000, 50  # songs, at most, by which the quality is measured; how many at a time
 
 SONG_LABELS = ["song", "artist", "album", "title", "seconds", "hash"]
@@ -46,48 +37,6 @@ OF_ASPECT = {
     aspect: np.flatnonzero(np.isin(2 * CLIP_COLUMNS, [column for name in names for column in columns(name)]))
     for aspect, names in ASPECTS.items()
 }
-
-
-class Space(NamedTuple):
-    """How the description of a song by one ear becomes a point."""
-
-    centre: np.ndarray  # [shape=(columns,)]
-    scale: np.ndarray  # standard deviations; infinite where songs do not differ [shape=(columns,)]
-    basis: np.ndarray  # [shape=(columns, dimensions)]
-
-    def points(self, described: np.ndarray) -> np.ndarray:
-        """Points on the unit sphere [shape=(songs, dimensions)] of descriptions [shape=(songs, columns)]."""
-        return _unit((described - self.centre) @ self.basis)
-
-
-class Spaces(NamedTuple):
-    """How the descriptions of a song by some ears, side by side, become a point, see `WEIGHTS`."""
-
-    ears: dict[str, Space]
-
-    def blocks(self, described: np.ndarray) -> Iterator[tuple[str, Space, float, np.ndarray]]:
-        """Each ear, its space, its share of the whole, and its columns of descriptions."""
-        start, whole = 0, sum(WEIGHTS[ear] for ear in self.ears)
-        for ear, space in self.ears.items():
-            yield ear, space, WEIGHTS[ear] / whole, described[:, start : start + len(space.centre)]
-            start += len(space.centre)
-
-    def points(self, described: np.ndarray) -> np.ndarray:
-        """Points [shape=(songs, dimensions)] whose products are the ears' cosines, averaged by their shares.
-
-        An ear that has not heard a song, which is then not a number, finds nothing in common with it.
-        """
-        found = [np.sqrt(share) * space.points(columns) for _, space, share, columns in self.blocks(described)]
-        return np.nan_to_num(np.concatenate(found, axis=1)).astype(np.float32)
-
-    def heard(self, described: np.ndarray) -> float:
-        """The share of the ears that have heard a song [shape=(columns,)]."""
-        return sum(share for _, _, share, (own,) in self.blocks(described[None]) if np.isfinite(own[0]))
-
-
-def _unit(rows: np.ndarray) -> np.ndarray:
-    """Rows scaled to length 1."""
-    return (rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)).astype(np.float32)
 
 
 class Index(NamedTuple):
@@ -145,47 +94,6 @@ def find_song_shifts(altered: pd.DataFrame) -> np.ndarray:
         return np.concatenate([clips.mean(axis=0), clips.std(axis=0)])
 
     return find_shifts(altered, CLIP_COLUMNS, describe).to_numpy()
-
-
-def fit_space(described: np.ndarray, shifts: np.ndarray | None = None) -> Space:
-    """The space that these songs span: centred, scaled, freed of what re-encoding moves, and whitened (with a ridge).
-
-    Parameters
-    ----------
-    described : np.ndarray [shape=(songs, columns)]
-        It may lie on disk: a part at a time is read.
-    shifts : np.ndarray, optional [shape=(shifts, columns)]
-        How far alterations move songs, see `invariance.find_shifts`.
-    """
-    from soundalike.dataset.invariance import find_directions
-
-    width = described.shape[1]
-    count = sum(map(len, _parts(described)))
-    if not count:  # nothing is known of any song
-        return Space(np.zeros(width), np.full(width, np.inf), np.zeros((width, 1)))
-    centre = sum(part.sum(axis=0, dtype=np.float64) for part in _parts(described)) / count
-    covariance = np.zeros((width, width))
-    for part in _parts(described):
-        moved = part - centre
-        covariance += moved.T @ moved / count
-    scale = np.sqrt(np.diag(covariance))
-    scale[scale < 1e-9 * np.abs(centre)] = np.inf  # a column that never changes says nothing
-    scale[scale == 0] = np.inf
-    directions, removed = find_directions(shifts, scale)
-    shrink = np.eye(width) - directions.T * removed @ directions
-    scaled = covariance / np.outer(scale, scale)
-    variances, axes = np.linalg.eigh(shrink @ scaled @ shrink)
-    largest = np.argsort(variances)[::-1][: min(DIMENSIONS, count)]
-    ridge = RIDGE * np.linalg.eigvalsh(scaled)[-1] + 1e-12  # as large as if nothing were shrunk
-    weights = 1 / np.sqrt(np.maximum(variances[largest], 0) + ridge)
-    return Space(centre, scale, shrink @ axes[:, largest] / scale[:, None] * weights)
-
-
-def _parts(rows: np.ndarray) -> Iterator[np.ndarray]:
-    """Some rows at a time, without those that are not numbers."""
-    for start in range(0, len(rows), ROW_GROUP):
-        part = rows[start : start + ROW_GROUP]
-        yield part[np.isfinite(part[:, 0])]
 
 
 def nearest_songs(index: Index, described: np.ndarray, barred: np.ndarray, count: int) -> pd.DataFrame:
@@ -270,8 +178,8 @@ def measure_quality(points: np.ndarray, described: np.ndarray, songs: pd.DataFra
     described = described[:, : WIDTHS[FEATURES]]
     ways = {
         "right": (points, lambda rows: rows),
-        "scaled": (described, lambda rows: _unit((rows - space.centre) / space.scale)),
-        "plain": (described, _unit),
+        "scaled": (described, lambda rows: unit((rows - space.centre) / space.scale)),
+        "plain": (described, unit),
     }
     hits: dict[str, list] = {name: [] for name in (*ways, "chance")}
     for some in np.array_split(asked, -(-len(asked) // SEEDS_AT_ONCE)):
@@ -279,7 +187,7 @@ def measure_quality(points: np.ndarray, described: np.ndarray, songs: pd.DataFra
         same &= others  # of a song that is alone, nothing is right
         for name, (rows, view) in ways.items():
             ours = view(rows[some])
-            cosine = np.concatenate([ours @ view(part).T for part in _parts(rows)], axis=1)
+            cosine = np.concatenate([ours @ view(part).T for part in parts(rows)], axis=1)
             first = np.where(others, cosine, -np.inf).argmax(axis=1)
             hits[name].extend(same[np.arange(len(some)), first])
         hits["chance"].extend(same.sum(axis=1) / np.maximum(others.sum(axis=1), 1))
@@ -344,13 +252,9 @@ def build_index(root: Path) -> None:
                 file.write(np.hstack([rows.to_numpy(), *heard]).tobytes())
         ears = [FEATURES, *windows.names]
         described = _read_described(folder, ears)
-        start, spaces = 0, Spaces({})
-        for ear in ears:
-            shifts = find_song_shifts(read_altered(root)) if ear == FEATURES else None
-            spaces.ears[ear] = fit_space(described[:, start : start + WIDTHS[ear]], shifts)
-            start += WIDTHS[ear]
+        spaces = fit_spaces(described, ears, find_song_shifts(read_altered(root)))
         with (folder / "points.f32").open("wb") as file:
-            for part in _parts(described):
+            for part in parts(described):
                 file.write(spaces.points(part).tobytes())
         arrays = {ear: space._asdict() for ear, space in spaces.ears.items()}
         np.savez(folder / "spaces.npz", **{f"{ear} {key}": of[key] for ear, of in arrays.items() for key in of})
