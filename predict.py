@@ -17,6 +17,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = cli.parser(__doc__)
     parser.add_argument("songs", type=Path, nargs="+", metavar="SONG_OR_FOLDER", help="audio file, or folder of them")
     parser.add_argument("--plot", type=cli.folder, metavar="DIR", help="draw a picture of each song there")
+    parser.add_argument("--strict", action="store_true", help="call more artists unknown, right answers among them")
+    parser.add_argument("--verbose", action="store_true", help="print the numbers behind the words, too")
     for kind in ("csv", "json"):
         parser.add_argument(
             f"--{kind}",
@@ -44,13 +46,13 @@ def main(argv: list[str] | None = None) -> int:
     cli.check_writable(*tables.values())
     songs, problems = answers.find_files(args.songs)
     rows = {path: {"problem": reason} for path, reason in problems.items()}
-    show = answers.viewer(args, saved)
+    show, index = answers.viewer(args, saved), answers.find_index(args.data)
     try:
         for path, song in answers.decode_all(list(songs), args, saved):
             if isinstance(song, SongError):
                 rows[path] = {"problem": str(song)}
                 continue
-            said = verdict.answer(song, saved)
+            said = verdict.answer(song, saved, index, strict=args.strict)
             rows[path] = said.as_dict() | (said.in_full() if args.json else {}) | {"problem": ""}
             show(path, songs[path], song, said)
     except KeyboardInterrupt:

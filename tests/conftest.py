@@ -25,6 +25,7 @@ from soundalike.dataset.frame import SCHEMA, fingerprint, save_notes
 from soundalike.dataset.windows import Windows
 from soundalike.evaluation import crossval
 from soundalike.evaluation.study import Study
+from soundalike.evaluation.unknown import NO_ANSWERS
 from soundalike.features import nuisance
 from soundalike.features.table import CLIP_COLUMNS, COLUMNS, FEATURE_SETTINGS
 from soundalike.library.catalogue import write_songs
@@ -181,9 +182,9 @@ def save_kept(root: Path, frame: pd.DataFrame, **more) -> None:
     examples = segments.gather([frame], songs, CLIP_COLUMNS, windows=Windows(root))
     names = list(examples.networks)
     model, settings, _ = crossval.train_kept(specs.specs(names), specs.ears(names), Study(songs, examples))
-    scores = {"chance": 0.5, "unseen_songs": None, "unseen_albums": None, "random_clips": None}
-    about = {"held_out": "", "scores": scores, "seconds": 1.0, "unknown_below": None}
-    saving.save(root, model, songs, pd.DataFrame(), settings=settings, **(about | more))
+    scores = {"chance": 0.5, "unseen_songs": None, "unseen_albums": None, "random_clips": None, "as_shipped": None}
+    about = {"held_out": "", "scores": scores, "seconds": 1.0}
+    saving.save(root, model, songs, NO_ANSWERS, settings=settings, **(about | more))
 
 
 def write_library(root, frame):

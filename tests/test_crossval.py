@@ -105,7 +105,7 @@ def test_artists_with_fewer_than_four_songs_are_trained_on_and_not_scored():
         **{"chance": 1 / 2, "unseen_songs": None, "unseen_albums": None, "random_clips": None}
     }
     assert metrics.readable(metrics.score_table(results, songs), results, songs).iloc[0, 0] == "not measured"
-    assert set(metrics.predictions_for(results[UNSEEN_SONGS][KEPT], songs)["song"]) == set(songs.index)
+    assert set(results[UNSEEN_SONGS][KEPT][0].songs.index) == set(songs.index)
 
 
 def test_the_kept_model_is_trained_on_all_songs():

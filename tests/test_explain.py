@@ -1,10 +1,8 @@
 import numpy as np
-import pandas as pd
 import pytest
 from conftest import made_up, prepared
 
-from soundalike.evaluation import crossval, explain
-from soundalike.evaluation.crossval import UNSEEN_SONGS
+from soundalike.evaluation import explain
 from soundalike.evaluation.study import Study
 from soundalike.features.table import columns
 from soundalike.models import specs, training
@@ -15,55 +13,6 @@ SPECS = {LOGISTIC: specs.specs()[LOGISTIC]}
 ALONE = {specs.FEATURES: [LOGISTIC]}  # a kept model of one member, which is soon trained
 FUSION = equal(ALONE)
 FIXED = {LOGISTIC: specs.fix(SPECS[LOGISTIC], {"C": 0.02}, 0.7)}
-
-
-def unknown(frame: pd.DataFrame) -> pd.DataFrame:
-    songs, examples = prepared(frame)
-    kept = crossval.compare(SPECS, ALONE, Study(songs, examples), repeats=1)[UNSEEN_SONGS][specs.KEPT][0]
-    return explain.unknown_artists(FIXED, FUSION, Study(songs, examples), kept)
-
-
-# --- unknown artists -------------------------------------------------------------------------
-
-
-def test_unknown_artists_are_refused_where_artists_are_far_apart():
-    found = unknown(made_up(artists=5, songs=8, artist_cue=0.6))
-    assert len(found) == 40
-    assert found["right"].all()
-    tested = explain.tested_threshold(found)
-    assert tested["kept"].mean() > 0.9
-    assert tested["refused"].mean() > 0.7
-    assert explain.separation(found) > 0.9
-
-
-def test_two_artists_are_too_few_to_leave_one_out():
-    assert unknown(made_up(artists=2, artist_cue=1.0)).empty
-
-
-def test_unknown_artists_are_predicted_by_a_model_that_was_not_trained_on_them():
-    frame = made_up(artists=3, songs=6, artist_cue=1.0)
-    found = unknown(frame).sort_index()
-    songs, examples = prepared(frame)
-    others = songs["artist"] != "A1"
-    member, *_ = training.fit(FIXED[LOGISTIC], examples, songs[others])
-    logs = member.predict(examples.rows(songs["place"][~others]))[1]
-    assert set(logs.columns) == {"A0", "A2"}
-    np.testing.assert_allclose(found["unknown"][found["artist"] == "A1"], np.exp(logs.max(axis=1)), rtol=1e-5)
-
-
-def test_the_threshold_keeps_the_right_and_refuses_unknown_artists():
-    songs = pd.DataFrame({
-        "artist": ["a", "a", "b", "b"], "known": [0.9, 0.8, 0.95, 0.3],
-        "right": [True, True, True, False], "unknown": [0.4, 0.5, 0.6, 0.7],
-    })  # fmt: skip
-    assert explain.threshold(songs) == 0.8
-    tested = explain.tested_threshold(songs)
-    assert tested.loc["a", "threshold"] == 0.95  # what b alone asks for
-    assert tested.loc["a", "kept"] == 0
-    assert tested.loc["b", "threshold"] == 0.8
-    assert tested.loc["b", "refused"] == 1
-    assert explain.separation(songs) == 1
-    assert np.isnan(explain.threshold(songs.assign(right=False)))
 
 
 # --- what the kept model depends on ----------------------------------------------------------

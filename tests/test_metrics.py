@@ -134,12 +134,3 @@ def test_an_edge_of_a_grid_warns():
     assert told.startswith(f"{specs.LOGISTIC} chose C = {grid[-1]}, the edge of its grid, in 2 of 3 folds")
     inside = {UNSEEN_SONGS: {specs.LOGISTIC: [predictions(NONE, settings=settings[1:2])]}}
     assert not list(metrics.edges(inside, specs.specs()))
-
-
-def test_what_is_held_out_is_listed_song_by_song():
-    songs, found = two_artists([0.9, 0.4, 0.9, 0.9, 0.1, 0.1, 0.1, 0.2])
-    table = metrics.predictions_for([found], songs).set_index("song")
-    row = table.loc["A0/1.mp3"]
-    assert (row["artist"], row["predicted"]) == ("A0", "A1")
-    assert (row["probability"], row["probability_of_artist"]) == pytest.approx((0.6, 0.4))
-    assert len(table) == 8

@@ -20,6 +20,7 @@ from soundalike.dataset.frame import read_frame
 from soundalike.dataset.splits import song_table
 from soundalike.evaluation import crossval
 from soundalike.evaluation.study import Study
+from soundalike.evaluation.unknown import NO_ANSWERS
 from soundalike.features import networks
 from soundalike.features.networks import MUSICNN, NETWORKS, VOICE, numbers_of
 from soundalike.features.table import CLIP_COLUMNS, COLUMNS
@@ -344,7 +345,8 @@ def test_a_model_uses_the_networks_and_so_does_its_answer(own, capsys, monkeypat
     song = str(own / "songs/Artist B/Album 2/Song 2.mp3")
     assert predict.main(["--data", str(own), song]) == 0
     out = capsys.readouterr().out
-    assert "\n  Artist B " in out
+    assert "\n  probably Artist B " in out
+    assert " agree\n" in out
     assert "musicnn calls it: " in out
     write_song(own / "short.wav", sine(seconds=2.5))  # one clip: shorter than a window of voices
     assert predict.main(["--data", str(own), str(own / "short.wav")]) == 0
@@ -361,12 +363,13 @@ def test_a_song_that_an_ear_has_no_window_of_is_answered_by_the_others(tmp_path,
     given = Given({song: pd.DataFrame({"start": [0.0, 8], "numbers": own}) for song, own in numbers.items()})
     examples = segments.gather([frame], songs, CLIP_COLUMNS, windows=given)
     model, settings, _ = crossval.train_kept(specs.specs([VOICE]), specs.ears([VOICE]), Study(songs, examples))
-    about = {"held_out": "", "scores": {"chance": 0.5}, "seconds": 1.0, "unknown_below": None}
-    about["scores"] |= {"unseen_songs": None, "unseen_albums": None, "random_clips": None}
-    saving.save(tmp_path, model, songs, pd.DataFrame(), settings=settings, **about)
+    about = {"held_out": "", "scores": {"chance": 0.5}, "seconds": 1.0}
+    about["scores"] |= {"unseen_songs": None, "unseen_albums": None, "random_clips": None, "as_shipped": None}
+    saving.save(tmp_path, model, songs, NO_ANSWERS, settings=settings, **about)
     saved = saving.load(tmp_path)
     own = frame[frame["song"] == "A1/3.mp3"]
     for windows_of in ({}, {VOICE: given.rows["A1/3.mp3"]}):
-        by_clip, by_song = saved.predict(own, windows_of)
-        assert by_song.index[0] == "A1"
-        assert np.isfinite(by_clip).all(axis=None)
+        found = saved.predict(own, windows_of)
+        assert found.song.index[0] == "A1"
+        assert np.isfinite(found.clips).all(axis=None)
+        assert set(found.ears) == ({specs.FEATURES, VOICE} if windows_of else {specs.FEATURES})

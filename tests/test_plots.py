@@ -29,14 +29,14 @@ def test_the_map_names_songs_without_letting_their_names_be_markup(monkeypatch):
 
 def test_a_name_with_an_underscore_is_in_the_legend():
     clips = pd.DataFrame({"_A": [0.9, 0.2], "B": [0.1, 0.8]}, index=[0.0, 2.0])
-    said = Verdict(clips.mean(), clips, known=False, unknown_below=None)
+    said = Verdict(clips.mean(), clips)
     figure = plots.verdict("t", said, None, plots.artist_colours(["_A", "B"]))
     assert [text.get_text().strip() for text in figure.axes[1].get_legend().get_texts()] == ["_A", "B"]
 
 
 def test_probabilities_are_stacked_and_the_rest_are_others():
     clips = pd.DataFrame(dict.fromkeys("ABCDE", 0.0) | {"A": [0.7, 0.2], "B": [0.1, 0.8], "E": [0.2, 0.0]}, [0.0, 2.0])
-    said = Verdict(pd.Series([0.5, 0.3, 0.1, 0.06, 0.04], [*"ABCDE"]), clips, known=False, unknown_below=None)
+    said = Verdict(pd.Series([0.5, 0.3, 0.1, 0.06, 0.04], [*"ABCDE"]), clips)
     figure = plots.verdict("t", said, None, plots.artist_colours("ABCDE"))
     drawn = {
         bars.get_label(): [(bar.get_x(), bar.get_y(), bar.get_height()) for bar in bars]

@@ -1,6 +1,7 @@
 import csv
 import json
 import pickle
+import re
 import shutil
 import subprocess
 import sys
@@ -39,8 +40,7 @@ def test_unseen_songs_get_their_artists(root, capsys):
     for artist, other in ("AB", "BA"):
         name, told, bar = out[out.index(f"Artist {artist}/Album 2") :].splitlines()[:3]
         assert name.endswith("Song 4.mp3")
-        assert told.startswith(f"  Artist {artist} ")
-        assert f"of 4 clips agree; next Artist {other}" in told
+        assert told == f"  probably Artist {artist} (or Artist {other})"
         assert bar == f"  0:00 ████ 0:08   █ Artist {artist}"
 
 
@@ -48,11 +48,11 @@ def test_the_verdict_is_that_of_the_frame(root):
     saved = saving.load(root)
     song = "Artist A/Album 2/Song 4.mp3"
     frame = pd.read_pickle(root / "df_music.pkl").query("song == @song")
-    clips, expected = saved.predict(frame, {})
+    found = saved.predict(frame, {})
     verdict = answer(decode(root / "songs" / song, {}), saved)
-    pd.testing.assert_series_equal(verdict.song, expected)
+    pd.testing.assert_series_equal(verdict.song, found.song)
     assert verdict.song.sum() == pytest.approx(1)
-    pd.testing.assert_frame_equal(verdict.clips, clips.set_axis(frame["start"]))
+    pd.testing.assert_frame_equal(verdict.clips, found.clips.set_axis(frame["start"]))
 
 
 def test_what_is_no_song_is_named_and_the_others_are_predicted(root, tmp_path, capsys):
@@ -65,7 +65,7 @@ def test_what_is_no_song_is_named_and_the_others_are_predicted(root, tmp_path, c
     names = ["text.mp3", "folder.mp3", "note.txt", "short.wav", "silent.wav", "nowhere.mp3"]
     assert predict.main(["--data", str(root), "--", *(str(tmp_path / name) for name in names), str(good)]) == 3
     out = capsys.readouterr().out
-    assert "-good.wav\n  Artist A" in out
+    assert "-good.wav\n  probably Artist A" in out
     for name, reason in zip(
         names,
         (
@@ -106,7 +106,7 @@ def test_a_song_of_two_halves_turns_in_the_middle(root, tmp_path):
 def test_a_long_song_has_a_bar_that_fits():
     clips = pd.DataFrame({"A": 0.8, "B": 0.2}, index=2.0 * np.arange(1000))
     clips.iloc[500:] = [0.1, 0.9]
-    bar = Verdict(pd.Series({"A": 0.6, "B": 0.4}), clips, False, None).timeline("#=.")
+    bar = Verdict(pd.Series({"A": 0.6, "B": 0.4}), clips).timeline("#=.")
     assert bar == f"0:00 {30 * '#'}{30 * '='} 33:20   # A  = B"
 
 
@@ -117,20 +117,49 @@ def test_a_song_it_was_trained_on_is_called_so(root):
     assert "trained on" not in str(answer(decode(songs / "Album 2/Song 4.mp3", {}), saved))
 
 
-def test_below_the_threshold_the_artist_is_unknown(root, tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("words", "strict", "says"),
+    [
+        ({}, False, "probably Artist A (or Artist B)"),
+        ({"sure_from": 0.1}, False, "sure: Artist A"),
+        ({"sure_from": 1.1}, False, "probably Artist A (or Artist B)"),
+        ({"unknown_below": 1.1}, False, "unknown artist? closest Artist A"),
+        ({"unknown_below": 0.1, "strict_below": 1.1}, False, "probably Artist A (or Artist B)"),
+        ({"unknown_below": 0.1, "strict_below": 1.1}, True, "unknown artist? closest Artist A"),
+    ],
+)
+def test_the_word_follows_the_probability(root, tmp_path, capsys, words, strict, says):
     own = shutil.copytree(root / "model", tmp_path / "model").parent
     info = json.loads((own / "model/model.json").read_text())
-    song = root / "songs/Artist A/Album 2/Song 4.mp3"
-    for threshold, says in (
-        (1.01, "  unknown artist? closest Artist A "),
-        (0.01, "  Artist A "),
-        (None, "  Artist A "),
-    ):
-        (own / "model/model.json").write_text(json.dumps(info | {"unknown_below": threshold}))
-        assert predict.main(["--data", str(own), str(song)]) == 0
-        out = capsys.readouterr().out
-        assert out.splitlines()[1].startswith(says)
-        assert ("always names one of its 2 artists" in out) == (threshold is None)
+    none = dict.fromkeys(("unknown_below", "strict_below", "sure_from"))
+    (own / "model/model.json").write_text(json.dumps(info | {"words": none | words}))
+    song = str(root / "songs/Artist A/Album 2/Song 4.mp3")
+    assert predict.main(["--data", str(own), song, *(["--strict"] if strict else [])]) == 0
+    out = capsys.readouterr().out
+    assert out.splitlines()[1] == f"  {says}"
+    assert ("One of the 2 artists is always named" in out) == ("unknown_below" not in words)
+    assert ("No answer is called sure" in out) == ("sure_from" not in words)
+    (answered,) = run_json(capsys, "--data", str(own), song, *(["--strict"] if strict else []))["songs"]
+    assert answered["answer"] == says.split()[0].strip(":")
+    assert answered["artist"] == (None if says.startswith("unknown") else "Artist A")
+
+
+def run_json(capsys, *arguments: str) -> dict:
+    assert predict.main([*arguments, "--json", "-"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_reasons_can_be_checked(root, capsys):
+    song = str(root / "songs/Artist A/Album 2/Song 4.mp3")
+    assert predict.main(["--data", str(root), song, "--verbose"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[3].startswith("  most like Song ")
+    assert re.fullmatch(r"  Artist A 0\.\d\d, Artist B 0\.\d\d; 4 of 4 clips agree", lines[4])
+    trained = root / "songs/Artist A/Album 1/Song 1.mp3"
+    (answered,) = run_json(capsys, "--data", str(root), str(trained))["songs"]
+    assert answered["trained_on"]
+    assert len(answered["alike"]) == 3  # of four songs, but for itself
+    assert "Artist A/Album 1/Song 1.mp3" not in answered["alike"]
 
 
 def test_a_song_of_the_library_whose_artist_was_not_trained_on_is_known_for_what_it_is(root, tmp_path, capsys):
@@ -185,6 +214,7 @@ PROBABILITY = {"type": "number", "minimum": 0, "maximum": 1}
 NAME_OR_NOTHING = {"type": ["string", "null"]}
 PREDICTED = {
     "song": {"type": "string"},
+    "answer": {"enum": ["sure", "probably", "unknown"]},
     "artist": NAME_OR_NOTHING,
     "probability": PROBABILITY,
     "closest": {"type": "string"},
@@ -195,6 +225,8 @@ PREDICTED = {
     "trained_on": {"type": "boolean"},
     "probabilities": {"type": "object", "additionalProperties": PROBABILITY},
     "tags": {"type": "array", "items": {"type": "string"}},
+    "alike": {"type": "array", "items": {"type": "string"}},
+    "ears": {"type": "object", "additionalProperties": {"type": "string"}},
     "timeline": {
         "type": "array",
         "items": {
@@ -214,7 +246,7 @@ FAILED = {"song": {"type": "string"}, "problem": {"type": "string", "minLength":
 SCHEMA = {
     "type": "object",
     "properties": {
-        "model": {"type": "object", "required": ["name", "created", "classes", "unknown_below"]},
+        "model": {"type": "object", "required": ["name", "created", "classes", "words"]},
         "songs": {
             "type": "array",
             "items": {
@@ -292,9 +324,11 @@ def test_a_folder_is_predicted_in_a_table_and_left_as_it_is(root, messy, tmp_pat
     assert (rows["one.wav"]["clips"], rows["one.wav"]["silent_clips"]) == ("2", "1")
     assert (rows["one.wav"]["problem"], rows["one.wav"]["trained_on"]) == ("", "False")
     assert rows["quiet.wav"]["problem"].startswith("silent: every clip")
-    assert rows["broken.mp3"]["artist"] == rows["broken.mp3"]["clips"] == ""
+    assert rows["broken.mp3"]["artist"] == rows["broken.mp3"]["clips"] == rows["broken.mp3"]["answer"] == ""
+    assert rows["one.wav"]["answer"] == "probably"
     out = capsys.readouterr().out
-    assert "two.mp3\n  Artist B " in out
+    assert out.index("two.mp3\n") < out.index("one.wav\n")  # as in the folder, whichever was ready first
+    assert "two.mp3\n  probably Artist B " in out
     assert "No verdict (2 songs):" in out
     assert f"Written: {table}\n" in out
 
@@ -405,7 +439,7 @@ def test_the_picture_shows_each_clip_in_the_colour_of_its_artist():
     clips = pd.DataFrame({"A": [0.9, 0.2, np.nan], "B": [0.1, 0.8, np.nan]}, index=[0.0, 2.0, 4.0])
     sounds = (3000 * np.random.default_rng(0).standard_normal((3, 44_100))).astype(np.int16)
     colours = plots.artist_colours("AB")
-    figure = plots.verdict("title", Verdict(clips.mean(), clips, False, None), sounds, colours)
+    figure = plots.verdict("title", Verdict(clips.mean(), clips), sounds, colours)
     wave, parts = figure.axes
     (lines,) = wave.collections
     drawn = lines.get_colors()[::20, :3]
@@ -419,5 +453,5 @@ def test_the_picture_shows_each_clip_in_the_colour_of_its_artist():
 def test_a_stretch_of_a_long_song_is_given_to_whom_its_clips_are_on_average():
     clips = pd.DataFrame({"A": [0.6, 0.1] * 60, "B": [0.4, 0.9] * 60}, index=2.0 * np.arange(120))
     clips.iloc[:2] = np.nan
-    bar = Verdict(pd.Series({"A": 0.6, "B": 0.4}), clips, False, None).timeline("#=.")
+    bar = Verdict(pd.Series({"A": 0.6, "B": 0.4}), clips).timeline("#=.")
     assert bar == f"0:00  {59 * '='} 4:00   = B"

@@ -15,6 +15,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from soundalike.evaluation import crossval
 from soundalike.evaluation.study import Study
+from soundalike.evaluation.unknown import COLUMNS as COLUMNS_OF_ANSWERS
 from soundalike.features.table import COLUMNS
 from soundalike.library.catalogue import write_songs
 from soundalike.library.errors import UserError
@@ -24,7 +25,13 @@ from soundalike.models.specs import FEATURES
 
 SPECS, EARS = specs.specs(), specs.ears()
 SCORE = {"balanced_accuracy": 0.7, "low": 0.6, "high": 0.8, "log_loss": 0.9}
-SCORES = {"chance": 1 / 3, "unseen_songs": SCORE, "unseen_albums": None, "random_clips": SCORE | {"low": None}}
+SCORES = {
+    "chance": 1 / 3,
+    "unseen_songs": SCORE,
+    "unseen_albums": None,
+    "random_clips": SCORE | {"low": None},
+    "as_shipped": None,
+}
 
 
 @functools.cache
@@ -32,13 +39,20 @@ def trained() -> tuple[Model, dict]:
     return crossval.train_kept(SPECS, EARS, Study(*prepared(made_up(artist_cue=0.5))))[:2]
 
 
+def answers() -> pd.DataFrame:
+    """Twenty songs by known artists, all but the first named rightly, and twenty by unknown ones."""
+    rows = [(f"A0/{n}.mp3", "A0", 0, True, n > 0, "A0" if n else "A1", 0.4 + n / 50) for n in range(20)]
+    rows += [(song, *about[:2], False, False, "A1", 0.3) for song, *about in rows]
+    return pd.DataFrame(rows, columns=COLUMNS_OF_ANSWERS)
+
+
 def save(root) -> None:
     """Save the kept model of a made-up library."""
     songs, _ = prepared(made_up(artist_cue=0.5))
     write_songs(root, [{"song": song, "hash": f"hash of {song}"} for song in songs.index])
     model, settings = trained()
-    about = {"held_out": "x", "scores": SCORES, "seconds": 12.3, "unknown_below": 0.4}
-    saving.save(root, model, songs, pd.DataFrame({"song": ["x"], "artist": ["y"]}), settings=settings, **about)
+    about = {"held_out": "x", "scores": SCORES, "seconds": 12.3}
+    saving.save(root, model, songs, answers(), settings=settings, **about)
 
 
 def test_a_loaded_model_predicts_as_the_saved_one(tmp_path):
@@ -48,7 +62,7 @@ def test_a_loaded_model_predicts_as_the_saved_one(tmp_path):
     songs, examples = prepared(frame)
     expected = np.exp(trained()[0].predict(examples)[1])
     for song in ("A0/3.mp3", "A2/7.mp3"):
-        by_clip, by_song = saved.predict(frame[frame["song"] == song], {})
+        by_clip, by_song, *_ = saved.predict(frame[frame["song"] == song], {})
         pd.testing.assert_series_equal(
             by_song[expected.columns], expected.loc[songs["place"][song]], check_names=False, rtol=1e-5
         )
@@ -74,7 +88,7 @@ KINDS = {
     "held_out": str,
     "scores": dict,
     "seconds": float,
-    "unknown_below": (float, type(None)),
+    "words": dict,
     "songs": dict,
     "altered": str,
 }
@@ -86,7 +100,7 @@ def test_the_description_is_as_documented(tmp_path):
     assert set(info) == set(KINDS)
     assert all(isinstance(info[key], kind) for key, kind in KINDS.items())
     assert all(re.search(rf"\b{key}\b", saving.__doc__) for key in KINDS)
-    assert info["format"] == 3
+    assert info["format"] == 4
     assert info["segments"] == {"clips": 4, "every": 2}
     assert info["classes"] == ["A0", "A1", "A2"]
     assert info["scores"] == SCORES
@@ -97,7 +111,10 @@ def test_the_description_is_as_documented(tmp_path):
     assert [member["segments"] for member in info["members"]] == [True, True]
     assert set(info["members"][0]["setting"]) == {"C"}
     assert re.fullmatch("[0-9a-f]{40}(-dirty)?|unknown", info["commit"])
-    assert (tmp_path / "model/predictions.csv").read_text() == "song,artist\nx,y\n"
+    assert set(info["words"]) == {"unknown_below", "strict_below", "sure_from"}
+    written = (tmp_path / "model/predictions.csv").read_text().splitlines()
+    assert written[:2] == ["song,artist,answer,predicted,probability", "A0/0.mp3,A0,unknown,A1,0.4"]
+    assert len(written) == 21  # of songs by known artists
 
 
 def test_the_page_for_people(tmp_path):

@@ -1,14 +1,14 @@
-"""Why to believe a score, and where not to: what the kept model depends on, and how it treats unknown artists."""
+"""Why to believe a score, and where not to: what the kept model depends on."""
 
 import numpy as np
 import pandas as pd
 from sklearn.base import clone
-from sklearn.metrics import pairwise_distances, roc_auc_score
+from sklearn.metrics import pairwise_distances
 from sklearn.preprocessing import StandardScaler
 
 from soundalike.dataset.segments import Examples
 from soundalike.dataset.splits import SEED, Fold, folds
-from soundalike.evaluation.crossval import Predictions, by_name, enough, predict_held_out, predictions_of
+from soundalike.evaluation.crossval import by_name, enough, predict_held_out, predictions_of
 from soundalike.evaluation.metrics import METRICS, difference, score
 from soundalike.evaluation.study import Part, Study
 from soundalike.features.table import FEATURES, columns
@@ -16,94 +16,6 @@ from soundalike.models.fusion import Fusion
 from soundalike.models.model import inputs
 from soundalike.models.specs import ModelSpec
 from soundalike.models.training import fit_all, prepared
-
-MOST_ALONE = 12  # artists who are left out one by one; more are left out in GROUPS
-GROUPS = 6
-
-
-# --- unknown artists -------------------------------------------------------------------------
-
-
-def unknown_artists(fixed: dict[str, ModelSpec], fusion: Fusion, study: Study, known: Predictions) -> pd.DataFrame:
-    """How confident the kept model is of songs by artists it was not trained on, and by artists it was trained on.
-
-    Parameters
-    ----------
-    fixed, fusion, study
-        See `importance`.
-    known : Predictions
-        Of the kept model, for each song when the artist was trained on, but not the song.
-
-    Returns
-    -------
-    pd.DataFrame
-        One row for each song: ``artist``, ``known`` (its confidence), ``right`` (whether it predicted the artist),
-        ``unknown`` (its confidence when the artist was left out). Empty where there are fewer than three artists: with
-        one left out there must be two.
-    """
-    songs = study.songs
-    names = sorted(songs["artist"].unique())
-    if len(names) < 3:
-        return pd.DataFrame(columns=["artist", "known", "right", "unknown"])
-    group = songs["artist"].map(
-        {name: n % (len(names) if len(names) <= MOST_ALONE else GROUPS) for n, name in enumerate(names)}
-    )
-    pairs = [(np.flatnonzero(group != n), np.flatnonzero(group == n)) for n in sorted(group.unique())]
-    (left_out,) = predict_held_out(fixed, fusion, study, [pairs], "Leaving artists out")
-    return pd.DataFrame({
-        "artist": songs["artist"],
-        "known": np.exp(known.songs.max(axis=1)),
-        "right": known.songs.idxmax(axis=1) == songs["artist"].loc[known.songs.index],
-        "unknown": np.exp(left_out.songs.max(axis=1)),
-    }).dropna()  # fmt: skip
-
-
-def threshold(songs: pd.DataFrame) -> float:
-    """Find the confidence below which "unknown artist" is the better answer.
-
-    Parameters
-    ----------
-    songs : pd.DataFrame
-        From `unknown_artists`.
-
-    Returns
-    -------
-    float
-        Where the share of right predictions that are kept, plus the share of songs by unknown artists that are
-        refused, is largest. NaN where no prediction is right.
-    """
-    kept = np.sort(songs["known"][songs["right"].astype(bool)])
-    if not len(kept):
-        return np.nan
-    unknown = np.sort(songs["unknown"])
-    tried = np.unique(np.concatenate([kept, unknown]))
-    lost, refused = np.searchsorted(kept, tried) / len(kept), np.searchsorted(unknown, tried) / len(unknown)
-    return float(tried[int(np.argmax(refused - lost))])
-
-
-def tested_threshold(songs: pd.DataFrame) -> pd.DataFrame:
-    """Test the threshold on each artist in turn, chosen without that artist.
-
-    Returns
-    -------
-    pd.DataFrame
-        One row for each artist: the ``threshold`` of the others, ``refused`` (the share of the artist's songs that
-        are refused when the artist is unknown), ``kept`` (the share of right predictions that are kept; missing
-        where there are none).
-    """
-    rows = {}
-    for artist, own in songs.groupby("artist"):
-        t = threshold(songs[songs["artist"] != artist])
-        kept = own["known"][own["right"].astype(bool)]
-        rows[artist] = {"threshold": t, "refused": (own["unknown"] < t).mean(), "kept": (kept >= t).mean()}
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("artist")
-
-
-def separation(songs: pd.DataFrame) -> float:
-    """The probability that a right prediction is more confident than one for an unknown artist (area under the ROC)."""
-    kept = songs["known"][songs["right"].astype(bool)]
-    return float(roc_auc_score([1] * len(kept) + [0] * len(songs), [*kept, *songs["unknown"]]))
-
 
 # --- what the kept model depends on ----------------------------------------------------------
 

@@ -284,22 +284,3 @@ def summary(results: Results, songs: pd.DataFrame) -> dict:
         found = score(results[by][KEPT], songs, by=by) if KEPT in results.get(by, {}) else None
         scores[key] = {name: found[name] for name in METRICS[:4]} if found else None
     return scores
-
-
-def predictions_for(repeats: list[Predictions], songs: pd.DataFrame) -> pd.DataFrame:
-    """The held-out prediction for every song, in the first repeat, as predictions.csv holds it.
-
-    Returns
-    -------
-    pd.DataFrame
-        ``song``, ``artist``, ``predicted``, ``probability`` (of the predicted artist), ``probability_of_artist``.
-    """
-    logs = repeats[0].songs
-    artist = songs["artist"].loc[logs.index]
-    return pd.DataFrame({
-        "song": logs.index,
-        "artist": artist.to_numpy(),
-        "predicted": logs.idxmax(axis=1).to_numpy(),
-        "probability": np.exp(logs.max(axis=1)).round(4).to_numpy(),
-        "probability_of_artist": np.exp(-losses(logs, artist)).round(4).to_numpy(),
-    })  # fmt: skip

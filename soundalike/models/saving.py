@@ -1,9 +1,9 @@
 """Models on disk: saved with all that must match when they are used, and loaded without running code.
 
-``data/model/`` holds ``model.json``, one file of scikit-learn's for each member, ``predictions.csv`` (the held-out
-prediction for every song) and ``model.md``, a page for people. ``model.json``, format 3:
+``data/model/`` holds ``model.json``, one file of scikit-learn's for each member, ``predictions.csv`` (the answer for
+every song, held out) and ``model.md``, a page for people. ``model.json``, format 4:
 
-format              3
+format              4
 name                of the model
 created, commit     when, and by which code
 members             what is fused: name, file, columns or network, segments (or clips), setting, temperatures, log_prior
@@ -14,9 +14,10 @@ features, settings  of the feature table
 networks            that it uses: made_by, the version of each; every, the clips from one window to the next
 versions            of the libraries
 held_out            a song that the model was not trained on, or empty
-scores              unseen_songs, unseen_albums, random_clips: {balanced_accuracy, low, high, log_loss} or null; chance
+scores              unseen_songs, unseen_albums, random_clips: {balanced_accuracy, low, high, log_loss} or null; chance;
+                    as_shipped: see `evaluation.unknown.as_shipped`, or null
 seconds             that comparing and training took
-unknown_below       the probability below which the artist is unknown, or null
+words               the probabilities at which answers get another word: unknown_below, strict_below, sure_from, or null
 songs               trained on, with the hash of their sound
 altered             the hash of the altered songs by which features were shrunk, or empty
 """
@@ -42,11 +43,13 @@ from soundalike.library.catalogue import read_songs
 from soundalike.library.errors import UserError, printable
 from soundalike.library.paths import PROJECT
 from soundalike.library.storage import atomic_write, locked
-from soundalike.models.fusion import Fusion
+from soundalike.models import open_set
+from soundalike.models.fusion import Fusion, ears_of, fuse
 from soundalike.models.model import Member, Model
+from soundalike.models.open_set import OpenSet
 from soundalike.parallel import versions
 
-FORMAT = 3
+FORMAT = 4
 
 # The only types that a model file may hold: those of the members of the kept model.
 TRUSTED = ["soundalike.dataset.invariance.Shrinkage"] + [
@@ -65,6 +68,14 @@ TRUSTED = ["soundalike.dataset.invariance.Shrinkage"] + [
 REMAKE = "Run make run again, or modeling.ipynb, which makes one."
 
 
+class Prediction(NamedTuple):
+    """What a model predicts for one song."""
+
+    clips: pd.DataFrame  # probabilities by each clip and the segment around it
+    song: pd.Series  # the probability of each artist, the highest first
+    ears: dict[str, str]  # the artist that each ear alone finds closest
+
+
 class Saved(NamedTuple):
     """A model from disk: it knows what it was made from."""
 
@@ -72,11 +83,16 @@ class Saved(NamedTuple):
     info: dict
 
     @property
+    def words(self) -> OpenSet:
+        """From which scores answers get which word."""
+        return OpenSet(**self.info["words"])
+
+    @property
     def spacings(self) -> dict[str, int]:
         """The networks that it uses, and from the start of one window to the next, in clips."""
         return {name: noted["every"] for name, noted in self.info["networks"].items()}
 
-    def predict(self, clips: pd.DataFrame, windows: dict[str, pd.DataFrame]) -> tuple[pd.DataFrame, pd.Series]:
+    def predict(self, clips: pd.DataFrame, windows: dict[str, pd.DataFrame]) -> Prediction:
         """Predict the artist of a song.
 
         Parameters
@@ -85,24 +101,24 @@ class Saved(NamedTuple):
             The song's rows of a frame, without the silent ones.
         windows : dict of str to pd.DataFrame
             What the networks that it uses make of the song, see `networks.describe_windows`.
-
-        Returns
-        -------
-        by_clip : pd.DataFrame
-            Probabilities by each clip and the segment around it, under the index of ``clips``.
-        by_song : pd.Series
-            The probability of each artist, the highest first.
         """
         used = {name: windows.get(name, pd.DataFrame()) for name in self.model.networks}
-        by_clip, by_song = self.model.predict(one_song(clips, self.model.columns, used))
-        return np.exp(by_clip).set_axis(clips.index), np.exp(by_song.iloc[0]).sort_values(ascending=False)
+        song = one_song(clips, self.model.columns, used)
+        by_clip, by_song = self.model.predict_each(song)
+        logs = fuse(by_song, self.model.fusion)
+        ears = {ear: own.dropna(how="all") for ear, own in ears_of(by_song, self.model.fusion).items()}
+        return Prediction(
+            np.exp(fuse(by_clip, self.model.fusion)).set_axis(clips.index),
+            np.exp(logs.iloc[0]).sort_values(ascending=False),
+            {ear: own.iloc[0].idxmax() for ear, own in ears.items() if len(own)},
+        )
 
 
 def save(
     root: Path,
     model: Model,
     songs: pd.DataFrame,
-    predictions: pd.DataFrame,
+    answers: pd.DataFrame,
     *,
     settings: dict[str, dict],
     **about: object,
@@ -117,12 +133,12 @@ def save(
         Trained on all songs but the one held out.
     songs : pd.DataFrame
         The songs it was trained on, from `splits.song_table`.
-    predictions : pd.DataFrame
-        From `metrics.predictions_for`.
+    answers : pd.DataFrame
+        From `unknown.answer_all`.
     settings : dict of str to dict
         That were chosen for each member.
     **about
-        ``held_out``, ``scores`` (from `metrics.summary`), ``seconds``, ``unknown_below``.
+        ``held_out``, ``scores`` (from `metrics.summary`), ``seconds``.
 
     Returns
     -------
@@ -130,19 +146,20 @@ def save(
         What stands in ``model.json``.
     """
     model = model.without_weightless()
+    words = open_set.choose(answers)
     files = {name: f"model-{n}.skops" for n, name in enumerate(model.members, start=1)}
     members = [
         {"name": name, "file": files[name], "setting": settings[name]} | _about(member)
         for name, member in model.members.items()
     ]
     info = _made_by(model, Windows(root).spacings) | {"members": members, "fusion": model.fusion._asdict()} | about
-    info |= {"songs": _hashes(root, songs), "altered": altered_hash(root)}
+    info |= {"songs": _hashes(root, list(songs.index)), "altered": altered_hash(root), "words": words._asdict()}
     with locked(root, wait=True), atomic_write(root / "model") as folder:
         folder.mkdir()
         for name, member in model.members.items():
             compressed = {"compression": zipfile.ZIP_DEFLATED, "compresslevel": 1}
             _import_skops().dump(member.estimator, folder / files[name], **compressed)
-        predictions.to_csv(folder / "predictions.csv", index=False, lineterminator="\n")
+        predictions(answers, words).to_csv(folder / "predictions.csv", index=False, lineterminator="\n")
         (folder / "model.json").write_text(json.dumps(info, indent=1, ensure_ascii=False), encoding="utf-8")
         (folder / "model.md").write_text(card(info), encoding="utf-8")
     return info
@@ -167,11 +184,26 @@ def _made_by(model: Model, every: dict[str, int]) -> dict:
     }
 
 
-def _hashes(root: Path, songs: pd.DataFrame) -> dict[str, str]:
+def _hashes(root: Path, songs: list[str]) -> dict[str, str]:
     """Each song and the hash of its sound."""
     table = read_songs(root)
     hashes = dict(zip(table["song"], table["hash"], strict=True))
-    return {song: hashes.get(song, "") for song in songs.index}
+    return {song: hashes.get(song, "") for song in songs}
+
+
+def predictions(answers: pd.DataFrame, words: OpenSet) -> pd.DataFrame:
+    """Put the answers for songs that were held out as predictions.csv holds them.
+
+    Returns
+    -------
+    pd.DataFrame
+        ``song``, ``artist``, ``answer`` (its word), ``predicted`` and its ``probability``.
+    """
+    known = answers[answers["known"].astype(bool)]
+    table = known.assign(
+        answer=words.words(known["probability"]), predicted=known["closest"], probability=known["probability"].round(4)
+    )
+    return table[["song", "artist", "answer", "predicted", "probability"]].sort_values("song")
 
 
 def _about(member: Member) -> dict:
@@ -254,7 +286,7 @@ def load(root: Path) -> Saved:
         fusion = Fusion(**info["fusion"])
         _ = [members[name] for ear in fusion.weights for name in fusion.ears[ear]]
         files = {name: Path(row["file"]).name for name, row in rows.items()}
-        float(info["unknown_below"] or 0), info["songs"].values()
+        OpenSet(**info["words"]), info["songs"].values()
     except (KeyError, TypeError, AttributeError, ValueError):
         problems = ["model.json lacks what it should hold"]
     if problems:

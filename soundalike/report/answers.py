@@ -17,10 +17,11 @@ from soundalike.library.errors import SongError, UserError, printable
 from soundalike.library.paths import find_songs, suffixed
 from soundalike.library.storage import atomic_write
 from soundalike.models.saving import Saved
-from soundalike.report.verdict import Verdict
+from soundalike.report.verdict import Verdict, explain_words
+from soundalike.similarity.index import Index, load_index
 
 CSV_COLUMNS = [
-    *("song", "artist", "closest", "probability", "next"),
+    *("song", "answer", "artist", "closest", "probability", "next"),
     *("clips", "agreeing_clips", "silent_clips", "trained_on", "problem"),
 ]
 
@@ -63,12 +64,18 @@ def find_files(named: list[Path]) -> tuple[dict[Path, str], dict[Path, str]]:
 def decode_all(
     songs: list[Path], args: argparse.Namespace, saved: Saved
 ) -> Iterator[tuple[Path, DecodedSong | SongError]]:
-    """Decode songs for a model, see `one_song.decode`: a single one in this process, several in worker processes."""
+    """Decode songs for a model, see `one_song.decode`: a single one in this process, several in worker processes.
+
+    They come in their order, whichever is ready first.
+    """
     work = functools.partial(decode, spacings=saved.spacings, keep_sound=bool(args.plot))
     if len(songs) != 1 or args.scheduler:
-        names = list(map(str, songs))
+        names, left = list(map(str, songs)), list(map(str, songs))
+        waiting: dict[str, DecodedSong | SongError] = {}  # until those before it are done
         for name, outcome in parallel.run(work, names, label="Decoding", jobs=args.jobs, scheduler=args.scheduler):
-            yield Path(name), outcome
+            waiting[name] = outcome
+            while left and left[0] in waiting:
+                yield Path(left[0]), waiting.pop(left.pop(0))
         return
     try:
         yield songs[0], work(songs[0])
@@ -99,9 +106,18 @@ def viewer(args: argparse.Namespace, saved: Saved) -> Callable[[Path, str, Decod
             draw(name, song, said)
         if not quiet:
             with tqdm.external_write_mode():
-                print(f"{printable(path)}\n{said.in_words()}{_filed(said, filed.get(song.record['hash']))}")
+                words = said.in_words(numbers=args.verbose)
+                print(f"{printable(path)}\n{words}{_filed(said, filed.get(song.record['hash']))}")
 
     return show
+
+
+def find_index(root: Path) -> Index | None:
+    """Find the songs of the library, as points, to say what a song sounds like; a model may be used without them."""
+    try:
+        return load_index(root)
+    except (UserError, OSError):
+        return None
 
 
 def _picture_writer(folder: Path, saved: Saved) -> Callable[[str, DecodedSong, Verdict], None]:
@@ -140,7 +156,7 @@ def write_answers(kind: str, rows: Rows, saved: Saved, path: Path) -> None:
     """Write a row for each song as ``csv`` or ``json`` to a file, or print them."""
     named = [{"song": _name(song)} | rows[song] for song in sorted(rows)]
     if kind == "json":
-        about = {key: saved.info[key] for key in ("name", "created", "classes", "unknown_below")}
+        about = {key: saved.info[key] for key in ("name", "created", "classes", "words")}
         text = json.dumps({"model": about, "songs": named}, indent=1) + "\n"
     else:
         table = pd.DataFrame(named, columns=CSV_COLUMNS)
@@ -184,6 +200,5 @@ def print_problems(rows: Rows, tables: dict[str, Path], args: argparse.Namespace
     if status != cli.NOTHING_USABLE:
         for path in filter(None, (*tables.values(), args.plot)):
             print(f"Written: {printable(path)}")
-        if saved.info["unknown_below"] is None:
-            print(f"This model always names one of its {len(saved.info['classes'])} artists, whoever a song is by.")
+        print("\n".join(explain_words(saved.info)))
     return status

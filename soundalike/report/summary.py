@@ -46,6 +46,14 @@ def _print_scores(model: dict) -> None:
     if scores["unseen_songs"] is None:
         print(f"How good the model is cannot be measured: that takes two artists with {MIN_SCORED} songs or more.")
         return
+    shipped = scores["as_shipped"]
+    if shipped:
+        known, others = shipped["known"], shipped["unknown"]
+        print(
+            f"Of 100 songs held out of training, {100 * known['right']:.0f} were named rightly, "
+            f'{100 * known["wrong"]:.0f} wrongly, and {100 * known["unknown"]:.0f} called "unknown artist?"'
+            + (f"; of songs by artists not in the library, {100 * others['refused']:.0f}." if others else ".")
+        )
     print(
         f"Balanced accuracy on unseen songs: {cli.with_interval(scores['unseen_songs'])}; chance level "
         f"{scores['chance']:.2f}."

@@ -1,5 +1,6 @@
-"""Who songs are by, how surely, and when."""
+"""Who a song is by, how surely, when, and what a person can check."""
 
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -8,13 +9,18 @@ import pandas as pd
 from soundalike import cli
 from soundalike.audio.decoding import CLIP_SECONDS
 from soundalike.features import musicnn
-from soundalike.features.networks import MUSICNN, numbers_of
+from soundalike.features.networks import MUSICNN, VOICE, numbers_of
 from soundalike.features.one_song import DecodedSong
 from soundalike.library.errors import printable
+from soundalike.models.open_set import PROBABLY, SURE, UNKNOWN, OpenSet
 from soundalike.models.saving import Saved
+from soundalike.models.specs import FEATURES
+from soundalike.similarity.index import Index, describe_file, nearest_songs
 
 BAR = 60  # cells of a song's timeline, at most
 MARKS = "█▒·", "#=."  # in it: the artist the song is given to, the next, the others; and where that cannot be shown
+ALIKE = 3  # songs that are named as a reason, at most
+EARS = {FEATURES: "the features", MUSICNN: "the music network", VOICE: "the voice network"}
 
 
 class Verdict(NamedTuple):
@@ -22,8 +28,10 @@ class Verdict(NamedTuple):
 
     song: pd.Series  # probability of each artist, the highest first
     clips: pd.DataFrame  # the same around each clip, by its start in seconds; silent ones are missing numbers
-    known: bool  # whether the model was trained on this very recording
-    unknown_below: float | None  # with a lower probability, the artist is unknown
+    known: bool = False  # whether the model was trained on this very recording
+    word: str = PROBABLY  # see `open_set`
+    ears: dict[str, str] = {}  # noqa: RUF012 - the artist that each ear alone finds closest
+    alike: list[str] | tuple = ()  # songs of the closest artist that sound most alike
     tags: list[str] | tuple = ()  # of musicnn, if the model uses it
 
     @property
@@ -36,17 +44,32 @@ class Verdict(NamedTuple):
         """How many clips are not silent."""
         return len(self.clips.dropna())
 
-    @property
-    def unknown(self) -> bool:
-        """Whether the artist is likely none that the model was trained on."""
-        return self.unknown_below is not None and self.song.iloc[0] < self.unknown_below
-
     def __str__(self) -> str:
-        first, *others = [f"{printable(artist)} {p:.2f}" for artist, p in self.song.items()]
-        first = f"unknown artist? closest {first}" if self.unknown else first
-        agree = f"{self.agreeing} of {cli.counted(self.loud, 'clip')} agree"
-        known = ". The model was trained on this very song, so this proves nothing" if self.known else ""
-        return f"{first}  ({agree}; next {', '.join(others[:2])}){known}"
+        closest, following = map(printable, self.song.index[:2])
+        said = {
+            SURE: f"sure: {closest}",
+            PROBABLY: f"probably {closest} (or {following})",
+            UNKNOWN: f"unknown artist? closest {closest}",
+        }[self.word]
+        return said + (". The model was trained on this very song, so this proves nothing" if self.known else "")
+
+    def reasons(self) -> list[str]:
+        """Return what a person can check: the songs of the artist that sound most alike, and which ears agree."""
+        closest, lines = self.song.index[0], []
+        if self.alike:
+            lines.append(f"most like {', '.join(printable(Path(song).stem, 60) for song in self.alike)}")
+        agree = [EARS[ear] for ear, artist in self.ears.items() if artist == closest]
+        others = [f"{EARS[ear]} says {printable(artist)}" for ear, artist in self.ears.items() if artist != closest]
+        if len(self.ears) > 1:
+            lines.append("; ".join(filter(None, [f"{_listed(agree)} agree" if len(agree) > 1 else "", *others])))
+        if self.tags:
+            lines.append(f"musicnn calls it: {', '.join(self.tags)}")
+        return lines
+
+    def numbers(self) -> str:
+        """Return what stands behind the word."""
+        shown = ", ".join(f"{printable(artist)} {p:.2f}" for artist, p in self.song.iloc[:3].items())
+        return f"{shown}; {self.agreeing} of {cli.counted(self.loud, 'clip')} agree"
 
     def timeline(self, marks: str) -> str:
         """The song in a line: who each stretch of it is given to, blank where it is silent."""
@@ -58,16 +81,17 @@ class Verdict(NamedTuple):
         legend = "  ".join(f"{mark} {name}" for mark, name in zip(marks, names, strict=False) if mark in line)
         return f"0:00 {line} {cli.clock(CLIP_SECONDS * len(self.clips))}   {legend}"
 
-    def in_words(self) -> str:
+    def in_words(self, *, numbers: bool = False) -> str:
         """All of it, as it is printed below the song's name."""
-        tags = f"\n  musicnn calls it: {', '.join(self.tags)}" if self.tags else ""
-        return f"  {self}\n  {self.timeline(cli.drawable(*MARKS))}{tags}"
+        lines = [str(self), self.timeline(cli.drawable(*MARKS)), *self.reasons()]
+        return "\n".join(f"  {line}" for line in lines + ([self.numbers()] if numbers else []))
 
     def as_dict(self) -> dict:
         """For programs: ``artist`` is None if it is unknown; ``probability`` is that of ``closest``."""
         closest, following = self.song.index[:2]
         return {
-            "artist": None if self.unknown else closest,
+            "answer": self.word,
+            "artist": None if self.word == UNKNOWN else closest,
             "closest": closest,
             "probability": _rounded(self.song.iloc[0]),
             "next": following,
@@ -78,10 +102,12 @@ class Verdict(NamedTuple):
         }
 
     def in_full(self) -> dict:
-        """The probability of each artist, and the artist around each clip: none where it is silent."""
+        """The probability of each artist, the reasons, and the artist around each clip: none where it is silent."""
         artists, best = self.clips.dropna().idxmax(axis=1), self.clips.max(axis=1)
         return {
             "probabilities": {artist: _rounded(p) for artist, p in self.song.items()},
+            "ears": self.ears,
+            "alike": list(self.alike),
             "tags": list(self.tags),
             "timeline": [
                 {"start": start, "artist": None if np.isnan(p) else artists[start], "probability": _rounded(p)}
@@ -90,15 +116,74 @@ class Verdict(NamedTuple):
         }
 
 
+def _listed(names: list[str]) -> str:
+    """Join names: a, b and c."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+
+
 def _rounded(p: float) -> float | None:
     return None if np.isnan(p) else round(float(p), 4)
 
 
-def answer(song: DecodedSong, saved: Saved) -> Verdict:
-    """Predict the artist of a song with a model from `saving.load`."""
-    by_clip, by_song = saved.predict(song.loud, song.windows)
-    known = song.record["hash"] in saved.info["songs"].values()
-    by_start = by_clip.reindex(song.table.index).set_axis(song.table["start"])
+def answer(song: DecodedSong, saved: Saved, index: Index | None = None, *, strict: bool = False) -> Verdict:
+    """Predict the artist of a song with a model from `saving.load`.
+
+    Parameters
+    ----------
+    song : DecodedSong
+        With the windows of the networks that the model uses.
+    saved : Saved
+        The model.
+    index : Index, optional
+        Of the library, to name songs of the artist that sound alike.
+    strict : bool
+        Whether more artists are called unknown, see `open_set.STRICT_COST`.
+    """
+    found = saved.predict(song.loud, song.windows)
+    by_start = found.clips.reindex(song.table.index).set_axis(song.table["start"])
     tagged = song.windows.get(MUSICNN, [])
-    tags = musicnn.top_tags(musicnn.tag_table(numbers_of(tagged))) if len(tagged) else []
-    return Verdict(by_song, by_start, known, saved.info["unknown_below"], tags)
+    (word,) = saved.words.words(found.song.iloc[:1], strict=strict)
+    return Verdict(
+        found.song,
+        by_start,
+        known=song.record["hash"] in saved.info["songs"].values(),
+        word=word,
+        ears=found.ears,
+        alike=_find_alike(song, found.song.index[0], index) if index else (),
+        tags=musicnn.top_tags(musicnn.tag_table(numbers_of(tagged))) if len(tagged) else (),
+    )
+
+
+def _find_alike(song: DecodedSong, artist: str, index: Index) -> list[str]:
+    """The songs of an artist that sound most like a song, which is not counted itself."""
+    barred = (index.songs["artist"] != artist) | (index.songs["hash"] == song.record["hash"])
+    return nearest_songs(index, describe_file(song, index), barred.to_numpy(), ALIKE)["song"].tolist()
+
+
+def explain_words(info: dict) -> list[str]:
+    """Say in lines what the words of answers are worth, or why a word is not used.
+
+    Parameters
+    ----------
+    info : dict
+        What ``model.json`` holds.
+    """
+    found, words = info["scores"]["as_shipped"], OpenSet(**info["words"])
+    lines = []
+    if found:
+        lines.append("How often answers were right for songs held out of training:")
+        counts = {word: found[word] for word in (SURE, PROBABLY) if found[word]["songs"]}
+        lines += [f"  {word}: {of['right']} of {cli.counted(of['songs'], 'song')}" for word, of in counts.items()]
+    if found and words.unknown_below is not None:
+        lines.append(
+            f"  unknown artist?: said of {found['known']['unknown']:.0%} of these songs, and of "
+            f"{found['unknown']['refused']:.0%} of songs by artists not in the library "
+            f"({found['unknown']['called_sure']:.0%} of those were called sure)"
+        )
+    if words.sure_from is None:
+        lines.append("No answer is called sure: that takes 20 held-out answers of which 95% are right.")
+    if words.unknown_below is None:
+        why = "three artists" if len(info["classes"]) < 3 else "10 right held-out answers"
+        count = len(info["classes"])
+        lines.append(f"One of the {count} artists is always named, whoever a song is by: to tell others takes {why}.")
+    return lines

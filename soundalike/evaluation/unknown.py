@@ -1,0 +1,131 @@
+"""What users get: the words of answers, for songs by known artists and by unknown ones, none of them trained on."""
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import roc_auc_score
+
+from soundalike.dataset.splits import folds
+from soundalike.evaluation.crossval import Predictions, predict_held_out
+from soundalike.evaluation.study import Study
+from soundalike.models import open_set
+from soundalike.models.fusion import Fusion
+from soundalike.models.open_set import PROBABLY, SURE, UNKNOWN
+from soundalike.models.specs import ModelSpec
+
+MOST_ALONE = 12  # artists who are left out one by one; more are left out in GROUPS
+GROUPS = 6
+COLUMNS = ["song", "artist", "group", "known", "right", "closest", "probability"]
+NO_ANSWERS = pd.DataFrame(columns=COLUMNS).astype({"known": bool, "right": bool, "probability": float})
+
+
+def answer_all(fixed: dict[str, ModelSpec], fusion: Fusion, study: Study, known: Predictions) -> pd.DataFrame:
+    """Answer for songs that a model was not trained on, once with other songs by their artists, and once with none.
+
+    Both times the model is trained on the same share of the songs by others, so that one is no surer than the other.
+
+    Parameters
+    ----------
+    fixed : dict of str to ModelSpec
+        The parts of the kept model as they are, from `crossval.train_kept`.
+    fusion : Fusion
+        Of these.
+    study : Study
+        The songs.
+    known : Predictions
+        Of the kept model for songs held out of training, whose artists were not.
+
+    Returns
+    -------
+    pd.DataFrame
+        One or two rows for each song: ``song``, ``artist``, ``group`` (of artists that are left out together),
+        ``known`` (whether there were other songs by the artist), ``right``, ``closest`` (the artist) and its
+        ``probability``. With two artists all are known: when one is left out there must be two. Songs of artists who
+        are not scored are passed over; none are left where fewer than two artists are.
+    """
+    songs = study.songs
+    if songs["artist"][songs["scored"]].nunique() < 2:
+        return NO_ANSWERS
+    names = sorted(songs["artist"].unique())
+    number = len(names) if len(names) <= MOST_ALONE else GROUPS
+    group = songs["artist"].map({name: n % number for n, name in enumerate(names)})
+    pairs, rows = folds(songs), [_rows(known.songs, songs, group, known=True)]
+    if len(names) > 2 and pairs:
+        left_out = []
+        for n in range(number):
+            learn = pairs[n % len(pairs)][0]
+            left_out.append((learn[group.iloc[learn] != n], np.flatnonzero(group == n)))
+        (others,) = predict_held_out(fixed, fusion, study, [left_out], "Leaving artists out")
+        rows.append(_rows(others.songs, songs, group, known=False))
+    table = pd.concat(rows, ignore_index=True)
+    return table[songs["scored"].loc[table["song"]].to_numpy()].reset_index(drop=True)
+
+
+def _rows(logs: pd.DataFrame, songs: pd.DataFrame, group: pd.Series, *, known: bool) -> pd.DataFrame:
+    """Make a row for each song of these log-probabilities."""
+    table = pd.DataFrame({
+        "song": logs.index,
+        "artist": songs["artist"].loc[logs.index].to_numpy(),
+        "group": group.loc[logs.index].to_numpy(),
+        "known": known,
+        "closest": logs.idxmax(axis=1).to_numpy(),
+        "probability": np.exp(logs.max(axis=1)).to_numpy(),
+    })  # fmt: skip
+    return table.assign(right=table["artist"] == table["closest"])[COLUMNS]
+
+
+def give_words(answers: pd.DataFrame) -> pd.DataFrame:
+    """Give each answer its ``word``, by what was chosen on other artists.
+
+    Parameters
+    ----------
+    answers : pd.DataFrame
+        From `answer_all`.
+    """
+    words = pd.Series("", answers.index)
+    for group in answers["group"].unique():
+        own = answers["group"] == group
+        words[own] = open_set.choose(answers[~own]).words(answers.loc[own, "probability"])
+    return answers.assign(word=words)
+
+
+def as_shipped(answers: pd.DataFrame) -> dict | None:
+    """Measure what users get, on artists that no threshold was chosen on.
+
+    Parameters
+    ----------
+    answers : pd.DataFrame
+        From `give_words`.
+
+    Returns
+    -------
+    dict or None
+        ``known``: the shares of songs by known artists whose answer is ``right``, ``wrong`` and ``unknown``;
+        ``unknown``: the shares of songs by unknown artists that are ``refused`` (called so) and ``called_sure``, None
+        where there are none; ``auc``: the probability that a right answer is more probable than one for an unknown
+        artist (the area under the ROC); ``sure`` and ``probably``: of songs by known artists, how many were called so
+        and how many were right. None where no song could be held out.
+    """
+    if answers.empty:
+        return None
+    known, others = answers[answers["known"]], answers[~answers["known"]]
+    named = known["word"] != UNKNOWN
+    found: dict = {
+        "known": {
+            "right": float((named & known["right"]).mean()),
+            "wrong": float((named & ~known["right"]).mean()),
+            "unknown": float((~named).mean()),
+        },
+        "unknown": None,
+        "auc": None,
+    }
+    if len(others):
+        found["unknown"] = {
+            "refused": float((others["word"] == UNKNOWN).mean()),
+            "called_sure": float((others["word"] == SURE).mean()),
+        }
+        used = answers[answers["right"] | ~answers["known"]]
+        found["auc"] = float(roc_auc_score(used["known"], used["probability"])) if used["known"].any() else None
+    for word in (SURE, PROBABLY):
+        called = known["right"][known["word"] == word]
+        found[word] = {"songs": len(called), "right": int(called.sum())}
+    return found

@@ -1,0 +1,54 @@
+"""The word of an answer: sure, probably, or unknown artist.
+
+*Sure* is a promise, and *unknown artist* has a price. Both are thresholds of the probability of the closest artist,
+chosen on songs held out of training, some of them with all songs by their artist, see `evaluation.unknown`. How near a
+song is to the artist's songs, how far ears and clips agree, and margins of single models tell artists that are not in
+the library no better than that probability does (benchmarks/README.md).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+SURE, PROBABLY, UNKNOWN = "sure", "probably", "unknown"  # the words
+COST, STRICT_COST = 0.1, 0.3  # of the right answers are lost to "unknown artist", at most: as a rule, and if asked to
+PROMISE = 0.95  # of the answers called sure are right, at least: (right + 1) / (answers + 2)
+ENOUGH = 20  # answers, at least, are called sure; and half as many are right, for artists to be called unknown
+CERTAIN = 0.9  # an artist of this probability is not called unknown: the answer would contradict itself
+
+
+class OpenSet(NamedTuple):
+    """The probabilities at which an answer gets another word; None where a word is not used."""
+
+    unknown_below: float | None = None
+    strict_below: float | None = None  # the same where it is asked to be strict
+    sure_from: float | None = None
+
+    def words(self, probability: pd.Series, *, strict: bool = False) -> pd.Series:
+        """Return the word for each answer, by the probability of the closest artist."""
+        words, below = pd.Series(PROBABLY, probability.index), self.strict_below if strict else self.unknown_below
+        if self.sure_from is not None:
+            words[probability >= self.sure_from] = SURE
+        if below is not None:
+            words[probability < below] = UNKNOWN
+        return words
+
+
+def choose(answers: pd.DataFrame) -> OpenSet:
+    """Choose the thresholds.
+
+    Parameters
+    ----------
+    answers : pd.DataFrame
+        For songs held out of training, from `evaluation.unknown.answer_all`.
+    """
+    known = answers[answers["known"]].sort_values("probability", ascending=False)
+    right = known["probability"][known["right"]].to_numpy()[::-1]
+    below = strict = None
+    if not answers["known"].all() and len(right) >= ENOUGH / 2:
+        below, strict = (min(float(right[int(cost * len(right))]), CERTAIN) for cost in (COST, STRICT_COST))
+    count = np.arange(1, len(known) + 1)
+    kept = (count >= ENOUGH) & ((known["right"].to_numpy(float).cumsum() + 1) / (count + 2) >= PROMISE)
+    sure = float(known["probability"].iloc[np.flatnonzero(kept)[-1]]) if kept.any() else None
+    return OpenSet(below, strict, sure if sure is None or below is None else max(sure, below))

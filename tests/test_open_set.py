@@ -1,0 +1,126 @@
+"""The words of answers: what they promise, and what they cost."""
+
+import pandas as pd
+import pytest
+from conftest import made_up, prepared
+
+from soundalike.evaluation import crossval, unknown
+from soundalike.evaluation.crossval import UNSEEN_SONGS
+from soundalike.evaluation.study import Study
+from soundalike.models import open_set, specs
+from soundalike.models.fusion import equal
+from soundalike.models.open_set import PROBABLY, SURE, UNKNOWN, OpenSet
+
+LOGISTIC = specs.LOGISTIC
+FIXED = {LOGISTIC: specs.fix(specs.specs()[LOGISTIC], {"C": 0.02}, 0.7)}
+FUSION = equal({specs.FEATURES: [LOGISTIC]})  # a kept model of one member, which is soon trained
+
+
+def answers(known: list[tuple[float, bool]], others: list[float], group: int = 0) -> pd.DataFrame:
+    """Answers of these probabilities (%); for songs by known artists also whether they are right."""
+    rows = [(f"k{n}", "A", group, True, right, "A", p / 100) for n, (p, right) in enumerate(known)]
+    rows += [(f"u{n}", "B", group, False, False, "A", p / 100) for n, p in enumerate(others)]
+    return pd.DataFrame(rows, columns=unknown.COLUMNS)
+
+
+# --- thresholds ------------------------------------------------------------------------------
+
+
+def test_unknown_costs_one_right_answer_in_ten():
+    chosen = open_set.choose(answers([(n, True) for n in range(40)], [0.0] * 5))
+    assert chosen.unknown_below == 0.04  # 0 to 3% are lost
+    assert chosen.strict_below == 0.12
+    assert open_set.choose(answers([(n, True) for n in range(9)], [0.0] * 5)).unknown_below is None
+    assert open_set.choose(answers([(n, True) for n in range(40)], [])).unknown_below is None
+
+
+def test_sure_is_a_promise():
+    right = [(100 - n, True) for n in range(30)]
+    assert open_set.choose(answers(right, [])).sure_from == 0.71  # of the 30 the lowest: (30 + 1) / 32 >= 0.95
+    wrong = [(50 - n, False) for n in range(10)]
+    assert open_set.choose(answers(right + wrong, [])).sure_from == 0.71  # with one wrong it would be 31 / 33
+    assert open_set.choose(answers(right[:17], [])).sure_from is None  # too few
+    often_wrong = [(100 - n, n % 5 > 0) for n in range(100)]
+    assert open_set.choose(answers(often_wrong, [])).sure_from is None
+
+
+def test_what_is_sure_is_not_unknown():
+    chosen = open_set.choose(answers([(n, True) for n in range(40)], [0.0]))
+    assert chosen.sure_from == chosen.unknown_below == 0.04
+
+
+def test_words_follow_the_probability_and_nothing_contradicts_itself():
+    p = pd.Series([0.1, 0.2, 0.3])
+    assert OpenSet(0.2, 0.3, 0.3).words(p).tolist() == [UNKNOWN, PROBABLY, SURE]
+    assert OpenSet(0.2, 0.3, 0.3).words(p, strict=True).tolist() == [UNKNOWN, UNKNOWN, SURE]
+    assert set(OpenSet().words(p)) == {PROBABLY}
+    certain = open_set.choose(answers([(95 + n / 10, True) for n in range(40)], [0.0]))
+    assert certain.unknown_below == certain.strict_below == open_set.CERTAIN
+
+
+# --- what users get --------------------------------------------------------------------------
+
+
+def test_what_users_get_is_counted():
+    rows = answers([(1, True), (2, False), (3, True), (4, True)], [1.0, 5.0]).assign(
+        word=[UNKNOWN, PROBABLY, PROBABLY, SURE, UNKNOWN, SURE]
+    )
+    assert unknown.as_shipped(rows) == {
+        "known": {"right": 0.5, "wrong": 0.25, "unknown": 0.25},
+        "unknown": {"refused": 0.5, "called_sure": 0.5},
+        "auc": pytest.approx(2.5 / 6),  # of right ones 1, 3, 4 against 1 and 5: two and a draw
+        SURE: {"songs": 1, "right": 1},
+        PROBABLY: {"songs": 2, "right": 1},
+    }
+    assert unknown.as_shipped(rows[rows["known"]])["unknown"] is None
+    assert unknown.as_shipped(rows[:0]) is None
+
+
+def test_words_are_chosen_on_other_artists():
+    mine = answers([(n, True) for n in range(20)], [0.0] * 5, group=0)
+    others = answers([(n + 50, True) for n in range(20)], [0.0] * 5, group=1)
+    found = unknown.give_words(pd.concat([mine, others], ignore_index=True))
+    words = found.groupby(["group", "known"])["word"].unique().map(set)
+    assert words[0, True] == {UNKNOWN}  # by what group 1 asks for: 52%
+    assert words[1, True] == {SURE}
+    assert words[1, False] == {UNKNOWN}
+
+
+def answered(frame: pd.DataFrame) -> pd.DataFrame:
+    songs, examples = prepared(frame)
+    study, (name,) = Study(songs, examples), FIXED
+    kept = crossval.compare({name: specs.specs()[name]}, dict(FUSION.ears), study, repeats=1)[UNSEEN_SONGS][specs.KEPT]
+    return unknown.answer_all(FIXED, FUSION, study, kept[0])
+
+
+def test_unknown_artists_are_told_where_artists_are_far_apart():
+    found = answered(made_up(artists=5, songs=8, artist_cue=0.6))
+    assert found["known"].value_counts().to_dict() == {True: 40, False: 40}
+    shipped = unknown.as_shipped(unknown.give_words(found))
+    assert shipped["known"]["right"] >= 0.8
+    assert shipped["unknown"]["refused"] > 0.7
+    assert shipped["auc"] > 0.9
+
+
+def test_a_left_out_artist_is_answered_by_a_model_of_as_many_songs_of_the_others(monkeypatch):
+    asked = []
+
+    def watched(specs, ears, study, pairs, label):
+        asked.extend((study.songs["artist"].iloc[learn], study.songs["artist"].iloc[test]) for learn, test in pairs[0])
+        return crossval.predict_held_out(specs, ears, study, pairs, label)
+
+    monkeypatch.setattr(unknown, "predict_held_out", watched)
+    found = answered(made_up(artists=3, songs=10, artist_cue=1.0))
+    assert len(asked) == 3
+    for trained, tested in asked:
+        assert not set(trained) & set(tested)
+        assert set(trained.value_counts()) == {8}  # four of five folds, as songs by known artists are held out
+    others = found[~found["known"]]
+    assert len(others) == 30
+    assert (others["closest"] != others["artist"]).all()
+
+
+def test_two_artists_are_too_few_to_leave_one_out():
+    found = answered(made_up(artists=2, artist_cue=1.0))
+    assert found["known"].all()
+    assert unknown.as_shipped(unknown.give_words(found))["auc"] is None
