@@ -14,8 +14,14 @@ from soundalike import cli
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = cli.parser(__doc__)
-    parser.add_argument("songs", type=Path, nargs="+", metavar="SONG_OR_FOLDER", help="audio file, or folder of them")
+    parser = cli.parser(__doc__, asks=True)
+    parser.add_argument(
+        "songs",
+        type=Path,
+        nargs="+",
+        metavar="SONG_OR_FOLDER",
+        help="audio file, folder of them, or part of the title of a song you have",
+    )
     parser.add_argument("--plot", type=cli.folder, metavar="DIR", help="draw a picture of each song there")
     parser.add_argument("--strict", action="store_true", help="call more artists unknown, right answers among them")
     parser.add_argument("--verbose", action="store_true", help="print the numbers behind the words, too")
@@ -37,6 +43,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Answer for each song, in words, tables and pictures; returns the exit status."""
     args = parse_args(argv)
+    cli.find_library(args)
     from soundalike.library.errors import SongError  # after --help, which needs none of it
     from soundalike.models import saving
     from soundalike.report import answers, verdict
@@ -44,9 +51,10 @@ def main(argv: list[str] | None = None) -> int:
     saved = saving.load(args.data)
     tables = {kind: path for kind, path in (("csv", args.csv), ("json", args.json)) if path}
     cli.check_writable(*tables.values())
-    songs, problems = answers.find_files(args.songs)
+    index = answers.find_index(args.data)
+    songs, problems = answers.find_files(args.songs, index, args.data)
     rows = {path: {"problem": reason} for path, reason in problems.items()}
-    show, index = answers.viewer(args, saved), answers.find_index(args.data)
+    show = answers.viewer(args, saved)
     try:
         for path, song in answers.decode_all(list(songs), args, saved):
             if isinstance(song, SongError):

@@ -12,7 +12,7 @@ from soundalike import cli
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = cli.parser(__doc__)
+    parser = cli.parser(__doc__, asks=True)
     parser.add_argument("song", metavar="SONG", help="audio file, or part of the title or path of a song you have")
     parser.add_argument("--count", type=cli.positive, default=10, metavar="N", help="how many to name")
     parser.add_argument("--other-albums", action="store_true", help="name no songs of the same album")
@@ -26,6 +26,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Print the songs that sound most alike, and write a playlist if asked to; returns the exit status."""
     args = parse_args(argv)
+    cli.find_library(args)
     from soundalike.similarity import index, playlists  # after --help, which needs none of it
 
     cli.print_note(args.data)

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from soundalike import cli
-from soundalike.library.paths import PROJECT
+from soundalike.library.paths import PROJECT, remember_root
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -56,6 +56,7 @@ def main(argv: list[str] | None = None) -> int:
     splits.check_enough(good_songs(root).groupby("artist")["song"].nunique())  # before the long work, not after it
     run_script("feature_extraction.py", root, *forwarded(args, "jobs", "scheduler", "networks"))
     run_script("dataframe_creation.py", root, *forwarded(args, "networks"))
+    before = summary.read_predictions(root)
     for name in notebooks.NOTEBOOKS:
         with step(f"{name}.ipynb"):
             notebooks.run_notebook(name, root)
@@ -64,6 +65,8 @@ def main(argv: list[str] | None = None) -> int:
         run_script("predict.py", root, "--", songs / model["held_out"])
         print("That song was held out: the model was not trained on it.")
     summary.print_summary(root, model, time.monotonic() - started)
+    summary.print_changes(before, summary.read_predictions(root))
+    remember_root(root)
     return cli.ALL_GOOD
 
 

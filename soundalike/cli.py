@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from soundalike.library.errors import UserError, printable
-from soundalike.library.paths import PROJECT, default_root, note, resolve
+from soundalike.library.paths import PROJECT, default_root, last_root, note, resolve
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -91,17 +91,34 @@ def command(script: str, root: Path) -> str:
     return " ".join(f'"{part}"' if " " in part else part for part in parts)
 
 
-def parser(description: str) -> argparse.ArgumentParser:
-    """A parser that shows the docstring, the defaults and the exit statuses, and knows ``--data``."""
+def parser(description: str, *, asks: bool = False) -> argparse.ArgumentParser:
+    """A parser that shows the docstring, the defaults and the exit statuses, and knows ``--data``.
+
+    Parameters
+    ----------
+    description : str
+        The docstring.
+    asks : bool
+        Whether the script asks a library that was made before: then it is that of the last run, see `find_library`.
+    """
     made = argparse.ArgumentParser(description=description, epilog=STATUSES, formatter_class=_Formatter)
     made.add_argument(
         "--data",
         type=folder,
-        default=default_root(),
+        default=None if asks else default_root(),
         metavar="DIR",
-        help="root of the library; the variable MUSIC_DATA sets the default",
+        help=f"root of the library{' (default: the last that was made)' if asks else ''}; the variable MUSIC_DATA sets "
+        "the default",
     )
     return made
+
+
+def find_library(args: argparse.Namespace) -> None:
+    """Take the library that was used last where none is named, and say so."""
+    if args.data is None:
+        args.data, last = last_root()
+        if last:
+            print(f"Asking the library in {printable(args.data)}, the last that was made.", file=sys.stderr)
 
 
 def add_song_arguments(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:

@@ -28,6 +28,7 @@ from soundalike.evaluation.study import Study
 from soundalike.evaluation.unknown import NO_ANSWERS
 from soundalike.features import nuisance
 from soundalike.features.table import CLIP_COLUMNS, COLUMNS, FEATURE_SETTINGS
+from soundalike.library import paths
 from soundalike.library.catalogue import write_songs
 from soundalike.library.storage import atomic_write
 from soundalike.models import saving, specs
@@ -48,6 +49,13 @@ def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
     while not condition():
         assert time.monotonic() < until, "it never happened"
         time.sleep(0.005)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_last_library(tmp_path_factory):
+    """Tests leave no trace of which library was used last."""
+    with unittest.mock.patch.object(paths, "LAST", tmp_path_factory.mktemp("last") / "last"):
+        yield
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from soundalike import __main__ as run
 from soundalike.audio import demo
 from soundalike.audio.decoding import read_header
 from soundalike.features.one_song import decode
+from soundalike.library import paths
 from soundalike.library.catalogue import keep_songs_folder
 from soundalike.library.errors import UserError
 from soundalike.library.paths import clip_paths, note
@@ -64,6 +65,7 @@ def test_the_whole_path(finished, capfd):
     assert info["scores"]["unseen_songs"]["balanced_accuracy"] >= 0.7  # of two artists; the chance level is 0.25
     assert set(pd.read_csv(root / "model/predictions.csv")["song"]) == set(info["songs"])
     assert (root / "model/model.md").exists()
+    assert paths.last_root() == (root, True)
     assert not list((folder / "my music").rglob("*.wav"))
     summary.print_summary(root, info, 60)
     out = capfd.readouterr().out
@@ -77,18 +79,39 @@ def test_the_summary_tells_the_scores_apart(tmp_path, capsys):
     write_library(tmp_path, made_up(artists=2, songs=4))
     ways = {"unseen_songs": 0.5, "unseen_albums": 0.4, "random_clips": 0.97}
     scores = {way: {"balanced_accuracy": p, "low": p - 0.1, "high": p + 0.1} for way, p in ways.items()}
-    info = {"classes": ["A0", "A1"], "scores": scores | {"chance": 0.25}}
+    shipped = {"known": {"right": 0.7, "wrong": 0.1, "unknown": 0.2}, "unknown": {"refused": 0.6}}
+    info = {"classes": ["A0", "A1"], "scores": scores | {"chance": 0.25, "as_shipped": shipped}}
     summary.print_summary(tmp_path, info, 60)
     out = capsys.readouterr().out
     assert f"or: make lab DATA={tmp_path}" in out
+    assert "Of 100 songs held out of training, 70 were named rightly, 10 wrongly, and 20 called" in out
+    assert "of songs by artists not in the library, 60." in out
     assert "Balanced accuracy on unseen songs: 0.50 (95% CI 0.40–0.60); chance level 0.25." in out
     assert "On unseen albums: 0.40 (95% CI 0.30–0.50)." in out
     assert "split at random, the way of 2018: 0.97. That flatters" in out
     (tmp_path / "df_music.pkl").unlink()
-    summary.print_summary(tmp_path, info | {"scores": dict.fromkeys(ways) | {"chance": 0.25}}, 60)
+    summary.print_summary(tmp_path, info | {"scores": dict.fromkeys(ways) | {"chance": 0.25, "as_shipped": None}}, 60)
     out = capsys.readouterr().out
     assert "cannot be measured: that takes two artists with 4 songs or more" in out
     assert "Look at" not in out
+
+
+def test_what_changed_since_the_last_run_is_said(capsys):
+    songs = [f"A/{n}.mp3" for n in range(8)]
+    before = pd.DataFrame({"artist": "A", "answer": "probably", "predicted": "A"}, pd.Index(songs, name="song"))
+    after = before.copy()
+    after.loc["A/1.mp3"] = ["A", "sure", "A"]
+    after.loc["A/2.mp3", "predicted"] = "B"
+    summary.print_changes(before, after.drop(index="A/7.mp3"))
+    assert capsys.readouterr().out.splitlines() == [
+        "Since the last run, 2 of 7 held-out answers changed.",
+        "  A/1.mp3: probably A, now sure A",
+        "  A/2.mp3: probably A, now probably B",
+    ]
+    summary.print_changes(before, after.assign(predicted="C"))
+    assert capsys.readouterr().out.splitlines()[-1] == "  … and 3 more"
+    summary.print_changes(before[:0], after)
+    assert not capsys.readouterr().out
 
 
 def test_a_library_too_large_for_a_pickle_gets_its_verdict_too(finished, tmp_path, monkeypatch, capfd):

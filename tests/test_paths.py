@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from soundalike import cli
+from soundalike.library import paths
 from soundalike.library.catalogue import good_songs, read_songs, write_songs
 from soundalike.library.errors import UserError, printable
 from soundalike.library.paths import RECORD, default_root, find_songs, folder_labels, suffixed
@@ -267,3 +268,18 @@ def test_whoever_reads_a_file_while_it_is_replaced_reads_the_old_one(tmp_path):
             path.write_text("new")
         assert reader.read() == "old"
     assert target.read_text() == "new"
+
+
+def test_the_library_that_was_used_last_is_asked_next(tmp_path, monkeypatch):
+    monkeypatch.delenv("MUSIC_DATA", raising=False)
+    monkeypatch.setattr(paths, "LAST", tmp_path / "data/last")
+    assert paths.last_root() == (default_root(), False)
+    used = tmp_path / "my m\udce9sic"
+    used.mkdir()
+    paths.remember_root(used)
+    assert paths.last_root() == (used, True)
+    monkeypatch.setenv("MUSIC_DATA", str(tmp_path))
+    assert paths.last_root() == (tmp_path, False)
+    monkeypatch.delenv("MUSIC_DATA")
+    used.rmdir()
+    assert paths.last_root() == (default_root(), False)

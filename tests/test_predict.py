@@ -149,6 +149,18 @@ def run_json(capsys, *arguments: str) -> dict:
     return json.loads(capsys.readouterr().out)
 
 
+def test_a_song_of_the_library_is_found_by_part_of_its_title(root, tmp_path, capsys):
+    own = shutil.copytree(root, tmp_path / "root")
+    rows = "song,artist,answer,predicted,probability\nArtist A/Album 1/Song 1.mp3,Artist A,sure,Artist B,0.9\n"
+    (own / "model/predictions.csv").write_text(rows)
+    assert predict.main(["--data", str(own), "artist a/album 1/song 1"]) == 0
+    out = capsys.readouterr().out
+    assert out.splitlines()[0].endswith("/songs/Artist A/Album 1/Song 1.mp3")
+    assert "\n  When it was held out of training, the answer was sure: Artist B.\n" in out
+    assert predict.main(["--data", str(own), "song"]) == 1
+    assert "there is no such file. 8 songs are called so" in capsys.readouterr().out
+
+
 def test_reasons_can_be_checked(root, capsys):
     song = str(root / "songs/Artist A/Album 2/Song 4.mp3")
     assert predict.main(["--data", str(root), song, "--verbose"]) == 0

@@ -51,6 +51,7 @@ RECORD = "mp3_split.json"  # in a song's folder of clips: what splitting learned
 
 
 PROJECT = Path(__file__).resolve().parents[2]  # where the scripts and notebooks lie
+LAST = PROJECT / "data" / "last"  # holds the root of the library that was used last
 
 MAX_NAME = 255  # bytes in one part of a path, on most file systems
 
@@ -59,6 +60,22 @@ def default_root() -> Path:
     """The root that is used when none is named: the variable MUSIC_DATA, else ``data`` here."""
     named = os.environ.get("MUSIC_DATA")
     return resolve(named) if named else PROJECT / "data"
+
+
+def remember_root(root: Path) -> None:
+    """Note which library was used last."""
+    LAST.parent.mkdir(exist_ok=True)
+    LAST.write_bytes(os.fsencode(root))
+
+
+def last_root() -> tuple[Path, bool]:
+    """Find the root that was used last, see `remember_root`; and whether it is another than the default."""
+    try:
+        root = Path(os.fsdecode(LAST.read_bytes()))
+    except (OSError, ValueError):
+        return default_root(), False
+    used = root.is_absolute() and root.is_dir() and not os.environ.get("MUSIC_DATA") and root != default_root()
+    return (root, True) if used else (default_root(), False)
 
 
 def resolve(text: str) -> Path:

@@ -12,13 +12,16 @@ import pandas as pd
 
 from soundalike import cli, parallel
 from soundalike.features.one_song import DecodedSong, decode
-from soundalike.library.catalogue import good_songs
+from soundalike.library.catalogue import good_songs, songs_folder
 from soundalike.library.errors import SongError, UserError, printable
 from soundalike.library.paths import find_songs, suffixed
 from soundalike.library.storage import atomic_write
+from soundalike.models.open_set import PROBABLY, SURE, UNKNOWN
 from soundalike.models.saving import Saved
+from soundalike.report.summary import read_predictions
 from soundalike.report.verdict import Verdict, explain_words
 from soundalike.similarity.index import Index, load_index
+from soundalike.similarity.playlists import find_seed
 
 CSV_COLUMNS = [
     *("song", "answer", "artist", "closest", "probability", "next"),
@@ -28,13 +31,17 @@ CSV_COLUMNS = [
 Rows = dict[Path, dict]  # the answer for each file, or its ``problem``
 
 
-def find_files(named: list[Path]) -> tuple[dict[Path, str], dict[Path, str]]:
+def find_files(named: list[Path], index: Index | None = None, root: Path | None = None) -> tuple[dict, dict]:
     """Find the files that are meant.
 
     Parameters
     ----------
     named : list of Path
-        Files and folders.
+        Files and folders, and songs of the library by a part of their title or path.
+    index : Index, optional
+        Of the library.
+    root : Path, optional
+        Of the library.
 
     Returns
     -------
@@ -45,7 +52,14 @@ def find_files(named: list[Path]) -> tuple[dict[Path, str], dict[Path, str]]:
     """
     songs: dict[Path, str] = {}
     problems: dict[Path, str] = {}
-    for path in map(Path.absolute, named):
+    for asked in named:
+        path = asked.absolute()
+        if index and root and not path.exists():
+            try:
+                path = songs_folder(root) / find_seed(str(asked), index, root).name
+            except UserError as error:
+                problems[path] = f"there is no such file. {error}"
+                continue
         if not path.is_dir():
             songs.setdefault(path, path.name)
             continue
@@ -95,7 +109,7 @@ def viewer(args: argparse.Namespace, saved: Saved) -> Callable[[Path, str, Decod
     """
     draw = _picture_writer(args.plot, saved) if args.plot else None
     quiet = cli.STDOUT in (args.csv, args.json)
-    filed = {} if quiet else _filed_artists(args.data)
+    filed = None if quiet else _filed_songs(args.data)
     if not quiet:
         cli.print_note(args.data)
 
@@ -104,10 +118,10 @@ def viewer(args: argparse.Namespace, saved: Saved) -> Callable[[Path, str, Decod
 
         if draw:
             draw(name, song, said)
-        if not quiet:
+        if filed is not None:
             with tqdm.external_write_mode():
                 words = said.in_words(numbers=args.verbose)
-                print(f"{printable(path)}\n{words}{_filed(said, filed.get(song.record['hash']))}")
+                print(f"{printable(path)}\n{words}{_filed(said, filed, song.record['hash'])}")
 
     return show
 
@@ -135,21 +149,27 @@ def _picture_writer(folder: Path, saved: Saved) -> Callable[[str, DecodedSong, V
     return draw
 
 
-def _filed_artists(root: Path) -> dict[str, str]:
-    """The artist of each song of the library, by the hash of its sound."""
+def _filed_songs(root: Path) -> pd.DataFrame:
+    """The songs of the library [index: hash of the sound]: ``artist``; ``answer`` and ``predicted`` when held out."""
     try:
-        songs = good_songs(root)
+        songs = good_songs(root)[["hash", "song", "artist"]].drop_duplicates("hash")
     except UserError:  # a model may be used without the library it was made from
-        return {}
-    return dict(zip(songs["hash"], songs["artist"], strict=True))
+        songs = pd.DataFrame(columns=["hash", "song", "artist"])
+    return songs.join(read_predictions(root)[["answer", "predicted"]], on="song").set_index("hash")
 
 
-def _filed(said: Verdict, artist: str | None) -> str:
-    """A line for a song of the library that the model was not trained on."""
-    if not artist or said.known:
+def _filed(said: Verdict, songs: pd.DataFrame, digest: str) -> str:
+    """A line for a song of the library: its artist, or what was said of it when it was held out of training."""
+    if digest not in songs.index:
         return ""
-    unknown = "" if artist in said.song.index else ", on whom the model was not trained"
-    return f"\n  In your library it is by {printable(artist)}{unknown}."
+    song = songs.loc[digest]
+    if not said.known:
+        unknown = "" if song["artist"] in said.song.index else ", on whom the model was not trained"
+        return f"\n  In your library it is by {printable(song['artist'])}{unknown}."
+    if pd.isna(song["answer"]):
+        return ""
+    word = {SURE: "sure: ", PROBABLY: "probably ", UNKNOWN: "unknown artist? closest "}[song["answer"]]
+    return f"\n  When it was held out of training, the answer was {word}{printable(song['predicted'])}."
 
 
 def write_answers(kind: str, rows: Rows, saved: Saved, path: Path) -> None:

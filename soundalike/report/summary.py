@@ -10,6 +10,8 @@ from soundalike.library.catalogue import read_songs
 from soundalike.library.errors import printable
 from soundalike.library.paths import PROJECT
 
+SHOWN = 5  # answers that changed, at most
+
 
 def print_summary(root: Path, model: dict, seconds: float) -> None:
     """Print what came out, and where to look.
@@ -64,3 +66,28 @@ def _print_scores(model: dict) -> None:
         f"On single clips split at random, the way of 2018: {scores['random_clips']['balanced_accuracy']:.2f}. That "
         "flatters: other clips of the same songs are in training."
     )
+
+
+def read_predictions(root: Path) -> pd.DataFrame:
+    """Read the answers for songs held out of training [index: song], as predictions.csv holds them; or none."""
+    try:
+        return pd.read_csv(root / "model" / "predictions.csv", index_col="song")[["artist", "answer", "predicted"]]
+    except (OSError, ValueError, KeyError):
+        return pd.DataFrame(columns=["artist", "answer", "predicted"])
+
+
+def print_changes(before: pd.DataFrame, after: pd.DataFrame) -> None:
+    """Print which answers for held-out songs differ from those of the last run."""
+    both = before.index.intersection(after.index)
+    changed = [song for song in both if not before.loc[song].equals(after.loc[song])]
+    if len(both):
+        print(f"Since the last run, {len(changed)} of {cli.counted(len(both), 'held-out answer')} changed.")
+    for song in changed[:SHOWN]:
+        was, now = (_answer(table.loc[song]) for table in (before, after))
+        print(f"  {printable(song)}: {was}, now {now}")
+    if len(changed) > SHOWN:
+        print(f"  … and {len(changed) - SHOWN:,} more")
+
+
+def _answer(row: pd.Series) -> str:
+    return f"{row['answer']} {printable(row['predicted'])}"
