@@ -103,6 +103,23 @@ def test_a_song_of_two_halves_turns_in_the_middle(root, tmp_path):
     assert bar[12:18] == 6 * ("=" if verdict.song.index[0] == "Artist A" else "#")
 
 
+@pytest.mark.parametrize(
+    ("ears", "says"),
+    [
+        (["A", "A", "A"], "heard so by the features, the music network and the voice network"),
+        (["A", "B", "A"], "heard so by the features and the voice network; B by the music network"),
+        (["B", "A", "B"], "heard so by the music network; B by the features; B by the voice network"),
+    ],
+)
+def test_ears_agree_or_differ(ears, says):
+    clips = pd.DataFrame({"A": [0.9, 0.2], "B": [0.1, 0.8]}, index=[0.0, 2.0])
+    heard = dict(zip(("features", "musicnn", "voice"), ears, strict=True))
+    said = Verdict(clips.mean(), clips, ears=heard, alike=["A/x/One.mp3", "A/Two.mp3"])
+    assert said.reasons() == ["most like these by A: One, Two", says]
+    assert said.numbers() == "A 0.55, B 0.45; 1 of 2 clips agree"
+    assert Verdict(clips.mean(), clips, ears={"features": "A"}).reasons() == []
+
+
 def test_a_long_song_has_a_bar_that_fits():
     clips = pd.DataFrame({"A": 0.8, "B": 0.2}, index=2.0 * np.arange(1000))
     clips.iloc[500:] = [0.1, 0.9]
@@ -165,7 +182,7 @@ def test_reasons_can_be_checked(root, capsys):
     song = str(root / "songs/Artist A/Album 2/Song 4.mp3")
     assert predict.main(["--data", str(root), song, "--verbose"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[3].startswith("  most like Song ")
+    assert lines[3].startswith("  most like these by Artist A: Song ")
     assert re.fullmatch(r"  Artist A 0\.\d\d, Artist B 0\.\d\d; 4 of 4 clips agree", lines[4])
     trained = root / "songs/Artist A/Album 1/Song 1.mp3"
     (answered,) = run_json(capsys, "--data", str(root), str(trained))["songs"]

@@ -57,11 +57,12 @@ class Verdict(NamedTuple):
         """Return what a person can check: the songs of the artist that sound most alike, and which ears agree."""
         closest, lines = self.song.index[0], []
         if self.alike:
-            lines.append(f"most like {', '.join(printable(Path(song).stem, 60) for song in self.alike)}")
+            titles = ", ".join(printable(Path(song).stem, 60) for song in self.alike)
+            lines.append(f"most like these by {printable(closest)}: {titles}")
         agree = [EARS[ear] for ear, artist in self.ears.items() if artist == closest]
-        others = [f"{EARS[ear]} says {printable(artist)}" for ear, artist in self.ears.items() if artist != closest]
+        others = [f"{printable(artist)} by {EARS[ear]}" for ear, artist in self.ears.items() if artist != closest]
         if len(self.ears) > 1:
-            lines.append("; ".join(filter(None, [f"{_listed(agree)} agree" if len(agree) > 1 else "", *others])))
+            lines.append("; ".join(([f"heard so by {_listed(agree)}"] if agree else []) + others))
         if self.tags:
             lines.append(f"musicnn calls it: {', '.join(self.tags)}")
         return lines
