@@ -20,6 +20,7 @@ from soundalike.models import saving
 from soundalike.report import plots
 from soundalike.report.answers import CSV_COLUMNS, find_files
 from soundalike.report.verdict import Verdict, answer
+from soundalike.similarity.index import load_index
 
 HERE = Path(__file__).resolve().parent.parent
 
@@ -30,6 +31,7 @@ def root(small, tmp_path_factory):
     root = shutil.copytree(small, tmp_path_factory.mktemp("predict") / "root")
     frame = pd.read_pickle(root / "df_music.pkl")
     save_kept(root, frame[~frame["song"].str.endswith("Song 4.mp3")])
+    load_index(root)
     return root
 
 

@@ -3,6 +3,7 @@
 import argparse
 import functools
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -54,7 +55,7 @@ def find_files(named: list[Path], index: Index | None = None, root: Path | None 
     problems: dict[Path, str] = {}
     for asked in named:
         path = asked.absolute()
-        if index and root and not path.exists():
+        if index and root and not os.path.exists(path):  # which, unlike Path's, raises nothing
             try:
                 path = songs_folder(root) / find_seed(str(asked), index, root).name
             except UserError as error:
@@ -129,7 +130,7 @@ def viewer(args: argparse.Namespace, saved: Saved) -> Callable[[Path, str, Decod
 def find_index(root: Path) -> Index | None:
     """Find the songs of the library, as points, to say what a song sounds like; a model may be used without them."""
     try:
-        return load_index(root)
+        return load_index(root, make=False)
     except (UserError, OSError):
         return None
 
@@ -166,9 +167,9 @@ def _filed(said: Verdict, songs: pd.DataFrame, digest: str) -> str:
     if not said.known:
         unknown = "" if song["artist"] in said.song.index else ", on whom the model was not trained"
         return f"\n  In your library it is by {printable(song['artist'])}{unknown}."
-    if pd.isna(song["answer"]):
+    word = {SURE: "sure: ", PROBABLY: "probably ", UNKNOWN: "unknown artist? closest "}.get(song["answer"])
+    if not word:  # it was not held out
         return ""
-    word = {SURE: "sure: ", PROBABLY: "probably ", UNKNOWN: "unknown artist? closest "}[song["answer"]]
     return f"\n  When it was held out of training, the answer was {word}{printable(song['predicted'])}."
 
 

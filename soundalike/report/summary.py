@@ -71,7 +71,10 @@ def _print_scores(model: dict) -> None:
 def read_predictions(root: Path) -> pd.DataFrame:
     """Read the answers for songs held out of training [index: song], as predictions.csv holds them; or none."""
     try:
-        return pd.read_csv(root / "model" / "predictions.csv", index_col="song")[["artist", "answer", "predicted"]]
+        table = pd.read_csv(root / "model" / "predictions.csv", dtype=str, keep_default_na=False).drop_duplicates(
+            "song"
+        )
+        return table.set_index("song")[["artist", "answer", "predicted"]]
     except (OSError, ValueError, KeyError):
         return pd.DataFrame(columns=["artist", "answer", "predicted"])
 

@@ -276,17 +276,26 @@ def _read_points(folder: Path, spaces: Spaces) -> np.ndarray:
     return np.memmap(folder / "points.f32", np.float32, "r").reshape(-1, width)
 
 
-def load_index(root: Path) -> Index:
-    """The index of a library. It is made first where there is none, or the frame has changed.
+def load_index(root: Path, *, make: bool = True) -> Index:
+    """The index of a library.
+
+    Parameters
+    ----------
+    root : Path
+        Of the library.
+    make : bool
+        Whether it is made first where there is none, or the frame has changed.
 
     Raises
     ------
     UserError
-        If there is no frame, one of other features, or one that is older than songs.csv.
+        If there is no frame, one of other features, or one that is older than songs.csv; or no index, and none is made.
     """
     noted, folder = current_notes(root), root / "similar"
     about = _about(folder)
     if not _made_of(root, noted).items() <= about.items():
+        if not make:
+            raise UserError(f"{printable(folder)} is out of date.")
         build_index(root)
         about = _about(folder)
     try:
