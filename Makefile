@@ -75,7 +75,7 @@ stress: .venv/ready
 clean:
 	test ! -e "$${DATA:?}/demo/songs.txt" || rm -rf "$$DATA/demo"
 	test ! -e "$$DATA/songs.txt" || (cd "$$DATA" && rm -rf clips features networks altered.parquet model similar report folds songs.csv \
-	songs.txt df_music.pkl df_music.parquet networks.parquet library.lock .unfinished-*)
+	songs.txt last df_music.pkl df_music.parquet networks.parquet library.lock .unfinished-*)
 	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 

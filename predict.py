@@ -3,6 +3,7 @@
 python predict.py "New song.mp3"                 # by the model that modeling.ipynb saved
 python predict.py ~/Unsorted --csv guesses.csv   # a folder: proposals in a table, files stay as they are
 python predict.py *.mp3 --plot pictures          # and a picture of each
+python predict.py photograph                     # a song of the library, by a part of its title or path
 """
 
 import argparse
@@ -54,15 +55,16 @@ def main(argv: list[str] | None = None) -> int:
     index = answers.find_index(args.data)
     songs, problems = answers.find_files(args.songs, index, args.data)
     rows = {path: {"problem": reason} for path, reason in problems.items()}
-    show = answers.viewer(args, saved)
+    show = answers.viewer(args, saved, songs)
     try:
         for path, song in answers.decode_all(list(songs), args, saved):
             if isinstance(song, SongError):
                 rows[path] = {"problem": str(song)}
+                show(path, None, None)
                 continue
             said = verdict.answer(song, saved, index, strict=args.strict)
             rows[path] = said.as_dict() | (said.in_full() if args.json else {}) | {"problem": ""}
-            show(path, songs[path], song, said)
+            show(path, song, said)
     except KeyboardInterrupt:
         return answers.keep_partial(tables, rows, len(songs) + len(problems), saved)
     for kind, path in tables.items():

@@ -79,13 +79,13 @@ def test_the_summary_tells_the_scores_apart(tmp_path, capsys):
     write_library(tmp_path, made_up(artists=2, songs=4))
     ways = {"unseen_songs": 0.5, "unseen_albums": 0.4, "random_clips": 0.97}
     scores = {way: {"balanced_accuracy": p, "low": p - 0.1, "high": p + 0.1} for way, p in ways.items()}
-    shipped = {"known": {"right": 0.7, "wrong": 0.1, "unknown": 0.2}, "unknown": {"refused": 0.6}}
+    shipped = {"known": {"songs": 50, "right": 0.7, "wrong": 0.1, "unknown": 0.2}, "unknown": {"refused": 0.6}}
     info = {"classes": ["A0", "A1"], "scores": scores | {"chance": 0.25, "as_shipped": shipped}}
     summary.print_summary(tmp_path, info, 60)
     out = capsys.readouterr().out
     assert f"or: make lab DATA={tmp_path}" in out
-    assert "Of 100 songs held out of training, 70 were named rightly, 10 wrongly, and 20 called" in out
-    assert "of songs by artists not in the library, 60." in out
+    assert "Of 50 songs held out of training 70% were named rightly, 10% wrongly, and 20% called" in out
+    assert "of songs by artists not in the library, 60%." in out
     assert "Balanced accuracy on unseen songs: 0.50 (95% CI 0.40–0.60); chance level 0.25." in out
     assert "On unseen albums: 0.40 (95% CI 0.30–0.50)." in out
     assert "split at random, the way of 2018: 0.97. That flatters" in out
@@ -105,7 +105,7 @@ def test_what_changed_since_the_last_run_is_said(capsys):
     summary.print_changes(before, after.drop(index="A/7.mp3"))
     assert capsys.readouterr().out.splitlines() == [
         "Since the last run, 2 of 7 held-out answers changed.",
-        "  A/1.mp3: probably A, now sure A",
+        "  A/1.mp3: probably A, now sure: A",
         "  A/2.mp3: probably A, now probably B",
     ]
     summary.print_changes(before, after.assign(predicted="C"))

@@ -18,8 +18,8 @@ FUSION = equal({specs.FEATURES: [LOGISTIC]})  # a kept model of one member, whic
 
 def answers(known: list[tuple[float, bool]], others: list[float], group: int = 0) -> pd.DataFrame:
     """Answers of these probabilities (%); for songs by known artists also whether they are right."""
-    rows = [(f"k{n}", "A", group, True, right, "A", p / 100) for n, (p, right) in enumerate(known)]
-    rows += [(f"u{n}", "B", group, False, False, "A", p / 100) for n, p in enumerate(others)]
+    rows = [(f"k{n}", "A", group, True, True, right, "A", p / 100) for n, (p, right) in enumerate(known)]
+    rows += [(f"u{n}", "B", group, True, False, False, "A", p / 100) for n, p in enumerate(others)]
     return pd.DataFrame(rows, columns=unknown.COLUMNS)
 
 
@@ -27,25 +27,42 @@ def answers(known: list[tuple[float, bool]], others: list[float], group: int = 0
 
 
 def test_unknown_costs_one_right_answer_in_ten():
-    chosen = open_set.choose(answers([(n, True) for n in range(40)], [0.0] * 5))
+    chosen = open_set._choose(answers([(n, True) for n in range(40)], [0.0] * 5))
     assert chosen.unknown_below == 0.04  # 0 to 3% are lost
     assert chosen.strict_below == 0.12
-    assert open_set.choose(answers([(n, True) for n in range(9)], [0.0] * 5)).unknown_below is None
-    assert open_set.choose(answers([(n, True) for n in range(40)], [])).unknown_below is None
+    assert open_set._choose(answers([(n, True) for n in range(9)], [0.0] * 5)).unknown_below is None
+    assert open_set._choose(answers([(n, True) for n in range(40)], [])).unknown_below is None
 
 
 def test_sure_is_a_promise():
     right = [(100 - n, True) for n in range(30)]
-    assert open_set.choose(answers(right, [])).sure_from == 0.71  # of the 30 the lowest: (30 + 1) / 32 >= 0.95
+    assert open_set._choose(answers(right, [])).sure_from == 0.71  # of the 30 the lowest: (30 + 1) / 32 >= 0.95
     wrong = [(50 - n, False) for n in range(10)]
-    assert open_set.choose(answers(right + wrong, [])).sure_from == 0.71  # with one wrong it would be 31 / 33
-    assert open_set.choose(answers(right[:17], [])).sure_from is None  # too few
+    assert open_set._choose(answers(right + wrong, [])).sure_from == 0.71  # with one wrong it would be 31 / 33
+    assert open_set._choose(answers(right[:17], [])).sure_from is None  # too few
     often_wrong = [(100 - n, n % 5 > 0) for n in range(100)]
-    assert open_set.choose(answers(often_wrong, [])).sure_from is None
+    assert open_set._choose(answers(often_wrong, [])).sure_from is None
+
+
+def test_a_word_that_was_not_measured_is_not_used():
+    """Only with both artists there are enough answers."""
+    rows = [answers([(n, True) for n in range(12)], [0.0] * 5, group=group) for group in (0, 1)]
+    chosen, others = open_set.choose(pd.concat(rows, ignore_index=True))
+    assert chosen.sure_from is None
+    assert chosen.unknown_below is not None
+    assert {found.sure_from for found in others.values()} == {None}
+    assert open_set.choose(rows[0])[0] == OpenSet()
+
+
+def test_songs_of_artists_who_are_not_scored_choose_nothing():
+    rows = answers([(n, True) for n in range(40)], [0.0] * 5)
+    assert open_set._choose(
+        pd.concat([rows, rows.assign(scored=False, right=False)], ignore_index=True)
+    ) == open_set._choose(rows)
 
 
 def test_what_is_sure_is_not_unknown():
-    chosen = open_set.choose(answers([(n, True) for n in range(40)], [0.0]))
+    chosen = open_set._choose(answers([(n, True) for n in range(40)], [0.0]))
     assert chosen.sure_from == chosen.unknown_below == 0.04
 
 
@@ -54,7 +71,7 @@ def test_words_follow_the_probability_and_nothing_contradicts_itself():
     assert OpenSet(0.2, 0.3, 0.3).words(p).tolist() == [UNKNOWN, PROBABLY, SURE]
     assert OpenSet(0.2, 0.3, 0.3).words(p, strict=True).tolist() == [UNKNOWN, UNKNOWN, SURE]
     assert set(OpenSet().words(p)) == {PROBABLY}
-    certain = open_set.choose(answers([(95 + n / 10, True) for n in range(40)], [0.0]))
+    certain = open_set._choose(answers([(95 + n / 10, True) for n in range(40)], [0.0]))
     assert certain.unknown_below == certain.strict_below == open_set.CERTAIN
 
 
@@ -66,13 +83,14 @@ def test_what_users_get_is_counted():
         word=[UNKNOWN, PROBABLY, PROBABLY, SURE, UNKNOWN, SURE]
     )
     assert unknown.as_shipped(rows) == {
-        "known": {"right": 0.5, "wrong": 0.25, "unknown": 0.25},
+        "known": {"songs": 4, "right": 0.5, "wrong": 0.25, "unknown": 0.25},
         "unknown": {"refused": 0.5, "called_sure": 0.5},
         "auc": pytest.approx(2.5 / 6),  # of right ones 1, 3, 4 against 1 and 5: two and a draw
         SURE: {"songs": 1, "right": 1},
         PROBABLY: {"songs": 2, "right": 1},
     }
-    assert unknown.as_shipped(rows[rows["known"]])["unknown"] is None
+    assert unknown.as_shipped(rows[rows["known"]].assign(artist=[*"AABB"]))["unknown"] is None
+    assert unknown.as_shipped(rows[rows["known"]]) is None  # of one artist
     assert unknown.as_shipped(rows[:0]) is None
 
 

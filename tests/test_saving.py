@@ -41,8 +41,9 @@ def trained() -> tuple[Model, dict]:
 
 def answers() -> pd.DataFrame:
     """Twenty songs by known artists, all but the first named rightly, and twenty by unknown ones."""
-    rows = [(f"A0/{n}.mp3", "A0", 0, True, n > 0, "A0" if n else "A1", 0.4 + n / 50) for n in range(20)]
-    rows += [(song, *about[:2], False, False, "A1", 0.3) for song, *about in rows]
+    rows = [(f"A0/{n}.mp3", "A0", 0, True, True, n > 0, "A0" if n else "A1", 0.4 + n / 50) for n in range(20)]
+    rows += [(song, *about[:3], False, False, "A1", 0.3) for song, *about in rows]
+    rows += [(song, artist, 1, *about) for song, artist, _, *about in rows]
     return pd.DataFrame(rows, columns=COLUMNS_OF_ANSWERS)
 
 
@@ -114,7 +115,7 @@ def test_the_description_is_as_documented(tmp_path):
     assert set(info["words"]) == {"unknown_below", "strict_below", "sure_from"}
     written = (tmp_path / "model/predictions.csv").read_text().splitlines()
     assert written[:2] == ["song,artist,answer,predicted,probability", "A0/0.mp3,A0,unknown,A1,0.4"]
-    assert len(written) == 21  # of songs by known artists
+    assert len(written) == 41  # of songs by known artists
 
 
 def test_the_page_for_people(tmp_path):

@@ -50,14 +50,20 @@ class Spaces(NamedTuple):
     def points(self, described: np.ndarray) -> np.ndarray:
         """Points [shape=(songs, dimensions)] whose products are the ears' cosines, averaged by their shares.
 
-        An ear that has not heard a song, which is then not a number, finds nothing in common with it.
+        Of an ear that has not heard a song, and then has no numbers, they hold nothing, see `common`.
         """
         found = [np.sqrt(share) * space.points(columns) for _, space, share, columns in self.blocks(described)]
         return np.nan_to_num(np.concatenate(found, axis=1)).astype(np.float32)
 
-    def heard(self, described: np.ndarray) -> float:
-        """The share of the ears that have heard a song [shape=(columns,)]."""
-        return sum(share for _, _, share, (own,) in self.blocks(described[None]) if np.isfinite(own[0]))
+    def common(self, points: np.ndarray, point: np.ndarray) -> np.ndarray:
+        """The share of the ears that have heard both a song and another [shape=(songs,)], from their points."""
+        start, common = 0, np.full(len(points), 1e-12)
+        whole = sum(WEIGHTS[ear] for ear in self.ears)
+        for ear, space in self.ears.items():
+            own = slice(start, start + space.basis.shape[1])
+            common += WEIGHTS[ear] / whole * (points[:, own][:, 0] != 0) * point[own].any()
+            start = own.stop
+        return common
 
 
 def unit(rows: np.ndarray) -> np.ndarray:

@@ -14,8 +14,8 @@ from soundalike.models.specs import ModelSpec
 
 MOST_ALONE = 12  # artists who are left out one by one; more are left out in GROUPS
 GROUPS = 6
-COLUMNS = ["song", "artist", "group", "known", "right", "closest", "probability"]
-NO_ANSWERS = pd.DataFrame(columns=COLUMNS).astype({"known": bool, "right": bool, "probability": float})
+COLUMNS = ["song", "artist", "group", "scored", "known", "right", "closest", "probability"]
+NO_ANSWERS = pd.DataFrame(columns=COLUMNS).astype({"scored": bool, "known": bool, "right": bool, "probability": float})
 
 
 def answer_all(fixed: dict[str, ModelSpec], fusion: Fusion, study: Study, known: Predictions) -> pd.DataFrame:
@@ -38,26 +38,23 @@ def answer_all(fixed: dict[str, ModelSpec], fusion: Fusion, study: Study, known:
     -------
     pd.DataFrame
         One or two rows for each song: ``song``, ``artist``, ``group`` (of artists that are left out together),
-        ``known`` (whether there were other songs by the artist), ``right``, ``closest`` (the artist) and its
-        ``probability``. With two artists all are known: when one is left out there must be two. Songs of artists who
-        are not scored are passed over; none are left where fewer than two artists are.
+        ``scored`` (whether its artist is), ``known`` (whether there were other songs by the artist), ``right``,
+        ``closest`` (the artist) and its ``probability``. With two artists all are known: when one is left out there
+        must be two.
     """
     songs = study.songs
-    if songs["artist"][songs["scored"]].nunique() < 2:
-        return NO_ANSWERS
     names = sorted(songs["artist"].unique())
     number = len(names) if len(names) <= MOST_ALONE else GROUPS
     group = songs["artist"].map({name: n % number for n, name in enumerate(names)})
     pairs, rows = folds(songs), [_rows(known.songs, songs, group, known=True)]
-    if len(names) > 2 and pairs:
+    if len(names) > 2 and songs["artist"][songs["scored"]].nunique() > 1:
         left_out = []
         for n in range(number):
             learn = pairs[n % len(pairs)][0]
             left_out.append((learn[group.iloc[learn] != n], np.flatnonzero(group == n)))
         (others,) = predict_held_out(fixed, fusion, study, [left_out], "Leaving artists out")
         rows.append(_rows(others.songs, songs, group, known=False))
-    table = pd.concat(rows, ignore_index=True)
-    return table[songs["scored"].loc[table["song"]].to_numpy()].reset_index(drop=True)
+    return pd.concat(rows, ignore_index=True)
 
 
 def _rows(logs: pd.DataFrame, songs: pd.DataFrame, group: pd.Series, *, known: bool) -> pd.DataFrame:
@@ -66,6 +63,7 @@ def _rows(logs: pd.DataFrame, songs: pd.DataFrame, group: pd.Series, *, known: b
         "song": logs.index,
         "artist": songs["artist"].loc[logs.index].to_numpy(),
         "group": group.loc[logs.index].to_numpy(),
+        "scored": songs["scored"].loc[logs.index].to_numpy(),
         "known": known,
         "closest": logs.idxmax(axis=1).to_numpy(),
         "probability": np.exp(logs.max(axis=1)).to_numpy(),
@@ -82,9 +80,9 @@ def give_words(answers: pd.DataFrame) -> pd.DataFrame:
         From `answer_all`.
     """
     words = pd.Series("", answers.index)
-    for group in answers["group"].unique():
+    for group, chosen in open_set.choose(answers)[1].items():
         own = answers["group"] == group
-        words[own] = open_set.choose(answers[~own]).words(answers.loc[own, "probability"])
+        words[own] = chosen.words(answers.loc[own, "probability"])
     return answers.assign(word=words)
 
 
@@ -99,18 +97,20 @@ def as_shipped(answers: pd.DataFrame) -> dict | None:
     Returns
     -------
     dict or None
-        ``known``: the shares of songs by known artists whose answer is ``right``, ``wrong`` and ``unknown``;
-        ``unknown``: the shares of songs by unknown artists that are ``refused`` (called so) and ``called_sure``, None
-        where there are none; ``auc``: the probability that a right answer is more probable than one for an unknown
-        artist (the area under the ROC); ``sure`` and ``probably``: of songs by known artists, how many were called so
-        and how many were right. None where no song could be held out.
+        ``known``: of the songs by known artists their number, ``songs``, and the shares whose answer is ``right``,
+        ``wrong`` and ``unknown``; ``unknown``: the shares of songs by unknown artists that are ``refused`` (called so)
+        and ``called_sure``, None where there are none; ``auc``: the probability that a right answer is more probable
+        than one for an unknown artist (the area under the ROC); ``sure`` and ``probably``: of songs by known artists,
+        how many were called so and how many were right. None where no song could be held out.
     """
-    if answers.empty:
+    answers = answers[answers["scored"]]
+    if answers["artist"].nunique() < 2:
         return None
     known, others = answers[answers["known"]], answers[~answers["known"]]
     named = known["word"] != UNKNOWN
     found: dict = {
         "known": {
+            "songs": len(known),
             "right": float((named & known["right"]).mean()),
             "wrong": float((named & ~known["right"]).mean()),
             "unknown": float((~named).mean()),

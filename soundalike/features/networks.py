@@ -136,7 +136,8 @@ class _Collector:
             self._embed()
 
     def _embed(self) -> None:
-        self.rows.append(self.network.embed(np.stack(self.batch)))
+        with threadpool_limits(1):
+            self.rows.append(self.network.embed(np.stack(self.batch)))
         self.batch = []
 
     def table(self) -> pa.Table:
@@ -190,15 +191,13 @@ class Listeners:
     def pass_on(self, clips: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         """Pass the clips of the song on, in order, once they are heard."""
         for number, clip in enumerate(clips):
-            with threadpool_limits(1):
-                for collector in self.collectors.values():
-                    collector.add(number, clip)
+            for collector in self.collectors.values():
+                collector.add(number, clip)
             yield clip
 
     def tables(self) -> dict[str, pa.Table]:
         """Return what each network makes of the song, once all clips have passed."""
-        with threadpool_limits(1):
-            return {name: collector.table() for name, collector in self.collectors.items()}
+        return {name: collector.table() for name, collector in self.collectors.items()}
 
 
 def clips_of_file(path: Path, max_hours: float = cli.MAX_HOURS, *, digest: str | None = None) -> Iterator[np.ndarray]:

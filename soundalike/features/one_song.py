@@ -1,5 +1,6 @@
 """One song that is in no library: decoded once, and described by the features and by networks."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -45,7 +46,7 @@ def decode(path: str | Path, spacings: dict[str, int], *, keep_sound: bool = Fal
         If it is no usable song.
     """
     path = Path(path)
-    if not path.exists():
+    if not os.path.exists(path):  # which, unlike Path's, raises nothing
         raise SongError("there is no such file")
     listeners, sounds = Listeners(spacings), []
 

@@ -5,6 +5,7 @@ below the folder of songs, suffix included, written with forward slashes; its cl
 mirror that path, so two songs never share an output.
 """
 
+import contextlib
 import fnmatch
 import hashlib
 import os
@@ -64,18 +65,28 @@ def default_root() -> Path:
 
 def remember_root(root: Path) -> None:
     """Note which library was used last."""
-    LAST.parent.mkdir(exist_ok=True)
-    LAST.write_bytes(os.fsencode(root))
+    with contextlib.suppress(OSError):  # no reason to fail after all is done
+        LAST.parent.mkdir(exist_ok=True)
+        LAST.write_bytes(os.fsencode(root))
 
 
 def last_root() -> tuple[Path, bool]:
-    """Find the root that was used last, see `remember_root`; and whether it is another than the default."""
-    try:
+    """Find the root that was used last, see `remember_root`; and whether it is another than the default.
+
+    If a model was made in the default one since, that is it.
+    """
+    usual = default_root()
+    with contextlib.suppress(OSError, ValueError):
         root = Path(os.fsdecode(LAST.read_bytes()))
-    except (OSError, ValueError):
-        return default_root(), False
-    used = root.is_absolute() and root.is_dir() and not os.environ.get("MUSIC_DATA") and root != default_root()
-    return (root, True) if used else (default_root(), False)
+        if root != usual and not os.environ.get("MUSIC_DATA") and _model_time(root) > _model_time(usual):
+            return root, True
+    return usual, False
+
+
+def _model_time(root: Path) -> float:
+    """When the model of a library was made; 0 without one."""
+    path = root / "model" / "model.json"
+    return os.stat(path).st_mtime if os.path.exists(path) else 0.0
 
 
 def resolve(text: str) -> Path:

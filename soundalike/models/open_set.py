@@ -35,14 +35,42 @@ class OpenSet(NamedTuple):
         return words
 
 
-def choose(answers: pd.DataFrame) -> OpenSet:
-    """Choose the thresholds.
+def in_words(word: str, closest: str, following: str = "") -> str:
+    """Say an answer: its word, the closest artist, and maybe the next."""
+    return {
+        SURE: f"sure: {closest}",
+        PROBABLY: f"probably {closest}" + (f" (or {following})" if following else ""),
+        UNKNOWN: f"unknown artist? closest {closest}",
+    }[word]
+
+
+def choose(answers: pd.DataFrame) -> tuple[OpenSet, dict[int, OpenSet]]:
+    """Choose the thresholds, and without each group of artists those by which that group is judged.
 
     Parameters
     ----------
     answers : pd.DataFrame
         For songs held out of training, from `evaluation.unknown.answer_all`.
+
+    Returns
+    -------
+    chosen : OpenSet
+        A word is used only if it could be measured: if there is a threshold without any of the groups, too.
+    others : dict of int to OpenSet
+        For each group, what the other artists ask for.
     """
+    groups = {group: _choose(answers[answers["group"] != group]) for group in answers["group"].unique()}
+    used = [None not in values for values in zip(*groups.values(), strict=True)] or [False] * len(OpenSet._fields)
+
+    def keep(thresholds: OpenSet) -> OpenSet:
+        return OpenSet(*(value if kept else None for value, kept in zip(thresholds, used, strict=True)))
+
+    return keep(_choose(answers)), {group: keep(found) for group, found in groups.items()}
+
+
+def _choose(answers: pd.DataFrame) -> OpenSet:
+    """Choose the thresholds by the answers for songs of scored artists."""
+    answers = answers[answers["scored"]]
     known = answers[answers["known"]].sort_values("probability", ascending=False)
     right = known["probability"][known["right"]].to_numpy()[::-1]
     below = strict = None

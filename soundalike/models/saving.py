@@ -146,7 +146,7 @@ def save(
         What stands in ``model.json``.
     """
     model = model.without_weightless()
-    words = open_set.choose(answers)
+    words, _ = open_set.choose(answers)
     files = {name: f"model-{n}.skops" for n, name in enumerate(model.members, start=1)}
     members = [
         {"name": name, "file": files[name], "setting": settings[name]} | _about(member)

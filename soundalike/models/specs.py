@@ -18,6 +18,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from soundalike.dataset.invariance import Shrinkage
 from soundalike.dataset.splits import SEED
+from soundalike.dataset.whitening import FEATURES
 from soundalike.features.table import CLIP_COLUMNS, ORIGINAL_NINE
 from soundalike.models.networks import DenseNet
 
@@ -42,7 +43,6 @@ class ModelSpec(NamedTuple):
 
 CHANCE, LOUDNESS = "majority", "loudness alone"  # controls: what any model should beat
 LOGISTIC, KERNEL, FOREST = "logistic regression, segments", "kernel ridge, segments", "random forest, clips"
-FEATURES = "features"  # the ear that is no network
 KEPT = "kept model"
 NINE = "2018 features: "  # starts the names of the models of 2018
 

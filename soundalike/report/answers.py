@@ -17,7 +17,7 @@ from soundalike.library.catalogue import good_songs, songs_folder
 from soundalike.library.errors import SongError, UserError, printable
 from soundalike.library.paths import find_songs, suffixed
 from soundalike.library.storage import atomic_write
-from soundalike.models.open_set import PROBABLY, SURE, UNKNOWN
+from soundalike.models.open_set import in_words
 from soundalike.models.saving import Saved
 from soundalike.report.summary import read_predictions
 from soundalike.report.verdict import Verdict, explain_words
@@ -61,7 +61,7 @@ def find_files(named: list[Path], index: Index | None = None, root: Path | None 
             except UserError as error:
                 problems[path] = f"there is no such file. {error}"
                 continue
-        if not path.is_dir():
+        if not os.path.isdir(path):
             songs.setdefault(path, path.name)
             continue
         found, refused = find_songs(path)
@@ -79,18 +79,12 @@ def find_files(named: list[Path], index: Index | None = None, root: Path | None 
 def decode_all(
     songs: list[Path], args: argparse.Namespace, saved: Saved
 ) -> Iterator[tuple[Path, DecodedSong | SongError]]:
-    """Decode songs for a model, see `one_song.decode`: a single one in this process, several in worker processes.
-
-    They come in their order, whichever is ready first.
-    """
+    """Decode songs for a model, see `one_song.decode`: a single one in this process, several in worker processes."""
     work = functools.partial(decode, spacings=saved.spacings, keep_sound=bool(args.plot))
     if len(songs) != 1 or args.scheduler:
-        names, left = list(map(str, songs)), list(map(str, songs))
-        waiting: dict[str, DecodedSong | SongError] = {}  # until those before it are done
+        names = list(map(str, songs))
         for name, outcome in parallel.run(work, names, label="Decoding", jobs=args.jobs, scheduler=args.scheduler):
-            waiting[name] = outcome
-            while left and left[0] in waiting:
-                yield Path(left[0]), waiting.pop(left.pop(0))
+            yield Path(name), outcome
         return
     try:
         yield songs[0], work(songs[0])
@@ -98,8 +92,10 @@ def decode_all(
         yield songs[0], error
 
 
-def viewer(args: argparse.Namespace, saved: Saved) -> Callable[[Path, str, DecodedSong, Verdict], None]:
-    """Return what prints and draws the answer for a song, as the arguments ask for it.
+def viewer(
+    args: argparse.Namespace, saved: Saved, songs: dict[Path, str]
+) -> Callable[[Path, DecodedSong | None, Verdict | None], None]:
+    """Return what draws the answer for a song and prints it, as the arguments ask for it.
 
     Parameters
     ----------
@@ -107,22 +103,30 @@ def viewer(args: argparse.Namespace, saved: Saved) -> Callable[[Path, str, Decod
         See ``predict.py``.
     saved : Saved
         The model.
+    songs : dict of Path to str
+        From `find_files`: answers are printed in this order, whichever song is ready first. Of a song without an
+        answer, the function is to be called with None.
     """
     draw = _picture_writer(args.plot, saved) if args.plot else None
     quiet = cli.STDOUT in (args.csv, args.json)
     filed = None if quiet else _filed_songs(args.data)
+    left, waiting = list(songs), {}  # type: list[Path], dict[Path, str]
     if not quiet:
         cli.print_note(args.data)
 
-    def show(path: Path, name: str, song: DecodedSong, said: Verdict) -> None:
+    def show(path: Path, song: DecodedSong | None, said: Verdict | None) -> None:
         from tqdm import tqdm
 
-        if draw:
-            draw(name, song, said)
-        if filed is not None:
-            with tqdm.external_write_mode():
-                words = said.in_words(numbers=args.verbose)
-                print(f"{printable(path)}\n{words}{_filed(said, filed, song.record['hash'])}")
+        waiting[path] = ""
+        if song and said and draw:
+            draw(songs[path], song, said)
+        if song and said and filed is not None:
+            words = said.in_words(numbers=args.verbose)
+            waiting[path] = f"{printable(path)}\n{words}{_filed(said, filed, song.record['hash'])}"
+        with tqdm.external_write_mode():
+            while left and left[0] in waiting:
+                if text := waiting.pop(left.pop(0)):
+                    print(text)
 
     return show
 
@@ -167,10 +171,10 @@ def _filed(said: Verdict, songs: pd.DataFrame, digest: str) -> str:
     if not said.known:
         unknown = "" if song["artist"] in said.song.index else ", on whom the model was not trained"
         return f"\n  In your library it is by {printable(song['artist'])}{unknown}."
-    word = {SURE: "sure: ", PROBABLY: "probably ", UNKNOWN: "unknown artist? closest "}.get(song["answer"])
-    if not word:  # it was not held out
+    if pd.isna(song["answer"]):
         return ""
-    return f"\n  When it was held out of training, the answer was {word}{printable(song['predicted'])}."
+    said_then = in_words(song["answer"], printable(song["predicted"]))
+    return f"\n  When it was held out of training, the answer was {said_then}."
 
 
 def write_answers(kind: str, rows: Rows, saved: Saved, path: Path) -> None:
@@ -221,5 +225,5 @@ def print_problems(rows: Rows, tables: dict[str, Path], args: argparse.Namespace
     if status != cli.NOTHING_USABLE:
         for path in filter(None, (*tables.values(), args.plot)):
             print(f"Written: {printable(path)}")
-        print("\n".join(explain_words(saved.info)))
+        print("\n".join(explain_words(saved.info, strict=args.strict)))
     return status

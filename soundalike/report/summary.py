@@ -9,6 +9,7 @@ from soundalike.dataset.splits import MIN_SCORED, MIN_SONGS
 from soundalike.library.catalogue import read_songs
 from soundalike.library.errors import printable
 from soundalike.library.paths import PROJECT
+from soundalike.models.open_set import PROBABLY, SURE, UNKNOWN, in_words
 
 SHOWN = 5  # answers that changed, at most
 
@@ -52,9 +53,9 @@ def _print_scores(model: dict) -> None:
     if shipped:
         known, others = shipped["known"], shipped["unknown"]
         print(
-            f"Of 100 songs held out of training, {100 * known['right']:.0f} were named rightly, "
-            f'{100 * known["wrong"]:.0f} wrongly, and {100 * known["unknown"]:.0f} called "unknown artist?"'
-            + (f"; of songs by artists not in the library, {100 * others['refused']:.0f}." if others else ".")
+            f"Of {cli.counted(known['songs'], 'song')} held out of training {known['right']:.0%} were named rightly, "
+            f'{known["wrong"]:.0%} wrongly, and {known["unknown"]:.0%} called "unknown artist?"'
+            + (f"; of songs by artists not in the library, {others['refused']:.0%}." if others else ".")
         )
     print(
         f"Balanced accuracy on unseen songs: {cli.with_interval(scores['unseen_songs'])}; chance level "
@@ -74,7 +75,8 @@ def read_predictions(root: Path) -> pd.DataFrame:
         table = pd.read_csv(root / "model" / "predictions.csv", dtype=str, keep_default_na=False).drop_duplicates(
             "song"
         )
-        return table.set_index("song")[["artist", "answer", "predicted"]]
+        table = table[table["answer"].isin([SURE, PROBABLY, UNKNOWN])].set_index("song")
+        return table[["artist", "answer", "predicted"]].dropna()
     except (OSError, ValueError, KeyError):
         return pd.DataFrame(columns=["artist", "answer", "predicted"])
 
@@ -86,11 +88,7 @@ def print_changes(before: pd.DataFrame, after: pd.DataFrame) -> None:
     if len(both):
         print(f"Since the last run, {len(changed)} of {cli.counted(len(both), 'held-out answer')} changed.")
     for song in changed[:SHOWN]:
-        was, now = (_answer(table.loc[song]) for table in (before, after))
+        was, now = (in_words(row["answer"], printable(row["predicted"])) for row in (before.loc[song], after.loc[song]))
         print(f"  {printable(song)}: {was}, now {now}")
     if len(changed) > SHOWN:
         print(f"  … and {len(changed) - SHOWN:,} more")
-
-
-def _answer(row: pd.Series) -> str:
-    return f"{row['answer']} {printable(row['predicted'])}"

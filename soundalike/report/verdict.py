@@ -12,10 +12,10 @@ from soundalike.features import musicnn
 from soundalike.features.networks import MUSICNN, VOICE, numbers_of
 from soundalike.features.one_song import DecodedSong
 from soundalike.library.errors import printable
-from soundalike.models.open_set import PROBABLY, SURE, UNKNOWN, OpenSet
+from soundalike.models.open_set import PROBABLY, SURE, UNKNOWN, OpenSet, in_words
 from soundalike.models.saving import Saved
 from soundalike.models.specs import FEATURES
-from soundalike.similarity.index import Index, describe_file, nearest_songs
+from soundalike.similarity.index import Index, describe_decoded, nearest_songs
 
 BAR = 60  # cells of a song's timeline, at most
 MARKS = "█▒·", "#=."  # in it: the artist the song is given to, the next, the others; and where that cannot be shown
@@ -46,12 +46,9 @@ class Verdict(NamedTuple):
 
     def __str__(self) -> str:
         closest, following = map(printable, self.song.index[:2])
-        said = {
-            SURE: f"sure: {closest}",
-            PROBABLY: f"probably {closest} (or {following})",
-            UNKNOWN: f"unknown artist? closest {closest}",
-        }[self.word]
-        return said + (". The model was trained on this very song, so this proves nothing" if self.known else "")
+        return in_words(self.word, closest, following) + (
+            ". The model was trained on this very song, so this proves nothing" if self.known else ""
+        )
 
     def reasons(self) -> list[str]:
         """Return what a person can check: the songs of the artist that sound most alike, and which ears agree."""
@@ -158,33 +155,36 @@ def answer(song: DecodedSong, saved: Saved, index: Index | None = None, *, stric
 def _find_alike(song: DecodedSong, artist: str, index: Index) -> list[str]:
     """The songs of an artist that sound most like a song, which is not counted itself."""
     barred = (index.songs["artist"] != artist) | (index.songs["hash"] == song.record["hash"])
-    return nearest_songs(index, describe_file(song, index), barred.to_numpy(), ALIKE)["song"].tolist()
+    return nearest_songs(index, describe_decoded(song, index), barred.to_numpy(), ALIKE)["song"].tolist()
 
 
-def explain_words(info: dict) -> list[str]:
+def explain_words(info: dict, *, strict: bool = False) -> list[str]:
     """Say in lines what the words of answers are worth, or why a word is not used.
 
     Parameters
     ----------
     info : dict
         What ``model.json`` holds.
+    strict : bool
+        Whether more artists were called unknown than these figures say.
     """
     found, words = info["scores"]["as_shipped"], OpenSet(**info["words"])
     lines = []
     if found:
-        lines.append("How often answers were right for songs held out of training:")
+        lines.append(f"How often answers were right for songs held out of training{', without --strict' * strict}:")
         counts = {word: found[word] for word in (SURE, PROBABLY) if found[word]["songs"]}
         lines += [f"  {word}: {of['right']} of {cli.counted(of['songs'], 'song')}" for word, of in counts.items()]
-    if found and words.unknown_below is not None:
+    if found and found["unknown"] and words.unknown_below is not None:
         lines.append(
             f"  unknown artist?: said of {found['known']['unknown']:.0%} of these songs, and of "
-            f"{found['unknown']['refused']:.0%} of songs by artists not in the library "
-            f"({found['unknown']['called_sure']:.0%} of those were called sure)"
+            f"{found['unknown']['refused']:.0%} of songs by artists not in the library"
+            + (f" ({found['unknown']['called_sure']:.0%} were called sure)" if words.sure_from is not None else "")
         )
     if words.sure_from is None:
-        lines.append("No answer is called sure: that takes 20 held-out answers of which 95% are right.")
+        lines.append("No answer is called sure: too few songs were held out of training, or too many named wrongly.")
     if words.unknown_below is None:
-        why = "three artists" if len(info["classes"]) < 3 else "10 right held-out answers"
-        count = len(info["classes"])
-        lines.append(f"One of the {count} artists is always named, whoever a song is by: to tell others takes {why}.")
+        why = (
+            "an artist must be left out to tell" if len(info["classes"]) < 3 else "too few songs were held out to tell"
+        )
+        lines.append(f"One of the {len(info['classes'])} artists is always named, whoever a song is by: {why}.")
     return lines

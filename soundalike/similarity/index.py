@@ -79,7 +79,7 @@ def describe_heard(name: str, windows: dict[str, pd.DataFrame], songs: Iterable[
     return np.stack([numbers_of(own).mean(axis=0) if len(own) else missing for own in rows]).astype(np.float32)
 
 
-def describe_file(song: DecodedSong, index: "Index") -> np.ndarray:
+def describe_decoded(song: DecodedSong, index: "Index") -> np.ndarray:
     """Describe a song that may be in no library as an index describes its own [shape=(columns,)]."""
     (features,) = song_descriptions(song.loud.assign(song="")).to_numpy()
     heard = (ear for ear in index.spaces.ears if ear != FEATURES)
@@ -116,11 +116,13 @@ def nearest_songs(index: Index, described: np.ndarray, barred: np.ndarray, count
         The nearest song first: `SONG_LABELS`; ``distance``, one minus the cosine (0 the same, 1 what songs
         drawn at random have on average, 2 the opposite); and what each aspect adds to the cosine, see `aspects`.
     """
-    (point,) = index.spaces.points(described[None]) / index.spaces.heard(described)
-    distance = np.where(barred, np.inf, 1 - index.points @ point)
+    (point,) = index.spaces.points(described[None])
+    distance = np.where(barred, np.inf, 1 - index.points @ point / index.spaces.common(index.points, point))
     first = np.argsort(distance, kind="stable")[: min(count, int((~barred).sum()))]
+    common = index.spaces.common(index.points[first], point)
     found = index.songs.iloc[first].assign(distance=distance[first])
-    return found.assign(**_shares(index.spaces, described, np.asarray(index.described[first])))
+    added = _shares(index.spaces, described, np.asarray(index.described[first]))
+    return found.assign(**{aspect: values / common for aspect, values in added.items()})
 
 
 def aspects(songs: pd.DataFrame) -> list[str]:
@@ -132,13 +134,12 @@ def aspects(songs: pd.DataFrame) -> list[str]:
 def _shares(spaces: Spaces, song: np.ndarray, others: np.ndarray) -> dict[str, np.ndarray]:
     """What each aspect adds to the cosine between a song and others: exact, for the cosine is a sum over columns."""
     shares: dict[str, np.ndarray] = {}
-    heard = spaces.heard(song)
     for ear, space, share, described in spaces.blocks(np.concatenate([song[None], others])):
         rows = described - space.centre
         points = rows @ space.basis
         length = np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-12)
         rows, back = rows / length, points / length @ space.basis.T
-        added = np.nan_to_num((rows[0] * back[1:] + rows[1:] * back[0]) / 2 * share / heard)
+        added = np.nan_to_num((rows[0] * back[1:] + rows[1:] * back[0]) / 2 * share)
         if ear == FEATURES:
             shares |= {aspect: added[:, own].sum(axis=1) for aspect, own in OF_ASPECT.items()}
         else:
@@ -296,7 +297,12 @@ def load_index(root: Path, *, make: bool = True) -> Index:
     if not _made_of(root, noted).items() <= about.items():
         if not make:
             raise UserError(f"{printable(folder)} is out of date.")
-        build_index(root)
+        try:
+            build_index(root)
+        except pa.ArrowException as error:
+            raise UserError(
+                f"The frame in {printable(root)} is damaged ({error}). Run dataframe_creation.py."
+            ) from None
         about = _about(folder)
     try:
         with np.load(folder / "spaces.npz", allow_pickle=False) as arrays:

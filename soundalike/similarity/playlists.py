@@ -1,5 +1,6 @@
 """The songs of a library that sound most like a song, and why."""
 
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,7 +36,7 @@ def find_seed(asked: str, index: similarity.Index, root: Path) -> Seed:
     UserError
         If it is neither a file nor one song of the library, or the file is no usable song.
     """
-    if Path(asked).is_file():
+    if os.path.isfile(asked):  # which, unlike Path's, raises nothing
         return _seed_from_file(Path(asked), index, root)
     songs, sought = index.songs, asked.casefold()
     ways = (
@@ -61,7 +62,7 @@ def _holding(texts: pd.Series, sought: str) -> pd.Series:
 
 def _not_found(asked: str, index: similarity.Index, root: Path) -> str:
     """Why nothing is called so: it is a folder, it was left out, or it is not there."""
-    if Path(asked).is_dir():
+    if os.path.isdir(asked):
         return f"{printable(asked)} is a folder. Name one song: a file, or a part of a title of this library."
     songs = read_songs(root)
     out = songs[~songs["song"].isin(index.songs["song"]) & _holding(songs["song"], asked.casefold())]
@@ -82,7 +83,7 @@ def _seed_from_file(path: Path, index: similarity.Index, root: Path) -> Seed:
         song = decode(path, {name: every for name, every in spacings.items() if name in here})
     except SongError as error:
         raise UserError(f"{printable(path)}: {error}") from None
-    described = similarity.describe_file(song, index)
+    described = similarity.describe_decoded(song, index)
     itself = (index.songs["hash"] == song.record["hash"]).to_numpy()
     name = f"{path}, which is {index.songs['song'][itself].iloc[0]} of this library," if itself.any() else str(path)
     return Seed(name, described, itself)
