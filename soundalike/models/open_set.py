@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from soundalike import cli
+
 SURE, PROBABLY, UNKNOWN = "sure", "probably", "unknown"  # the words
 COST, STRICT_COST = 0.1, 0.3  # of the right answers are lost to "unknown artist", at most: as a rule, and if asked to
 PROMISE = 0.95  # of the answers called sure are right, at least: (right + 1) / (answers + 2)
@@ -42,6 +44,16 @@ def in_words(word: str, closest: str, following: str = "") -> str:
         PROBABLY: f"probably {closest}" + (f" (or {following})" if following else ""),
         UNKNOWN: f"unknown artist? closest {closest}",
     }[word]
+
+
+def shipped_in_words(found: dict) -> str:
+    """Say in a sentence what users get, see `evaluation.unknown.as_shipped`."""
+    known, others = found["known"], found["unknown"]
+    return (
+        f"Of {cli.counted(known['songs'], 'song')} held out of training {known['right']:.0%} were named rightly, "
+        f'{known["wrong"]:.0%} wrongly, and {known["unknown"]:.0%} called "unknown artist?"'
+        + (f"; of songs by artists not in the library, {others['refused']:.0%}." if others else ".")
+    )
 
 
 def choose(answers: pd.DataFrame) -> tuple[OpenSet, dict[int, OpenSet]]:

@@ -46,7 +46,7 @@ from soundalike.library.storage import atomic_write, locked
 from soundalike.models import open_set
 from soundalike.models.fusion import Fusion, ears_of, fuse
 from soundalike.models.model import Member, Model
-from soundalike.models.open_set import OpenSet
+from soundalike.models.open_set import OpenSet, shipped_in_words
 from soundalike.parallel import versions
 
 FORMAT = 4
@@ -241,6 +241,7 @@ def card(info: dict) -> str:
         "",
         "## How good it is",
         "",
+        *([shipped_in_words(info["scores"]["as_shipped"]), ""] if info["scores"]["as_shipped"] else []),
         f"Balanced accuracy: every artist counts the same. Chance level is {info['scores']['chance']:.2f}.",
         "",
         *(f"- {words}: {cli.with_interval(info['scores'][key])}" for key, words in SCORES.items()),

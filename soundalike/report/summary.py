@@ -9,7 +9,7 @@ from soundalike.dataset.splits import MIN_SCORED, MIN_SONGS
 from soundalike.library.catalogue import read_songs
 from soundalike.library.errors import printable
 from soundalike.library.paths import PROJECT
-from soundalike.models.open_set import PROBABLY, SURE, UNKNOWN, in_words
+from soundalike.models.open_set import PROBABLY, SURE, UNKNOWN, in_words, shipped_in_words
 
 SHOWN = 5  # answers that changed, at most
 
@@ -49,14 +49,8 @@ def _print_scores(model: dict) -> None:
     if scores["unseen_songs"] is None:
         print(f"How good the model is cannot be measured: that takes two artists with {MIN_SCORED} songs or more.")
         return
-    shipped = scores["as_shipped"]
-    if shipped:
-        known, others = shipped["known"], shipped["unknown"]
-        print(
-            f"Of {cli.counted(known['songs'], 'song')} held out of training {known['right']:.0%} were named rightly, "
-            f'{known["wrong"]:.0%} wrongly, and {known["unknown"]:.0%} called "unknown artist?"'
-            + (f"; of songs by artists not in the library, {others['refused']:.0%}." if others else ".")
-        )
+    if scores["as_shipped"]:
+        print(shipped_in_words(scores["as_shipped"]))
     print(
         f"Balanced accuracy on unseen songs: {cli.with_interval(scores['unseen_songs'])}; chance level "
         f"{scores['chance']:.2f}."
