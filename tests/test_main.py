@@ -65,7 +65,7 @@ def test_the_whole_path(finished, capfd):
     assert info["scores"]["unseen_songs"]["balanced_accuracy"] >= 0.7  # of two artists; the chance level is 0.25
     assert set(pd.read_csv(root / "model/predictions.csv")["song"]) == set(info["songs"])
     assert (root / "model/model.md").exists()
-    assert paths.last_root() == (root, True)
+    assert paths.LAST.read_text() == str(root)
     assert not list((folder / "my music").rglob("*.wav"))
     summary.print_summary(root, info, 60)
     out = capfd.readouterr().out
