@@ -94,6 +94,12 @@ def test_what_users_get_is_counted():
     assert unknown.as_shipped(rows[:0]) is None
 
 
+def test_what_users_get_in_a_sentence():
+    known = {"songs": 20, "right": 0.7, "wrong": 0.3, "unknown": 0.0}
+    said = open_set.shipped_in_words({"known": known, "unknown": {"refused": 0.0, "called_sure": 0.0}})
+    assert said == "Of 20 songs held out of training 70% were named rightly and 30% wrongly."  # a word is not used
+
+
 def test_words_are_chosen_on_other_artists():
     mine = answers([(n, True) for n in range(20)], [0.0] * 5, group=0)
     others = answers([(n + 50, True) for n in range(20)], [0.0] * 5, group=1)

@@ -49,11 +49,16 @@ def in_words(word: str, closest: str, following: str = "") -> str:
 def shipped_in_words(found: dict) -> str:
     """Say in a sentence what users get, see `evaluation.unknown.as_shipped`."""
     known, others = found["known"], found["unknown"]
-    return (
-        f"Of {cli.counted(known['songs'], 'song')} held out of training {known['right']:.0%} were named rightly, "
-        f'{known["wrong"]:.0%} wrongly, and {known["unknown"]:.0%} called "unknown artist?"'
-        + (f"; of songs by artists not in the library, {others['refused']:.0%}." if others else ".")
+    said = (
+        f"Of {cli.counted(known['songs'], 'song')} held out of training {known['right']:.0%} were named rightly and "
+        f"{known['wrong']:.0%} wrongly"
     )
+    if others and (known["unknown"] or others["refused"]):
+        said += (
+            f'; {known["unknown"]:.0%} were called "unknown artist?", and so were {others["refused"]:.0%} of songs by '
+            "artists not in the library"
+        )
+    return f"{said}."
 
 
 def choose(answers: pd.DataFrame) -> tuple[OpenSet, dict[int, OpenSet]]:
