@@ -47,7 +47,7 @@ OTHERS = {
     "low-pass 11 kHz": Alteration(sound="lowpass=f=11000"),
 }
 NEVER = [*OTHERS, TWICE]  # no model has seen what these change
-HEARD = [PLAIN, MP3_64, "Opus, 64 kbit/s", "compressed", "low-pass 9 kHz"]  # by the networks, which take long
+FOR_NETWORKS = [PLAIN, MP3_64, "Opus, 64 kbit/s", "compressed", "low-pass 9 kHz"]  # by the networks, which take long
 PLANTED = [MP3_64, MP3_96, MP3_128, V0]  # one for each artist, in turn
 
 Views = dict[str, segments.Examples]  # the same songs, altered
@@ -66,10 +66,10 @@ def alter_song(song: str, *, songs: Path) -> pd.DataFrame:
     return found.assign(silent=np.concatenate([is_silent(values) for values in clips.values()]))
 
 
-def hear_song(song: str, *, songs: Path) -> pd.DataFrame:
-    """Let the networks describe a song, altered in the ways that are `HEARD`."""
+def embed_song(song: str, *, songs: Path) -> pd.DataFrame:
+    """Describe a song by the networks, altered in the ways of `FOR_NETWORKS`."""
     with tempfile.TemporaryDirectory() as folder:
-        kinds = {PLAIN: Alteration()} | {name: ALTERATIONS[name] for name in HEARD[1:]}
+        kinds = {PLAIN: Alteration()} | {name: ALTERATIONS[name] for name in FOR_NETWORKS[1:]}
         clips = nuisance.read_clips(nuisance.write_altered(songs / song, kinds, Path(folder)))
     rows = [
         table.to_pandas().assign(network=network, alteration=name)
@@ -169,7 +169,7 @@ def compare_ears(learned: segments.Examples, views: Views, songs: pd.DataFrame, 
     for ear in ("", *(f": {name}" for name in specs.ears(list(learned.networks)))):
         plain = made[f"{PLAIN}{ear}"]
         row: dict = {"ear": ear.removeprefix(": ") or "fused", PLAIN: metrics.score(plain, songs)}
-        for name in HEARD[1:]:
+        for name in FOR_NETWORKS[1:]:
             other = made[f"{name}{ear}"]
             row[name] = {"lost": metrics.difference(plain, other, songs), "same answers": same_answers(plain, other)}
         rows.append(row)
@@ -212,18 +212,18 @@ def measure(root: Path, repeats: int) -> dict:
     views = {name: gather([tables[name]]) for name in [PLAIN, *ALTERATIONS, *OTHERS, TWICE] if name != MP3_128}
     plain = {"before": views[PLAIN], "after": gather([tables[PLAIN]], altered=altered)}
     robust = compare(plain, views, songs, repeats, "Unseen songs")
-    heard = kept(room, functools.partial(hear_song, songs=source), list(songs.index), "Hearing")
+    embedded = kept(room, functools.partial(embed_song, songs=source), list(songs.index), "Embedding")
 
     def with_windows(name: str, **more: pd.DataFrame) -> segments.Examples:
         """Gather clips, and the windows that networks have of the same files."""
-        own = heard[heard["alteration"] == name].groupby(["song", "network"])
+        own = embedded[embedded["alteration"] == name].groupby(["song", "network"])
         windows = {song: {network: own.get_group((song, network)) for network in NETWORKS} for song in songs.index}
         rows = tables[name]
         rows = rows.assign(start=CLIP_SECONDS * rows.groupby("song").cumcount())
         return gather([rows], windows=Given(windows), **more)
 
     ears = compare_ears(
-        with_windows(PLAIN, altered=altered), {name: with_windows(name) for name in HEARD}, songs, repeats
+        with_windows(PLAIN, altered=altered), {name: with_windows(name) for name in FOR_NETWORKS}, songs, repeats
     )
     by = crossval.UNSEEN_ALBUMS
     albums = {
@@ -262,7 +262,7 @@ def ears_rows(ears: list[dict]) -> list[dict]:
     """Put what `compare_ears` found in words."""
     return [
         {"ear": row["ear"], PLAIN: f"{row[PLAIN]['balanced_accuracy']:.2f}"}
-        | {name: f"{cli.signed(*row[name]['lost'])}, {row[name]['same answers']:.0%}" for name in HEARD[1:]}
+        | {name: f"{cli.signed(*row[name]['lost'])}, {row[name]['same answers']:.0%}" for name in FOR_NETWORKS[1:]}
         for row in ears
     ]
 

@@ -346,7 +346,7 @@ def test_a_model_uses_the_networks_and_so_does_its_answer(own, capsys, monkeypat
     assert predict.main(["--data", str(own), song]) == 0
     out = capsys.readouterr().out
     assert "\n  probably Artist B " in out
-    assert "\n  heard so by the features" in out
+    assert "\n  named so by the features" in out
     assert "musicnn calls it: " in out
     write_song(own / "short.wav", sine(seconds=2.5))  # one clip: shorter than a window of voices
     assert predict.main(["--data", str(own), str(own / "short.wav")]) == 0

@@ -108,9 +108,9 @@ def test_a_song_of_two_halves_turns_in_the_middle(root, tmp_path):
 @pytest.mark.parametrize(
     ("ears", "says"),
     [
-        (["A", "A", "A"], "heard so by the features, the music network and the voice network"),
-        (["A", "B", "A"], "heard so by the features and the voice network; B by the music network"),
-        (["B", "A", "B"], "heard so by the music network; B by the features; B by the voice network"),
+        (["A", "A", "A"], "named so by the features, the music network and the voice network"),
+        (["A", "B", "A"], "named so by the features and the voice network; B by the music network"),
+        (["B", "A", "B"], "named so by the music network; B by the features; B by the voice network"),
     ],
 )
 def test_ears_agree_or_differ(ears, says):

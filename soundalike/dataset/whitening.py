@@ -40,28 +40,32 @@ class Spaces(NamedTuple):
 
     ears: dict[str, Space]
 
+    @property
+    def shares(self) -> dict[str, float]:
+        """What each ear counts for; 1 together."""
+        return {ear: WEIGHTS[ear] / sum(WEIGHTS[each] for each in self.ears) for ear in self.ears}
+
     def blocks(self, described: np.ndarray) -> Iterator[tuple[str, Space, float, np.ndarray]]:
         """Each ear, its space, its share of the whole, and its columns of descriptions."""
-        start, whole = 0, sum(WEIGHTS[ear] for ear in self.ears)
+        start, shares = 0, self.shares
         for ear, space in self.ears.items():
-            yield ear, space, WEIGHTS[ear] / whole, described[:, start : start + len(space.centre)]
+            yield ear, space, shares[ear], described[:, start : start + len(space.centre)]
             start += len(space.centre)
 
     def points(self, described: np.ndarray) -> np.ndarray:
         """Points [shape=(songs, dimensions)] whose products are the ears' cosines, averaged by their shares.
 
-        Of an ear that has not heard a song, and then has no numbers, they hold nothing, see `common`.
+        Where an ear has no numbers for a song, they hold nothing, see `common`.
         """
         found = [np.sqrt(share) * space.points(columns) for _, space, share, columns in self.blocks(described)]
         return np.nan_to_num(np.concatenate(found, axis=1)).astype(np.float32)
 
     def common(self, points: np.ndarray, point: np.ndarray) -> np.ndarray:
-        """The share of the ears that have heard both a song and another [shape=(songs,)], from their points."""
-        start, common = 0, np.full(len(points), 1e-12)
-        whole = sum(WEIGHTS[ear] for ear in self.ears)
+        """The share of the ears that describe both of two songs [shape=(songs,)], from their points."""
+        start, shares, common = 0, self.shares, np.full(len(points), 1e-12)
         for ear, space in self.ears.items():
             own = slice(start, start + space.basis.shape[1])
-            common += WEIGHTS[ear] / whole * (points[:, own][:, 0] != 0) * point[own].any()
+            common += shares[ear] * (points[:, own][:, 0] != 0) * point[own].any()
             start = own.stop
         return common
 
@@ -118,7 +122,7 @@ def fit_spaces(described: np.ndarray, ears: Iterable[str], shifts: np.ndarray | 
     Parameters
     ----------
     described : np.ndarray [shape=(songs, columns)]
-        What the ears make of songs, side by side; not a number where one has not heard a song.
+        What the ears make of songs, side by side; not a number where one does not describe a song.
     ears : iterable of str
         `FEATURES`, and networks.
     shifts : np.ndarray, optional [shape=(shifts, columns)]

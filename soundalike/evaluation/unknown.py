@@ -25,12 +25,8 @@ def answer_all(fixed: dict[str, ModelSpec], fusion: Fusion, study: Study, known:
 
     Parameters
     ----------
-    fixed : dict of str to ModelSpec
-        The parts of the kept model as they are, from `crossval.train_kept`.
-    fusion : Fusion
-        Of these.
-    study : Study
-        The songs.
+    fixed, fusion, study
+        See `explain.importance`.
     known : Predictions
         Of the kept model for songs held out of training, whose artists were not.
 

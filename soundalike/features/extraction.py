@@ -127,7 +127,7 @@ def describe_file(
     max_hours : float
         Longer songs are refused.
     through : callable
-        All clips [shape=(CLIP_SAMPLES,), dtype=float32] pass through it, in order: for others to listen.
+        All clips [shape=(CLIP_SAMPLES,), dtype=float32] pass through it, in order, for other uses.
 
     Returns
     -------

@@ -177,19 +177,19 @@ def describe_windows(spacings: dict[str, int], clips: Iterable[np.ndarray]) -> d
         For each network ``clip`` (the first of each window), ``start`` (s) and ``numbers``, a list in the order of the
         network's columns. A song that is shorter than a window is one; silent windows are passed over.
     """
-    listeners = Listeners(spacings)
-    deque(listeners.pass_on(clips), maxlen=0)
-    return listeners.tables()
+    collectors = Collectors(spacings)
+    deque(collectors.pass_on(clips), maxlen=0)
+    return collectors.tables()
 
 
-class Listeners:
-    """Networks that listen to the clips of a song as these pass, see `describe_windows`."""
+class Collectors:
+    """The windows of a song for several networks, collected while its clips pass, see `describe_windows`."""
 
     def __init__(self, spacings: dict[str, int]) -> None:
         self.collectors = {name: _Collector(NETWORKS[name], every) for name, every in spacings.items()}
 
     def pass_on(self, clips: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """Pass the clips of the song on, in order, once they are heard."""
+        """Pass the clips of the song on, in order."""
         for number, clip in enumerate(clips):
             for collector in self.collectors.values():
                 collector.add(number, clip)

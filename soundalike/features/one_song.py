@@ -10,7 +10,7 @@ import pandas as pd
 
 from soundalike.audio.decoding import FULL_SCALE
 from soundalike.features.extraction import describe_file
-from soundalike.features.networks import Listeners
+from soundalike.features.networks import Collectors
 from soundalike.library.errors import SongError
 
 
@@ -48,10 +48,10 @@ def decode(path: str | Path, spacings: dict[str, int], *, keep_sound: bool = Fal
     path = Path(path)
     if not os.path.exists(path):  # which, unlike Path's, raises nothing
         raise SongError("there is no such file")
-    listeners, sounds = Listeners(spacings), []
+    collectors, sounds = Collectors(spacings), []
 
     def through(clips: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-        for clip in listeners.pass_on(clips):
+        for clip in collectors.pass_on(clips):
             if keep_sound:
                 sounds.append((FULL_SCALE * clip).astype(np.int16))
             yield clip
@@ -59,5 +59,5 @@ def decode(path: str | Path, spacings: dict[str, int], *, keep_sound: bool = Fal
     table, record = describe_file(path, through=through)
     if table is None:
         raise SongError(f"{record['status']}: {record['reason']}")
-    windows = {name: found.to_pandas() for name, found in listeners.tables().items()}
+    windows = {name: found.to_pandas() for name, found in collectors.tables().items()}
     return DecodedSong(table.to_pandas(), record, windows, np.stack(sounds) if keep_sound else None)

@@ -1,7 +1,7 @@
 """Late fusion: each ear has its own models, and their log-probabilities are averaged by weights that songs choose.
 
-An *ear* is a family of descriptions: the feature table, and each published network. Put side by side in one model,
-hundreds of columns of one ear drown those of another.
+An *ear* is a family of descriptions: the feature table, and each published network. Side by side in one model they do
+as well (benchmarks/README.md), but an ear may be absent for a song, and a person can be shown what each predicts.
 """
 
 import itertools

@@ -7,7 +7,7 @@ import pandas as pd
 
 from soundalike.dataset.segments import Examples
 from soundalike.models.calibration import apply_temperature
-from soundalike.models.fusion import Fusion, ears_of, fuse
+from soundalike.models.fusion import Fusion, fuse
 
 if TYPE_CHECKING:
     from soundalike.models.specs import ModelSpec
@@ -89,10 +89,6 @@ class Model(NamedTuple):
         found = {name: member.predict(examples) for name, member in self.members.items()}
         clips, songs = ({name: logs[part] for name, logs in found.items()} for part in (0, 1))
         return clips, songs
-
-    def predict_ears(self, examples: Examples) -> dict[str, pd.DataFrame]:
-        """Log-probabilities of each song by each ear alone."""
-        return ears_of(self.predict_each(examples)[1], self.fusion)
 
 
 def logits_of_all(members: list[Member], examples: Examples) -> list[pd.DataFrame]:

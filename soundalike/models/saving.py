@@ -153,7 +153,7 @@ def save(
         for name, member in model.members.items()
     ]
     info = _made_by(model, Windows(root).spacings) | {"members": members, "fusion": model.fusion._asdict()} | about
-    info |= {"songs": _hashes(root, list(songs.index)), "altered": altered_hash(root), "words": words._asdict()}
+    info |= {"songs": _hashes(root, songs), "altered": altered_hash(root), "words": words._asdict()}
     with locked(root, wait=True), atomic_write(root / "model") as folder:
         folder.mkdir()
         for name, member in model.members.items():
@@ -184,11 +184,11 @@ def _made_by(model: Model, every: dict[str, int]) -> dict:
     }
 
 
-def _hashes(root: Path, songs: list[str]) -> dict[str, str]:
+def _hashes(root: Path, songs: pd.DataFrame) -> dict[str, str]:
     """Each song and the hash of its sound."""
     table = read_songs(root)
     hashes = dict(zip(table["song"], table["hash"], strict=True))
-    return {song: hashes.get(song, "") for song in songs}
+    return {song: hashes.get(song, "") for song in songs.index}
 
 
 def predictions(answers: pd.DataFrame, words: OpenSet) -> pd.DataFrame:
@@ -199,7 +199,7 @@ def predictions(answers: pd.DataFrame, words: OpenSet) -> pd.DataFrame:
     pd.DataFrame
         ``song``, ``artist``, ``answer`` (its word), ``predicted`` and its ``probability``.
     """
-    known = answers[answers["known"].astype(bool)]
+    known = answers[answers["known"]]
     table = known.assign(
         answer=words.words(known["probability"]), predicted=known["closest"], probability=known["probability"].round(4)
     )

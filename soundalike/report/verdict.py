@@ -59,7 +59,7 @@ class Verdict(NamedTuple):
         agree = [EARS[ear] for ear, artist in self.ears.items() if artist == closest]
         others = [f"{printable(artist)} by {EARS[ear]}" for ear, artist in self.ears.items() if artist != closest]
         if len(self.ears) > 1:
-            lines.append("; ".join(([f"heard so by {_listed(agree)}"] if agree else []) + others))
+            lines.append("; ".join(([f"named so by {_listed(agree)}"] if agree else []) + others))
         if self.tags:
             lines.append(f"musicnn calls it: {', '.join(self.tags)}")
         return lines

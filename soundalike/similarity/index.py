@@ -67,7 +67,7 @@ def song_descriptions(clips: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([by_song.mean(), by_song.std(ddof=0).add_suffix(" varies")], axis=1).astype(np.float32)
 
 
-def describe_heard(name: str, windows: dict[str, pd.DataFrame], songs: Iterable[str]) -> np.ndarray:
+def describe_by_network(name: str, windows: dict[str, pd.DataFrame], songs: Iterable[str]) -> np.ndarray:
     """Average what a network makes of the windows of each of some songs; not a number where there are none.
 
     Returns
@@ -82,8 +82,10 @@ def describe_heard(name: str, windows: dict[str, pd.DataFrame], songs: Iterable[
 def describe_decoded(song: DecodedSong, index: "Index") -> np.ndarray:
     """Describe a song that may be in no library as an index describes its own [shape=(columns,)]."""
     (features,) = song_descriptions(song.loud.assign(song="")).to_numpy()
-    heard = (ear for ear in index.spaces.ears if ear != FEATURES)
-    return np.concatenate([features, *(describe_heard(ear, {"": song.windows.get(ear, [])}, [""])[0] for ear in heard)])
+    networks = (ear for ear in index.spaces.ears if ear != FEATURES)
+    return np.concatenate(
+        [features, *(describe_by_network(ear, {"": song.windows.get(ear, [])}, [""])[0] for ear in networks)]
+    )
 
 
 def find_song_shifts(altered: pd.DataFrame) -> np.ndarray:
@@ -104,7 +106,7 @@ def nearest_songs(index: Index, described: np.ndarray, barred: np.ndarray, count
     index : Index
         The library.
     described : np.ndarray [shape=(columns,)]
-        The song. Ears that have not heard it do not count.
+        The song. Ears without numbers for it do not count.
     barred : np.ndarray of bool [shape=(songs,)]
         Songs not to be named.
     count : int
@@ -117,12 +119,12 @@ def nearest_songs(index: Index, described: np.ndarray, barred: np.ndarray, count
         drawn at random have on average, 2 the opposite); and what each aspect adds to the cosine, see `aspects`.
     """
     (point,) = index.spaces.points(described[None])
-    distance = np.where(barred, np.inf, 1 - index.points @ point / index.spaces.common(index.points, point))
+    common = index.spaces.common(index.points, point)
+    distance = np.where(barred, np.inf, 1 - index.points @ point / common)
     first = np.argsort(distance, kind="stable")[: min(count, int((~barred).sum()))]
-    common = index.spaces.common(index.points[first], point)
     found = index.songs.iloc[first].assign(distance=distance[first])
     added = _shares(index.spaces, described, np.asarray(index.described[first]))
-    return found.assign(**{aspect: values / common for aspect, values in added.items()})
+    return found.assign(**{aspect: values / common[first] for aspect, values in added.items()})
 
 
 def aspects(songs: pd.DataFrame) -> list[str]:
@@ -248,9 +250,11 @@ def build_index(root: Path) -> None:
         with (folder / "described.f32").open("wb") as file:
             for clips in iter_songs(root, ["song", "silent", *CLIP_COLUMNS], ROW_GROUP):
                 rows = song_descriptions(clips[~clips["silent"]])
-                heard = [describe_heard(ear, windows.read(ear, list(rows.index)), rows.index) for ear in windows.names]
+                of_networks = [
+                    describe_by_network(ear, windows.read(ear, list(rows.index)), rows.index) for ear in windows.names
+                ]
                 names.extend(rows.index)
-                file.write(np.hstack([rows.to_numpy(), *heard]).tobytes())
+                file.write(np.hstack([rows.to_numpy(), *of_networks]).tobytes())
         ears = [FEATURES, *windows.names]
         described = _read_described(folder, ears)
         spaces = fit_spaces(described, ears, find_song_shifts(read_altered(root)))
