@@ -51,6 +51,18 @@ def test_the_filter_bank_is_kaldis():
     np.testing.assert_allclose(found.mean(axis=1), 0, atol=1e-5)
 
 
+def test_what_encoders_leave_out_leaves_no_chasms():
+    y = three_voices()
+    spectra = np.fft.rfft(y.reshape(3, -1, 400))
+    quiet = np.abs(spectra) < 0.03 * np.abs(spectra).max(axis=2, keepdims=True)
+    encoded = np.fft.irfft(np.where(quiet, 0, spectra)).reshape(y.shape).astype(np.float32)
+
+    def moved(floor: float) -> float:
+        return float(np.abs(voice.filter_banks(encoded, floor) - voice.filter_banks(y, floor)).mean())
+
+    assert moved(voice.FLOOR) < moved(0) / 3
+
+
 @with_weights
 def test_the_network_is_the_published_one():
     found = voice.network()(voice.filter_banks(three_voices()))

@@ -58,7 +58,7 @@ class Network(NamedTuple):
 MUSICNN, VOICE = "musicnn", "voice"
 NETWORKS = {
     MUSICNN: Network(musicnn.PACKAGE, musicnn.COLUMNS, 1, 4, musicnn.embed, "style", 1),
-    VOICE: Network(voice.PACKAGE, voice.COLUMNS, 3, 8, voice.embed, "lead sound", 1),
+    VOICE: Network(voice.PACKAGE, voice.COLUMNS, 3, 8, voice.embed, "lead sound", 2),
 }
 
 

@@ -27,6 +27,9 @@ HOP = 160  # samples from one frame to the next: 10 ms
 N_FFT = 512
 BANDS = 80
 LOWEST = 20.0  # Hz
+# Added to each band: this share of its mean power. Encoders leave out what is masked, and logarithms make chasms of
+# these holes; the network was trained without them. Chosen on 126 real songs (benchmarks/README.md).
+FLOOR = 0.3
 
 NUMBERS = 192  # that describe a voice
 COLUMNS = [f"voice_{n + 1:03d}" for n in range(NUMBERS)]
@@ -44,7 +47,7 @@ GROWTH = 32  # channels that each of these adds
 MASKED = 100  # steps that share a mask
 
 
-def filter_banks(y: np.ndarray) -> np.ndarray:
+def filter_banks(y: np.ndarray, floor: float = 0.0) -> np.ndarray:
     """Compute what the network sees: logarithms of mel power as Kaldi has them, less their mean over time.
 
     Povey et al., "The Kaldi speech recognition toolkit", 2011; its defaults, without dither.
@@ -53,6 +56,8 @@ def filter_banks(y: np.ndarray) -> np.ndarray:
     ----------
     y : np.ndarray [shape=(windows, samples), dtype=float32]
         Samples between -1 and 1, at `INPUT_RATE`; 25 ms of them at least.
+    floor : float
+        What is added to the power in each band, as a share of its mean over the window.
 
     Returns
     -------
@@ -64,6 +69,7 @@ def filter_banks(y: np.ndarray) -> np.ndarray:
     shape = np.hanning(WINDOW).astype(np.float32) ** np.float32(0.85)
     spectra = np.fft.rfft((frames - np.float32(0.97) * before) * shape, N_FFT, axis=2)
     power = np.square(np.abs(spectra)).astype(np.float32) @ _mel_filters()
+    power += np.float32(floor) * power.mean(axis=1, keepdims=True)
     logs = np.log(np.maximum(power, np.finfo(np.float32).eps))
     return logs - logs.mean(axis=1, keepdims=True)
 
@@ -100,7 +106,7 @@ def embed(y: np.ndarray) -> np.ndarray:
     UserError
         If the weights are not there, or are others.
     """
-    return network()(filter_banks(resample(y, INPUT_RATE)))
+    return network()(filter_banks(resample(y, INPUT_RATE), FLOOR))
 
 
 class _Network:
