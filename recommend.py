@@ -1,7 +1,10 @@
-"""Name the songs of your library that sound most like a song, and say why.
+"""Name the songs of your library that sound most like a song, or several, and say why.
 
 python recommend.py "New song.mp3"                     # a file
 python recommend.py photograph --playlist alike.m3u8   # a song of the library, by a part of its title or path
+python recommend.py photograph fireball                # like both
+python recommend.py photograph --path-to fireball      # from one to the other, in small steps
+python recommend.py --artists                          # who sounds like whom
 """
 
 import argparse
@@ -13,29 +16,49 @@ from soundalike import cli
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = cli.parser(__doc__, asks=True)
-    parser.add_argument("song", metavar="SONG", help="audio file, or part of the title or path of a song you have")
-    parser.add_argument("--count", type=cli.positive, default=10, metavar="N", help="how many to name")
-    parser.add_argument("--other-albums", action="store_true", help="name no songs of the same album")
     parser.add_argument(
-        "--playlist", type=cli.output(".m3u8"), metavar="FILE", help="write them as a playlist, ending in .m3u8"
+        "songs", nargs="*", metavar="SONG", help="audio file, or part of the title or path of a song you have"
     )
-    return parser.parse_args(argv)
+    parser.add_argument(
+        "-n", "--count", type=cli.positive, metavar="N", help="how many to name (default: 10; artists: 3)"
+    )
+    parser.add_argument("--per-artist", type=cli.positive, default=2, metavar="N", help="how many songs by one artist")
+    parser.add_argument("--other-albums", action="store_true", help="name no songs of the same album")
+    parser.add_argument("--without", action="append", metavar="SONG", help="name all but this song; repeatable")
+    parser.add_argument("--far", action="store_true", help="go on where songs are hardly alike")
+    parser.add_argument("--path-to", metavar="SONG", help="name a way to this song, each step as small as can be")
+    parser.add_argument(
+        "--artists",
+        action="store_true",
+        help="name artists that sound alike: like each, or like the one that SONG names",
+    )
+    parser.add_argument(
+        "--playlist", type=cli.output(".m3u8"), metavar="FILE", help="write the songs as a playlist that ends in .m3u8"
+    )
+    parser.add_argument("--verbose", action="store_true", help="print the numbers behind the words, too")
+    args = parser.parse_args(argv)
+    if not args.songs and not args.artists:
+        parser.error("name a song, or ask for --artists")
+    if args.artists and (args.path_to or args.playlist):
+        parser.error("--artists names artists: it makes no path and no playlist")
+    if args.path_to and len(args.songs) > 1:
+        parser.error("a path begins at one song; titles of several words need quotes")
+    return args
 
 
 @cli.script
 def main(argv: list[str] | None = None) -> int:
-    """Print the songs that sound most alike, and write a playlist if asked to; returns the exit status."""
+    """Print songs or artists that are alike, and write a playlist if asked to; returns the exit status."""
     args = parse_args(argv)
     cli.find_library(args)
-    from soundalike.similarity import index, playlists  # after --help, which needs none of it
+    from soundalike.report import alike  # after --help, which needs none of it
+    from soundalike.similarity import index
 
     cli.print_note(args.data)
     library = index.load_index(args.data)
-    seed = playlists.find_seed(args.song, library, args.data)
-    excluded = playlists.same_album(seed, library) if args.other_albums else seed.itself
-    alike = index.nearest_songs(library, seed.described, excluded, args.count)
-    playlists.print_alike(seed, alike, library)
-    return playlists.write_playlist(alike, args.data, args.playlist) if args.playlist else cli.ALL_GOOD
+    if args.artists:
+        return alike.print_artists(args, library)
+    return alike.print_path(args, library) if args.path_to else alike.print_songs(args, library)
 
 
 if __name__ == "__main__":

@@ -1,91 +1,201 @@
-"""How fast songs that sound alike are found, in an index of many made-up songs.
+"""Is the song that sounds most alike by the same artist? Our answers beside those of bliss-audio and musly.
 
-python benchmarks/similar.py                 # 100,000 songs of two clips; takes minutes and 3 GB of disk
-python benchmarks/similar.py --songs 10000
+    python benchmarks/similar.py --data DIR          # a library of real_music.py through which the three scripts went
+    python benchmarks/similar.py --data DIR --keep   # results go to results/ and into README.md here
+
+The others are measured if requirements.txt here is installed. All describe the same files; of a song of each artist it
+is timed how much of a processor that takes.
 """
 
-import argparse
 import json
-import resource
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import numpy as np
+import page
+import pandas as pd
+from threadpoolctl import threadpool_limits
+from tqdm import tqdm
+
 from soundalike import cli
-from soundalike.features.table import CLIP_COLUMNS, FEATURE_SETTINGS
-from soundalike.library.catalogue import write_songs
-from soundalike.library.paths import PROJECT
-from soundalike.library.storage import FRAME_NOTES
-from soundalike.similarity import index as similarity
+from soundalike.audio.decoding import ffmpeg
+from soundalike.dataset import splits
+from soundalike.dataset.whitening import FEATURES, Spaces
+from soundalike.features.networks import NETWORKS
+from soundalike.features.one_song import decode
+from soundalike.library.catalogue import songs_folder
+from soundalike.similarity.index import Index, load_index
+from soundalike.similarity.nearest import distances
 
-CLIPS, ALBUM, ARTIST = 2, 10, 50  # clips of a song, songs of an album, songs of an artist
-
-
-def write_library(root: Path, songs: int) -> None:
-    """Write songs.csv and a frame of noise in which artists have something in common."""
-    draw = np.random.default_rng(0)
-    names = [f"{n // ARTIST:06d}/{n // ALBUM:06d}/{n:07d}.mp3" for n in range(songs)]
-    table = pd.DataFrame({"song": names, "status": "ok", "title": names, "seconds": 180.0, "hash": names})
-    table["artist"], table["album"] = table["song"].str[:6], table["song"].str[7:13]
-    write_songs(root, table.to_dict("records"))
-    kinds = {"song": pa.string(), "silent": pa.bool_()} | dict.fromkeys(CLIP_COLUMNS, pa.float32())
-    schema = pa.schema(list(kinds.items()))
-    folder = root / "df_music.parquet"
-    folder.mkdir()
-    (folder / FRAME_NOTES).write_text(json.dumps({"made_from": "noise", "settings": FEATURE_SETTINGS}))
-    with pq.ParquetWriter(folder / "part-00000.parquet", schema) as writer:
-        for start in range(0, songs, 1000):
-            some = np.arange(start, min(start + 1000, songs)).repeat(CLIPS)
-            own = np.stack([np.random.default_rng(n // ARTIST).standard_normal(len(CLIP_COLUMNS)) for n in some])
-            values = (draw.standard_normal(own.shape) + 0.2 * own).astype(np.float32)
-            columns = {"song": [names[n] for n in some], "silent": np.zeros(len(some), bool)}
-            writer.write_table(pa.table(columns | dict(zip(CLIP_COLUMNS, values.T, strict=True)), schema=schema))
+OURS, ALONE = "ours", "ours, features alone"
+MUSLY = {"musly, timbre": "timbre", "musly, mandelellis": "mandelellis"}
+BLISS = "bliss"
+LIST = 10  # songs in the lists in which hubs are counted
+RESAMPLES = 2000
 
 
-def main() -> None:
-    """Print the figures."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--songs", type=cli.positive, default=100_000, metavar="N", help="how many")
-    parser.add_argument("--library", type=Path, help=argparse.SUPPRESS)  # the process that is measured
-    args = parser.parse_args()
-    if args.library is None:
-        with tempfile.TemporaryDirectory() as folder:
-            write_library(Path(folder), args.songs)
-            again = [sys.executable, __file__, "--library", folder, "--songs", str(args.songs)]
-            subprocess.run(again, check=True)
-            asked = [sys.executable, str(PROJECT / "recommend.py"), "--data", folder, "0000007.mp3"]
-            started = time.perf_counter()
-            subprocess.run(asked, check=True, stdout=subprocess.DEVNULL)
-            print(f"recommend.py from start to end: {time.perf_counter() - started:.1f} s")
-        return
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    started = time.perf_counter()
-    similarity.build_index(args.library)
-    took, most = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    size = sum(path.stat().st_size for path in (args.library / "similar").iterdir())
-    print(
-        f"{args.songs:,} songs. To make the index: {took:.1f} s; peak memory {most / 1e6:.2f} GB "
-        f"({before / 1e6:.2f} GB before); {size / 1e6:,.0f} MB on disk"
+# --- what each makes of songs ----------------------------------------------------------------
+
+
+def read_sound(path: Path) -> np.ndarray:
+    """Decode a song as musly wants it: one channel at 22,050 Hz [shape=(samples,), dtype=float32]."""
+    asked = [ffmpeg(), "-v", "error", "-i", str(path), "-ac", "1", "-ar", "22050", "-f", "f32le", "-"]
+    return np.frombuffer(subprocess.run(asked, capture_output=True, check=True).stdout, np.float32)
+
+
+def apart_by_bliss(paths: list[Path]) -> np.ndarray:
+    """Distances between songs [shape=(songs, songs)] by bliss's numbers, each in units of its deviation."""
+    import bliss_audio
+
+    numbers = np.array([bliss_audio.Song(str(path)).analysis for path in tqdm(paths, desc=BLISS)])
+    numbers = (numbers - numbers.mean(axis=0)) / np.maximum(numbers.std(axis=0), 1e-9)
+    return np.linalg.norm(numbers[:, None] - numbers, axis=2)
+
+
+def apart_by_musly(paths: list[Path], method: str) -> np.ndarray:
+    """Distances between songs [shape=(songs, songs)] by musly."""
+    import pymusly
+
+    jukebox = pymusly.MuslyJukebox(method=method)
+    tracks = [jukebox.track_from_audiodata(read_sound(path)) for path in tqdm(paths, desc=f"musly, {method}")]
+    jukebox.set_style(tracks)
+    known = list(zip(jukebox.add_tracks(tracks), tracks, strict=True))
+    return np.array([jukebox.compute_similarity(one, known) for one in known])
+
+
+def describe_only(name: str, paths: list[Path]) -> float:
+    """Describe songs in this process; returns the processor time that it took, of ffmpeg too, in seconds."""
+    if name in MUSLY:
+        import pymusly
+
+        jukebox = pymusly.MuslyJukebox(method=MUSLY[name])
+    elif name == BLISS:
+        import bliss_audio
+    ways = {
+        OURS: lambda path: decode(path, {network: found.every for network, found in NETWORKS.items()}),
+        ALONE: lambda path: decode(path, {}),
+        BLISS: lambda path: bliss_audio.Song(str(path)).analysis,
+    } | {musly: lambda path: jukebox.track_from_audiodata(read_sound(path)) for musly in MUSLY}
+    ways[name](paths[0])  # what is loaded once does not count
+    started = time.process_time(), _children()
+    with threadpool_limits(1):
+        for path in paths:
+            ways[name](path)
+    return time.process_time() - started[0] + _children() - started[1]
+
+
+def _children() -> float:
+    import resource
+
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+# --- scores ----------------------------------------------------------------------------------
+
+
+def only_features(index: Index) -> Index:
+    """The same songs as if there were no networks."""
+    spaces = Spaces({FEATURES: index.spaces.ears[FEATURES]})
+    width = len(spaces.ears[FEATURES].centre)
+    described = np.asarray(index.described[:, :width])
+    return index._replace(described=described, points=spaces.points(described), spaces=spaces)
+
+
+def score_songs(apart: np.ndarray, songs: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Score each song by those nearest to it [shape=(songs,)]; not a number where it cannot be right."""
+    artist, album = songs["artist"].to_numpy(), (songs["artist"] + "\n" + splits.album_names(songs)).to_numpy()
+    others = np.where(np.eye(len(songs), dtype=bool), np.inf, apart)
+    order = np.argsort(others, axis=1, kind="stable")
+    same = artist[order] == artist[:, None]
+    elsewhere = np.where(album == album[:, None], np.inf, apart).argmin(axis=1)
+    several = songs["artist"].map(splits.album_counts(songs)).to_numpy() > 1
+    lists = np.bincount(order[:, :LIST].ravel(), minlength=len(songs))
+    return {
+        "nearest": same[:, 0].astype(float),
+        "nearest on another album": np.where(several, artist[elsewhere] == artist, np.nan),
+        "of the five nearest": same[:, :5].mean(axis=1),
+        "hub": lists / LIST,
+    }
+
+
+def with_interval(values: np.ndarray) -> tuple[float, float, float]:
+    """The mean over songs, and its 95% interval: by resampling songs."""
+    known = values[np.isfinite(values)]
+    drawn = np.random.default_rng(0).integers(len(known), size=(RESAMPLES, len(known)))
+    low, high = np.percentile(known[drawn].mean(axis=1), [2.5, 97.5])
+    return float(known.mean()), float(low), float(high)
+
+
+def measure(root: Path) -> dict:
+    """Let each find the songs that sound most alike."""
+    index = load_index(root)
+    songs, folder = index.songs, songs_folder(root)
+    paths = [folder / song for song in songs["song"]]
+    first = [str(folder / song) for song in songs.drop_duplicates("artist")["song"]]
+    ways = {
+        name: np.stack([distances(some, described) for described in some.described])
+        for name, some in ((OURS, index), (ALONE, only_features(index)))
+    }
+    try:
+        ways |= {name: apart_by_musly(paths, method) for name, method in MUSLY.items()}
+        ways[BLISS] = apart_by_bliss(paths)
+    except ImportError as error:
+        print(f"Not measured: {error}. Install requirements.txt here.", file=sys.stderr)
+    rows, ours = [], score_songs(ways[OURS], songs)
+    for name, apart in ways.items():
+        found = score_songs(apart, songs)
+        asked = [sys.executable, __file__, "--describe", name, *first]
+        took = json.loads(subprocess.run(asked, capture_output=True, check=True, text=True).stdout.splitlines()[-1])
+        row: dict = {"way": name, "songs per CPU second": len(first) / took, "largest hub": float(found["hub"].max())}
+        for key in (key for key in found if key != "hub"):
+            row[key] = {"share": with_interval(found[key])} | (
+                {} if name == OURS else {"ours better by": with_interval(ours[key] - found[key])}
+            )
+        rows.append(row)
+    return {"songs": len(songs), "artists": int(songs["artist"].nunique()), "ways": rows}
+
+
+def table(figures: dict) -> str:
+    """Write the page."""
+
+    def shown(found: dict) -> str:
+        better = found.get("ours better by")
+        return f"{found['share'][0]:.2f}" + (f"; {cli.signed(*better)}" if better else "")
+
+    rows = [
+        {"": row["way"]}
+        | {key: shown(found) for key, found in row.items() if isinstance(found, dict)}
+        | {
+            "largest hub": f"{row['largest hub']:.1f}",
+            "songs per CPU second": f"{row['songs per CPU second']:.1f}",
+        }
+        for row in figures["ways"]
+    ]
+    return (
+        f"{figures['songs']} songs by {figures['artists']} artists: how often the nearest song is by the same artist, "
+        "and what ours is better by (paired, over songs). *Largest hub*: the song that stands in most ten-song lists, "
+        f"in how many times their mean number.\n\n{page.markdown(rows)}\n"
     )
-    started = time.perf_counter()
-    index = similarity.load_index(args.library)
-    print(f"To open it: {time.perf_counter() - started:.3f} s")
-    times = []
-    for song in np.random.default_rng(1).integers(args.songs, size=20):
-        started = time.perf_counter()
-        similarity.nearest_songs(index, np.asarray(index.described[song]), np.arange(args.songs) == song, 10)
-        times.append(time.perf_counter() - started)
-    print(f"To answer: median {np.median(times):.3f} s, worst {max(times):.3f} s")
+
+
+@cli.script
+def main(argv: list[str] | None = None) -> int:
+    """Measure, keep the results and print the page."""
+    parser = cli.parser(__doc__)
+    parser.add_argument("--keep", action="store_true", help="keep the results as those of README.md here")
+    parser.add_argument("--describe", nargs="+", help="what the process does that is timed")
+    args = parser.parse_args(argv)
+    if args.describe:
+        print(json.dumps(describe_only(args.describe[0], [Path(path) for path in args.describe[1:]])))
+        return cli.ALL_GOOD
+    figures = measure(args.data)
+    return page.show("similar", figures, table(figures), kept=args.keep)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -15,6 +15,8 @@ from soundalike.features.table import ASPECTS, CLIP_COLUMNS, FEATURE_SETTINGS, F
 from soundalike.library.catalogue import write_songs
 from soundalike.library.errors import UserError
 from soundalike.similarity import index as similarity
+from soundalike.similarity import nearest
+from soundalike.similarity.quality import quality_in_words
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +34,7 @@ def root(tmp_path_factory):
 def test_each_feature_of_clips_has_one_aspect():
     names = [name for families in ASPECTS.values() for name in families]
     assert sorted(names) == sorted(FEATURES)
-    places = np.concatenate(list(similarity.OF_ASPECT.values()))
+    places = np.concatenate(list(nearest.OF_ASPECT.values()))
     assert sorted(places) == list(range(2 * len(CLIP_COLUMNS)))
 
 
@@ -105,13 +107,13 @@ def test_the_nearest_are_of_the_same_artist_and_plain_cosine_is_blind(root):
     assert quality["plain"] < quality["right"] - 0.2
     assert quality["chance"] == pytest.approx(5 / 25)
     assert quality["low"] is quality["high"] is None  # of two albums each
-    assert "too few albums for an interval" in similarity.quality_in_words(quality)
+    assert "too few albums for an interval" in quality_in_words(quality)
 
 
 def test_what_the_aspects_add_is_the_cosine(root):
     index = similarity.load_index(root)
     barred = np.arange(30) == 4
-    found = similarity.nearest_songs(index, np.asarray(index.described[4]), barred, 30)
+    found = nearest.nearest_songs(index, np.asarray(index.described[4]), barred, 30)
     assert len(found) == 29
     assert found["distance"].is_monotonic_increasing
     np.testing.assert_allclose(1 - found[list(ASPECTS)].sum(axis=1), found["distance"], atol=1e-5)
@@ -124,12 +126,12 @@ def test_songs_alike_in_one_aspect_are_said_to_be():
     draw = np.random.default_rng(0)
     described = draw.standard_normal((40, 2 * len(CLIP_COLUMNS))).astype(np.float32)
     for song, aspect in ((1, "timbre"), (2, "harmony")):
-        own = similarity.OF_ASPECT[aspect]
+        own = nearest.OF_ASPECT[aspect]
         described[song, own] = described[0, own]
     songs = pd.DataFrame({"song": np.arange(40)})
     spaces = whitening.Spaces({whitening.FEATURES: whitening.fit_space(described)})
     index = similarity.Index(songs, described, spaces.points(described), spaces, {})
-    found = similarity.nearest_songs(index, described[0], songs["song"].eq(0).to_numpy(), 2).set_index("song")
+    found = nearest.nearest_songs(index, described[0], songs["song"].eq(0).to_numpy(), 2).set_index("song")
     assert set(found.index) == {1, 2}
     assert found[list(ASPECTS)].astype(float).idxmax(axis=1).to_dict() == {1: "timbre", 2: "harmony"}
 
@@ -161,12 +163,12 @@ def test_the_cosine_is_the_average_of_the_ears(ears):
     assert voice.shape == (30, 4)
     expected = (features @ features.T + 0.5 * voice @ voice.T) / 1.5
     np.testing.assert_allclose((ears.points @ ears.points.T)[1:, 1:], expected[1:, 1:], atol=1e-5)
-    found = similarity.nearest_songs(ears, np.asarray(ears.described[4]), np.arange(30) == 4, 30)
-    assert similarity.aspects(found) == [*ASPECTS, "lead sound"]
+    found = nearest.nearest_songs(ears, np.asarray(ears.described[4]), np.arange(30) == 4, 30)
+    assert nearest.aspects(found) == [*ASPECTS, "lead sound"]
     np.testing.assert_allclose(1 - found[[*ASPECTS, "lead sound"]].sum(axis=1), found["distance"], atol=1e-5)
     assert (found["lead sound"].head(5) > 0.1).all()
-    assert similarity.why_alike(found.iloc[0]).startswith("alike in ")
-    assert "lead sound" in similarity.why_alike(found.iloc[0])
+    assert nearest.in_common(found.iloc[0])
+    assert "lead sound" in nearest.in_common(found.iloc[0])
 
 
 def test_an_ear_that_has_not_heard_a_song_does_not_count(ears):
@@ -174,11 +176,11 @@ def test_an_ear_that_has_not_heard_a_song_does_not_count(ears):
     assert np.isnan(unheard[-4:]).all()
     point = np.asarray(ears.points[0])
     np.testing.assert_allclose(ears.spaces.common(np.asarray(ears.points), point), 1 / 1.5, rtol=1e-6)
-    found = similarity.nearest_songs(ears, unheard, np.arange(30) == 0, 30)
+    found = nearest.nearest_songs(ears, unheard, np.arange(30) == 0, 30)
     features = ears.spaces.ears["features"].points(np.asarray(ears.described[:, : whitening.WIDTHS["features"]]))
     np.testing.assert_allclose(1 - found["distance"], (features @ features[0])[found.index], atol=1e-5)
     assert (found["lead sound"] == 0).all()
-    others = similarity.nearest_songs(ears, np.asarray(ears.described[5]), np.arange(30) == 5, 30)
+    others = nearest.nearest_songs(ears, np.asarray(ears.described[5]), np.arange(30) == 5, 30)
     assert others["distance"][0] == pytest.approx(1 - features[0] @ features[5], abs=1e-5)  # as the other way round
     assert others.loc[0, [*ASPECTS, "lead sound"]].sum() == pytest.approx(1 - others["distance"][0], abs=1e-5)
 
@@ -237,7 +239,7 @@ def test_a_song_alone_is_not_its_own_neighbour(tmp_path):
     write_library(tmp_path, made_up(artists=1, songs=1))
     index = similarity.load_index(tmp_path)
     assert index.quality["right"] == 0
-    assert similarity.nearest_songs(index, np.asarray(index.described[0]), np.ones(1, bool), 5).empty
+    assert nearest.nearest_songs(index, np.asarray(index.described[0]), np.ones(1, bool), 5).empty
 
 
 def test_without_a_frame_or_with_an_old_one_it_is_said(tmp_path, monkeypatch):
@@ -270,7 +272,7 @@ def test_a_hundred_thousand_songs_answer_from_disk(tmp_path):
     points[77_777] = space.points(described[77_777][None])
     songs = pd.DataFrame({"song": np.arange(count)})
     index = similarity.Index(songs, described, points, spaces, {})
-    found = similarity.nearest_songs(index, np.asarray(described[77_777]), np.zeros(count, bool), 10)
+    found = nearest.nearest_songs(index, np.asarray(described[77_777]), np.zeros(count, bool), 10)
     assert found["song"].iloc[0] == 77_777
     assert found["distance"].iloc[0] == pytest.approx(0, abs=1e-5)
     assert len(found) == 10

@@ -23,26 +23,28 @@ def root(tmp_path_factory):
     return root
 
 
+ALL = ["-n", "99", "--per-artist", "99", "--far"]
+
+
 def named(out: str) -> list[str]:
     """The songs that were named, in order: artist and title."""
-    return [line.split("  ")[-1] for line in out.splitlines() if line[:3].strip().isdigit()]
+    return [line[5:] for line in out.splitlines() if line[:3].strip().isdigit()]
 
 
 def test_a_song_of_the_library_is_found_by_path_and_part_of_its_title(root, capsys):
     for asked in ("Artist B/Album 2/Song 4.mp3", "b/album 2/song 4"):
-        assert recommend.main(["--data", str(root), asked, "--count", "3"]) == 0
+        assert recommend.main(["--data", str(root), asked, "-n", "3", "--per-artist", "9"]) == 0
         out = capsys.readouterr().out
         assert out.startswith("Artist B/Album 2/Song 4.mp3 sounds most like")
         assert len(named(out)) == 3
         assert all(song.startswith("Artist B - ") for song in named(out))
         assert "Song 4" not in " ".join(named(out))
-        assert "alike in timbre" in out
+        assert "timbre" in out
         assert "by the same artist for 100% of 12 songs (too few albums for an interval" in out
-        assert "sounds much like it" not in out
 
 
 def test_songs_of_the_same_album_are_left_out_on_request(root, capsys):
-    assert recommend.main(["--data", str(root), "Artist B/Album 2/Song 4.mp3", "--other-albums", "--count", "99"]) == 0
+    assert recommend.main(["--data", str(root), "Artist B/Album 2/Song 4.mp3", "--other-albums", *ALL]) == 0
     songs = named(capsys.readouterr().out)
     assert len(songs) == 10  # of twelve, but for the two of this album
     assert not [song for song in songs if song.startswith("Artist B") and song.endswith("(Album 2)")]
@@ -67,10 +69,16 @@ def test_a_song_that_was_left_out_is_said_to_be(root, tmp_path, capsys):
     assert "Artist A/Broken.mp3 was left out of this library: rejected: not MP3 sound" in capsys.readouterr().err
 
 
-def test_what_sounds_like_nothing_here_is_said(root, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(playlists, "FAR_DISTANCE", 0.0)
-    assert recommend.main(["--data", str(root), "Artist A/Album 1/Song 1.mp3"]) == 0
-    assert "Nothing here sounds much like it." in capsys.readouterr().out
+def test_what_sounds_like_nothing_here_is_said(root, capsys):
+    asked = ["--data", str(root), "Artist A/Album 1/Song 1.mp3", "--other-albums"]
+    asked += ["--without", "Artist A/Album 2/Song 2.mp3", "--without", "Artist A/Album 2/Song 4.mp3"]
+    assert recommend.main(asked) == 0
+    out = capsys.readouterr().out
+    assert named(out) == []
+    assert "Nothing here sounds much like Artist A/Album 1/Song 1.mp3" in out
+    assert "--far names them, too" in out
+    assert recommend.main([*asked, "--far"]) == 0
+    assert len(named(capsys.readouterr().out)) == 4  # two by each of two artists
 
 
 def test_several_songs_of_one_name_are_named(root, capsys):
@@ -82,18 +90,20 @@ def test_several_songs_of_one_name_are_named(root, capsys):
 
 
 @pytest.mark.parametrize("rate", ["96k", "320k"])
-def test_a_song_encoded_anew_and_shifted_finds_itself_first(root, tmp_path, capsys, rate):
+def test_a_song_encoded_anew_and_shifted_is_known_for_what_it_is(root, tmp_path, capsys, rate):
     song = root.parent / "music/Artist C/Album 1/Song 3.mp3"
     copy = tmp_path / "copy.mp3"
     asked = [decoding.ffmpeg(), "-v", "error", "-ss", "0.5", "-i", song, "-b:a", rate, copy]
     subprocess.run(asked, check=True)
-    assert recommend.main(["--data", str(root), str(copy)]) == 0
-    assert named(capsys.readouterr().out)[0] == "Artist C - Song 3 (Album 1)"
+    assert recommend.main(["--data", str(root), str(copy), *ALL]) == 0
+    out = capsys.readouterr().out
+    assert f"{copy}, which is Artist C/Album 1/Song 3.mp3 of this library, sounds most like" in out
+    assert "Artist C - Song 3 (Album 1)" not in named(out)
 
 
 def test_the_very_file_is_not_recommended_for_itself(root, tmp_path, capsys):
     song = shutil.copy(root.parent / "music/Artist C/Album 1/Song 3.mp3", tmp_path / "elsewhere.mp3")
-    assert recommend.main(["--data", str(root), str(song), "--count", "99"]) == 0
+    assert recommend.main(["--data", str(root), str(song), *ALL]) == 0
     songs = named(capsys.readouterr().out)
     assert len(songs) == 11
     assert "Artist C - Song 3 (Album 1)" not in songs
@@ -104,8 +114,8 @@ def test_a_playlist_names_files_that_are_there(root, tmp_path, capsys):
     assert recommend.main(["--data", str(root), "Artist A/Album 1/Song 1.mp3", "--playlist", str(path)]) == 0
     first, *lines = path.read_text(encoding="utf-8").splitlines()
     assert first == "#EXTM3U"
-    assert len(lines) == 20
-    assert lines[0].startswith("#EXTINF:24,Artist A - Song ")
+    assert len(lines) == 2 * 3  # the song itself, and two by the same artist; the others are far
+    assert lines[:2] == ["#EXTINF:24,Artist A - Song 1", str(root.parent / "music/Artist A/Album 1/Song 1.mp3")]
     for place in lines[1::2]:
         assert Path(place).is_relative_to(root.parent / "music")
         assert Path(place).is_file()
@@ -139,9 +149,9 @@ def test_what_is_no_song_is_said_in_one_line(root, tmp_path, capsys, name, reaso
 def test_a_damaged_index_is_a_users_mistake(root, tmp_path, capsys, name):
     own = shutil.copytree(root, tmp_path / "root")
     assert recommend.main(["--data", str(own), "Artist A/Album 1/Song 1.mp3"]) == 0
-    if name == "space.npz":  # from a stranger, with Python objects in it
+    if name == "spaces.npz":  # from a stranger, with Python objects in it
         with np.load(own / "similar" / name) as arrays:
-            np.savez(own / "similar" / name, **(dict(arrays) | {"basis": np.array([{}], dtype=object)}))
+            np.savez(own / "similar" / name, **(dict(arrays) | {"features basis": np.array([{}], dtype=object)}))
     else:
         (own / "similar" / name).write_bytes((own / "similar" / name).read_bytes()[:-3])
     capsys.readouterr()
@@ -155,7 +165,7 @@ def test_a_song_half_silent_is_told_by_the_rest(root, tmp_path, capsys):
     assert recommend.main(["--data", str(root), str(song), "--other-albums"]) == 0
     out = capsys.readouterr().out
     assert named(out)[0].startswith("Artist B - ")
-    assert "of no album in this library, so --other-albums leaves nothing out" in out
+    assert "of no album in this library, so --other-albums leaves none out for it" in out
 
 
 def test_a_playlist_takes_any_name_but_line_breaks_and_says_what_is_gone(tmp_path, capsys):
@@ -164,13 +174,71 @@ def test_a_playlist_takes_any_name_but_line_breaks_and_says_what_is_gone(tmp_pat
         (tmp_path / name).touch()
     songs = pd.DataFrame({"song": names, "artist": "A", "title": "T", "seconds": 3.4})
     keep_songs_folder(tmp_path, tmp_path)
-    assert playlists.write_playlist(songs, tmp_path, tmp_path / "x.m3u8") == 3
+    assert playlists.write_playlist(playlists.entries(songs, tmp_path), tmp_path / "x.m3u8") == 3
     lines = (tmp_path / "x.m3u8").read_text(encoding="utf-8").splitlines()
     assert [line for line in lines if not line.startswith("#")] == [str(tmp_path / name) for name in names[:3]]
     out = capsys.readouterr().out
     assert "3 songs in" in out
     assert "line breaks in names" in out
-    assert "gone.mp3: no longer in" in out
+    assert "gone.mp3: no longer there" in out
+
+
+def test_several_songs_are_sought_for_together_and_one_is_left_out(root, capsys):
+    songs = ["Artist A/Album 1/Song 1.mp3", "Artist B/Album 1/Song 1.mp3"]
+    assert recommend.main(["--data", str(root), *songs, *ALL, "--without", "Artist A/Album 2/Song 2.mp3"]) == 0
+    out = capsys.readouterr().out
+    assert f"{songs[0]} and {songs[1]} together sound most like" in out
+    left_out = {"Artist A - Song 1 (Album 1)", "Artist B - Song 1 (Album 1)", "Artist A - Song 2 (Album 2)"}
+    assert not left_out & {*named(out)}
+    assert not [song for song in named(out)[:5] if song.startswith("Artist C")]
+
+
+def test_a_path_goes_from_one_song_to_another_and_into_a_playlist(root, tmp_path, capsys):
+    ends = ["Artist A/Album 1/Song 1.mp3", "Artist B/Album 2/Song 4.mp3"]
+    asked = ["--data", str(root), ends[0], "--path-to", ends[1], "--per-artist", "9", "--verbose"]
+    assert recommend.main([*asked, "--playlist", str(tmp_path / "way.m3u8")]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith(f"From {ends[0]}\n")
+    assert f"  to {ends[1]}  " in out
+    lines = (tmp_path / "way.m3u8").read_text(encoding="utf-8").splitlines()
+    assert lines[2].endswith(ends[0])
+    assert lines[-1].endswith(ends[1])
+    assert len(lines) == 1 + 2 * (2 + len(named(out)))
+
+
+def test_artists_are_named_with_the_songs_that_bring_them_together(root, capsys):
+    assert recommend.main(["--data", str(root), "--artists", "-n", "1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if "sounds most like" in line] == lines[::3]
+    assert lines[0].startswith("Artist A (4 songs; most typical: Song ")
+    assert lines[1].startswith("  1. Artist ")
+    assert " than songs of different artists" in lines[2] or "as alike as songs of" in lines[2]
+    assert recommend.main(["--data", str(root), "--artists", "artist b"]) == 0
+    assert capsys.readouterr().out.startswith("Artist B")
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (["b/album 2/song 4", "--without", "b/album 2/song 4"], "is asked for and left out by --without"),
+        (["b/album 2/song 4", "--path-to", "Artist B/Album 2/Song 4.mp3"], "is where the way begins and where it ends"),
+        (["b/album 2/song 4", "--path-to", "nowhere"], "nowhere is neither a file nor"),
+        (["--artists", "x"], "x is no part of an artist's name"),
+    ],
+)
+def test_what_cannot_be_is_said_in_one_line(root, capsys, asked, said):
+    assert recommend.main(["--data", str(root), *asked]) == 1
+    err = capsys.readouterr().err
+    assert said in err
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "asked", [[], ["--artists", "--path-to", "x"], ["--artists", "--playlist", "x.m3u8"], ["a", "b", "--path-to", "c"]]
+)
+def test_what_does_not_go_together_is_wrong_usage(root, asked):
+    with pytest.raises(SystemExit, match="2"):
+        recommend.main(["--data", str(root), *asked])
 
 
 def test_without_a_library_it_says_what_to_do(tmp_path, capsys):

@@ -22,7 +22,7 @@ from soundalike.models.saving import Saved
 from soundalike.report.summary import read_predictions
 from soundalike.report.verdict import Verdict, explain_words
 from soundalike.similarity.index import Index, load_index
-from soundalike.similarity.playlists import find_seed
+from soundalike.similarity.seeds import find_seed
 
 CSV_COLUMNS = [
     *("song", "answer", "artist", "closest", "probability", "next"),

@@ -15,7 +15,8 @@ from soundalike.library.errors import printable
 from soundalike.models.open_set import PROBABLY, SURE, UNKNOWN, OpenSet, in_words
 from soundalike.models.saving import Saved
 from soundalike.models.specs import FEATURES
-from soundalike.similarity.index import Index, describe_decoded, nearest_songs
+from soundalike.similarity.index import Index, describe_decoded
+from soundalike.similarity.nearest import nearest_songs
 
 BAR = 60  # cells of a song's timeline, at most
 MARKS = "█▒·", "#=."  # in it: the artist the song is given to, the next, the others; and where that cannot be shown

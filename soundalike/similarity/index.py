@@ -1,11 +1,11 @@
-"""Which songs sound alike: songs as points, an index of them on disk, and the nearest.
+"""The songs of a library as points, in an index on disk.
 
 How songs become points stands in `dataset.whitening`.
 """
 
 import json
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,39 +14,31 @@ import pandas as pd
 import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
-from soundalike import cli
 from soundalike.dataset.frame import ROW_GROUP, current_notes, frame_notes, iter_songs
-from soundalike.dataset.splits import MIN_ALBUMS, album_counts, album_names
-from soundalike.dataset.whitening import FEATURES, WIDTHS, Space, Spaces, fit_spaces, parts, unit
+from soundalike.dataset.whitening import FEATURES, WIDTHS, Space, Spaces, fit_spaces, parts
 from soundalike.dataset.windows import Windows
-from soundalike.features.networks import NETWORKS, numbers_of
+from soundalike.features.networks import numbers_of
 from soundalike.features.nuisance import altered_hash, read_altered
 from soundalike.features.one_song import DecodedSong
-from soundalike.features.table import ASPECTS, CLIP_COLUMNS, columns
+from soundalike.features.table import CLIP_COLUMNS
 from soundalike.library.catalogue import read_songs
 from soundalike.library.errors import UserError, printable
 from soundalike.library.storage import atomic_write, locked
+from soundalike.similarity.quality import measure_quality, measure_typical
 
-INDEX_VERSION = 5  # of the index; raise it when the same songs would lie elsewhere
-SEEDS, SEEDS_AT_ONCE = 1000, 50  # songs, at most, by which the quality is measured; how many at a time
+INDEX_VERSION = 6  # of the index; raise it when the same songs would lie elsewhere
 
-SONG_LABELS = ["song", "artist", "album", "title", "seconds", "hash"]
-
-# Which columns of a description belong to which aspect: means first, then deviations.
-OF_ASPECT = {
-    aspect: np.flatnonzero(np.isin(2 * CLIP_COLUMNS, [column for name in names for column in columns(name)]))
-    for aspect, names in ASPECTS.items()
-}
+SONG_LABELS = ["song", "artist", "album", "title", "seconds", "hash", "recording"]
 
 
 class Index(NamedTuple):
     """The songs of a library; its arrays are read from disk as needed."""
 
-    songs: pd.DataFrame  # one row for each, with `SONG_LABELS`
+    songs: pd.DataFrame  # one row for each, with `SONG_LABELS`; copies have one ``recording``, see `duplicates`
     described: np.ndarray  # see `song_descriptions`; beside them, what networks make of songs: means of windows
     points: np.ndarray  # see `Spaces.points`
     spaces: Spaces
-    quality: dict  # see `measure_quality`
+    quality: dict  # see `quality.measure_quality`; ``typical``, see `quality.measure_typical`
 
 
 def song_descriptions(clips: pd.DataFrame) -> pd.DataFrame:
@@ -98,112 +90,6 @@ def find_song_shifts(altered: pd.DataFrame) -> np.ndarray:
     return find_shifts(altered, CLIP_COLUMNS, describe).to_numpy()
 
 
-def nearest_songs(index: Index, described: np.ndarray, barred: np.ndarray, count: int) -> pd.DataFrame:
-    """The songs that sound most like a song.
-
-    Parameters
-    ----------
-    index : Index
-        The library.
-    described : np.ndarray [shape=(columns,)]
-        The song. Ears without numbers for it do not count.
-    barred : np.ndarray of bool [shape=(songs,)]
-        Songs not to be named.
-    count : int
-        How many to name, at most.
-
-    Returns
-    -------
-    pd.DataFrame
-        The nearest song first: `SONG_LABELS`; ``distance``, one minus the cosine (0 the same, 1 what songs
-        drawn at random have on average, 2 the opposite); and what each aspect adds to the cosine, see `aspects`.
-    """
-    (point,) = index.spaces.points(described[None])
-    common = index.spaces.common(index.points, point)
-    distance = np.where(barred, np.inf, 1 - index.points @ point / common)
-    first = np.argsort(distance, kind="stable")[: min(count, int((~barred).sum()))]
-    found = index.songs.iloc[first].assign(distance=distance[first])
-    added = _shares(index.spaces, described, np.asarray(index.described[first]))
-    return found.assign(**{aspect: values / common[first] for aspect, values in added.items()})
-
-
-def aspects(songs: pd.DataFrame) -> list[str]:
-    """Return the columns of `nearest_songs` that say what songs have in common: `ASPECTS`, and those of networks."""
-    every = [*ASPECTS, *(network.aspect for network in NETWORKS.values())]
-    return [aspect for aspect in every if aspect in songs]
-
-
-def _shares(spaces: Spaces, song: np.ndarray, others: np.ndarray) -> dict[str, np.ndarray]:
-    """What each aspect adds to the cosine between a song and others: exact, for the cosine is a sum over columns."""
-    shares: dict[str, np.ndarray] = {}
-    for ear, space, share, described in spaces.blocks(np.concatenate([song[None], others])):
-        rows = described - space.centre
-        points = rows @ space.basis
-        length = np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-12)
-        rows, back = rows / length, points / length @ space.basis.T
-        added = np.nan_to_num((rows[0] * back[1:] + rows[1:] * back[0]) / 2 * share)
-        if ear == FEATURES:
-            shares |= {aspect: added[:, own].sum(axis=1) for aspect, own in OF_ASPECT.items()}
-        else:
-            shares[NETWORKS[ear].aspect] = added.sum(axis=1)
-    return shares
-
-
-def measure_quality(points: np.ndarray, described: np.ndarray, songs: pd.DataFrame, spaces: Spaces) -> dict:
-    """How often the song that sounds most alike, on another album, is by the same artist.
-
-    Parameters
-    ----------
-    points, described : np.ndarray
-        The songs.
-    songs : pd.DataFrame
-        Their `SONG_LABELS`. An artist's songs without an album count as one album.
-    spaces : Spaces
-        Of the points.
-
-    Returns
-    -------
-    dict
-        ``right``, the share of songs for which it is, and the ends ``low`` and ``high`` of its 95%
-        interval (Wilson, as if songs were independent), None unless each of these artists has
-        `MIN_ALBUMS` albums; the same share by the cosine between features that are only ``scaled``,
-        and that are ``plain``; ``chance``, for a song drawn at random; ``songs``, how many were asked
-        (drawn at random among those whose artist has another album), and of how many ``artists``. If no
-        artist has another album, ``albums`` is False, all songs are asked, and their own albums count.
-    """
-    count = songs["artist"].map(album_counts(songs)).to_numpy()
-    albums = count > 1
-    keys = songs["artist"], songs["artist"] + "\n" + album_names(songs)
-    artist, album = (pd.factorize(key)[0] for key in keys)
-    own = album if albums.any() else np.arange(len(songs))
-    asked = np.random.default_rng(0).permutation(np.flatnonzero(albums | ~albums.any()))[:SEEDS]
-    space = spaces.ears[FEATURES]
-    described = described[:, : WIDTHS[FEATURES]]
-    ways = {
-        "right": (points, lambda rows: rows),
-        "scaled": (described, lambda rows: unit((rows - space.centre) / space.scale)),
-        "plain": (described, unit),
-    }
-    hits: dict[str, list] = {name: [] for name in (*ways, "chance")}
-    for some in np.array_split(asked, -(-len(asked) // SEEDS_AT_ONCE)):
-        same, others = artist[some, None] == artist, own[some, None] != own
-        same &= others  # of a song that is alone, nothing is right
-        for name, (rows, view) in ways.items():
-            ours = view(rows[some])
-            cosine = np.concatenate([ours @ view(part).T for part in parts(rows)], axis=1)
-            first = np.where(others, cosine, -np.inf).argmax(axis=1)
-            hits[name].extend(same[np.arange(len(some)), first])
-        hits["chance"].extend(same.sum(axis=1) / np.maximum(others.sum(axis=1), 1))
-    found: dict = {name: float(np.mean(values)) for name, values in hits.items()}
-    from scipy.stats import binomtest  # which takes long, and few calls need it
-
-    ends = binomtest(int(sum(hits["right"])), len(asked)).proportion_ci(method="wilson")
-    few = albums.any() and count[asked].min() < MIN_ALBUMS
-    low, high = (None, None) if few else (float(ends.low), float(ends.high))
-    found |= {"low": low, "high": high, "songs": len(asked)}
-    return found | {"artists": len(set(artist[asked])), "albums": bool(albums.any())}
-
-
 def map_positions(index: Index, most: int = 3000) -> pd.DataFrame:
     """Lay songs out in a plane, those that sound alike side by side: t-SNE of the cosine, always the same.
 
@@ -240,21 +126,18 @@ def map_positions(index: Index, most: int = 3000) -> pd.DataFrame:
 
 def build_index(root: Path) -> None:
     """Make the index of a library: its frame is read once, some songs at a time."""
+    # scikit-learn takes long, and asking does without
+    from soundalike.dataset.duplicates import USED, find_duplicates, read_courses, same_recordings
+
     with (
         locked(root, wait=True),
         atomic_write(root / "similar") as folder,
         threadpool_limits(1),  # its threads only get in each other's way
     ):
         folder.mkdir()
-        names, windows = [], Windows(root)
-        with (folder / "described.f32").open("wb") as file:
-            for clips in iter_songs(root, ["song", "silent", *CLIP_COLUMNS], ROW_GROUP):
-                rows = song_descriptions(clips[~clips["silent"]])
-                of_networks = [
-                    describe_by_network(ear, windows.read(ear, list(rows.index)), rows.index) for ear in windows.names
-                ]
-                names.extend(rows.index)
-                file.write(np.hstack([rows.to_numpy(), *of_networks]).tobytes())
+        windows = Windows(root)
+        columns = list(dict.fromkeys([*USED, *CLIP_COLUMNS]))
+        _, means, courses = read_courses(_describe_all(root, columns, windows, folder / "described.f32"))
         ears = [FEATURES, *windows.names]
         described = _read_described(folder, ears)
         spaces = fit_spaces(described, ears, find_song_shifts(read_altered(root)))
@@ -263,13 +146,27 @@ def build_index(root: Path) -> None:
                 file.write(spaces.points(part).tobytes())
         arrays = {ear: space._asdict() for ear, space in spaces.ears.items()}
         np.savez(folder / "spaces.npz", **{f"{ear} {key}": of[key] for ear, of in arrays.items() for key in of})
-        songs = read_songs(root).set_index("song").reindex(names).reset_index()[SONG_LABELS]
+        songs = read_songs(root).set_index("song").reindex(list(courses)).reset_index()
         if songs["artist"].isna().any():
             raise UserError(f"The frame in {printable(root)} is older than songs.csv. Run dataframe_creation.py.")
-        songs.to_parquet(folder / "songs.parquet", index=False)
-        found = measure_quality(_read_points(folder, spaces), described, songs, spaces)
+        songs["recording"] = same_recordings(songs["song"], find_duplicates(means, courses, songs))
+        songs[SONG_LABELS].to_parquet(folder / "songs.parquet", index=False)
+        points = _read_points(folder, spaces)
+        found = measure_quality(points, described, songs, spaces) | {"typical": measure_typical(points, songs, spaces)}
         about = _made_of(root, frame_notes(root)) | {"quality": found}
         (folder / "index.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
+
+
+def _describe_all(root: Path, columns: list[str], windows: Windows, path: Path) -> Iterator[pd.DataFrame]:
+    """Pass on the frame, some songs at a time; the descriptions of all that are not silent go into a file."""
+    with path.open("wb") as file:
+        for clips in iter_songs(root, columns, ROW_GROUP):
+            rows = song_descriptions(clips[~clips["silent"]])
+            of_networks = [
+                describe_by_network(ear, windows.read(ear, list(rows.index)), rows.index) for ear in windows.names
+            ]
+            file.write(np.hstack([rows.to_numpy(), *of_networks]).tobytes())
+            yield clips
 
 
 def _read_described(folder: Path, ears: Iterable[str]) -> np.ndarray:
@@ -334,25 +231,3 @@ def _about(folder: Path) -> dict:
     except (OSError, ValueError):
         return {}
     return about if isinstance(about, dict) else {}
-
-
-WORTH_NAMING = 0.03  # what an aspect adds to the cosine to be named
-
-
-def why_alike(song: pd.Series) -> str:
-    """What two songs have in common, in words: the aspects that add most to the cosine between them."""
-    added = song[aspects(song.to_frame().T)].astype(float).sort_values(ascending=False)
-    named = ", ".join(added.index[added >= WORTH_NAMING])
-    return f"alike in {named}" if named else "not much alike"
-
-
-def quality_in_words(quality: dict) -> str:
-    """How good such recommendations are, in a sentence."""
-    which = "on another album is" if quality["albums"] else "(of any album, for no artist has two) is"
-    sure = "too few albums for an interval"
-    if quality["low"] is not None:
-        sure = f"95% CI {100 * quality['low']:.0f}–{100 * quality['high']:.0f}%"
-    return (
-        f"In this library the most similar song {which} by the same artist for {100 * quality['right']:.0f}% of "
-        f"{cli.counted(quality['songs'], 'song')} ({sure}; at random {100 * quality['chance']:.0f}%)."
-    )

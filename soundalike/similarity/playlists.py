@@ -1,6 +1,7 @@
-"""The songs of a library that sound most like a song, and why."""
+"""Lists of songs: those that sound most like some songs, the way from one song to another; and playlists of them."""
 
-import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,144 +9,162 @@ import numpy as np
 import pandas as pd
 
 from soundalike import cli
-from soundalike.dataset.windows import Windows
-from soundalike.features import networks
-from soundalike.features.one_song import decode
-from soundalike.library.catalogue import read_songs, songs_folder
-from soundalike.library.errors import SongError, UserError, printable
+from soundalike.library.catalogue import songs_folder
+from soundalike.library.errors import printable
 from soundalike.library.storage import atomic_write
-from soundalike.similarity import index as similarity
+from soundalike.similarity.index import Index
+from soundalike.similarity.nearest import distances, say_why
+from soundalike.similarity.quality import DIFFERENT, how_alike
+from soundalike.similarity.seeds import Seed
 
-FEW_SONGS = 30  # songs: with fewer, what songs have in common cannot be told from chance
-FAR_DISTANCE = 0.9  # distance
-
-
-class Seed(NamedTuple):
-    """A song for which others are sought."""
-
-    name: str
-    described: np.ndarray  # [shape=(columns,)], see `index.song_descriptions`
-    itself: np.ndarray  # which songs of the library are this recording [shape=(songs,), dtype=bool]
+ON_THE_WAY = 300  # songs, at most, that a path may go through: those with the shortest way over them
 
 
-def find_seed(asked: str, index: similarity.Index, root: Path) -> Seed:
-    """Find the song that is meant: a file, or one of the library by its path, its title or a part of these.
+class Rules(NamedTuple):
+    """Which songs may stand in a list."""
 
-    Raises
-    ------
-    UserError
-        If it is neither a file nor one song of the library, or the file is no usable song.
-    """
-    if os.path.isfile(asked):  # which, unlike Path's, raises nothing
-        return _seed_from_file(Path(asked), index, root)
-    songs, sought = index.songs, asked.casefold()
-    ways = (
-        songs["song"] == asked,
-        songs["title"].str.casefold() == sought,
-        _holding(songs["title"], sought),
-        _holding(songs["song"], sought),
-    )
-    meant = next((way.to_numpy() for way in ways if way.any()), None)
-    if meant is None:
-        raise UserError(_not_found(asked, index, root))
-    if meant.sum() > 1:
-        several = "; ".join(songs["song"][meant][:5]) + (" …" if meant.sum() > 5 else "")
-        raise UserError(f"{meant.sum()} songs are called so. Say more of the path of the one you mean: {several}")
-    (place,) = np.flatnonzero(meant)
-    return Seed(songs["song"][place], np.asarray(index.described[place]), meant)
+    most: int = 10  # so many songs
+    per_artist: int = 2  # so many by each artist
+    far: bool = False  # whether it goes on where songs are no more alike than those of different artists
 
 
-def _holding(texts: pd.Series, sought: str) -> pd.Series:
-    """Which texts hold another, in whatever capitals."""
-    return texts.str.casefold().str.contains(sought, regex=False)
-
-
-def _not_found(asked: str, index: similarity.Index, root: Path) -> str:
-    """Why nothing is called so: it is a folder, it was left out, or it is not there."""
-    if os.path.isdir(asked):
-        return f"{printable(asked)} is a folder. Name one song: a file, or a part of a title of this library."
-    songs = read_songs(root)
-    out = songs[~songs["song"].isin(index.songs["song"]) & _holding(songs["song"], asked.casefold())]
-    if len(out):
-        song, status, reason = out.iloc[0][["song", "status", "reason"]]
-        return f"{printable(song)} was left out of this library: {status}{': ' if reason else ''}{printable(reason)}"
-    return (
-        f"{printable(asked)} is neither a file nor a part of the title or path of a song among the "
-        f"{cli.counted(len(index.songs), 'song')} of this library."
-    )
-
-
-def _seed_from_file(path: Path, index: similarity.Index, root: Path) -> Seed:
-    """The seed that a file is. Where the library holds this recording, that is excluded."""
-    spacings = Windows(root).spacings
-    here = networks.choose(None) if spacings else []
-    try:
-        song = decode(path, {name: every for name, every in spacings.items() if name in here})
-    except SongError as error:
-        raise UserError(f"{printable(path)}: {error}") from None
-    described = similarity.describe_decoded(song, index)
-    itself = (index.songs["hash"] == song.record["hash"]).to_numpy()
-    name = f"{path}, which is {index.songs['song'][itself].iloc[0]} of this library," if itself.any() else str(path)
-    return Seed(name, described, itself)
-
-
-def same_album(seed: Seed, index: similarity.Index) -> np.ndarray:
-    """Return which songs are of the seed's album, itself included [shape=(songs,), dtype=bool]."""
-    if not seed.itself.any():
-        print("That file is of no album in this library, so --other-albums leaves nothing out.")
-        return seed.itself
-    albums = index.songs["artist"] + "\n" + index.songs["album"]
-    excluded = seed.itself | albums.isin(albums[seed.itself]).to_numpy()
-    if excluded.all():
-        raise UserError("There is no other song in this library on another album.")
-    return excluded
-
-
-def print_alike(seed: Seed, alike: pd.DataFrame, index: similarity.Index) -> None:
-    """Print the songs that sound most like a seed, and how far to believe it.
+def fill(index: Index, seeds: Sequence[Seed], barred: np.ndarray, rules: Rules) -> pd.DataFrame:
+    """Choose the songs that sound most like some songs: of copies one, of each artist a few.
 
     Parameters
     ----------
-    seed : Seed
-        The song.
-    alike : pd.DataFrame
-        From `index.nearest_songs`.
     index : Index
         The library.
+    seeds : sequence of Seed
+        Songs; to sound like several is to be near to them on average.
+    barred : np.ndarray of bool [shape=(songs,)]
+        Songs not to be chosen.
+    rules : Rules
+        What else holds.
 
-    Raises
-    ------
-    UserError
-        If there is no song to name.
+    Returns
+    -------
+    pd.DataFrame
+        See `nearest.say_why`; the nearest song first.
     """
-    if alike.empty:
-        raise UserError("There is no other song in this library.")
-    print(f"{printable(seed.name)} sounds most like")
-    for number, (_, song) in enumerate(alike.iterrows(), start=1):
-        who, album = printable(song["artist"], 60), f" ({printable(song['album'], 60)})" if song["album"] else ""
-        print(f"{number:3}. {song['distance']:.2f}  {who} - {printable(song['title'], 80)}{album}")
-        print(f"           {similarity.why_alike(song)}")
-    print("The numbers are distances: 0 the same, about 1 nothing in common, 2 the opposite.")
-    if alike["distance"].iloc[0] > FAR_DISTANCE:
-        print("Nothing here sounds much like it.")
-    print(similarity.quality_in_words(index.quality))
-    if len(index.songs) < FEW_SONGS:
-        print(f"With {cli.counted(len(index.songs), 'song')} to compare, none of this says much.")
+    described = np.stack([seed.described for seed in seeds])
+    distance = np.where(barred, np.inf, distances(index, described))
+    chosen: list[int] = []
+    recordings, artists = set(), Counter()  # type: set[str], Counter[str]
+    names = index.songs[["recording", "artist"]].to_numpy()
+    for place in np.argsort(distance, kind="stable"):
+        recording, artist = names[place]
+        if barred[place] or len(chosen) == rules.most:
+            break
+        if not rules.far and how_alike(distance[place], index.quality["typical"]) == DIFFERENT:
+            break
+        if recording not in recordings and artists[artist] < rules.per_artist:
+            chosen.append(place)
+            recordings.add(recording)
+            artists[artist] += 1
+    places = np.array(chosen, int)
+    return say_why(index, described, places, distance[places])
 
 
-def write_playlist(songs: pd.DataFrame, root: Path, path: Path) -> int:
-    """Write an extended M3U playlist, which names the files by their whole paths; returns the exit status."""
+def find_path(
+    index: Index, first: Seed, last: Seed, barred: np.ndarray, rules: Rules
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Find a way from one song to another, by songs that lie between: nearer to both than these are to each other.
+
+    Parameters
+    ----------
+    index : Index
+        The library.
+    first, last : Seed
+        The ends.
+    barred : np.ndarray of bool [shape=(songs,)]
+        Songs that it must not go through, such as the ends.
+    rules : Rules
+        How many songs lie between the ends, at most, and how many of each artist.
+
+    Returns
+    -------
+    songs : pd.DataFrame
+        In order, each nearer to the last, as against the first, than the one before: `SONG_LABELS`.
+    steps : np.ndarray [shape=(songs + 1,)]
+        The distance of each song from the one before, and of the end from the last; the sum of their squares is least.
+    """
+    ends = index._replace(points=index.spaces.points(np.stack([first.described, last.described])))
+    apart = distances(ends, first.described)[1]
+    to_first, to_last = (distances(index, seed.described) for seed in (first, last))
+    usable = ~barred & (np.maximum(to_first, to_last) < apart) & ~index.songs["recording"].duplicated().to_numpy()
+    near = np.flatnonzero(usable)
+    near = near[np.argsort((to_first + to_last)[near], kind="stable")[:ON_THE_WAY]]
+    near = near[np.argsort((to_first - to_last)[near], kind="stable")]
+    there = index._replace(points=np.asarray(index.points[near]))
+    between = [distances(there, index.described[place]) for place in near]
+    while True:
+        steps = np.zeros((len(near) + 2, len(near) + 2))
+        steps[1:-1, 1:-1] = np.reshape(between, (len(near), len(near)))
+        steps[0, 1:-1], steps[1:-1, -1], steps[0, -1] = to_first[near], to_last[near], apart
+        way = shortest(steps, rules.most)
+        songs = index.songs.iloc[near[way[1:-1] - 1]]
+        kept = np.ones(len(near), bool)
+        kept[way[1:-1][songs.groupby("artist").cumcount() >= rules.per_artist] - 1] = False
+        if kept.all():
+            return songs, steps[way[:-1], way[1:]]
+        near, between = near[kept], np.array(between)[np.ix_(kept, kept)]
+
+
+def shortest(steps: np.ndarray, between: int) -> np.ndarray:
+    """Find the way from the first place to the last over so many others, if there are, of the least sum of squares.
+
+    Parameters
+    ----------
+    steps : np.ndarray [shape=(places, places)]
+        How long a step is from each to each later one; places are only passed in their order.
+    between : int
+        How many to pass.
+
+    Returns
+    -------
+    np.ndarray of int [shape=(passed + 2,)]
+        The places, the ends among them.
+    """
+    count = len(steps)
+    costs = np.where(np.triu(np.ones((count, count), bool), 1), np.square(steps), np.inf)
+    least, before = costs[0], []
+    for _ in range(min(between, count - 2)):
+        sums = least[:, None] + costs
+        before.append(sums.argmin(axis=0))
+        least = sums.min(axis=0)
+    way = [count - 1]
+    for back in reversed(before):
+        way.append(int(back[way[-1]]))
+    return np.array([0, *reversed(way)])
+
+
+# --- playlists -------------------------------------------------------------------------------
+
+
+def entries(songs: pd.DataFrame, root: Path) -> list[tuple[Path, str, float]]:
+    """Take from songs of the library what a playlist says of them: file, artist and title, seconds."""
     folder = songs_folder(root)
+    return [
+        (folder / song["song"], f"{song['artist']} - {song['title']}", song["seconds"]) for _, song in songs.iterrows()
+    ]
+
+
+def entry(seed: Seed) -> tuple[Path, str, float]:
+    """Take from a seed what a playlist says of it, see `entries`."""
+    return seed.path, seed.label, seed.seconds
+
+
+def write_playlist(songs: Iterable[tuple[Path, str, float]], path: Path) -> int:
+    """Write an extended M3U playlist, which names the files by their whole paths; returns the exit status."""
     lines, left_out = ["#EXTM3U"], {}
-    for _, song in songs.iterrows():
-        place = folder / song["song"]
+    for place, label, seconds in songs:
         if set("\r\n") & set(str(place)):
-            left_out[song["song"]] = "a playlist has no place for line breaks in names"
+            left_out[str(place)] = "a playlist has no place for line breaks in names"
         elif not place.is_file():
-            left_out[song["song"]] = f"no longer in {folder}; mp3_split.py --songs names where songs lie now"
+            left_out[str(place)] = "no longer there; mp3_split.py --songs names where songs lie now"
         else:
-            artist, title = printable(song["artist"]), printable(song["title"])
-            lines += [f"#EXTINF:{round(song['seconds'])},{artist} - {title}", str(place)]
+            lines += [f"#EXTINF:{round(seconds)},{printable(label)}", str(place)]
     with atomic_write(path) as target:
         target.write_bytes("\n".join([*lines, ""]).encode(errors="surrogateescape"))
     print(f"{cli.counted(len(lines) // 2, 'song')} in {printable(path)}.")

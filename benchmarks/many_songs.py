@@ -1,0 +1,92 @@
+"""How fast songs that sound alike are found, in an index of many made-up songs.
+
+python benchmarks/many_songs.py                 # 100,000 songs of two clips; takes minutes and 3 GB of disk
+python benchmarks/many_songs.py --songs 10000
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from soundalike import cli
+from soundalike.features.table import CLIP_COLUMNS, FEATURE_SETTINGS
+from soundalike.library.catalogue import write_songs
+from soundalike.library.paths import PROJECT
+from soundalike.library.storage import FRAME_NOTES
+from soundalike.similarity import index as similarity
+from soundalike.similarity.nearest import nearest_songs
+
+CLIPS, ALBUM, ARTIST = 2, 10, 50  # clips of a song, songs of an album, songs of an artist
+
+
+def write_library(root: Path, songs: int) -> None:
+    """Write songs.csv and a frame of noise in which artists have something in common."""
+    draw = np.random.default_rng(0)
+    names = [f"{n // ARTIST:06d}/{n // ALBUM:06d}/{n:07d}.mp3" for n in range(songs)]
+    table = pd.DataFrame({"song": names, "status": "ok", "title": names, "seconds": 180.0, "hash": names})
+    table["artist"], table["album"] = table["song"].str[:6], table["song"].str[7:13]
+    write_songs(root, table.to_dict("records"))
+    kinds = {"song": pa.string(), "silent": pa.bool_()} | dict.fromkeys(CLIP_COLUMNS, pa.float32())
+    schema = pa.schema(list(kinds.items()))
+    folder = root / "df_music.parquet"
+    folder.mkdir()
+    (folder / FRAME_NOTES).write_text(json.dumps({"made_from": "noise", "settings": FEATURE_SETTINGS}))
+    with pq.ParquetWriter(folder / "part-00000.parquet", schema) as writer:
+        for start in range(0, songs, 1000):
+            some = np.arange(start, min(start + 1000, songs)).repeat(CLIPS)
+            own = np.stack([np.random.default_rng(n // ARTIST).standard_normal(len(CLIP_COLUMNS)) for n in some])
+            values = (draw.standard_normal(own.shape) + 0.2 * own).astype(np.float32)
+            columns = {"song": [names[n] for n in some], "silent": np.zeros(len(some), bool)}
+            writer.write_table(pa.table(columns | dict(zip(CLIP_COLUMNS, values.T, strict=True)), schema=schema))
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--songs", type=cli.positive, default=100_000, metavar="N", help="how many")
+    parser.add_argument("--library", type=Path, help=argparse.SUPPRESS)  # the process that is measured
+    args = parser.parse_args()
+    if args.library is None:
+        with tempfile.TemporaryDirectory() as folder:
+            write_library(Path(folder), args.songs)
+            again = [sys.executable, __file__, "--library", folder, "--songs", str(args.songs)]
+            subprocess.run(again, check=True)
+            asked = [sys.executable, str(PROJECT / "recommend.py"), "--data", folder, "0000007.mp3"]
+            started = time.perf_counter()
+            subprocess.run(asked, check=True, stdout=subprocess.DEVNULL)
+            print(f"recommend.py from start to end: {time.perf_counter() - started:.1f} s")
+        return
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    started = time.perf_counter()
+    similarity.build_index(args.library)
+    took, most = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    size = sum(path.stat().st_size for path in (args.library / "similar").iterdir())
+    print(
+        f"{args.songs:,} songs. To make the index: {took:.1f} s; peak memory {most / 1e6:.2f} GB "
+        f"({before / 1e6:.2f} GB before); {size / 1e6:,.0f} MB on disk"
+    )
+    started = time.perf_counter()
+    index = similarity.load_index(args.library)
+    print(f"To open it: {time.perf_counter() - started:.3f} s")
+    times = []
+    for song in np.random.default_rng(1).integers(args.songs, size=20):
+        started = time.perf_counter()
+        nearest_songs(index, np.asarray(index.described[song]), np.arange(args.songs) == song, 10)
+        times.append(time.perf_counter() - started)
+    print(f"To answer: median {np.median(times):.3f} s, worst {max(times):.3f} s")
+
+
+if __name__ == "__main__":
+    main()

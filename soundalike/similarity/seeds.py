@@ -1,0 +1,126 @@
+"""The songs that are meant: files, and songs of the library by a part of their title or path."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from soundalike import cli
+from soundalike.dataset.windows import Windows
+from soundalike.features import networks
+from soundalike.features.one_song import DecodedSong, decode
+from soundalike.library.catalogue import read_songs, songs_folder
+from soundalike.library.errors import SongError, UserError, printable
+from soundalike.similarity.index import Index, describe_decoded
+from soundalike.similarity.nearest import nearest_songs
+
+RIVALS = 3  # songs most like a file, which may be copies of it
+
+
+class Seed(NamedTuple):
+    """A song for which others are sought."""
+
+    name: str
+    path: Path  # of its file
+    label: str  # what a playlist calls it
+    seconds: float
+    described: np.ndarray  # [shape=(columns,)], see `index.song_descriptions`
+    itself: np.ndarray  # which songs of the library are this recording [shape=(songs,), dtype=bool]
+
+
+def find_seed(asked: str, index: Index, root: Path) -> Seed:
+    """Find the song that is meant: a file, or one of the library by its path, its title or a part of these.
+
+    Raises
+    ------
+    UserError
+        If it is neither a file nor one song of the library, or the file is no usable song.
+    """
+    if os.path.isfile(asked):  # which, unlike Path's, raises nothing
+        return _seed_from_file(Path(asked), index, root)
+    songs, sought = index.songs, asked.casefold()
+    ways = (
+        songs["song"] == asked,
+        songs["title"].str.casefold() == sought,
+        _holding(songs["title"], sought),
+        _holding(songs["song"], sought),
+    )
+    meant = next((way.to_numpy() for way in ways if way.any()), None)
+    if meant is None:
+        raise UserError(_not_found(asked, index, root))
+    if meant.sum() > 1:
+        several = "; ".join(songs["song"][meant][:5]) + (" …" if meant.sum() > 5 else "")
+        raise UserError(f"{meant.sum()} songs are called so. Say more of the path of the one you mean: {several}")
+    (place,) = np.flatnonzero(meant)
+    song = songs.iloc[place]
+    itself = (songs["recording"] == song["recording"]).to_numpy()
+    path, described = songs_folder(root) / song["song"], np.asarray(index.described[place])
+    return Seed(song["song"], path, f"{song['artist']} - {song['title']}", song["seconds"], described, itself)
+
+
+def _holding(texts: pd.Series, sought: str) -> pd.Series:
+    """Which texts hold another, in whatever capitals."""
+    return texts.str.casefold().str.contains(sought, regex=False)
+
+
+def _not_found(asked: str, index: Index, root: Path) -> str:
+    """Why nothing is called so: it is a folder, it was left out, or it is not there."""
+    if os.path.isdir(asked):
+        return f"{printable(asked)} is a folder. Name one song: a file, or a part of a title of this library."
+    songs = read_songs(root)
+    out = songs[~songs["song"].isin(index.songs["song"]) & _holding(songs["song"], asked.casefold())]
+    if len(out):
+        song, status, reason = out.iloc[0][["song", "status", "reason"]]
+        return f"{printable(song)} was left out of this library: {status}{': ' if reason else ''}{printable(reason)}"
+    return (
+        f"{printable(asked)} is neither a file nor a part of the title or path of a song among the "
+        f"{cli.counted(len(index.songs), 'song')} of this library."
+    )
+
+
+def _seed_from_file(path: Path, index: Index, root: Path) -> Seed:
+    """The seed that a file is."""
+    spacings = Windows(root).spacings
+    here = networks.choose(None) if spacings else []
+    try:
+        song = decode(path, {name: every for name, every in spacings.items() if name in here})
+    except SongError as error:
+        raise UserError(f"{printable(path)}: {error}") from None
+    described = describe_decoded(song, index)
+    itself = _copies(song, described, index, root)
+    name = f"{path}, which is {index.songs['song'][itself].iloc[0]} of this library," if itself.any() else str(path)
+    return Seed(name, path.absolute(), path.stem, song.record["seconds"], described, itself)
+
+
+def _copies(song: DecodedSong, described: np.ndarray, index: Index, root: Path) -> np.ndarray:
+    """Which songs of the library are this recording, encoded otherwise perhaps, see `duplicates.agreement`."""
+    from soundalike.dataset.duplicates import SAME_RECORDING, USED, agreement, read_courses  # scikit-learn takes long
+
+    songs = index.songs
+    same = (songs["hash"] == song.record["hash"]).to_numpy()
+    if not same.any():
+        near = nearest_songs(index, described, same, RIVALS)["song"].tolist()
+        clips = pd.read_parquet(root / "df_music.parquet", columns=USED, filters=[("song", "in", near)])
+        own = song.table.assign(artist="", album="", song="")[USED]
+        courses = read_courses([clips, own])[2]
+        alike = [name for name in near if agreement(courses[""], courses[name]) >= SAME_RECORDING]
+        same = songs["song"].isin(alike).to_numpy()
+    return songs["recording"].isin(songs["recording"][same]).to_numpy()
+
+
+def all_of(seeds: Iterable[Seed], index: Index) -> np.ndarray:
+    """Mark the songs of the library that are any of these [shape=(songs,), dtype=bool]."""
+    return np.any([np.zeros(len(index.songs), bool), *(seed.itself for seed in seeds)], axis=0)
+
+
+def same_albums(seeds: Iterable[Seed], index: Index) -> np.ndarray:
+    """Mark the songs of the albums that these are on [shape=(songs,), dtype=bool]."""
+    albums, found = index.songs["artist"] + "\n" + index.songs["album"], []
+    for seed in seeds:
+        if not seed.itself.any():
+            print(f"{printable(seed.name)} is of no album in this library, so --other-albums leaves none out for it.")
+        found.append(albums.isin(albums[seed.itself]).to_numpy())
+    return np.any(found, axis=0)

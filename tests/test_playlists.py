@@ -1,0 +1,175 @@
+"""Lists of songs that lie where they are put: on a circle, so that a distance is one minus the cosine of an angle."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from soundalike.dataset.whitening import FEATURES, Space, Spaces
+from soundalike.features.table import CLIP_COLUMNS
+from soundalike.library.errors import UserError
+from soundalike.report import alike
+from soundalike.similarity import artists, playlists, quality
+from soundalike.similarity.index import Index
+from soundalike.similarity.playlists import Rules
+from soundalike.similarity.seeds import Seed
+
+WIDTH = 2 * len(CLIP_COLUMNS)
+
+
+def on_a_circle(angles, artist=None, recording=None, typical=None) -> Index:
+    """Make a library of songs at these angles (degrees), which are called by their places."""
+    names = [f"{n}" for n in range(len(angles))]
+    songs = pd.DataFrame({"song": names, "artist": artist or names, "album": "", "title": names, "seconds": 1.0})
+    songs["hash"], songs["recording"] = names, recording or names
+    described = np.zeros((len(angles), WIDTH), np.float32)
+    described[:, 0], described[:, 1] = np.cos(np.radians(angles)), np.sin(np.radians(angles))
+    spaces = Spaces({FEATURES: Space(np.zeros(WIDTH), np.ones(WIDTH), np.eye(WIDTH)[:, :2])})
+    return Index(songs, described, spaces.points(described), spaces, {"typical": typical or {}})
+
+
+def seed(index: Index, place: int) -> Seed:
+    song = index.songs.iloc[place]
+    itself = (index.songs["recording"] == song["recording"]).to_numpy()
+    return Seed(song["song"], playlists.Path(song["song"]), song["song"], 1.0, index.described[place], itself)
+
+
+def named(index: Index, places: list[int], rules: Rules | None = None, without: tuple[int, ...] = ()) -> list[int]:
+    seeds = [seed(index, place) for place in places]
+    barred = np.any([one.itself for one in seeds], axis=0)
+    barred[list(without)] = True
+    return playlists.fill(index, seeds, barred, rules or Rules())["song"].astype(int).tolist()
+
+
+# --- lists -----------------------------------------------------------------------------------
+
+
+def test_the_nearest_come_first_and_not_the_song_itself():
+    assert named(on_a_circle([0, 50, 10, -20, 30]), [0]) == [2, 3, 4, 1]
+
+
+def test_of_each_artist_a_few_are_named():
+    index = on_a_circle([0, 1, 2, 3, 40, 50], artist=["a", "a", "a", "a", "b", "b"])
+    assert named(index, [0]) == [1, 2, 4, 5]
+    assert named(index, [0], Rules(per_artist=1)) == [1, 4]
+    assert named(index, [0], Rules(per_artist=9, most=4)) == [1, 2, 3, 4]
+
+
+def test_of_copies_one_is_named_and_none_of_what_is_asked_for():
+    index = on_a_circle([0, 1, 20, 21, 40], recording=["x", "x", "y", "y", "z"])
+    assert named(index, [0]) == [2, 4]
+
+
+def test_to_sound_like_several_is_to_lie_between_them():
+    index = on_a_circle([0, 90, 45, 100, -5])
+    assert named(index, [0, 1])[0] == 2
+    assert named(index, [0])[0] == 4
+    assert named(index, [1])[0] == 3
+    assert named(index, [0, 1], without=(2,))[0] in (3, 4)
+
+
+def test_it_stops_where_songs_are_no_more_alike_than_others():
+    usual = {quality.ALBUM: 0.1, quality.ARTIST: 0.3, quality.DIFFERENT: 1.0}
+    index = on_a_circle([0, 20, 60, 80, 120], typical=usual)  # distances 0.06, 0.5, 0.83, 1.5
+    assert named(index, [0]) == [1, 2]
+    assert named(index, [0], Rules(far=True)) == [1, 2, 3, 4]
+
+
+def test_what_is_in_common_adds_up_for_several_songs():
+    index = on_a_circle([0, 90, 45, 100, -5])
+    found = playlists.fill(index, [seed(index, 0), seed(index, 1)], np.arange(5) < 2, Rules())
+    own = [column for column in found if column not in [*index.songs, "distance"]]
+    np.testing.assert_allclose(1 - found[own].sum(axis=1), found["distance"], atol=1e-6)
+
+
+# --- paths -----------------------------------------------------------------------------------
+
+
+def test_the_shortest_way_is_that_of_trying_all():
+    for trial in range(20):
+        steps = np.random.default_rng(trial).uniform(0.1, 2, (8, 8))
+        for between in (1, 3, 6):
+            ways = [(0, *middle, 7) for middle in itertools.combinations(range(1, 7), between)]
+            lengths = [sum(steps[a, b] ** 2 for a, b in itertools.pairwise(way)) for way in ways]
+            assert tuple(playlists.shortest(steps, between)) == ways[int(np.argmin(lengths))]
+    assert playlists.shortest(np.ones((4, 4)), 9).tolist() == [0, 1, 2, 3]
+
+
+def path(index: Index, first: int, last: int, rules: Rules) -> tuple[list[int], np.ndarray]:
+    ends = seed(index, first), seed(index, last)
+    found, steps = playlists.find_path(index, *ends, ends[0].itself | ends[1].itself, rules)
+    return found["song"].astype(int).tolist(), steps
+
+
+def test_a_path_goes_forward_in_even_steps():
+    index = on_a_circle([0, 90, 30, 62, 58, 5, 31, -30, 120])
+    found, steps = path(index, 0, 1, Rules(most=2, per_artist=9))
+    assert found in ([2, 3], [6, 3], [6, 4], [2, 4])
+    assert steps == pytest.approx([1 - np.cos(np.radians(30))] * 3, abs=0.02)
+    assert path(index, 0, 1, Rules(most=9))[0] == [5, 2, 6, 4, 3]  # all between, in order; none behind or beyond
+
+
+def test_a_path_takes_few_songs_of_each_artist_and_no_copies():
+    index = on_a_circle([0, 90, 20, 40, 60, 41], artist=["x", "y", "a", "a", "a", "b"], recording=[*"abcdef"])
+    assert path(index, 0, 1, Rules(most=4, per_artist=1))[0] in ([2, 5], [5, 4])
+    copies = on_a_circle([0, 90, 45, 45], recording=["a", "b", "c", "c"])
+    assert path(copies, 0, 1, Rules())[0] == [2]
+
+
+def test_where_no_song_lies_between_the_path_is_one_step():
+    found, steps = path(on_a_circle([0, 90, 200, -20]), 0, 1, Rules())
+    assert found == []
+    np.testing.assert_allclose(steps, [1], atol=1e-6)
+
+
+# --- what is usual ---------------------------------------------------------------------------
+
+
+def test_usual_distances_are_those_between_songs_of_each_kind():
+    """Each artist has two albums 40° apart of five songs on one spot each; artists are 120° apart."""
+    spots = [(artist, album) for artist in range(3) for album in range(2) for _ in range(5)]
+    index = on_a_circle([120 * artist + 40 * album for artist, album in spots], artist=[f"{a}" for a, _ in spots])
+    songs = index.songs.assign(album=[f"{album}" for _, album in spots])
+    found = quality.measure_typical(index.points, songs, index.spaces)
+    assert list(found) == [quality.ALBUM, quality.ARTIST, quality.DIFFERENT]
+    assert found[quality.ALBUM] == pytest.approx(0, abs=1e-5)
+    assert found[quality.ARTIST] == pytest.approx(1 - np.cos(np.radians(40)), abs=1e-5)
+    assert found[quality.DIFFERENT] > 1
+    assert [quality.how_alike(distance, found) for distance in (0.05, 0.3, 0.9)] == list(found)
+
+
+def test_without_albums_or_with_one_artist_less_is_usual():
+    index = on_a_circle(np.arange(0, 300, 10), artist=[f"{n // 10}" for n in range(30)])
+    assert list(quality.measure_typical(index.points, index.songs, index.spaces)) == [quality.ARTIST, quality.DIFFERENT]
+    alone = quality.measure_typical(index.points, index.songs.assign(artist="a"), index.spaces)
+    assert list(alone) == [quality.ARTIST]
+    assert quality.how_alike(0.5, alone) == ""
+
+
+# --- artists ---------------------------------------------------------------------------------
+
+
+def test_artists_are_alike_by_all_their_songs():
+    angles = {"a": [0, 10, 50], "b": [60, 20, 70], "c": [-100, 49, -120]}  # one song of c is by the side of one of a
+    index = on_a_circle([*angles["a"], *angles["b"], *angles["c"]], artist=[name for name in angles for _ in range(3)])
+    first, *_ = artists.compare(index, ["a", "b", "c"], 2)
+    assert [pair.other for pair in first.alike] == ["b", "c"]
+    assert (first.typical, first.oddest, first.songs) == (1, 2, 3)
+    assert [pair.songs for pair in first.alike] == [(1, 4), (2, 7)]
+    assert first.alike[1].apart == pytest.approx(1 - np.cos(np.radians(1)), abs=1e-5)
+
+
+def test_an_artist_is_found_by_a_part_of_the_name():
+    index = on_a_circle([0, 10, 20, 30], artist=["Ann", "Anna", "Bob", "Bob"])
+    assert artists.find_artists(["ann"], index) == ["Ann"]
+    assert artists.find_artists(["BO"], index) == ["Bob"]
+    assert artists.find_artists([], index) == ["Ann", "Anna", "Bob"]
+    for name, said in (("nn", "2 artists are called so: Ann; Anna"), ("x", "x is no part of an artist's name")):
+        with pytest.raises(UserError, match=said):
+            artists.find_artists([name], index)
+
+
+def test_one_artist_has_none_to_be_compared_with():
+    with pytest.raises(UserError, match="There is one artist in this library"):
+        alike.print_artists(None, on_a_circle([0, 10], artist=["a", "a"]))
