@@ -52,8 +52,8 @@ def main(argv: list[str] | None = None) -> int:
     saved = saving.load(args.data)
     tables = {kind: path for kind, path in (("csv", args.csv), ("json", args.json)) if path}
     cli.check_writable(*tables.values())
-    index = answers.find_index(args.data)
-    songs, problems = answers.find_files(args.songs, index, args.data)
+    index, why = answers.find_index(args.data)
+    songs, problems = answers.find_files(args.songs, args.data, index, why)
     rows = {path: {"problem": reason} for path, reason in problems.items()}
     show = answers.viewer(args, saved, songs)
     try:

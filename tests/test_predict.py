@@ -178,6 +178,11 @@ def test_a_song_of_the_library_is_found_by_part_of_its_title(root, tmp_path, cap
     assert "\n  When it was held out of training, the answer was sure: Artist B.\n" in out
     assert predict.main(["--data", str(own), "song"]) == 1
     assert "there is no such file. 8 songs are called so" in capsys.readouterr().out
+    shutil.rmtree(own / "similar")
+    assert predict.main(["--data", str(own), "song 1"]) == 1
+    said = capsys.readouterr().out
+    assert "there is no such file. Titles of the library cannot be looked up: " in said
+    assert "similar is out of date" in said
 
 
 def test_reasons_can_be_checked(root, capsys):
@@ -397,7 +402,7 @@ def test_pictures_of_songs_of_the_same_name_stand_side_by_side(root, tmp_path):
     songs = [write_song(tmp_path / f"{n}/same.wav", tune(n, 9, 4)) for n in range(2)]
     assert predict.main(["--data", str(root), *map(str, songs), "--plot", str(tmp_path / "out")]) == 0
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["same.wav (2).png", "same.wav.png"]
-    assert list(find_files(songs)[0].values()) == ["same.wav", "same.wav (2)"]  # in the order they were named
+    assert list(find_files(songs, root)[0].values()) == ["same.wav", "same.wav (2)"]  # in the order they were named
 
 
 def test_a_folder_is_not_taken_for_a_table(root, tmp_path, capsys):

@@ -32,17 +32,17 @@ CSV_COLUMNS = [
 Rows = dict[Path, dict]  # the answer for each file, or its ``problem``
 
 
-def find_files(named: list[Path], index: Index | None = None, root: Path | None = None) -> tuple[dict, dict]:
+def find_files(named: list[Path], root: Path, index: Index | None = None, why: str = "") -> tuple[dict, dict]:
     """Find the files that are meant.
 
     Parameters
     ----------
     named : list of Path
         Files and folders, and songs of the library by a part of their title or path.
-    index : Index, optional
+    root : Path
         Of the library.
-    root : Path, optional
-        Of the library.
+    index, why
+        See `find_index`.
 
     Returns
     -------
@@ -55,9 +55,9 @@ def find_files(named: list[Path], index: Index | None = None, root: Path | None 
     problems: dict[Path, str] = {}
     for asked in named:
         path = asked.absolute()
-        if index and root and not os.path.exists(path):  # which, unlike Path's, raises nothing
+        if not os.path.exists(path):  # which, unlike Path's, raises nothing
             try:
-                path = songs_folder(root) / find_seed(str(asked), index, root).name
+                path = _by_title(str(asked), root, index, why)
             except UserError as error:
                 problems[path] = f"there is no such file. {error}"
                 continue
@@ -74,6 +74,13 @@ def find_files(named: list[Path], index: Index | None = None, root: Path | None 
         taken[name] += 1
         songs[path] = name if taken[name] == 1 else f"{name} ({taken[name]})"
     return songs, problems
+
+
+def _by_title(asked: str, root: Path, index: Index | None, why: str) -> Path:
+    """The file of a song of the library."""
+    if index is None:
+        raise UserError(f"Titles of the library cannot be looked up: {why}")
+    return songs_folder(root) / find_seed(asked, index, root).name
 
 
 def decode_all(
@@ -131,12 +138,15 @@ def viewer(
     return show
 
 
-def find_index(root: Path) -> Index | None:
-    """Find the songs of the library, as points, to say what a song sounds like; a model may be used without them."""
+def find_index(root: Path) -> tuple[Index | None, str]:
+    """Find the songs of the library, as points, to say what a song sounds like.
+
+    A model may be used without them: then there is no index, but the reason why.
+    """
     try:
-        return load_index(root, make=False)
-    except (UserError, OSError):
-        return None
+        return load_index(root, make=False), ""
+    except (UserError, OSError) as error:
+        return None, str(error)
 
 
 def _picture_writer(folder: Path, saved: Saved) -> Callable[[str, DecodedSong, Verdict], None]:

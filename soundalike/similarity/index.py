@@ -197,7 +197,7 @@ def load_index(root: Path, *, make: bool = True) -> Index:
     about = _about(folder)
     if not _made_of(root, noted).items() <= about.items():
         if not make:
-            raise UserError(f"{printable(folder)} is out of date.")
+            raise UserError(f"{printable(folder)} is out of date; recommend.py makes it again.")
         try:
             build_index(root)
         except pa.ArrowException as error:
