@@ -17,21 +17,23 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = cli.parser(__doc__, asks=True)
     parser.add_argument(
-        "songs", nargs="*", metavar="SONG", help="audio file, or part of the title or path of a song you have"
+        "songs",
+        nargs="*",
+        type=cli.words,
+        metavar="SONG",
+        help="audio file, or part of the title or path of a song you have",
     )
     parser.add_argument(
-        "-n", "--count", type=cli.positive, metavar="N", help="how many to name (default: 10; artists: 3)"
+        "-n", "--count", type=cli.positive, metavar="N", help="how many to name (default: 10; of artists 3)"
     )
     parser.add_argument("--per-artist", type=cli.positive, default=2, metavar="N", help="how many songs by one artist")
-    parser.add_argument("--other-albums", action="store_true", help="name no songs of the same album")
-    parser.add_argument("--without", action="append", metavar="SONG", help="name all but this song; repeatable")
-    parser.add_argument("--far", action="store_true", help="go on where songs are hardly alike")
-    parser.add_argument("--path-to", metavar="SONG", help="name a way to this song, each step as small as can be")
+    parser.add_argument("--other-albums", action="store_true", help="name no songs of the artist's same album")
     parser.add_argument(
-        "--artists",
-        action="store_true",
-        help="name artists that sound alike: like each, or like the one that SONG names",
+        "--without", type=cli.words, action="append", metavar="SONG", help="name all but this song; repeatable"
     )
+    parser.add_argument("--far", action="store_true", help="go on where songs are hardly alike")
+    parser.add_argument("--path-to", type=cli.words, metavar="SONG", help="name a way to this song, in small steps")
+    parser.add_argument("--artists", action="store_true", help="name artists that sound alike; each SONG is an artist")
     parser.add_argument(
         "--playlist", type=cli.output(".m3u8"), metavar="FILE", help="write the songs as a playlist that ends in .m3u8"
     )
@@ -39,10 +41,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if not args.songs and not args.artists:
         parser.error("name a song, or ask for --artists")
-    if args.artists and (args.path_to or args.playlist):
-        parser.error("--artists names artists: it makes no path and no playlist")
-    if args.path_to and len(args.songs) > 1:
-        parser.error("a path begins at one song; titles of several words need quotes")
+    if args.artists and (args.path_to or args.playlist or args.without or args.far or args.other_albums):
+        parser.error("--artists goes with --count and --verbose alone")
+    if args.path_to and (len(args.songs) > 1 or args.far):
+        parser.error("--path-to takes one song (a title of several words in quotes), and no --far")
     return args
 
 

@@ -26,7 +26,8 @@ from soundalike.library.catalogue import write_songs
 from soundalike.library.paths import PROJECT
 from soundalike.library.storage import FRAME_NOTES
 from soundalike.similarity import index as similarity
-from soundalike.similarity.nearest import nearest_songs
+from soundalike.similarity.playlists import Rules, fill
+from soundalike.similarity.seeds import Seed
 
 CLIPS, ALBUM, ARTIST = 2, 10, 50  # clips of a song, songs of an album, songs of an artist
 
@@ -83,7 +84,8 @@ def main() -> None:
     times = []
     for song in np.random.default_rng(1).integers(args.songs, size=20):
         started = time.perf_counter()
-        nearest_songs(index, np.asarray(index.described[song]), np.arange(args.songs) == song, 10)
+        itself = np.arange(args.songs) == song
+        fill(index, [Seed("", Path(), "", 0, np.asarray(index.described[song]), itself)], itself, Rules(10, 2))
         times.append(time.perf_counter() - started)
     print(f"To answer: median {np.median(times):.3f} s, worst {max(times):.3f} s")
 

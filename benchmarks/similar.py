@@ -7,7 +7,9 @@ The others are measured if requirements.txt here is installed. All describe the 
 is timed how much of a processor that takes.
 """
 
+import argparse
 import json
+import math
 import subprocess
 import sys
 import time
@@ -36,6 +38,7 @@ MUSLY = {"musly, timbre": "timbre", "musly, mandelellis": "mandelellis"}
 BLISS = "bliss"
 LIST = 10  # songs in the lists in which hubs are counted
 RESAMPLES = 2000
+FEW_ARTISTS = 5  # of so few, resampling songs says nothing of other artists
 
 
 # --- what each makes of songs ----------------------------------------------------------------
@@ -108,24 +111,27 @@ def only_features(index: Index) -> Index:
 
 def score_songs(apart: np.ndarray, songs: pd.DataFrame) -> dict[str, np.ndarray]:
     """Score each song by those nearest to it [shape=(songs,)]; not a number where it cannot be right."""
-    artist, album = songs["artist"].to_numpy(), (songs["artist"] + "\n" + splits.album_names(songs)).to_numpy()
+    artist, album = songs["artist"].to_numpy(), splits.album_keys(songs).to_numpy()
     others = np.where(np.eye(len(songs), dtype=bool), np.inf, apart)
     order = np.argsort(others, axis=1, kind="stable")
     same = artist[order] == artist[:, None]
     elsewhere = np.where(album == album[:, None], np.inf, apart).argmin(axis=1)
     several = songs["artist"].map(splits.album_counts(songs)).to_numpy() > 1
+    alone = songs["artist"].map(songs["artist"].value_counts()).to_numpy() < 2
     lists = np.bincount(order[:, :LIST].ravel(), minlength=len(songs))
     return {
-        "nearest": same[:, 0].astype(float),
+        "nearest": np.where(alone, np.nan, same[:, 0]),
         "nearest on another album": np.where(several, artist[elsewhere] == artist, np.nan),
-        "of the five nearest": same[:, :5].mean(axis=1),
+        "of the five nearest": np.where(alone, np.nan, same[:, :5].mean(axis=1)),
         "hub": lists / LIST,
     }
 
 
-def with_interval(values: np.ndarray) -> tuple[float, float, float]:
-    """The mean over songs, and its 95% interval: by resampling songs."""
+def with_interval(values: np.ndarray, artists: pd.Series) -> tuple[float, float, float]:
+    """The mean over songs, and its 95% interval by resampling songs; none where these are of few artists."""
     known = values[np.isfinite(values)]
+    if artists[np.isfinite(values)].nunique() < FEW_ARTISTS:
+        return float(known.mean()), math.nan, math.nan
     drawn = np.random.default_rng(0).integers(len(known), size=(RESAMPLES, len(known)))
     low, high = np.percentile(known[drawn].mean(axis=1), [2.5, 97.5])
     return float(known.mean()), float(low), float(high)
@@ -153,9 +159,8 @@ def measure(root: Path) -> dict:
         took = json.loads(subprocess.run(asked, capture_output=True, check=True, text=True).stdout.splitlines()[-1])
         row: dict = {"way": name, "songs per CPU second": len(first) / took, "largest hub": float(found["hub"].max())}
         for key in (key for key in found if key != "hub"):
-            row[key] = {"share": with_interval(found[key])} | (
-                {} if name == OURS else {"ours better by": with_interval(ours[key] - found[key])}
-            )
+            better = {} if name == OURS else {"ours better by": with_interval(ours[key] - found[key], songs["artist"])}
+            row[key] = {"share": with_interval(found[key], songs["artist"])} | better
         rows.append(row)
     return {"songs": len(songs), "artists": int(songs["artist"].nunique()), "ways": rows}
 
@@ -165,7 +170,7 @@ def table(figures: dict) -> str:
 
     def shown(found: dict) -> str:
         better = found.get("ours better by")
-        return f"{found['share'][0]:.2f}" + (f"; {cli.signed(*better)}" if better else "")
+        return f"{found['share'][0]:.2f}" + (f"; {cli.signed(*better).replace('albums', 'artists')}" if better else "")
 
     rows = [
         {"": row["way"]}
@@ -188,7 +193,7 @@ def main(argv: list[str] | None = None) -> int:
     """Measure, keep the results and print the page."""
     parser = cli.parser(__doc__)
     parser.add_argument("--keep", action="store_true", help="keep the results as those of README.md here")
-    parser.add_argument("--describe", nargs="+", help="what the process does that is timed")
+    parser.add_argument("--describe", nargs="+", help=argparse.SUPPRESS)  # the process that is timed
     args = parser.parse_args(argv)
     if args.describe:
         print(json.dumps(describe_only(args.describe[0], [Path(path) for path in args.describe[1:]])))

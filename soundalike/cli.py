@@ -48,6 +48,13 @@ def folder(text: str) -> Path:
     return resolve(text)
 
 
+def words(text: str) -> str:
+    """Text that is not empty."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("a name is missing")
+    return text
+
+
 def output(suffix: str, *, or_stdout: bool = False) -> Callable[[str], Path]:
     """The type of a file to write: it must end as it should, lest a song be overwritten by mistake."""
 

@@ -130,7 +130,7 @@ def test_songs_alike_in_one_aspect_are_said_to_be():
         described[song, own] = described[0, own]
     songs = pd.DataFrame({"song": np.arange(40)})
     spaces = whitening.Spaces({whitening.FEATURES: whitening.fit_space(described)})
-    index = similarity.Index(songs, described, spaces.points(described), spaces, {})
+    index = similarity.Index(songs, described, spaces.points(described), spaces, {}, {})
     found = nearest.nearest_songs(index, described[0], songs["song"].eq(0).to_numpy(), 2).set_index("song")
     assert set(found.index) == {1, 2}
     assert found[list(ASPECTS)].astype(float).idxmax(axis=1).to_dict() == {1: "timbre", 2: "harmony"}
@@ -271,7 +271,7 @@ def test_a_hundred_thousand_songs_answer_from_disk(tmp_path):
     described[77_777] = draw.standard_normal(described.shape[1])
     points[77_777] = space.points(described[77_777][None])
     songs = pd.DataFrame({"song": np.arange(count)})
-    index = similarity.Index(songs, described, points, spaces, {})
+    index = similarity.Index(songs, described, points, spaces, {}, {})
     found = nearest.nearest_songs(index, np.asarray(described[77_777]), np.zeros(count, bool), 10)
     assert found["song"].iloc[0] == 77_777
     assert found["distance"].iloc[0] == pytest.approx(0, abs=1e-5)

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from soundalike.dataset.whitening import FEATURES, Space, Spaces
+from soundalike.features.networks import VOICE
 from soundalike.features.table import CLIP_COLUMNS
 from soundalike.library.errors import UserError
 from soundalike.report import alike
@@ -18,7 +19,12 @@ from soundalike.similarity.seeds import Seed
 WIDTH = 2 * len(CLIP_COLUMNS)
 
 
-def on_a_circle(angles, artist=None, recording=None, typical=None) -> Index:
+def likeness(album=None, artist=None, different=()):
+    """Say what distances mean: up to which songs are of one album, of one artist, and percentiles for others."""
+    return {quality.ALBUM: album, quality.ARTIST: artist, quality.DIFFERENT: list(different)}
+
+
+def on_a_circle(angles, artist=None, recording=None, means=None) -> Index:
     """Make a library of songs at these angles (degrees), which are called by their places."""
     names = [f"{n}" for n in range(len(angles))]
     songs = pd.DataFrame({"song": names, "artist": artist or names, "album": "", "title": names, "seconds": 1.0})
@@ -26,7 +32,7 @@ def on_a_circle(angles, artist=None, recording=None, typical=None) -> Index:
     described = np.zeros((len(angles), WIDTH), np.float32)
     described[:, 0], described[:, 1] = np.cos(np.radians(angles)), np.sin(np.radians(angles))
     spaces = Spaces({FEATURES: Space(np.zeros(WIDTH), np.ones(WIDTH), np.eye(WIDTH)[:, :2])})
-    return Index(songs, described, spaces.points(described), spaces, {"typical": typical or {}})
+    return Index(songs, described, spaces.points(described), spaces, {}, means or likeness())
 
 
 def seed(index: Index, place: int) -> Seed:
@@ -35,11 +41,16 @@ def seed(index: Index, place: int) -> Seed:
     return Seed(song["song"], playlists.Path(song["song"]), song["song"], 1.0, index.described[place], itself)
 
 
-def named(index: Index, places: list[int], rules: Rules | None = None, without: tuple[int, ...] = ()) -> list[int]:
+def fill(index: Index, places: list[int], without: tuple[int, ...] = (), **rules) -> tuple[list[int], str]:
     seeds = [seed(index, place) for place in places]
     barred = np.any([one.itself for one in seeds], axis=0)
     barred[list(without)] = True
-    return playlists.fill(index, seeds, barred, rules or Rules())["song"].astype(int).tolist()
+    songs, why = playlists.fill(index, seeds, barred, Rules(**({"most": 10, "per_artist": 2, "far": False} | rules)))
+    return songs["song"].astype(int).tolist(), why
+
+
+def named(*args, **rules) -> list[int]:
+    return fill(*args, **rules)[0]
 
 
 # --- lists -----------------------------------------------------------------------------------
@@ -51,9 +62,10 @@ def test_the_nearest_come_first_and_not_the_song_itself():
 
 def test_of_each_artist_a_few_are_named():
     index = on_a_circle([0, 1, 2, 3, 40, 50], artist=["a", "a", "a", "a", "b", "b"])
-    assert named(index, [0]) == [1, 2, 4, 5]
-    assert named(index, [0], Rules(per_artist=1)) == [1, 4]
-    assert named(index, [0], Rules(per_artist=9, most=4)) == [1, 2, 3, 4]
+    assert fill(index, [0]) == ([1, 2, 4, 5], playlists.ARTISTS)
+    assert named(index, [0], per_artist=1) == [1, 4]
+    assert fill(index, [0], per_artist=9, most=4) == ([1, 2, 3, 4], playlists.FULL)
+    assert fill(index, [0], per_artist=9) == ([1, 2, 3, 4, 5], playlists.ALL)
 
 
 def test_of_copies_one_is_named_and_none_of_what_is_asked_for():
@@ -70,15 +82,22 @@ def test_to_sound_like_several_is_to_lie_between_them():
 
 
 def test_it_stops_where_songs_are_no_more_alike_than_others():
-    usual = {quality.ALBUM: 0.1, quality.ARTIST: 0.3, quality.DIFFERENT: 1.0}
-    index = on_a_circle([0, 20, 60, 80, 120], typical=usual)  # distances 0.06, 0.5, 0.83, 1.5
-    assert named(index, [0]) == [1, 2]
-    assert named(index, [0], Rules(far=True)) == [1, 2, 3, 4]
+    means = likeness(0.1, 0.4, np.linspace(0, 2, 101))
+    index = on_a_circle([0, 20, 50, 80, 120], means=means)  # distances 0.06, 0.36, 0.83, 1.5
+    assert fill(index, [0]) == ([1, 2, 3], playlists.FAR)
+    assert fill(index, [0], far=True) == ([1, 2, 3, 4], playlists.ALL)
+    assert [quality.how_alike(distance, means) for distance in (0.06, 0.36, 0.83, 1.5)] == [
+        "as alike as songs of one album",
+        "as alike as songs of one artist",
+        "more alike than 58% of songs by different artists",
+        "no more alike than songs of different artists",
+    ]
+    assert quality.how_alike(0.06, likeness()) == ""
 
 
 def test_what_is_in_common_adds_up_for_several_songs():
     index = on_a_circle([0, 90, 45, 100, -5])
-    found = playlists.fill(index, [seed(index, 0), seed(index, 1)], np.arange(5) < 2, Rules())
+    found, _ = playlists.fill(index, [seed(index, 0), seed(index, 1)], np.arange(5) < 2, Rules(9, 9))
     own = [column for column in found if column not in [*index.songs, "distance"]]
     np.testing.assert_allclose(1 - found[own].sum(axis=1), found["distance"], atol=1e-6)
 
@@ -89,62 +108,73 @@ def test_what_is_in_common_adds_up_for_several_songs():
 def test_the_shortest_way_is_that_of_trying_all():
     for trial in range(20):
         steps = np.random.default_rng(trial).uniform(0.1, 2, (8, 8))
-        for between in (1, 3, 6):
-            ways = [(0, *middle, 7) for middle in itertools.combinations(range(1, 7), between)]
+        usable = np.arange(8) != 4
+        for between in (1, 3, 5):
+            ways = [(0, *middle, 7) for middle in itertools.combinations([1, 2, 3, 5, 6], between)]
             lengths = [sum(steps[a, b] ** 2 for a, b in itertools.pairwise(way)) for way in ways]
-            assert tuple(playlists.shortest(steps, between)) == ways[int(np.argmin(lengths))]
-    assert playlists.shortest(np.ones((4, 4)), 9).tolist() == [0, 1, 2, 3]
+            assert tuple(playlists.shortest(steps, usable, between)) == ways[int(np.argmin(lengths))]
+    assert playlists.shortest(np.ones((4, 4)), np.ones(4, bool), 9).tolist() == [0, 1, 2, 3]
 
 
-def path(index: Index, first: int, last: int, rules: Rules) -> tuple[list[int], np.ndarray]:
+def path(index: Index, first: int, last: int, most: int = 10, per_artist: int = 2) -> tuple[list[int], np.ndarray]:
     ends = seed(index, first), seed(index, last)
-    found, steps = playlists.find_path(index, *ends, ends[0].itself | ends[1].itself, rules)
+    found, steps = playlists.find_path(index, *ends, ends[0].itself | ends[1].itself, Rules(most, per_artist))
     return found["song"].astype(int).tolist(), steps
 
 
 def test_a_path_goes_forward_in_even_steps():
     index = on_a_circle([0, 90, 30, 62, 58, 5, 31, -30, 120])
-    found, steps = path(index, 0, 1, Rules(most=2, per_artist=9))
+    found, steps = path(index, 0, 1, most=2)
     assert found in ([2, 3], [6, 3], [6, 4], [2, 4])
     assert steps == pytest.approx([1 - np.cos(np.radians(30))] * 3, abs=0.02)
-    assert path(index, 0, 1, Rules(most=9))[0] == [5, 2, 6, 4, 3]  # all between, in order; none behind or beyond
+    assert path(index, 0, 1)[0] == [5, 2, 6, 4, 3]  # all between, in order; none behind or beyond
 
 
 def test_a_path_takes_few_songs_of_each_artist_and_no_copies():
     index = on_a_circle([0, 90, 20, 40, 60, 41], artist=["x", "y", "a", "a", "a", "b"], recording=[*"abcdef"])
-    assert path(index, 0, 1, Rules(most=4, per_artist=1))[0] in ([2, 5], [5, 4])
+    assert path(index, 0, 1, most=4, per_artist=1)[0] == [5, 4]  # of a the one that leaves the least steps
     copies = on_a_circle([0, 90, 45, 45], recording=["a", "b", "c", "c"])
-    assert path(copies, 0, 1, Rules())[0] == [2]
+    assert path(copies, 0, 1)[0] == [2]
 
 
 def test_where_no_song_lies_between_the_path_is_one_step():
-    found, steps = path(on_a_circle([0, 90, 200, -20]), 0, 1, Rules())
+    found, steps = path(on_a_circle([0, 90, 200, -20]), 0, 1)
     assert found == []
     np.testing.assert_allclose(steps, [1], atol=1e-6)
 
 
-# --- what is usual ---------------------------------------------------------------------------
+# --- what distances mean ---------------------------------------------------------------------
 
 
-def test_usual_distances_are_those_between_songs_of_each_kind():
-    """Each artist has two albums 40° apart of five songs on one spot each; artists are 120° apart."""
+def test_up_to_a_distance_most_songs_are_of_one_album_or_artist():
+    """Each artist has two albums 40° apart, of five songs on one spot each; artists are 120° apart."""
     spots = [(artist, album) for artist in range(3) for album in range(2) for _ in range(5)]
     index = on_a_circle([120 * artist + 40 * album for artist, album in spots], artist=[f"{a}" for a, _ in spots])
     songs = index.songs.assign(album=[f"{album}" for _, album in spots])
-    found = quality.measure_typical(index.points, songs, index.spaces)
-    assert list(found) == [quality.ALBUM, quality.ARTIST, quality.DIFFERENT]
-    assert found[quality.ALBUM] == pytest.approx(0, abs=1e-5)
-    assert found[quality.ARTIST] == pytest.approx(1 - np.cos(np.radians(40)), abs=1e-5)
-    assert found[quality.DIFFERENT] > 1
-    assert [quality.how_alike(distance, found) for distance in (0.05, 0.3, 0.9)] == list(found)
+    found = quality.measure_likeness(index.points, songs, index.spaces)
+    assert found[quality.ALBUM] == pytest.approx(0, abs=0.02)
+    assert found[quality.ARTIST] == pytest.approx(1 - np.cos(np.radians(40)), abs=0.02)
+    assert found[quality.DIFFERENT][1] == pytest.approx(1 - np.cos(np.radians(80)), abs=0.02)
+    assert len(found[quality.DIFFERENT]) == 101
+    assert np.isfinite(found[quality.DIFFERENT]).all()
 
 
-def test_without_albums_or_with_one_artist_less_is_usual():
-    index = on_a_circle(np.arange(0, 300, 10), artist=[f"{n // 10}" for n in range(30)])
-    assert list(quality.measure_typical(index.points, index.songs, index.spaces)) == [quality.ARTIST, quality.DIFFERENT]
-    alone = quality.measure_typical(index.points, index.songs.assign(artist="a"), index.spaces)
-    assert list(alone) == [quality.ARTIST]
+def test_where_songs_of_one_artist_are_no_nearer_it_is_not_said_that_they_are():
+    angles = np.random.default_rng(0).uniform(0, 360, 60)
+    index = on_a_circle(angles, artist=[f"{n % 6}" for n in range(60)])
+    found = quality.measure_likeness(index.points, index.songs, index.spaces)
+    assert found[quality.ALBUM] is None  # without names of albums
+    assert found[quality.ARTIST] is None
+    alone = quality.measure_likeness(index.points, index.songs.assign(artist="a"), index.spaces)
+    assert alone[quality.DIFFERENT] == []
     assert quality.how_alike(0.5, alone) == ""
+
+
+def test_copies_make_nothing_alike():
+    index = on_a_circle(np.repeat(np.arange(0, 360, 12), 2), artist=[f"{n // 2 % 5}" for n in range(60)])
+    songs = index.songs.assign(recording=np.repeat(np.arange(30), 2))
+    assert quality.measure_likeness(index.points, songs, index.spaces)[quality.ARTIST] is None
+    assert quality.measure_likeness(index.points, index.songs, index.spaces)[quality.ARTIST] is not None
 
 
 # --- artists ---------------------------------------------------------------------------------
@@ -157,7 +187,24 @@ def test_artists_are_alike_by_all_their_songs():
     assert [pair.other for pair in first.alike] == ["b", "c"]
     assert (first.typical, first.oddest, first.songs) == (1, 2, 3)
     assert [pair.songs for pair in first.alike] == [(1, 4), (2, 7)]
-    assert first.alike[1].apart == pytest.approx(1 - np.cos(np.radians(1)), abs=1e-5)
+
+
+def test_copies_bring_no_artists_together():
+    index = on_a_circle([0, 10, 0, 30], artist=["a", "a", "b", "b"], recording=["x", "y", "x", "z"])
+    assert artists.compare(index, ["a"], 1)[0].alike[0].songs == (1, 2)
+
+
+def test_a_song_that_an_ear_does_not_describe_counts_by_the_others():
+    """Two ears: by the second, b's songs are as a's and c's are not; one of b's has no numbers there."""
+    index = on_a_circle([0, 10, 90, 100, 90, 100], artist=["a", "a", "b", "b", "c", "c"])
+    plane = Space(np.zeros(2), np.ones(2), np.eye(2))
+    spaces = Spaces(dict(index.spaces.ears) | {VOICE: plane})
+    second = np.array([[1, 0], [1, 0.1], [np.nan, np.nan], [1, 0], [-1, 0], [-1, 0.1]], np.float32)
+    described = np.hstack([index.described, second])
+    index = index._replace(described=described, spaces=spaces, points=spaces.points(described))
+    (portrait,) = artists.compare(index, ["b"], 2)
+    # By the first ear, which counts for two thirds, they are at a right angle to a's and as c's.
+    assert {pair.other: round(pair.distance, 1) for pair in portrait.alike} == {"a": 0.7, "c": 0.7}
 
 
 def test_an_artist_is_found_by_a_part_of_the_name():

@@ -61,6 +61,7 @@ def test_what_encoders_leave_out_leaves_no_chasms():
         return float(np.abs(voice.filter_banks(encoded, floor) - voice.filter_banks(y, floor)).mean())
 
     assert moved(voice.FLOOR) < moved(0) / 3
+    assert voice.filter_banks(y, voice.FLOOR).std() > 0.4 * voice.filter_banks(y).std()  # and not much else is lost
 
 
 @with_weights
@@ -68,6 +69,14 @@ def test_the_network_is_the_published_one():
     found = voice.network()(voice.filter_banks(three_voices()))
     assert found.shape == (3, 192)
     np.testing.assert_allclose(found[:, ::24], EMBEDDING, atol=1e-3)
+
+
+@with_weights
+def test_windows_are_described_without_chasms(monkeypatch):
+    y = np.stack([sine(220, 6, SAMPLE_RATE)]).astype(np.float32)
+    found = voice.embed(y)
+    monkeypatch.setattr(voice, "FLOOR", 0.0)
+    assert np.abs(voice.embed(y) - found).max() > 0.1
 
 
 @with_weights

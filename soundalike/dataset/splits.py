@@ -121,6 +121,11 @@ def album_names(songs: pd.DataFrame) -> pd.Series:
     return songs["album"].map(bare)
 
 
+def album_keys(songs: pd.DataFrame) -> pd.Series:
+    """Tell albums of one name by different artists apart, see `album_names`."""
+    return songs["artist"] + "\n" + album_names(songs)
+
+
 def album_counts(songs: pd.DataFrame) -> pd.Series:
     """Count the albums of each artist; songs in no album count as one."""
     return album_names(songs).groupby(songs["artist"]).nunique()
@@ -156,7 +161,7 @@ def folds(songs: pd.DataFrame, n_folds: int = FOLDS, *, by: str = "song", seed: 
         Positions of songs to train on and to test on. No recording (by album: no album) stands on both
         sides, and every tested artist is trained on. Who has one recording (album) is never tested.
     """
-    group = songs["artist"] + "\n" + (album_names(songs) if by == "album" else songs["recording"])
+    group = album_keys(songs) if by == "album" else songs["artist"] + "\n" + songs["recording"]
     parts = pd.Series(n_folds, songs["artist"].unique())
     if by != "song":
         albums = album_counts(songs)

@@ -60,6 +60,15 @@ class Spaces(NamedTuple):
         found = [np.sqrt(share) * space.points(columns) for _, space, share, columns in self.blocks(described)]
         return np.nan_to_num(np.concatenate(found, axis=1)).astype(np.float32)
 
+    def middle(self, points: np.ndarray) -> np.ndarray:
+        """Where some songs lie on average: a point, of which each ear has its share [shape=(dimensions,)]."""
+        start, shares, found = 0, self.shares, []
+        for ear, space in self.ears.items():
+            own = points[:, start : start + space.basis.shape[1]]
+            found.append(np.sqrt(shares[ear]) * unit(own.mean(axis=0, keepdims=True))[0])
+            start += own.shape[1]
+        return np.concatenate(found)
+
     def common(self, points: np.ndarray, point: np.ndarray) -> np.ndarray:
         """The share of the ears that describe both of two songs [shape=(songs,)], from their points."""
         start, shares, common = 0, self.shares, np.full(len(points), 1e-12)

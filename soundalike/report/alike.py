@@ -10,29 +10,35 @@ from soundalike.library.errors import UserError, printable
 from soundalike.similarity import artists, playlists
 from soundalike.similarity.index import Index
 from soundalike.similarity.nearest import in_common
-from soundalike.similarity.playlists import Rules
-from soundalike.similarity.quality import DIFFERENT, how_alike, quality_in_words
+from soundalike.similarity.playlists import ALL, ARTISTS, FAR, Rules
+from soundalike.similarity.quality import DIFFERENT, how_alike, is_far, quality_in_words
 from soundalike.similarity.seeds import Seed, all_of, find_seed, same_albums
 
 FEW_SONGS = 30  # songs: with fewer, what songs have in common cannot be told from chance
+SONGS, PEOPLE = 10, 3  # songs, and artists, that are named unless more are asked for
 
 
 def print_songs(args: argparse.Namespace, index: Index) -> int:
     """Print the songs that sound most like some songs, and write a playlist if asked to; returns the exit status."""
-    seeds = [find_seed(asked, index, args.data) for asked in args.songs]
-    barred = _barred(seeds, args, index)
-    rules = Rules(args.count or Rules().most, args.per_artist, args.far)
-    songs = playlists.fill(index, seeds, barred, rules)
-    names = " and ".join(printable(seed.name) for seed in seeds)
-    sound = "sounds" if len(seeds) == 1 else "together sound"
+    seeds: list[Seed] = []
+    for seed in (find_seed(asked, index, args.data) for asked in args.songs):
+        if any(seed.is_same(other) for other in seeds):
+            print(f"{seed} was named before; it counts once.")
+        else:
+            seeds.append(seed)
+    rules = _rules(args, index)
+    songs, why = playlists.fill(index, seeds, _barred(seeds, args, index), rules)
+    names = " and ".join(map(str, seeds))
     if len(songs):
-        print(f"{names} {sound} most like")
+        print(f"{names} {'sounds' if len(seeds) == 1 else 'together sound'} most like")
         _print_list(songs, index, verbose=args.verbose)
-    if len(songs) < rules.most and len(playlists.fill(index, seeds, barred, rules._replace(far=True))) > len(songs):
+    if len(songs) < rules.most:
         rest = "The next are" if len(songs) else f"Nothing here sounds much like {names}: all are"
-        print(f"{rest} no more alike than songs of different artists usually are; --far names them, too.")
-    elif len(songs) < rules.most:
-        print(f"There are no more: it names {cli.counted(rules.per_artist, 'song')} of each artist (--per-artist).")
+        print({
+            FAR: f"{rest} no more alike than songs of different artists usually are; --far names them, too.",
+            ARTISTS: f"All others are by these artists; --per-artist {rules.per_artist + 1} names more of each.",
+            ALL: "There are no other songs.",
+        }[why])  # fmt: skip
     _print_worth(index, verbose=args.verbose)
     if not args.playlist:
         return cli.ALL_GOOD
@@ -43,23 +49,24 @@ def print_songs(args: argparse.Namespace, index: Index) -> int:
 def print_path(args: argparse.Namespace, index: Index) -> int:
     """Print a way from one song to another, and write a playlist if asked to; returns the exit status."""
     first, last = (find_seed(asked, index, args.data) for asked in (args.songs[0], args.path_to))
-    if first.path == last.path or (first.itself & last.itself).any():
-        raise UserError(f"{printable(first.name)} is where the way begins and where it ends. Name another song.")
-    rules = Rules(args.count or Rules().most, args.per_artist)
-    songs, steps = playlists.find_path(index, first, last, _barred([first, last], args, index), rules)
+    if first.is_same(last):
+        raise UserError(f"{first} is where the way begins and where it ends. Name another song.")
+    barred = _barred([first, last], args, index)
+    songs, steps = playlists.find_path(index, first, last, barred, _rules(args, index))
     lines = [_title(song) for _, song in songs.iterrows()]
-    print(f"From {printable(first.name)}")
-    for number, (line, step) in enumerate(zip([*lines, printable(last.name)], steps, strict=True), start=1):
+    print(f"From {first}")
+    for number, (line, step) in enumerate(zip([*lines, str(last)], steps, strict=True), start=1):
         start = f"{number:3}." if number <= len(lines) else "  to"
         print(f"{start} {line}{_number(step, shown=args.verbose)}")
     if not lines:
         print("No song lies between them.")
-    elif (longest := float(steps.max())) and how_alike(longest, index.quality["typical"]) == DIFFERENT:
-        print("Its longest step is no smaller than between songs of different artists.")
+    elif is_far(steps.max(), index.likeness):
+        print("Its longest step is no smaller than usual between songs of different artists.")
+    _print_numbers(index, shown=args.verbose)
     if not args.playlist:
         return cli.ALL_GOOD
-    ends = playlists.entry(first), playlists.entry(last)
-    return playlists.write_playlist([ends[0], *playlists.entries(songs, args.data), ends[1]], args.playlist)
+    listed = [playlists.entry(first), *playlists.entries(songs, args.data), playlists.entry(last)]
+    return playlists.write_playlist(listed, args.playlist)
 
 
 def print_artists(args: argparse.Namespace, index: Index) -> int:
@@ -68,25 +75,33 @@ def print_artists(args: argparse.Namespace, index: Index) -> int:
         raise UserError("There is one artist in this library, so there is none to compare with.")
     asked = artists.find_artists(args.songs, index)
     titles = index.songs["title"].map(lambda title: printable(title, 60)).to_numpy()
-    for portrait in artists.compare(index, asked, args.count or 3):
+    for portrait in artists.compare(index, asked, args.count or PEOPLE):
         oddest = "" if portrait.oddest is None else f"; oddest: {titles[portrait.oddest]}"
         print(
             f"{printable(portrait.artist)} ({cli.counted(portrait.songs, 'song')}; most typical: "
             f"{titles[portrait.typical]}{oddest}) sounds most like"
         )
         for number, pair in enumerate(portrait.alike, start=1):
-            one, two = pair.songs
+            one, two = (titles[place] for place in pair.songs)
             print(f"{number:3}. {printable(pair.other)}{_number(pair.distance, shown=args.verbose)}")
-            print(f"     {titles[one]} and {titles[two]}: {_level(pair.apart, index) or 'alike'}")
+            print(f"     most alike: {one}, and of {printable(pair.other)} {two}")
     return cli.ALL_GOOD
+
+
+def _rules(args: argparse.Namespace, index: Index) -> Rules:
+    """What lists must keep to; where all songs are by one artist, there may be any number of these."""
+    per_artist = args.per_artist if index.songs["artist"].nunique() > 1 else len(index.songs)
+    return Rules(args.count or SONGS, per_artist, args.far)
 
 
 def _barred(seeds: list[Seed], args: argparse.Namespace, index: Index) -> np.ndarray:
     """Which songs are not to be named: those that are asked about or left out, and maybe all of their albums."""
     without = [find_seed(asked, index, args.data) for asked in args.without or ()]
-    for seed in seeds:
-        if any(seed.path == other.path or (seed.itself & other.itself).any() for other in without):
-            raise UserError(f"{printable(seed.name)} is asked for and left out by --without. Decide on one.")
+    for other in without:
+        if any(seed.is_same(other) for seed in seeds):
+            raise UserError(f"{other} is asked for and left out by --without. Decide on one.")
+        if not other.itself.any():
+            print(f"{other} is not in this library, so --without leaves nothing out for it.")
     barred = all_of([*seeds, *without], index)
     albums = same_albums(seeds, index) if args.other_albums else barred
     if (barred | albums).all():
@@ -97,9 +112,10 @@ def _barred(seeds: list[Seed], args: argparse.Namespace, index: Index) -> np.nda
 def _print_list(songs: pd.DataFrame, index: Index, *, verbose: bool) -> None:
     """Print songs, each with how alike it is, and in what."""
     for number, (_, song) in enumerate(songs.iterrows(), start=1):
-        common, level = ", ".join(in_common(song)), _level(song["distance"], index)
         print(f"{number:3}. {_title(song)}{_number(song['distance'], shown=verbose)}")
-        print(f"     {level or 'alike in'}{': ' * bool(level and common)}{common}")
+        common, level = ", ".join(in_common(song)), how_alike(song["distance"], index.likeness)
+        if common or level:
+            print(f"     {level or 'alike'}{common and f', in {common}'}")
 
 
 def _title(song: pd.Series) -> str:
@@ -113,23 +129,17 @@ def _number(distance: float, *, shown: bool) -> str:
     return f"  {distance:.2f}" if shown else ""
 
 
-def _level(distance: float, index: Index) -> str:
-    """Say how alike two songs are, by what is usual in this library; nothing if that is not known."""
-    level = how_alike(distance, index.quality["typical"])
-    if not level:
-        return ""
-    return f"{'no more alike than' if level == DIFFERENT else 'as alike as'} songs of {level}"
+def _print_numbers(index: Index, *, shown: bool) -> None:
+    """Print what distances mean, where they are shown."""
+    if shown:
+        apart = index.likeness[DIFFERENT]
+        usual = f"; between songs of different artists usually {apart[50]:.2f}" if apart else ""
+        print(f"The numbers are distances: 0 the same, about 1 nothing in common, 2 the opposite{usual}.")
 
 
 def _print_worth(index: Index, *, verbose: bool) -> None:
-    """Print how far such answers are to be believed."""
+    """Print how good such answers are."""
     print(quality_in_words(index.quality))
-    if verbose:
-        typical = ", ".join(
-            f"{distance:.2f} for songs of {name}" for name, distance in index.quality["typical"].items()
-        )
-        print(
-            f"The numbers are distances: 0 the same, about 1 nothing in common, 2 the opposite; usually here {typical}."
-        )
+    _print_numbers(index, shown=verbose)
     if len(index.songs) < FEW_SONGS:
         print(f"With {cli.counted(len(index.songs), 'song')} to compare, none of this says much.")

@@ -5,19 +5,16 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from soundalike.dataset.whitening import unit
 from soundalike.library.errors import UserError, printable
 from soundalike.similarity.index import Index
-from soundalike.similarity.nearest import distances
 
 
 class Pair(NamedTuple):
     """Two artists, seen from the first."""
 
     other: str
-    distance: float  # 1 minus the cosine between the means of their songs
+    distance: float  # 1 minus the cosine between the middles of their songs
     songs: tuple[int, int]  # places of the two that are most alike, one by each
-    apart: float  # how far these are, see `nearest.distances`
 
 
 class Portrait(NamedTuple):
@@ -25,7 +22,7 @@ class Portrait(NamedTuple):
 
     artist: str
     songs: int
-    typical: int  # the place of the song that is nearest to the mean of all of them
+    typical: int  # the place of the song that is nearest to the middle of all of them
     oddest: int | None  # and of the one farthest from it; none of fewer than three songs
     alike: list[Pair]  # the most alike first
 
@@ -68,21 +65,27 @@ def compare(index: Index, artists: list[str], count: int) -> list[Portrait]:
     """
     places = pd.Series(np.arange(len(index.songs))).groupby(index.songs["artist"].to_numpy()).indices
     every = list(places)
-    means = unit(np.stack([np.asarray(index.points[own]).mean(axis=0) for own in places.values()]))
+    middles = np.stack([index.spaces.middle(np.asarray(index.points[own])) for own in places.values()])
     portraits = []
     for artist in artists:
-        own, number = places[artist], every.index(artist)
-        cosine = means @ means[number]
-        near = [n for n in np.argsort(-cosine, kind="stable") if n != number][:count]
-        order = own[np.argsort(-(np.asarray(index.points[own]) @ means[number]), kind="stable")]
-        pairs = [_pair(index, own, places[every[n]], every[n], 1 - float(cosine[n])) for n in near]
+        own, middle = places[artist], middles[every.index(artist)]
+        apart = _apart(index, middles, middle)
+        near = [n for n in np.argsort(apart, kind="stable") if every[n] != artist][:count]
+        order = own[np.argsort(_apart(index, np.asarray(index.points[own]), middle), kind="stable")]
+        pairs = [Pair(every[n], float(apart[n]), _bring_together(index, own, places[every[n]])) for n in near]
         portraits.append(Portrait(artist, len(own), order[0], order[-1] if len(own) > 2 else None, pairs))
     return portraits
 
 
-def _pair(index: Index, own: np.ndarray, others: np.ndarray, other: str, distance: float) -> Pair:
-    """The two songs that bring two artists together."""
-    there = index._replace(points=np.asarray(index.points[others]))
-    apart = np.stack([distances(there, index.described[place]) for place in own])
+def _apart(index: Index, points: np.ndarray, point: np.ndarray) -> np.ndarray:
+    """Distances of points from one, see `nearest.distances`."""
+    return 1 - points @ point / index.spaces.common(points, point)
+
+
+def _bring_together(index: Index, own: np.ndarray, others: np.ndarray) -> tuple[int, int]:
+    """The songs of two artists that are most alike and no copies of each other."""
+    points, recording = np.asarray(index.points[others]), index.songs["recording"].to_numpy()
+    apart = np.stack([_apart(index, points, np.asarray(index.points[place])) for place in own])
+    apart[recording[own][:, None] == recording[others]] = 2
     one, two = np.unravel_index(apart.argmin(), apart.shape)
-    return Pair(other, distance, (own[one], others[two]), float(apart[one, two]))
+    return own[one], others[two]

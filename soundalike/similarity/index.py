@@ -24,7 +24,7 @@ from soundalike.features.table import CLIP_COLUMNS
 from soundalike.library.catalogue import read_songs
 from soundalike.library.errors import UserError, printable
 from soundalike.library.storage import atomic_write, locked
-from soundalike.similarity.quality import measure_quality, measure_typical
+from soundalike.similarity.quality import measure_likeness, measure_quality
 
 INDEX_VERSION = 6  # of the index; raise it when the same songs would lie elsewhere
 
@@ -38,7 +38,8 @@ class Index(NamedTuple):
     described: np.ndarray  # see `song_descriptions`; beside them, what networks make of songs: means of windows
     points: np.ndarray  # see `Spaces.points`
     spaces: Spaces
-    quality: dict  # see `quality.measure_quality`; ``typical``, see `quality.measure_typical`
+    quality: dict  # see `quality.measure_quality`
+    likeness: dict  # see `quality.measure_likeness`
 
 
 def song_descriptions(clips: pd.DataFrame) -> pd.DataFrame:
@@ -152,8 +153,10 @@ def build_index(root: Path) -> None:
         songs["recording"] = same_recordings(songs["song"], find_duplicates(means, courses, songs))
         songs[SONG_LABELS].to_parquet(folder / "songs.parquet", index=False)
         points = _read_points(folder, spaces)
-        found = measure_quality(points, described, songs, spaces) | {"typical": measure_typical(points, songs, spaces)}
-        about = _made_of(root, frame_notes(root)) | {"quality": found}
+        about = _made_of(root, frame_notes(root)) | {
+            "quality": measure_quality(points, described, songs, spaces),
+            "likeness": measure_likeness(points, songs, spaces),
+        }
         (folder / "index.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
 
 
@@ -213,7 +216,7 @@ def load_index(root: Path, *, make: bool = True) -> Index:
         described, points = _read_described(folder, ears), _read_points(folder, spaces)
         if not len(songs) == len(described) == len(points):
             raise ValueError
-        return Index(songs, described, points, spaces, about["quality"])
+        return Index(songs, described, points, spaces, about["quality"], about["likeness"])
     except (OSError, KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile, pa.ArrowException):
         raise UserError(f"{printable(folder)} is damaged. Delete that folder; it is made again.") from None
 

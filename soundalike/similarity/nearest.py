@@ -101,13 +101,13 @@ def _shares(spaces: Spaces, song: np.ndarray, others: np.ndarray) -> dict[str, n
     return shares
 
 
-def aspects(songs: pd.DataFrame) -> list[str]:
-    """List the columns of `say_why` that say what songs have in common: `ASPECTS`, and those of networks."""
+def aspects(songs: pd.DataFrame | pd.Series) -> list[str]:
+    """List the aspects that a table of `say_why`, or a row of it, tells of: `ASPECTS`, and those of networks."""
     every = [*ASPECTS, *(network.aspect for network in NETWORKS.values())]
     return [aspect for aspect in every if aspect in songs]
 
 
 def in_common(song: pd.Series) -> list[str]:
     """List the aspects that add most to the cosine between songs, from a row of `say_why`; the first adds most."""
-    added = song[aspects(song.to_frame().T)].astype(float).sort_values(ascending=False)
+    added = song[aspects(song)].astype(float).sort_values(ascending=False)
     return list(added.index[added >= WORTH_NAMING])

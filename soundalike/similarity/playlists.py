@@ -14,7 +14,7 @@ from soundalike.library.errors import printable
 from soundalike.library.storage import atomic_write
 from soundalike.similarity.index import Index
 from soundalike.similarity.nearest import distances, say_why
-from soundalike.similarity.quality import DIFFERENT, how_alike
+from soundalike.similarity.quality import is_far
 from soundalike.similarity.seeds import Seed
 
 ON_THE_WAY = 300  # songs, at most, that a path may go through: those with the shortest way over them
@@ -23,12 +23,15 @@ ON_THE_WAY = 300  # songs, at most, that a path may go through: those with the s
 class Rules(NamedTuple):
     """Which songs may stand in a list."""
 
-    most: int = 10  # so many songs
-    per_artist: int = 2  # so many by each artist
+    most: int  # so many songs
+    per_artist: int  # so many by each artist
     far: bool = False  # whether it goes on where songs are no more alike than those of different artists
 
 
-def fill(index: Index, seeds: Sequence[Seed], barred: np.ndarray, rules: Rules) -> pd.DataFrame:
+FULL, FAR, ARTISTS, ALL = "full", "far", "artists", "all"  # why a list ends
+
+
+def fill(index: Index, seeds: Sequence[Seed], barred: np.ndarray, rules: Rules) -> tuple[pd.DataFrame, str]:
     """Choose the songs that sound most like some songs: of copies one, of each artist a few.
 
     Parameters
@@ -44,32 +47,41 @@ def fill(index: Index, seeds: Sequence[Seed], barred: np.ndarray, rules: Rules) 
 
     Returns
     -------
-    pd.DataFrame
+    songs : pd.DataFrame
         See `nearest.say_why`; the nearest song first.
+    why : str
+        Why it ends: it is `FULL`; the next songs are `FAR`; of all `ARTISTS` enough are named, or `ALL` songs.
     """
     described = np.stack([seed.described for seed in seeds])
     distance = np.where(barred, np.inf, distances(index, described))
     chosen: list[int] = []
-    recordings, artists = set(), Counter()  # type: set[str], Counter[str]
-    names = index.songs[["recording", "artist"]].to_numpy()
-    for place in np.argsort(distance, kind="stable"):
+    recordings: set[str] = set()
+    artists: Counter[str] = Counter()
+    names, why = index.songs[["recording", "artist"]].to_numpy(), ALL
+    for place in np.argsort(distance, kind="stable")[: int((~barred).sum())]:
         recording, artist = names[place]
-        if barred[place] or len(chosen) == rules.most:
+        if len(chosen) == rules.most or (not rules.far and is_far(distance[place], index.likeness)):
+            why = FULL if len(chosen) == rules.most else FAR
             break
-        if not rules.far and how_alike(distance[place], index.quality["typical"]) == DIFFERENT:
-            break
-        if recording not in recordings and artists[artist] < rules.per_artist:
-            chosen.append(place)
-            recordings.add(recording)
-            artists[artist] += 1
+        if recording in recordings:
+            continue
+        if artists[artist] == rules.per_artist:
+            why = ARTISTS
+            continue
+        chosen.append(place)
+        recordings.add(recording)
+        artists[artist] += 1
     places = np.array(chosen, int)
-    return say_why(index, described, places, distance[places])
+    return say_why(index, described, places, distance[places]), why
 
 
 def find_path(
     index: Index, first: Seed, last: Seed, barred: np.ndarray, rules: Rules
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Find a way from one song to another, by songs that lie between: nearer to both than these are to each other.
+
+    Of all ways that go on to songs nearer to the last, as against the first, that of the least sum of squared steps is
+    taken. Where it has too many songs of an artist, those are left out, one after another, that lengthen it least.
 
     Parameters
     ----------
@@ -80,54 +92,69 @@ def find_path(
     barred : np.ndarray of bool [shape=(songs,)]
         Songs that it must not go through, such as the ends.
     rules : Rules
-        How many songs lie between the ends, at most, and how many of each artist.
+        How many songs lie between the ends, if there are as many, and how many of each artist.
 
     Returns
     -------
     songs : pd.DataFrame
-        In order, each nearer to the last, as against the first, than the one before: `SONG_LABELS`.
+        In order: `SONG_LABELS`.
     steps : np.ndarray [shape=(songs + 1,)]
-        The distance of each song from the one before, and of the end from the last; the sum of their squares is least.
+        The distance of each song from the one before, and of the end from the last.
     """
     ends = index._replace(points=index.spaces.points(np.stack([first.described, last.described])))
     apart = distances(ends, first.described)[1]
     to_first, to_last = (distances(index, seed.described) for seed in (first, last))
-    usable = ~barred & (np.maximum(to_first, to_last) < apart) & ~index.songs["recording"].duplicated().to_numpy()
-    near = np.flatnonzero(usable)
+    near = np.flatnonzero(~barred & (np.maximum(to_first, to_last) < apart))
+    near = near[~index.songs["recording"].iloc[near].duplicated().to_numpy()]
     near = near[np.argsort((to_first + to_last)[near], kind="stable")[:ON_THE_WAY]]
     near = near[np.argsort((to_first - to_last)[near], kind="stable")]
+    steps = np.zeros((len(near) + 2, len(near) + 2))
     there = index._replace(points=np.asarray(index.points[near]))
-    between = [distances(there, index.described[place]) for place in near]
-    while True:
-        steps = np.zeros((len(near) + 2, len(near) + 2))
-        steps[1:-1, 1:-1] = np.reshape(between, (len(near), len(near)))
-        steps[0, 1:-1], steps[1:-1, -1], steps[0, -1] = to_first[near], to_last[near], apart
-        way = shortest(steps, rules.most)
-        songs = index.songs.iloc[near[way[1:-1] - 1]]
-        kept = np.ones(len(near), bool)
-        kept[way[1:-1][songs.groupby("artist").cumcount() >= rules.per_artist] - 1] = False
-        if kept.all():
-            return songs, steps[way[:-1], way[1:]]
-        near, between = near[kept], np.array(between)[np.ix_(kept, kept)]
+    for row, place in enumerate(near, start=1):
+        steps[row, 1:-1] = distances(there, index.described[place])
+    steps[0, 1:-1], steps[1:-1, -1], steps[0, -1] = to_first[near], to_last[near], apart
+    artist = np.array(["", *index.songs["artist"].iloc[near], ""])
+    usable = np.ones(len(steps), bool)
+    way = shortest(steps, usable, rules.most)
+    while (many := _too_many(artist[way[1:-1]], rules.per_artist)) is not None:
+        options = []
+        for place in (place for place in way[1:-1] if artist[place] == many):
+            usable[place] = False
+            other = shortest(steps, usable, rules.most)
+            usable[place] = True
+            options.append((np.square(steps[other[:-1], other[1:]]).sum(), place, other))
+        _, place, way = min(options, key=lambda option: option[0])
+        usable[place] = False
+    return index.songs.iloc[near[way[1:-1] - 1]], steps[way[:-1], way[1:]]
 
 
-def shortest(steps: np.ndarray, between: int) -> np.ndarray:
-    """Find the way from the first place to the last over so many others, if there are, of the least sum of squares.
+def _too_many(artists: np.ndarray, most: int) -> str | None:
+    """An artist who is named more often than that."""
+    (artist, count), *_ = Counter(artists.tolist()).most_common(1) or [("", 0)]
+    return artist if count > most else None
+
+
+def shortest(steps: np.ndarray, usable: np.ndarray, between: int) -> np.ndarray:
+    """Find the way from the first place to the last, over so many others, of the least sum of squared steps.
 
     Parameters
     ----------
     steps : np.ndarray [shape=(places, places)]
         How long a step is from each to each later one; places are only passed in their order.
+    usable : np.ndarray of bool [shape=(places,)]
+        Which may be passed.
     between : int
-        How many to pass.
+        How many to pass; of fewer, all.
 
     Returns
     -------
     np.ndarray of int [shape=(passed + 2,)]
         The places, the ends among them.
     """
-    count = len(steps)
-    costs = np.where(np.triu(np.ones((count, count), bool), 1), np.square(steps), np.inf)
+    there = np.flatnonzero(usable)
+    count = len(there)
+    costs = np.square(steps[np.ix_(there, there)])
+    costs[np.tril_indices(count)] = np.inf
     least, before = costs[0], []
     for _ in range(min(between, count - 2)):
         sums = least[:, None] + costs
@@ -136,7 +163,7 @@ def shortest(steps: np.ndarray, between: int) -> np.ndarray:
     way = [count - 1]
     for back in reversed(before):
         way.append(int(back[way[-1]]))
-    return np.array([0, *reversed(way)])
+    return there[[0, *reversed(way)]]
 
 
 # --- playlists -------------------------------------------------------------------------------

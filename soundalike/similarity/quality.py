@@ -4,17 +4,18 @@ import numpy as np
 import pandas as pd
 
 from soundalike import cli
-from soundalike.dataset.splits import MIN_ALBUMS, album_counts, album_names
+from soundalike.dataset.splits import MIN_ALBUMS, album_counts, album_keys
 from soundalike.dataset.whitening import FEATURES, WIDTHS, Spaces, parts, unit
 
-SEEDS, SEEDS_AT_ONCE = 1000, 50  # songs, at most, by which it is measured; how many at a time
-OTHERS = 50  # songs by other artists that each of them is compared with
-LEAST_PAIRS = 10  # of fewer songs of one album, say, nothing is typical
-ALBUM, ARTIST, DIFFERENT = "one album", "one artist", "different artists"  # songs of which; the most alike first
+SEEDS, SEEDS_AT_ONCE = 1000, 50  # songs, at most, by which the quality is measured; how many at a time
+FEWER_SEEDS = 300  # the same for what distances mean
+STEP = 0.01  # of distance, in which pairs of songs are counted
+LEAST_PAIRS = 10  # nearer pairs of one album, say, from which on it can be said that most are
+ALBUM, ARTIST, DIFFERENT = "one album", "one artist", "different artists"  # songs of which
 
 
-def measure_typical(points: np.ndarray, songs: pd.DataFrame, spaces: Spaces) -> dict[str, float]:
-    """Measure how far apart songs of one album, of one artist and of different artists usually are.
+def measure_likeness(points: np.ndarray, songs: pd.DataFrame, spaces: Spaces) -> dict:
+    """Measure at which distances most pairs of songs are of one album or artist, and how far those of others are apart.
 
     Parameters
     ----------
@@ -23,42 +24,64 @@ def measure_typical(points: np.ndarray, songs: pd.DataFrame, spaces: Spaces) -> 
 
     Returns
     -------
-    dict of str to float
-        Median distances (see `nearest.distances`), in the order of `ALBUM`, `ARTIST` (on different albums, if an artist
-        has two) and `DIFFERENT`. One that is no larger than the one before is left out, and so is one of too few songs.
+    dict
+        For `ALBUM` and `ARTIST` the distance (see `nearest.distances`) up to which most pairs are: beyond it the share
+        of such pairs, isotonic in distance, is below half; None if it always is, or if they are few. For `DIFFERENT`
+        the 0th to 100th percentile of the distances between songs of different artists; none if there is one artist.
+        Copies are not counted.
     """
-    draw = np.random.default_rng(0)
-    artist, album = (pd.factorize(key)[0] for key in (songs["artist"], songs["artist"] + "\n" + album_names(songs)))
-    of_artist = pd.Series(np.arange(len(songs))).groupby(artist).indices
-    several = np.array([len(set(album[own])) > 1 for own in of_artist.values()]).any()
-    named = songs["album"].to_numpy() != ""
-    found: dict[str, list[np.ndarray]] = {ALBUM: [], ARTIST: [], DIFFERENT: []}
-    for song in draw.permutation(len(songs))[:SEEDS]:
-        own, others = of_artist[artist[song]], draw.integers(len(songs), size=OTHERS)
-        same = album[own] == album[song]
-        groups = {
-            ALBUM: own[same & (own != song) & named[song] & several],
-            ARTIST: own[(~same if several else True) & (own != song)],
-            DIFFERENT: others[artist[others] != artist[song]],
-        }
+    from sklearn.isotonic import IsotonicRegression  # which takes long, and asking does without
+
+    artist, album, recording = (
+        pd.factorize(key)[0] for key in (songs["artist"], album_keys(songs), songs["recording"])
+    )
+    several, named = bool((album_counts(songs) > 1).any()), songs["album"].to_numpy() != ""
+    edges = np.arange(0, 2 + STEP, STEP)
+    counts = {name: np.zeros(len(edges) - 1) for name in (ALBUM, ARTIST, DIFFERENT)}
+    for song in np.random.default_rng(0).permutation(len(songs))[:FEWER_SEEDS]:
+        apart = 1 - points @ points[song] / spaces.common(points, points[song])
+        others, same = recording != recording[song], artist == artist[song]
+        groups = {ALBUM: same & (album == album[song]) & named & several, ARTIST: same, DIFFERENT: ~same}
         for name, group in groups.items():
-            some = np.asarray(points[group[:SEEDS]])
-            found[name].append(1 - some @ points[song] / spaces.common(some, points[song]))
-    typical: dict[str, float] = {}
-    for name, values in found.items():
-        apart = np.concatenate(values)
-        if len(apart) >= LEAST_PAIRS and np.median(apart) > max(typical.values(), default=-np.inf):
-            typical[name] = float(np.median(apart))
-    return typical
+            counts[name] += np.histogram(apart[group & others].clip(0, 2), edges)[0]
+    pairs, found = counts[ARTIST] + counts[DIFFERENT], {}  # type: np.ndarray, dict
+    for name in (ALBUM, ARTIST):
+        share = counts[name] / np.maximum(pairs, 1)
+        falling = IsotonicRegression(increasing=False).fit(edges[1:], share, sample_weight=pairs + 1e-9)
+        most = np.flatnonzero((falling.predict(edges[1:]) >= 0.5) & (pairs > 0))
+        enough = len(most) and counts[name][: most[-1] + 1].sum() >= LEAST_PAIRS
+        found[name] = float(edges[most[-1] + 1]) if enough else None
+    shares = np.cumsum(counts[DIFFERENT]) / max(counts[DIFFERENT].sum(), 1)
+    percentiles = np.interp(np.linspace(0, 1, 101), shares, edges[1:]) if counts[DIFFERENT].any() else np.empty(0)
+    return found | {DIFFERENT: percentiles.round(3).tolist()}
 
 
-def how_alike(distance: float, typical: dict[str, float]) -> str:
-    """Say how alike songs at this distance are: as those of which the usual distance is nearest, if any is known."""
-    return min(typical, key=lambda name: abs(typical[name] - distance)) if len(typical) > 1 else ""
+def _numbered(songs: pd.DataFrame) -> tuple[np.ndarray, ...]:
+    """The artist, the album and the recording of each song, as numbers."""
+    return tuple(pd.factorize(key)[0] for key in (songs["artist"], album_keys(songs), songs["recording"]))
+
+
+def is_far(distance: float, likeness: dict) -> bool:
+    """Whether songs at this distance are no more alike than half of those by different artists."""
+    apart = likeness[DIFFERENT]
+    return bool(apart) and distance >= apart[50]
+
+
+def how_alike(distance: float, likeness: dict) -> str:
+    """Say how alike songs at this distance are, by what `measure_likeness` found; nothing if there is one artist."""
+    apart = likeness[DIFFERENT]
+    if not apart:
+        return ""
+    for name in (ALBUM, ARTIST):
+        if likeness[name] is not None and distance <= likeness[name]:
+            return f"as alike as songs of {name}"
+    if is_far(distance, likeness):
+        return "no more alike than songs of different artists"
+    return f"more alike than {100 - np.searchsorted(apart, distance):.0f}% of songs by different artists"
 
 
 def measure_quality(points: np.ndarray, described: np.ndarray, songs: pd.DataFrame, spaces: Spaces) -> dict:
-    """How often the song that sounds most alike, on another album, is by the same artist.
+    """Measure how often the song that sounds most alike, on another album and no copy, is by the same artist.
 
     Parameters
     ----------
@@ -81,9 +104,10 @@ def measure_quality(points: np.ndarray, described: np.ndarray, songs: pd.DataFra
     """
     count = songs["artist"].map(album_counts(songs)).to_numpy()
     albums = count > 1
-    keys = songs["artist"], songs["artist"] + "\n" + album_names(songs)
-    artist, album = (pd.factorize(key)[0] for key in keys)
-    own = album if albums.any() else np.arange(len(songs))
+    artist, album, recording = (
+        pd.factorize(key)[0] for key in (songs["artist"], album_keys(songs), songs["recording"])
+    )
+    own = album if albums.any() else recording
     asked = np.random.default_rng(0).permutation(np.flatnonzero(albums | ~albums.any()))[:SEEDS]
     space = spaces.ears[FEATURES]
     described = described[:, : WIDTHS[FEATURES]]
@@ -95,6 +119,7 @@ def measure_quality(points: np.ndarray, described: np.ndarray, songs: pd.DataFra
     hits: dict[str, list] = {name: [] for name in (*ways, "chance")}
     for some in np.array_split(asked, -(-len(asked) // SEEDS_AT_ONCE)):
         same, others = artist[some, None] == artist, own[some, None] != own
+        others &= recording[some, None] != recording
         same &= others  # of a song that is alone, nothing is right
         for name, (rows, view) in ways.items():
             ours = view(rows[some])
@@ -113,7 +138,7 @@ def measure_quality(points: np.ndarray, described: np.ndarray, songs: pd.DataFra
 
 
 def quality_in_words(quality: dict) -> str:
-    """How good such recommendations are, in a sentence."""
+    """Say how good such recommendations are, in a sentence."""
     which = "on another album is" if quality["albums"] else "(of any album, for no artist has two) is"
     sure = "too few albums for an interval"
     if quality["low"] is not None:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from soundalike import cli
+from soundalike.dataset.splits import album_keys
 from soundalike.dataset.windows import Windows
 from soundalike.features import networks
 from soundalike.features.one_song import DecodedSong, decode
@@ -23,12 +24,20 @@ RIVALS = 3  # songs most like a file, which may be copies of it
 class Seed(NamedTuple):
     """A song for which others are sought."""
 
-    name: str
+    name: str  # its path: from the library's songs if it is one of them
     path: Path  # of its file
     label: str  # what a playlist calls it
     seconds: float
     described: np.ndarray  # [shape=(columns,)], see `index.song_descriptions`
     itself: np.ndarray  # which songs of the library are this recording [shape=(songs,), dtype=bool]
+    copy_of: str = ""  # of a file: the song of the library that is the same recording
+
+    def __str__(self) -> str:
+        return printable(self.name) + (f" ({printable(self.copy_of)} of this library)" if self.copy_of else "")
+
+    def is_same(self, other: "Seed") -> bool:
+        """Whether both are one recording."""
+        return self.path == other.path or bool((self.itself & other.itself).any())
 
 
 def find_seed(asked: str, index: Index, root: Path) -> Seed:
@@ -91,8 +100,8 @@ def _seed_from_file(path: Path, index: Index, root: Path) -> Seed:
         raise UserError(f"{printable(path)}: {error}") from None
     described = describe_decoded(song, index)
     itself = _copies(song, described, index, root)
-    name = f"{path}, which is {index.songs['song'][itself].iloc[0]} of this library," if itself.any() else str(path)
-    return Seed(name, path.absolute(), path.stem, song.record["seconds"], described, itself)
+    copy_of = str(index.songs["song"][itself].iloc[0]) if itself.any() else ""
+    return Seed(str(path), path.absolute(), path.stem, song.record["seconds"], described, itself, copy_of)
 
 
 def _copies(song: DecodedSong, described: np.ndarray, index: Index, root: Path) -> np.ndarray:
@@ -118,9 +127,14 @@ def all_of(seeds: Iterable[Seed], index: Index) -> np.ndarray:
 
 def same_albums(seeds: Iterable[Seed], index: Index) -> np.ndarray:
     """Mark the songs of the albums that these are on [shape=(songs,), dtype=bool]."""
-    albums, found = index.songs["artist"] + "\n" + index.songs["album"], []
+    albums, named, found = (
+        album_keys(index.songs),
+        (index.songs["album"] != "").to_numpy(),
+        [np.zeros(len(index.songs), bool)],
+    )
     for seed in seeds:
-        if not seed.itself.any():
-            print(f"{printable(seed.name)} is of no album in this library, so --other-albums leaves none out for it.")
-        found.append(albums.isin(albums[seed.itself]).to_numpy())
+        own = albums[seed.itself & named]
+        if own.empty:
+            print(f"{seed} is of no album in this library, so --other-albums leaves none out for it.")
+        found.append(albums.isin(own).to_numpy())
     return np.any(found, axis=0)
