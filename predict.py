@@ -24,6 +24,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help="audio file, folder of them, or part of the title of a song you have",
     )
     parser.add_argument("--plot", type=cli.folder, metavar="DIR", help="draw a picture of each song there")
+    parser.add_argument(
+        "--page",
+        type=cli.output(".html"),
+        metavar="FILE",
+        help="write a map to click through, with the songs among those of the library, to a file that ends in .html",
+    )
     parser.add_argument("--strict", action="store_true", help="call more artists unknown, right answers among them")
     parser.add_argument("--verbose", action="store_true", help="print the numbers behind the words, too")
     for kind in ("csv", "json"):
@@ -45,17 +51,19 @@ def main(argv: list[str] | None = None) -> int:
     """Answer for each song, in words, tables and pictures; returns the exit status."""
     args = parse_args(argv)
     cli.find_library(args)
-    from soundalike.library.errors import SongError  # after --help, which needs none of it
+    from soundalike.library.errors import SongError, UserError  # after --help, which needs none of it
     from soundalike.models import saving
     from soundalike.report import answers, verdict
 
     saved = saving.load(args.data)
     tables = {kind: path for kind, path in (("csv", args.csv), ("json", args.json)) if path}
-    cli.check_writable(*tables.values())
+    cli.check_writable(*tables.values(), *filter(None, [args.page]))
     index, why = answers.find_index(args.data)
+    if args.page and index is None:
+        raise UserError(f"A map takes the songs of the library: {why}")
     songs, problems = answers.find_files(args.songs, args.data, index, why)
     rows = {path: {"problem": reason} for path, reason in problems.items()}
-    show = answers.viewer(args, saved, songs)
+    show, guests = answers.viewer(args, saved, songs), []
     try:
         for path, song in answers.decode_all(list(songs), args, saved):
             if isinstance(song, SongError):
@@ -65,10 +73,16 @@ def main(argv: list[str] | None = None) -> int:
             said = verdict.answer(song, saved, index, strict=args.strict)
             rows[path] = said.as_dict() | (said.in_full() if args.json else {}) | {"problem": ""}
             show(path, song, said)
+            if args.page and index:
+                from soundalike.report import map_page  # which draws, and takes a second
+
+                guests.append(map_page.as_guest(path, song, said, index))
     except KeyboardInterrupt:
         return answers.keep_partial(tables, rows, len(songs) + len(problems), saved)
     for kind, path in tables.items():
         answers.write_answers(kind, rows, saved, path)
+    if guests and index:
+        map_page.write_map(index, args.data, args.page, guests)
     return answers.print_problems(rows, tables, args, saved)
 
 

@@ -5,6 +5,7 @@ python recommend.py photograph --playlist alike.m3u8   # a song of the library, 
 python recommend.py photograph fireball                # like both
 python recommend.py photograph --path-to fireball      # from one to the other, in small steps
 python recommend.py --artists                          # who sounds like whom
+python recommend.py --page                             # all songs on a map to click through
 """
 
 import argparse
@@ -37,10 +38,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--playlist", type=cli.output(".m3u8"), metavar="FILE", help="write the songs as a playlist that ends in .m3u8"
     )
+    parser.add_argument(
+        "--page", action="store_true", help="make the map of all songs again: report/map.html in the root"
+    )
     parser.add_argument("--verbose", action="store_true", help="print the numbers behind the words, too")
     args = parser.parse_args(argv)
-    if not args.songs and not args.artists:
-        parser.error("name a song, or ask for --artists")
+    if not args.songs and not args.artists and not args.page:
+        parser.error("name a song, or ask for --artists or --page")
     if args.artists and (args.path_to or args.playlist or args.without or args.far or args.other_albums):
         parser.error("--artists goes with --count and --verbose alone")
     if args.path_to and (len(args.songs) > 1 or args.far):
@@ -53,11 +57,19 @@ def main(argv: list[str] | None = None) -> int:
     """Print songs or artists that are alike, and write a playlist if asked to; returns the exit status."""
     args = parse_args(argv)
     cli.find_library(args)
-    from soundalike.report import alike  # after --help, which needs none of it
+    from soundalike.library.errors import printable  # after --help, which needs none of it
+    from soundalike.report import alike
     from soundalike.similarity import index
 
     cli.print_note(args.data)
     library = index.load_index(args.data)
+    if args.page:
+        from soundalike.report import map_page  # which draws, and takes a second
+
+        map_page.write_map(library, args.data, args.data / map_page.PAGE)
+        print(f"Open it in a browser: {printable(args.data / map_page.PAGE)}")
+        if not args.songs:
+            return cli.ALL_GOOD
     if args.artists:
         return alike.print_artists(args, library)
     return alike.print_path(args, library) if args.path_to else alike.print_songs(args, library)

@@ -43,7 +43,8 @@ def main(argv: list[str] | None = None) -> int:
     from soundalike.audio import demo  # after --help, which needs none of it
     from soundalike.dataset import splits
     from soundalike.library.catalogue import good_songs
-    from soundalike.report import notebooks, summary
+    from soundalike.report import map_page, notebooks, summary
+    from soundalike.similarity.index import load_index
 
     if args.report:
         notebooks.write_pages(args.data)
@@ -60,6 +61,8 @@ def main(argv: list[str] | None = None) -> int:
     for name in notebooks.NOTEBOOKS:
         with step(f"{name}.ipynb"):
             notebooks.run_notebook(name, root)
+    with step("map.html"):
+        map_page.write_map(load_index(root), root, root / map_page.PAGE)
     model = json.loads((root / "model" / "model.json").read_text(encoding="utf-8"))
     if model["held_out"]:
         run_script("predict.py", root, "--", songs / model["held_out"])

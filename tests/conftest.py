@@ -22,6 +22,7 @@ import mp3_split
 from soundalike.audio import decoding
 from soundalike.dataset import segments, splits
 from soundalike.dataset.frame import SCHEMA, fingerprint, save_notes
+from soundalike.dataset.whitening import FEATURES, Space, Spaces
 from soundalike.dataset.windows import Windows
 from soundalike.evaluation import crossval
 from soundalike.evaluation.study import Study
@@ -32,6 +33,8 @@ from soundalike.library import paths
 from soundalike.library.catalogue import write_songs
 from soundalike.library.storage import atomic_write
 from soundalike.models import saving, specs
+from soundalike.similarity import quality
+from soundalike.similarity.index import Index
 
 RATE = 44_100  # Hz, of the songs; clips have their own
 T = TypeVar("T")
@@ -220,3 +223,19 @@ def small(tmp_path_factory) -> Path:
     with contextlib.redirect_stdout(io.StringIO()):
         assert run_scripts(root) == [0, 0, 0]
     return root
+
+
+def likeness(album=None, artist=None, different=()):
+    """Say what distances mean: up to which songs are of one album, of one artist, and percentiles for others."""
+    return {quality.ALBUM: album, quality.ARTIST: artist, quality.DIFFERENT: list(different)}
+
+
+def made_index(points: np.ndarray, means: dict, **labels) -> Index:
+    """Make a library of songs at these points [shape=(songs, dimensions)], which are called by their places."""
+    names, width = [f"{n}" for n in range(len(points))], 2 * len(CLIP_COLUMNS)
+    songs = pd.DataFrame({"song": names, "artist": names, "album": "", "title": names, "seconds": 1.0, "hash": names})
+    described = np.zeros((len(points), width), np.float32)
+    described[:, : points.shape[1]] = points
+    spaces = Spaces({FEATURES: Space(np.zeros(width), np.ones(width), np.eye(width)[:, : points.shape[1]])})
+    songs = songs.assign(**({"recording": names} | labels))
+    return Index(songs, described, spaces.points(described), spaces, {}, means)

@@ -58,7 +58,9 @@ def test_the_whole_path(finished, capfd):
     root = folder / "root"
     assert {path.name for path in (root / "report").iterdir()} == {
         *(f"{name}.{kind}" for name in notebooks.NOTEBOOKS for kind in ("ipynb", "html")),
+        "map.html",
     }
+    assert "Joey \\u003cb>Bada$$" in (root / "report/map.html").read_text(encoding="utf-8")
     info = json.loads((root / "model/model.json").read_text())
     assert info["held_out"] not in info["songs"]
     assert len(info["songs"]) == 12  # of artists with two songs or more, without the one held out

@@ -3,12 +3,11 @@
 import itertools
 
 import numpy as np
-import pandas as pd
 import pytest
+from conftest import likeness, made_index
 
-from soundalike.dataset.whitening import FEATURES, Space, Spaces
+from soundalike.dataset.whitening import Space, Spaces
 from soundalike.features.networks import VOICE
-from soundalike.features.table import CLIP_COLUMNS
 from soundalike.library.errors import UserError
 from soundalike.report import alike
 from soundalike.similarity import artists, playlists, quality
@@ -16,23 +15,12 @@ from soundalike.similarity.index import Index
 from soundalike.similarity.playlists import Rules
 from soundalike.similarity.seeds import Seed
 
-WIDTH = 2 * len(CLIP_COLUMNS)
-
-
-def likeness(album=None, artist=None, different=()):
-    """Say what distances mean: up to which songs are of one album, of one artist, and percentiles for others."""
-    return {quality.ALBUM: album, quality.ARTIST: artist, quality.DIFFERENT: list(different)}
-
 
 def on_a_circle(angles, artist=None, recording=None, means=None) -> Index:
     """Make a library of songs at these angles (degrees), which are called by their places."""
+    points = np.column_stack([np.cos(np.radians(angles)), np.sin(np.radians(angles))])
     names = [f"{n}" for n in range(len(angles))]
-    songs = pd.DataFrame({"song": names, "artist": artist or names, "album": "", "title": names, "seconds": 1.0})
-    songs["hash"], songs["recording"] = names, recording or names
-    described = np.zeros((len(angles), WIDTH), np.float32)
-    described[:, 0], described[:, 1] = np.cos(np.radians(angles)), np.sin(np.radians(angles))
-    spaces = Spaces({FEATURES: Space(np.zeros(WIDTH), np.ones(WIDTH), np.eye(WIDTH)[:, :2])})
-    return Index(songs, described, spaces.points(described), spaces, {}, means or likeness())
+    return made_index(points, means or likeness(), artist=artist or names, recording=recording or names)
 
 
 def seed(index: Index, place: int) -> Seed:

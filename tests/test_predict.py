@@ -185,6 +185,18 @@ def test_a_song_of_the_library_is_found_by_part_of_its_title(root, tmp_path, cap
     assert "similar is out of date" in said
 
 
+def test_a_map_shows_the_songs_with_their_answers(root, tmp_path, capsys):
+    song, page = write_song(tmp_path / "new.wav", tune(0, 9, 8)), tmp_path / "new.html"
+    assert predict.main(["--data", str(root), str(song), "--page", str(page)]) == 0
+    out = capsys.readouterr().out
+    assert f"Written: {page}" in out
+    answer = out.splitlines()[1].strip()
+    assert f'"answers":[[8,"{answer}"]]' in page.read_text(encoding="utf-8")
+    own = shutil.copytree(root / "model", tmp_path / "root/model").parent
+    assert predict.main(["--data", str(own), str(song), "--page", str(page)]) == 1
+    assert "A map takes the songs of the library: " in capsys.readouterr().err
+
+
 def test_reasons_can_be_checked(root, capsys):
     song = str(root / "songs/Artist A/Album 2/Song 4.mp3")
     assert predict.main(["--data", str(root), song, "--verbose"]) == 0

@@ -234,6 +234,13 @@ def test_artists_are_named_with_the_songs_that_bring_them_together(root, capsys)
     assert capsys.readouterr().out.startswith("Artist B")
 
 
+def test_the_map_is_made_again(root, tmp_path, capsys):
+    own = Path(shutil.copytree(root, tmp_path / "root"))
+    assert recommend.main(["--data", str(own), "--page"]) == 0
+    assert capsys.readouterr().out == f"Open it in a browser: {own}/report/map.html\n"
+    assert "Song 4" in (own / "report/map.html").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("asked", "said"),
     [

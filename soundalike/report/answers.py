@@ -233,7 +233,7 @@ def print_problems(rows: Rows, tables: dict[str, Path], args: argparse.Namespace
     where = f": see {printable(next(iter(tables.values())))}" if tables else ""
     cli.print_left_out(failed, "No verdict", rest=where)
     if status != cli.NOTHING_USABLE:
-        for path in filter(None, (*tables.values(), args.plot)):
+        for path in filter(None, (*tables.values(), args.plot, args.page)):
             print(f"Written: {printable(path)}")
         print("\n".join(explain_words(saved.info, strict=args.strict)))
     return status

@@ -1,0 +1,210 @@
+"""The map one can click: all songs of a library on one page that is opened from disk, see ``page/``.
+
+It plays the user's own files, finds songs that sound alike, and saves playlists, without a server or a network. It
+computes with the points of the index in half precision; what songs have in common is computed here, for those that are
+nearest to each, in 256 steps.
+"""
+
+import base64
+import hashlib
+import json
+import string
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from soundalike import cli
+from soundalike.features.one_song import DecodedSong
+from soundalike.library.catalogue import songs_folder
+from soundalike.library.errors import UserError
+from soundalike.library.paths import note
+from soundalike.library.storage import atomic_write
+from soundalike.report.plots import artist_colours, artist_markers
+from soundalike.report.verdict import Verdict
+from soundalike.similarity.index import Index, describe_decoded, map_positions
+from soundalike.similarity.nearest import WORTH_NAMING, aspects, distances, say_why
+from soundalike.similarity.playlists import ON_THE_WAY
+from soundalike.similarity.quality import ALBUM, ARTIST, DIFFERENT
+
+PAGE = "report/map.html"  # in the root
+PARTS = Path(__file__).parent / "page"
+WHY = 20  # songs nearest to each, for which the page says what they have in common
+LONGEST = 1000  # characters of a title
+PLACED_BY = 3  # songs on the map between which one lies that is not laid out itself
+STEPS = 255  # of what an aspect adds, from 0 to 1
+
+
+class Guest(NamedTuple):
+    """A song that is not in the library, on a page of its own."""
+
+    path: Path
+    described: np.ndarray  # [shape=(columns,)], see `index.song_descriptions`
+    seconds: float
+    answer: str  # who it is by, in words
+    closest: str  # the artist
+
+
+def write_map(index: Index, root: Path, path: Path, guests: Sequence[Guest] = ()) -> None:
+    """Write the page.
+
+    Parameters
+    ----------
+    index : Index
+        The library.
+    root : Path
+        Of the library.
+    path : Path
+        Of the page.
+    guests : sequence of Guest
+        Songs to be shown among the others.
+
+    Raises
+    ------
+    UserError
+        If there is no song to show.
+    """
+    if index.songs.empty:
+        raise UserError("There is no song in this library to put on a map.")
+    script, style = ((PARTS / name).read_text(encoding="utf-8") for name in ("page.js", "page.css"))
+    data = json.dumps(_collect(index, root, guests), separators=(",", ":"))
+    page = string.Template((PARTS / "page.html").read_text(encoding="utf-8")).substitute(
+        SCRIPT=f"\n{script}",
+        STYLE=f"\n{style}",
+        SCRIPT_HASH=_hash(f"\n{script}"),
+        STYLE_HASH=_hash(f"\n{style}"),
+        DATA=data.replace("<", "\\u003c"),  # so that no name can end the script
+    )
+    with atomic_write(path) as target:
+        target.write_text(page, encoding="utf-8")
+
+
+def as_guest(path: Path, song: DecodedSong, said: Verdict, index: Index) -> Guest:
+    """Make a guest of a song that was asked about, and of the answer."""
+    seconds = float(song.record["seconds"])
+    return Guest(path, describe_decoded(song, index), seconds, str(said), str(said.song.index[0]))
+
+
+def _hash(text: str) -> str:
+    """By which a page's policy knows what may run in it, or give it its looks."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def _collect(index: Index, root: Path, guests: Sequence[Guest]) -> dict:
+    """Everything that the page knows."""
+    placed = _places(index)
+    if guests:
+        index, placed = _invite(index, placed, guests)
+    names = sorted(set(index.songs["artist"]))
+    colours, markers = artist_colours(names), artist_markers(names)
+    near, shares, named = _common(index)
+    starts = np.cumsum([0, *(space.basis.shape[1] for space in index.spaces.ears.values())])
+    return {
+        "songs": _songs(index, songs_folder(root), names, guests),
+        "artists": [{"name": name[:LONGEST], "colour": _hex(colours[name]), "marker": markers[name]} for name in names],
+        "dims": index.points.shape[1],
+        "ears": [[int(start), share] for start, share in zip(starts, index.spaces.shares.values(), strict=False)],
+        "points": _packed(index.points, "<f2"),
+        "x": _packed(placed[:, 0], "<f4"),
+        "y": _packed(placed[:, 1], "<f4"),
+        "near": _packed(near, "<u2" if len(near) <= 2**16 else "<u4"),
+        "shares": _packed(shares, "u1"),
+        "aspects": named,
+        "worth": WORTH_NAMING,
+        "onTheWay": ON_THE_WAY,
+        "likeness": {
+            "levels": [[name, index.likeness[name]] for name in (ALBUM, ARTIST)],
+            "different": index.likeness[DIFFERENT],
+        },
+        "note": note(root),
+    }
+
+
+def _packed(values: np.ndarray, kind: str) -> str:
+    """Numbers as text."""
+    return base64.b64encode(np.ascontiguousarray(values, kind).tobytes()).decode()
+
+
+def _hex(colour: tuple) -> str:
+    return "#" + "".join(f"{round(255 * part):02x}" for part in colour)
+
+
+def _songs(index: Index, folder: Path, names: list[str], guests: Sequence[Guest]) -> dict[str, list]:
+    """What the page says of each song: a list for each key, which is shorter than a row for each song."""
+    songs, first = index.songs, len(index.songs) - len(guests)
+    albums, album_names = pd.factorize(songs["album"])
+    number = {name: n for n, name in enumerate(names)}
+    return {
+        "title": [title[:LONGEST] for title in songs["title"]],
+        "artist": [number[artist] for artist in songs["artist"]],
+        "album": albums.tolist(),
+        "albums": [album[:LONGEST] for album in album_names],
+        "seconds": songs["seconds"].astype(float).round().tolist(),
+        "recording": pd.factorize(songs["recording"])[0].tolist(),
+        "file": [(folder / song).as_uri() for song in songs["song"]],
+        "answers": [[first + n, guest.answer] for n, guest in enumerate(guests)],
+    }
+
+
+def _places(index: Index) -> np.ndarray:
+    """Where each song lies in the plane [shape=(songs, 2)]."""
+    laid_out = map_positions(index)
+    if laid_out.empty:  # too few to be laid out: on a circle
+        angles = np.linspace(0, 2 * np.pi, len(index.songs), endpoint=False)
+        return np.column_stack([np.cos(angles), np.sin(angles)])
+    places = np.full((len(index.songs), 2), np.nan)
+    places[laid_out.index] = laid_out[["x", "y"]]
+    for place in np.flatnonzero(np.isnan(places[:, 0])):
+        places[place] = _between(index, index.described[place], places)
+    return places
+
+
+def _between(index: Index, described: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Where a song lies that was not laid out: in the middle of the songs most like it that were."""
+    known = np.flatnonzero(np.isfinite(places[:, 0]))
+    apart = distances(index._replace(points=np.asarray(index.points[known])), described)
+    return places[known[np.argsort(apart, kind="stable")[:PLACED_BY]]].mean(axis=0)
+
+
+def _invite(index: Index, places: np.ndarray, guests: Sequence[Guest]) -> tuple[Index, np.ndarray]:
+    """Put guests at the end of the index, and on the map."""
+    described = np.stack([guest.described for guest in guests])
+    rows = [
+        {
+            "song": str(guest.path.absolute()),
+            "artist": guest.closest,
+            "album": "",
+            "title": guest.path.stem,
+            "seconds": guest.seconds,
+            "hash": "",
+            "recording": f"\0{n}",  # no song's name
+        }
+        for n, guest in enumerate(guests)
+    ]
+    own = np.stack([_between(index, guest.described, places) for guest in guests])
+    return index._replace(
+        songs=pd.concat([index.songs, pd.DataFrame(rows)], ignore_index=True),
+        described=np.concatenate([index.described, described]),
+        points=np.concatenate([index.points, index.spaces.points(described)]),
+    ), np.concatenate([places, own])
+
+
+def _common(index: Index) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """The songs nearest to each, what each aspect adds to their cosines, and the names of the aspects."""
+    count = len(index.songs)
+    most = min(WHY, count - 1)
+    near = np.zeros((count, most), np.uint32)
+    shares: list[np.ndarray] = []
+    named: list[str] = []
+    with cli.bar(count, "Drawing the map", "songs") as bar:
+        for place in range(count):
+            apart = distances(index, index.described[place])
+            apart[place] = np.inf
+            near[place] = np.argsort(apart, kind="stable")[:most]
+            found = say_why(index, np.asarray(index.described[place]), near[place], apart[near[place]])
+            named = aspects(found)
+            shares.append(np.rint(STEPS * found[named].to_numpy(float).clip(0, 1)).astype(np.uint8))
+            bar.update()
+    return near, np.array(shares), named

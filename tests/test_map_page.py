@@ -1,0 +1,291 @@
+"""The map page: what Python writes, and, where there is Chromium with its driver, what a real browser makes of it."""
+
+import json
+import re
+import shutil
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import RATE, likeness, made_index, sine, write_song
+
+from soundalike.library.catalogue import keep_songs_folder
+from soundalike.library.errors import UserError
+from soundalike.report import map_page
+from soundalike.similarity import playlists
+from soundalike.similarity.index import Index
+from soundalike.similarity.playlists import Rules
+from soundalike.similarity.quality import how_alike
+from soundalike.similarity.seeds import Seed
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+in_browser = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no Chromium here: apt-get install chromium-driver")
+
+HOSTILE = [
+    "</script><script>document.title='ran'</script>",
+    "<img src=x onerror=\"document.title='ran'\">",
+    "a'b\"c&amp;",
+]
+TITLES = [*HOSTILE, "夜空 👩‍🎤", "x" * 1000, "#1 100% ?\\"]
+SONGS = 60
+
+
+def library(root: Path, count: int = SONGS) -> Index:
+    """Make songs of six artists around six places, two of them one recording; the first six have files."""
+    draw = np.random.default_rng(0)
+    points = draw.standard_normal((6, 8))[np.arange(count) % 6] + 0.7 * draw.standard_normal((count, 8))
+    names = [f"{n % 6}/{'é &#%?' if n == 3 else n}.wav" for n in range(count)]
+    titles = [TITLES[n] if n < len(TITLES) else f"Song {n}" for n in range(count)]
+    recording = [f"{8 if n == 9 else n}" for n in range(count)]
+    means = likeness(0.1, 0.3, np.linspace(0.2, 1.8, 101))
+    artists = [f"Artist {'<b>' if n % 6 == 0 else n % 6}" for n in range(count)]
+    songs = root / "songs"
+    for name in names[:6]:
+        write_song(songs / name, sine(440, 3))
+    keep_songs_folder(root, songs)
+    index = made_index(points, means, artist=artists, recording=recording, title=titles, song=names, album="Album")
+    # In half precision, as the page has them, so that there is one order.
+    return index._replace(points=index.points.astype(np.float16).astype(np.float32))
+
+
+def data_of(path: Path) -> dict:
+    (text,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', path.read_text(), re.DOTALL)
+    return json.loads(text)
+
+
+def test_names_cannot_end_the_script_and_nothing_is_fetched(tmp_path):
+    map_page.write_map(library(tmp_path), tmp_path, tmp_path / "report/map.html")
+    text = (tmp_path / "report/map.html").read_text(encoding="utf-8")
+    assert len(re.findall("<script", text)) == 2
+    assert not re.findall(r"https?://", text)
+    assert "default-src 'none'; script-src 'sha256-" in text
+    songs = data_of(tmp_path / "report/map.html")["songs"]
+    assert songs["title"][:4] == TITLES[:4]
+    assert songs["file"][3].endswith("/songs/3/%C3%A9%20%26%23%25%3F.wav")
+    assert songs["recording"][8] == songs["recording"][9]
+
+
+def test_few_songs_and_many_songs_have_places(tmp_path, monkeypatch):
+    for count in (1, 2, 5):
+        map_page.write_map(library(tmp_path, count), tmp_path, tmp_path / "map.html")
+        assert len(data_of(tmp_path / "map.html")["songs"]["title"]) == count
+    index = library(tmp_path)
+    laid_out = map_page.map_positions(index, most=30)
+    monkeypatch.setattr(map_page, "map_positions", lambda index: laid_out)
+    places = map_page._places(index)
+    assert np.isfinite(places).all()
+    np.testing.assert_allclose(places[laid_out.index], laid_out[["x", "y"]])
+    middles = np.array([places[n::6].mean(axis=0) for n in range(6)])
+    own = np.linalg.norm(places[:, None] - middles, axis=2).argmin(axis=1) == np.arange(SONGS) % 6
+    assert own.mean() > 0.8  # songs that were not laid out lie by their likes
+
+
+def test_without_songs_there_is_no_map(tmp_path):
+    index = library(tmp_path)
+    with pytest.raises(UserError, match="no song in this library to put on a map"):
+        map_page.write_map(index._replace(songs=index.songs[:0]), tmp_path, tmp_path / "map.html")
+
+
+# --- in a browser ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for argument in (
+        "--headless=new",
+        "--no-sandbox",
+        "--window-size=1200,800",
+        "--mute-audio",
+        "--autoplay-policy=no-user-gesture-required",
+    ):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    options.add_experimental_option("prefs", {"download.default_directory": str(tmp_path_factory.mktemp("saved"))})
+    started = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    started.saved = Path(options.experimental_options["prefs"]["download.default_directory"])
+    yield started
+    started.quit()
+
+
+@pytest.fixture
+def page(browser, tmp_path):
+    """The page, freshly opened; at its end nothing was complained of, and nothing fetched but from disk."""
+    page = Opened(browser, library(tmp_path), tmp_path)
+    browser.get((tmp_path / "map.html").as_uri())
+    yield page
+    asked = browser.execute_script("return performance.getEntriesByType('resource').map((entry) => entry.name)")
+    assert [url for url in asked if not url.startswith(("file:", "blob:"))] == []
+    assert [line["message"] for line in browser.get_log("browser") if "file:///" not in line["message"][:8]] == []
+    assert browser.title == "Songs that sound alike"
+
+
+class Opened:
+    """The page and what it shows."""
+
+    def __init__(self, browser, index: Index, root: Path) -> None:
+        self.browser, self.index, self.root = browser, index, root
+        map_page.write_map(index, root, root / "map.html")
+
+    def run(self, script: str):
+        return self.browser.execute_script(script)
+
+    def text(self, name: str) -> str:
+        return self.run(f"return element('{name}').textContent")
+
+    def click(self, song: int) -> None:
+        from selenium.webdriver import ActionChains
+
+        at, to = self.run(f"return [across({song}), down({song})]")
+        canvas = self.run("return canvas")
+        size = canvas.size
+        moved = ActionChains(self.browser).move_to_element_with_offset(
+            canvas, at - size["width"] / 2, to - size["height"] / 2
+        )
+        moved.click().perform()
+
+    def seed(self, place: int) -> Seed:
+        song = self.index.songs.iloc[place]
+        itself = (self.index.songs["recording"] == song["recording"]).to_numpy()
+        return Seed(song["song"], Path(song["song"]), song["title"], 1.0, self.index.described[place], itself)
+
+
+def until(met, seconds: float = 10.0) -> bool:
+    """Wait for something to be so."""
+    end = time.monotonic() + seconds
+    while not met() and time.monotonic() < end:
+        time.sleep(0.05)
+    return met()
+
+
+@in_browser
+def test_a_click_plays_the_song_and_names_those_alike(page):
+    front = next(song for song in range(6) if page.run(f"return songAt(across({song}), down({song}), 1)") == song)
+    page.click(front)
+    assert page.run("return state.song") == front
+    assert page.text("title") == page.index.songs["title"][front]
+    assert until(lambda: page.run("return audio.currentTime") > 0.2)
+    assert page.run("return element('near').children.length") == 10
+    assert page.run("return element('trouble').hidden") is not True or page.run("return audio.error") is None
+
+
+@in_browser
+def test_a_file_that_is_gone_is_said_to_be(page):
+    page.run("choose(20)")
+    assert until(lambda: not page.run("return element('trouble').hidden"))
+    assert page.text("trouble").endswith(f"it is not there any more: {page.root}/songs/2/20.wav")
+    page.browser.get_log("browser")  # the browser says so, too
+
+
+@in_browser
+def test_lists_are_those_of_python(page):
+    for place in range(0, SONGS, 7):
+        seeds = [page.seed(place), page.seed((place + 13) % SONGS)]
+        for some in (seeds[:1], seeds):
+            barred = np.any([seed.itself for seed in some], axis=0)
+            expected, why = playlists.fill(page.index, some, barred, Rules(12, 2))
+            asked = [place, (place + 13) % SONGS][: len(some)]
+            found = page.run(
+                f"const found = fill({asked}, 12, 2); return [found.songs, found.why, Array.from(found.apart)]"
+            )
+            assert found[:2] == [list(expected.index), why]
+            np.testing.assert_allclose([found[2][song] for song in found[0]], expected["distance"], atol=2e-3)
+            words = page.run(f"return {found[0]}.map((song) => howAlike({found[2]}[song]))")
+            assert words == [how_alike(found[2][song], page.index.likeness) for song in found[0]]
+
+
+@in_browser
+def test_what_songs_have_in_common_is_what_python_says(page):
+    from soundalike.similarity.nearest import in_common, nearest_songs
+
+    found = nearest_songs(page.index, page.index.described[7], np.arange(SONGS) == 7, 5)
+    for other, row in found.iterrows():
+        assert page.run(f"return inCommon(7, {other})") == in_common(row)
+
+
+@in_browser
+@pytest.mark.parametrize(("first", "last"), [(0, 1), (7, 30), (12, 41), (9, 50), (33, 2)])
+def test_paths_are_those_of_python(page, first, last):
+    ends = page.seed(first), page.seed(last)
+    barred = ends[0].itself | ends[1].itself
+    expected, _ = playlists.find_path(page.index, *ends, barred, Rules(6, 99))
+    assert page.run(f"return findPath({first}, {last}, 6, 99)") == list(expected.index)
+    assert len(expected) == 6
+    # Which songs of an artist are left out may hang on the last bits, and a page has half of them.
+    _, steps = playlists.find_path(page.index, *ends, barred, Rules(6, 1))
+    way = page.run(f"return findPath({first}, {last}, 6, 1)")
+    apart = [map_page.distances(page.index, page.index.described[place]) for place in (first, *way)]
+    squares = [of_one[place] ** 2 for of_one, place in zip(apart, [*way, last], strict=True)]
+    assert sum(squares) < 1.15 * np.square(steps).sum()
+    assert page.index.songs["artist"].iloc[way].is_unique
+
+
+@in_browser
+def test_a_playlist_is_filled_ordered_and_saved(page):
+    page.run("choose(3, {play: false}); element('add').click()")
+    page.run("element('most').value = 5; element('fill').click()")
+    songs = page.run("return state.list")
+    assert songs[0] == 3
+    assert len(songs) == 5
+    page.run("element('list').children[1].querySelector('[aria-label^=\"Move up\"]').click()")
+    assert page.run("return state.list")[:2] == [songs[1], 3]
+    page.run("element('list').children[0].querySelector('[aria-label^=Remove]').click()")
+    page.run("add(3)")
+    assert "in the playlist already" in page.text("status")
+    page.run("element('save').click()")
+    saved = page.browser.saved / "playlist.m3u8"
+    assert until(saved.exists)
+    lines = saved.read_text(encoding="utf-8").splitlines()
+    assert lines[:3] == ["#EXTM3U", "#EXTINF:1,Artist 3 - 夜空 👩‍🎤", f"{page.root}/songs/3/é &#%?.wav"]
+    assert Path(lines[2]).is_file()
+    assert len(lines) == 1 + 2 * 4
+    saved.unlink()
+
+
+@in_browser
+def test_search_and_keys_lead_through_the_songs(page):
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+
+    page.browser.find_element(By.ID, "search").send_keys("song 17")
+    (found,) = page.browser.find_elements(By.CSS_SELECTOR, "#found button")
+    found.click()
+    assert page.run("return state.song") == 17
+    second = page.run("return state.near[1]")
+    body = page.browser.find_element(By.TAG_NAME, "body")
+    body.send_keys(Keys.ARROW_DOWN, Keys.ARROW_RIGHT)
+    assert page.run("return state.song") == second
+    body.send_keys(Keys.ARROW_LEFT)
+    assert page.run("return state.song") == 17
+    body.send_keys(Keys.ESCAPE)
+    assert page.run("return [state.song, element('chosen').hidden]") == [None, True]
+    page.browser.find_element(By.ID, "search").send_keys("no such song")
+    assert "No song or artist is called so" in page.text("status")
+    page.browser.get_log("browser")  # files that are not there
+
+
+@in_browser
+def test_names_are_text_and_never_run(page):
+    for song in range(len(TITLES)):
+        page.run(f"choose({song}, {{play: false}}); add({song})")
+        assert page.text("title") == TITLES[song]
+    assert page.run("return document.querySelectorAll('aside img, aside b, aside script').length") == 0
+    assert page.run("return document.documentElement.scrollWidth <= window.innerWidth")
+
+
+@in_browser
+def test_guests_stand_among_the_others_with_their_answer(page):
+    song = write_song(page.root / "new <i>.wav", sine(300, 3), RATE)
+    guest = map_page.Guest(song, page.index.described[7], 3.0, "unknown artist? closest Artist 1", "Artist 1")
+    map_page.write_map(page.index, page.root, page.root / "guests.html", [guest])
+    page.browser.get((page.root / "guests.html").as_uri())
+    assert page.text("title") == "new <i>"
+    assert page.text("answer") == "unknown artist? closest Artist 1"
+    assert "Artist" not in page.text("by")
+    assert page.run("return state.near[0]") == 7
+    page.run("audio.play()")
+    assert until(lambda: page.run("return audio.currentTime") > 0.1)
