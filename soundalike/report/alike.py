@@ -76,11 +76,10 @@ def print_artists(args: argparse.Namespace, index: Index) -> int:
     asked = artists.find_artists(args.songs, index)
     titles = index.songs["title"].map(lambda title: printable(title, 60)).to_numpy()
     for portrait in artists.compare(index, asked, args.count or PEOPLE):
-        oddest = "" if portrait.oddest is None else f"; oddest: {titles[portrait.oddest]}"
-        print(
-            f"{printable(portrait.artist)} ({cli.counted(portrait.songs, 'song')}; most typical: "
-            f"{titles[portrait.typical]}{oddest}) sounds most like"
-        )
+        about = [cli.counted(portrait.songs, "song")]
+        if portrait.oddest is not None:
+            about += [f"most typical: {titles[portrait.typical]}", f"oddest: {titles[portrait.oddest]}"]
+        print(f"{printable(portrait.artist)} ({'; '.join(about)}) sounds most like")
         for number, pair in enumerate(portrait.alike, start=1):
             one, two = (titles[place] for place in pair.songs)
             print(f"{number:3}. {printable(pair.other)}{_number(pair.distance, shown=args.verbose)}")

@@ -27,7 +27,7 @@ def measure_likeness(points: np.ndarray, songs: pd.DataFrame, spaces: Spaces) ->
     dict
         For `ALBUM` and `ARTIST` the distance (see `nearest.distances`) up to which most pairs are: beyond it the share
         of such pairs, isotonic in distance, is below half; None if it always is, or if they are few. For `DIFFERENT`
-        the 0th to 100th percentile of the distances between songs of different artists; none if there is one artist.
+        the 0th to 100th percentile of the distances between songs of different artists; none if there are few.
         Copies are not counted.
     """
     from sklearn.isotonic import IsotonicRegression  # which takes long, and asking does without
@@ -44,7 +44,8 @@ def measure_likeness(points: np.ndarray, songs: pd.DataFrame, spaces: Spaces) ->
         groups = {ALBUM: same & (album == album[song]) & named & several, ARTIST: same, DIFFERENT: ~same}
         for name, group in groups.items():
             counts[name] += np.histogram(apart[group & others].clip(0, 2), edges)[0]
-    pairs, found = counts[ARTIST] + counts[DIFFERENT], {}  # type: np.ndarray, dict
+    pairs = counts[ARTIST] + counts[DIFFERENT]
+    found: dict = {}
     for name in (ALBUM, ARTIST):
         share = counts[name] / np.maximum(pairs, 1)
         falling = IsotonicRegression(increasing=False).fit(edges[1:], share, sample_weight=pairs + 1e-9)
@@ -52,7 +53,8 @@ def measure_likeness(points: np.ndarray, songs: pd.DataFrame, spaces: Spaces) ->
         enough = len(most) and counts[name][: most[-1] + 1].sum() >= LEAST_PAIRS
         found[name] = float(edges[most[-1] + 1]) if enough else None
     shares = np.cumsum(counts[DIFFERENT]) / max(counts[DIFFERENT].sum(), 1)
-    percentiles = np.interp(np.linspace(0, 1, 101), shares, edges[1:]) if counts[DIFFERENT].any() else np.empty(0)
+    enough = counts[DIFFERENT].sum() >= LEAST_PAIRS
+    percentiles = np.interp(np.linspace(0, 1, 101), shares, edges[1:]) if enough else np.empty(0)
     return found | {DIFFERENT: percentiles.round(3).tolist()}
 
 
@@ -68,7 +70,7 @@ def is_far(distance: float, likeness: dict) -> bool:
 
 
 def how_alike(distance: float, likeness: dict) -> str:
-    """Say how alike songs at this distance are, by what `measure_likeness` found; nothing if there is one artist."""
+    """Say how alike songs at this distance are, by what `measure_likeness` found; nothing if that is too little."""
     apart = likeness[DIFFERENT]
     if not apart:
         return ""
