@@ -39,7 +39,11 @@ def write_library(root: Path, songs: int) -> None:
     table = pd.DataFrame({"song": names, "status": "ok", "title": names, "seconds": 180.0, "hash": names})
     table["artist"], table["album"] = table["song"].str[:6], table["song"].str[7:13]
     write_songs(root, table.to_dict("records"))
-    kinds = {"song": pa.string(), "silent": pa.bool_()} | dict.fromkeys(CLIP_COLUMNS, pa.float32())
+    kinds = (
+        dict.fromkeys(["song", "artist", "album"], pa.string())
+        | {"silent": pa.bool_()}
+        | dict.fromkeys(CLIP_COLUMNS, pa.float32())
+    )
     schema = pa.schema(list(kinds.items()))
     folder = root / "df_music.parquet"
     folder.mkdir()
@@ -49,7 +53,8 @@ def write_library(root: Path, songs: int) -> None:
             some = np.arange(start, min(start + 1000, songs)).repeat(CLIPS)
             own = np.stack([np.random.default_rng(n // ARTIST).standard_normal(len(CLIP_COLUMNS)) for n in some])
             values = (draw.standard_normal(own.shape) + 0.2 * own).astype(np.float32)
-            columns = {"song": [names[n] for n in some], "silent": np.zeros(len(some), bool)}
+            columns = {key: table[key].to_numpy()[some] for key in ("song", "artist", "album")}
+            columns["silent"] = np.zeros(len(some), bool)
             writer.write_table(pa.table(columns | dict(zip(CLIP_COLUMNS, values.T, strict=True)), schema=schema))
 
 
