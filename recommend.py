@@ -45,6 +45,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if not args.songs and not args.artists and not args.page:
         parser.error("name a song, or ask for --artists or --page")
+    if not args.songs and (args.path_to or args.playlist or args.without or args.far or args.other_albums):
+        parser.error("name the song that these options are about")
     if args.artists and (args.path_to or args.playlist or args.without or args.far or args.other_albums):
         parser.error("--artists goes with --count and --verbose alone")
     if args.path_to and (len(args.songs) > 1 or args.far):
@@ -68,7 +70,7 @@ def main(argv: list[str] | None = None) -> int:
 
         map_page.write_map(library, args.data, args.data / map_page.PAGE)
         print(f"Open it in a browser: {printable(args.data / map_page.PAGE)}")
-        if not args.songs:
+        if not args.songs and not args.artists:
             return cli.ALL_GOOD
     if args.artists:
         return alike.print_artists(args, library)

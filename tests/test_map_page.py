@@ -58,7 +58,7 @@ def test_names_cannot_end_the_script_and_nothing_is_fetched(tmp_path):
     map_page.write_map(library(tmp_path), tmp_path, tmp_path / "report/map.html")
     text = (tmp_path / "report/map.html").read_text(encoding="utf-8")
     assert len(re.findall("<script", text)) == 2
-    assert not re.findall(r"https?://", text)
+    assert set(re.findall(r"https?://[^\"]*", text)) <= {"http://www.w3.org/2000/svg"}  # a name, not an address
     assert "default-src 'none'; script-src 'sha256-" in text
     songs = data_of(tmp_path / "report/map.html")["songs"]
     assert songs["title"][:4] == TITLES[:4]
@@ -177,7 +177,7 @@ def test_a_click_plays_the_song_and_names_those_alike(page):
 def test_a_file_that_is_gone_is_said_to_be(page):
     page.run("choose(20)")
     assert until(lambda: not page.run("return element('trouble').hidden"))
-    assert page.text("trouble").endswith(f"it is not there any more: {page.root}/songs/2/20.wav")
+    assert f"or it is no longer there: {page.root}/songs/2/20.wav (if your songs have moved" in page.text("trouble")
     page.browser.get_log("browser")  # the browser says so, too
 
 
@@ -235,7 +235,7 @@ def test_a_playlist_is_filled_ordered_and_saved(page):
     assert page.run("return state.list")[:2] == [songs[1], 3]
     page.run("element('list').children[0].querySelector('[aria-label^=Remove]').click()")
     page.run("add(3)")
-    assert "in the playlist already" in page.text("status")
+    assert "in the playlist already" in page.text("news")
     page.run("element('save').click()")
     saved = page.browser.saved / "playlist.m3u8"
     assert until(saved.exists)
@@ -261,11 +261,103 @@ def test_search_and_keys_lead_through_the_songs(page):
     assert page.run("return state.song") == second
     body.send_keys(Keys.ARROW_LEFT)
     assert page.run("return state.song") == 17
+    page.run("document.activeElement.blur()")
     body.send_keys(Keys.ESCAPE)
     assert page.run("return [state.song, element('chosen').hidden]") == [None, True]
     page.browser.find_element(By.ID, "search").send_keys("no such song")
     assert "No song or artist is called so" in page.text("status")
     page.browser.get_log("browser")  # files that are not there
+
+
+@in_browser
+def test_keys_that_are_the_browsers_are_left_to_it(page):
+    page.run("choose(3, {play: false}); choose(4, {play: false})")
+    keys = "const event = (key, more) => new KeyboardEvent('keydown', {key, bubbles: true, ...more});"
+    keys += "const press = (key, more) => document.body.dispatchEvent(event(key, more));"
+    page.run(keys + "press('ArrowLeft', {altKey: true}); press('Escape', {ctrlKey: true})")
+    assert page.run("return state.song") == 4
+    page.run("element('search').dispatchEvent(new KeyboardEvent('keydown', {key: 'Escape', bubbles: true}))")
+    assert page.run("return state.song") == 4
+    assert page.run(keys + "press(' '); return audio.paused") is False
+    assert page.run(keys + "press(' ', {repeat: true}); return audio.paused") is False
+    assert page.run(keys + "press(' '); return audio.paused") is True
+
+
+@in_browser
+def test_the_focus_stays_where_one_works(page):
+    page.run("choose(3, {play: false}); element('near').querySelector('button').click()")
+    assert page.run("return document.activeElement.id") == "title"
+    page.run("add(1); add(2); add(4); element('list').children[0].children[2].click()")
+    assert page.run("return state.list") == [2, 1, 4]
+    assert page.run("return document.activeElement === element('list').children[1].children[2]")
+    page.run("walk(1)")
+    assert page.run("return document.activeElement === element('near').children[1].querySelector('button')")
+
+
+@in_browser
+def test_a_list_holds_no_more_of_an_artist_however_often_it_is_filled(page):
+    page.run(
+        "choose(3, {play: false}); add(3); element('most').value = 6; fillUp(); element('most').value = 12; fillUp()"
+    )
+    songs = page.run("return state.list")
+    assert page.index.songs["artist"].iloc[songs].value_counts().max() <= 2
+    for value in ("", "0", "1000", "2.5"):
+        page.run(f"element('most').value = '{value}'; fillUp()")
+        assert page.run("return state.list") == songs
+        assert "A whole number from 2 to 100 is needed there" in page.text("news")
+    page.run("element('most').value = 2; fillUp()")
+    assert f"It has {len(songs)} songs already" in page.text("news")
+
+
+@in_browser
+def test_zoom_ends_and_the_whole_map_comes_back(page):
+    whole = page.run("return [state.scale, state.left, state.top]")
+    page.run("for (let n = 0; n < 5000; n++) zoom(1.5, 10, 10)")
+    assert page.run("return state.scale / state.whole") == pytest.approx(50)
+    page.run("choose(17, {play: false})")
+    assert page.run("return across(17) > 0 && across(17) < state.wide && down(17) > 0 && down(17) < state.high")
+    page.run("for (let n = 0; n < 5000; n++) zoom(0.5, 10, 10)")
+    assert page.run("return state.scale / state.whole") == pytest.approx(0.5)
+    page.run("element('whole').click()")
+    assert page.run("return [state.scale, state.left, state.top]") == pytest.approx(whole)
+
+
+@in_browser
+def test_an_artist_is_picked_out_and_those_alike_can_still_be_clicked(page):
+    page.run("choose(3, {play: false}); element('legend').children[1].click()")
+    assert page.run("return element('artist').value") == "1"
+    other = page.run("return state.near.find((song) => songs[song].artist !== 1)")
+    assert page.run(f"return [shown({other}), shown(8)]") == [True, True]
+    assert page.run("return songs.findIndex((_, song) => !shown(song))") >= 0
+    page.run("element('legend').children[1].click()")
+    assert page.run("return state.artist") == ""
+
+
+@in_browser
+def test_on_a_phone_nothing_is_cut_off_and_the_song_comes_first(page):
+    page.browser.set_window_size(500, 800)  # which is as narrow as it goes
+    page.browser.refresh()
+    page.run("choose(4, {play: false})")
+    assert page.run("return document.documentElement.scrollWidth <= window.innerWidth")
+    above = page.run(
+        "return element('chosen').getBoundingClientRect().top < element('search').getBoundingClientRect().top"
+    )
+    page.browser.set_window_size(1200, 800)
+    assert above
+
+
+@in_browser
+@pytest.mark.parametrize("count", [1, 2])
+def test_one_song_and_two_songs_make_a_map(page, count):
+    map_page.write_map(library(page.root, count), page.root, page.root / "few.html")
+    page.browser.get((page.root / "few.html").as_uri())
+    page.run("choose(0, {play: false}); add(0)")
+    assert page.run("return state.near.length") == count - 1
+    assert page.text("status") == ("There is no other song." if count == 1 else "")
+    page.run("fillUp()")
+    assert "There are no other songs" in page.text("news") or count == 2
+    page.run("if (songs.length > 1) { state.list = [0, 1]; fillPath(); }")
+    assert count == 1 or page.text("news") == "No song lies between them."
 
 
 @in_browser
@@ -280,12 +372,18 @@ def test_names_are_text_and_never_run(page):
 @in_browser
 def test_guests_stand_among_the_others_with_their_answer(page):
     song = write_song(page.root / "new <i>.wav", sine(300, 3), RATE)
-    guest = map_page.Guest(song, page.index.described[7], 3.0, "unknown artist? closest Artist 1", "Artist 1")
-    map_page.write_map(page.index, page.root, page.root / "guests.html", [guest])
+    guest = map_page.Guest(song, page.index.described[7], 3.0, "x", "unknown artist? closest Nobody", "Nobody")
+    known = guest._replace(digest="hash of 7")
+    index = page.index._replace(songs=page.index.songs.assign(hash=[f"hash of {n}" for n in range(SONGS)]))
+    map_page.write_map(index, page.root, page.root / "guests.html", [guest, known])
     page.browser.get((page.root / "guests.html").as_uri())
     assert page.text("title") == "new <i>"
-    assert page.text("answer") == "unknown artist? closest Artist 1"
-    assert "Artist" not in page.text("by")
+    assert page.text("answer") == "unknown artist? closest Nobody"
+    assert page.text("by") == "the song that was asked about"
     assert page.run("return state.near[0]") == 7
+    assert page.run(f"return inCommon({SONGS}, 7).length") > 0
+    assert page.run("return data.artists.some((artist) => artist.name === 'Nobody')") is False
+    assert 7 not in page.run(f"choose({SONGS + 1}, {{play: false}}); return state.near")  # it is that song
+    page.run(f"choose({SONGS}, {{play: false}})")
     page.run("audio.play()")
     assert until(lambda: page.run("return audio.currentTime") > 0.1)

@@ -43,6 +43,7 @@ class Guest(NamedTuple):
     path: Path
     described: np.ndarray  # [shape=(columns,)], see `index.song_descriptions`
     seconds: float
+    digest: str  # of its sound, by which a song of the library is known again
     answer: str  # who it is by, in words
     closest: str  # the artist
 
@@ -83,8 +84,8 @@ def write_map(index: Index, root: Path, path: Path, guests: Sequence[Guest] = ()
 
 def as_guest(path: Path, song: DecodedSong, said: Verdict, index: Index) -> Guest:
     """Make a guest of a song that was asked about, and of the answer."""
-    seconds = float(song.record["seconds"])
-    return Guest(path, describe_decoded(song, index), seconds, str(said), str(said.song.index[0]))
+    record, closest = song.record, str(said.song.index[0])
+    return Guest(path, describe_decoded(song, index), float(record["seconds"]), record["hash"], str(said), closest)
 
 
 def _hash(text: str) -> str:
@@ -94,12 +95,11 @@ def _hash(text: str) -> str:
 
 def _collect(index: Index, root: Path, guests: Sequence[Guest]) -> dict:
     """Everything that the page knows."""
-    placed = _places(index)
+    placed, names, own = _places(index), sorted(set(index.songs["artist"])), len(index.songs)
     if guests:
         index, placed = _invite(index, placed, guests)
-    names = sorted(set(index.songs["artist"]))
     colours, markers = artist_colours(names), artist_markers(names)
-    near, shares, named = _common(index)
+    near, shares, named = _common(index, own)
     starts = np.cumsum([0, *(space.basis.shape[1] for space in index.spaces.ears.values())])
     return {
         "songs": _songs(index, songs_folder(root), names, guests),
@@ -138,7 +138,7 @@ def _songs(index: Index, folder: Path, names: list[str], guests: Sequence[Guest]
     number = {name: n for n, name in enumerate(names)}
     return {
         "title": [title[:LONGEST] for title in songs["title"]],
-        "artist": [number[artist] for artist in songs["artist"]],
+        "artist": [number.get(artist, 0) for artist in songs["artist"]],  # of guests none is shown
         "album": albums.tolist(),
         "albums": [album[:LONGEST] for album in album_names],
         "seconds": songs["seconds"].astype(float).round().tolist(),
@@ -170,7 +170,8 @@ def _between(index: Index, described: np.ndarray, places: np.ndarray) -> np.ndar
 
 def _invite(index: Index, places: np.ndarray, guests: Sequence[Guest]) -> tuple[Index, np.ndarray]:
     """Put guests at the end of the index, and on the map."""
-    described = np.stack([guest.described for guest in guests])
+    described, songs = np.stack([guest.described for guest in guests]), index.songs
+    recordings = dict(zip(songs["hash"], songs["recording"], strict=True))
     rows = [
         {
             "song": str(guest.path.absolute()),
@@ -179,7 +180,7 @@ def _invite(index: Index, places: np.ndarray, guests: Sequence[Guest]) -> tuple[
             "title": guest.path.stem,
             "seconds": guest.seconds,
             "hash": "",
-            "recording": f"\0{n}",  # no song's name
+            "recording": recordings.get(guest.digest, f"\0{n}"),  # else one that is no song's name
         }
         for n, guest in enumerate(guests)
     ]
@@ -191,17 +192,20 @@ def _invite(index: Index, places: np.ndarray, guests: Sequence[Guest]) -> tuple[
     ), np.concatenate([places, own])
 
 
-def _common(index: Index) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """The songs nearest to each, what each aspect adds to their cosines, and the names of the aspects."""
+def _common(index: Index, own: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """The songs nearest to each, what each aspect adds to their cosines, and the names of the aspects.
+
+    What follows the library's ``own`` songs are guests: they are not named, and others are for them.
+    """
     count = len(index.songs)
-    most = min(WHY, count - 1)
+    most = min(WHY, own - (count == own))
     near = np.zeros((count, most), np.uint32)
     shares: list[np.ndarray] = []
     named: list[str] = []
     with cli.bar(count, "Drawing the map", "songs") as bar:
         for place in range(count):
             apart = distances(index, index.described[place])
-            apart[place] = np.inf
+            apart[[place, *range(own, count)]] = np.inf
             near[place] = np.argsort(apart, kind="stable")[:most]
             found = say_why(index, np.asarray(index.described[place]), near[place], apart[near[place]])
             named = aspects(found)

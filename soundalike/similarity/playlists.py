@@ -115,12 +115,13 @@ def find_path(
     steps[0, 1:-1], steps[1:-1, -1], steps[0, -1] = to_first[near], to_last[near], apart
     artist = np.array(["", *index.songs["artist"].iloc[near], ""])
     usable = np.ones(len(steps), bool)
-    way = shortest(steps, usable, rules.most)
+    most = min(rules.most, sum(min(own, rules.per_artist) for own in Counter(artist[1:-1].tolist()).values()))
+    way = shortest(steps, usable, most)
     while (many := _too_many(artist[way[1:-1]], rules.per_artist)) is not None:
         options = []
         for place in (place for place in way[1:-1] if artist[place] == many):
             usable[place] = False
-            other = shortest(steps, usable, rules.most)
+            other = shortest(steps, usable, most)
             usable[place] = True
             options.append((np.square(steps[other[:-1], other[1:]]).sum(), place, other))
         _, place, way = min(options, key=lambda option: option[0])

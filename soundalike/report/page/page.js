@@ -80,8 +80,8 @@ function inCommon(song, other) {
 // --- lists and paths ----------------------------------------------------------------------
 
 // Songs that sound most like some songs: of copies one, of each artist a few.
-function fill(seeds, most, perArtist, far = false) {
-  const apart = meanDistances(seeds), chosen = [], artists = new Map();
+function fill(seeds, most, perArtist, far = false, artists = new Map()) {
+  const apart = meanDistances(seeds), chosen = [];
   const recordings = new Set(seeds.map((seed) => songs[seed].recording));
   let why = "all";
   for (const song of orderBy(apart, everySong())) {
@@ -89,7 +89,7 @@ function fill(seeds, most, perArtist, far = false) {
     if (recordings.has(recording) || guest) continue;
     if (chosen.length === most) { why = "full"; break; }
     if (!far && isFar(apart[song])) { why = "far"; break; }
-    if ((artists.get(artist) || 0) === perArtist) { why = "artists"; continue; }
+    if ((artists.get(artist) || 0) >= perArtist) { why = "artists"; continue; }
     chosen.push(song);
     recordings.add(recording);
     artists.set(artist, (artists.get(artist) || 0) + 1);
@@ -100,14 +100,15 @@ function fill(seeds, most, perArtist, far = false) {
 // The way of the least sum of squared steps over so many places, which are passed in their order.
 function shortest(steps, usable, between) {
   const there = usable.flatMap((is, place) => (is ? [place] : [])), last = there.length - 1;
-  const cost = (a, b) => steps[there[a]][there[b]] ** 2;
-  let least = there.map((_, place) => (place ? cost(0, place) : Infinity));
+  const costs = there.map((to) => Float64Array.from(there, (from) => steps[from][to] ** 2));
+  let least = Float64Array.from(there, (_, place) => (place ? costs[place][0] : Infinity));
   const before = [];
   for (let n = 0; n < Math.min(between, last - 1); n++) {
-    const sums = new Array(last + 1).fill(Infinity), from = new Array(last + 1).fill(0);
+    const sums = new Float64Array(last + 1).fill(Infinity), from = new Uint16Array(last + 1);
     for (let to = 1; to <= last; to++) {
+      const row = costs[to];
       for (let via = 1; via < to; via++) {
-        const sum = least[via] + cost(via, to);
+        const sum = least[via] + row[via];
         if (sum < sums[to]) { sums[to] = sum; from[to] = via; }
       }
     }
@@ -133,7 +134,9 @@ function findPath(first, last, most, perArtist) {
   between = orderBy(toFirst.map((far, song) => far - toLast[song]), between);
   const places = [first, ...between, last];
   const steps = places.map((place) => Float64Array.from(places, (other) => distance(place, other)));
-  const usable = places.map(() => true);
+  const usable = places.map(() => true), there = new Map();
+  for (const song of between) there.set(songs[song].artist, (there.get(songs[song].artist) || 0) + 1);
+  most = Math.min(most, [...there.values()].reduce((sum, own) => sum + Math.min(own, perArtist), 0));
   let way = shortest(steps, usable, most);
   for (;;) {
     const counts = new Map();
@@ -155,39 +158,76 @@ function findPath(first, last, most, perArtist) {
 
 // --- what is shown ------------------------------------------------------------------------
 
-const state = { song: null, near: [], marked: 0, past: [], list: [], artist: "", scale: 1, left: 0, top: 0, hover: null };
+const state = { song: null, near: [], marked: 0, past: [], list: [], artist: "", scale: 0, left: 0, top: 0, whole: 1, wide: 0, high: 0 };
 const canvas = element("map"), pen = canvas.getContext("2d"), audio = element("audio");
 const artistOf = (song) => (songs[song].guest ? "" : data.artists[songs[song].artist].name);
 const name = (song) => [artistOf(song), songs[song].title].filter(Boolean).join(" - ");
 const colourOf = (song) => (songs[song].guest ? "#1a1a1a" : data.artists[songs[song].artist].colour);
-const shown = (song) => state.artist === "" || songs[song].artist === Number(state.artist) || songs[song].guest;
+const shown = (song) => state.artist === "" || songs[song].artist === Number(state.artist) || songs[song].guest
+  || song === state.song || state.near.includes(song);
 const bounds = {
   left: x.reduce((a, b) => Math.min(a, b), Infinity), right: x.reduce((a, b) => Math.max(a, b), -Infinity),
   top: y.reduce((a, b) => Math.min(a, b), Infinity), bottom: y.reduce((a, b) => Math.max(a, b), -Infinity),
 };
 
-function fit() {
-  const wide = canvas.clientWidth, high = canvas.clientHeight, margin = 40;
+function showAll() {
+  state.scale = state.whole;
+  state.left = state.wide / 2 - state.scale * (bounds.left + bounds.right) / 2;
+  state.top = state.high / 2 - state.scale * (bounds.top + bounds.bottom) / 2;
+  draw();
+}
+
+// Fit the canvas to its place; what is in the middle stays there.
+function resize() {
+  const wide = canvas.clientWidth, high = canvas.clientHeight, margin = 40, { wide: before, high: beforeHigh } = state;
   canvas.width = wide * devicePixelRatio;
   canvas.height = high * devicePixelRatio;
-  const across = Math.max(bounds.right - bounds.left, 1e-6), down = Math.max(bounds.bottom - bounds.top, 1e-6);
-  state.scale = Math.max(1e-6, Math.min((wide - 2 * margin) / across, (high - 2 * margin) / down));
-  state.left = wide / 2 - state.scale * (bounds.left + bounds.right) / 2;
-  state.top = high / 2 - state.scale * (bounds.top + bounds.bottom) / 2;
+  const breadth = Math.max(bounds.right - bounds.left, 1e-6), height = Math.max(bounds.bottom - bounds.top, 1e-6);
+  Object.assign(state, { wide, high });
+  state.whole = Math.max(1e-6, Math.min((wide - 2 * margin) / breadth, (high - 2 * margin) / height));
+  const untouched = !state.scale || state.untouched;
+  if (untouched) {
+    state.untouched = true;
+    return showAll();
+  }
+  state.left += (wide - before) / 2;
+  state.top += (high - beforeHigh) / 2;
   draw();
+}
+
+function bringIntoView(song) {
+  const at = across(song), to = down(song), margin = 20;
+  if (at > margin && to > margin && at < state.wide - margin && to < state.high - margin) return;
+  state.left += state.wide / 2 - at;
+  state.top += state.high / 2 - to;
 }
 
 const across = (song) => state.left + state.scale * x[song];
 const down = (song) => state.top + state.scale * y[song];
 
+const CORNERS = {
+  "^": [[0, -1.2], [1.1, 0.8], [-1.1, 0.8]], "v": [[0, 1.2], [1.1, -0.8], [-1.1, -0.8]],
+  "s": [[-0.9, -0.9], [0.9, -0.9], [0.9, 0.9], [-0.9, 0.9]], "D": [[0, -1.3], [1.3, 0], [0, 1.3], [-1.3, 0]],
+  "P": [[-0.4, -1.2], [0.4, -1.2], [0.4, -0.4], [1.2, -0.4], [1.2, 0.4], [0.4, 0.4], [0.4, 1.2], [-0.4, 1.2], [-0.4, 0.4],
+    [-1.2, 0.4], [-1.2, -0.4], [-0.4, -0.4]],
+};
+
+// The mark of an artist beside a name, as it is on the map.
+function glyph(kind, colour) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg"), corners = CORNERS[kind];
+  const part = document.createElementNS(svg.namespaceURI, corners ? "polygon" : "circle");
+  if (corners) part.setAttribute("points", corners.map(([a, b]) => `${a},${b}`).join(" ")); else part.setAttribute("r", "1");
+  part.setAttribute("fill", colour);
+  svg.setAttribute("viewBox", "-1.4 -1.4 2.8 2.8");
+  svg.setAttribute("class", "dot");
+  svg.setAttribute("aria-hidden", "true");
+  svg.append(part);
+  return svg;
+}
+
 function shape(kind, at, to, r) {
   pen.beginPath();
-  const corners = {
-    "^": [[0, -1.2], [1.1, 0.8], [-1.1, 0.8]], "v": [[0, 1.2], [1.1, -0.8], [-1.1, -0.8]],
-    "s": [[-0.9, -0.9], [0.9, -0.9], [0.9, 0.9], [-0.9, 0.9]], "D": [[0, -1.3], [1.3, 0], [0, 1.3], [-1.3, 0]],
-    "P": [[-0.4, -1.2], [0.4, -1.2], [0.4, -0.4], [1.2, -0.4], [1.2, 0.4], [0.4, 0.4], [0.4, 1.2], [-0.4, 1.2], [-0.4, 0.4],
-      [-1.2, 0.4], [-1.2, -0.4], [-0.4, -0.4]],
-  }[kind];
+  const corners = CORNERS[kind];
   if (corners) corners.forEach(([a, b], n) => (n ? pen.lineTo(at + a * r, to + b * r) : pen.moveTo(at + a * r, to + b * r)));
   else pen.arc(at, to, r, 0, 2 * Math.PI);
   pen.closePath();
@@ -238,13 +278,12 @@ function songAt(at, to, reach) {
 }
 
 function say(text) { element("status").textContent = text; }
+function tell(text) { element("news").textContent = text; } // of the playlist
 
 function row(song, more, onClick, number = "") {
-  const item = document.createElement("li"), button = document.createElement("button"), dot = document.createElement("span");
+  const item = document.createElement("li"), button = document.createElement("button");
   button.type = "button";
-  dot.className = "dot";
-  dot.style.background = colourOf(song);
-  button.append(dot, `${number}${name(song)}`);
+  button.append(glyph(songs[song].guest ? "D" : data.artists[songs[song].artist].marker, colourOf(song)), `${number}${name(song)}`);
   if (more) {
     const small = document.createElement("small");
     small.textContent = more;
@@ -267,6 +306,12 @@ function choose(song, { remember = true, play = true } = {}) {
   draw();
 }
 
+// The same from a list, whose button may be gone after it: the title takes the focus.
+function go(song, how) {
+  choose(song, how);
+  element("title").focus();
+}
+
 function show(song, play) {
   const { title, album, guest: isGuest, answer, file } = songs[song];
   element("title").textContent = title;
@@ -278,10 +323,11 @@ function show(song, play) {
   state.near = found.songs;
   element("near").replaceChildren(...found.songs.map((other, n) => {
     const words = [howAlike(found.apart[other]), inCommon(song, other).join(", ")].filter(Boolean).join(", in ");
-    return row(other, words, () => choose(other), `${n + 1}. `);
+    return row(other, words, () => go(other), `${n + 1}. `);
   }));
   mark(0);
-  if (!found.songs.length) say("There is no other song."); else say("");
+  say(found.songs.length ? "" : "There is no other song.");
+  bringIntoView(song);
   audio.src = file;
   if (play) audio.play().catch(() => {});
 }
@@ -293,12 +339,13 @@ function mark(place) {
 
 function walk(by) {
   mark(state.marked + by);
-  element("near").children[state.marked]?.scrollIntoView({ block: "nearest" });
+  element("near").children[state.marked]?.querySelector("button").focus();
 }
 
 audio.addEventListener("error", () => {
   if (state.song === null) return;
-  element("trouble").textContent = `This browser cannot play this file, or it is not there any more: ${pathOf(state.song) ?? songs[state.song].file}`;
+  element("trouble").textContent = `This browser cannot play this file, or it is no longer there: `
+    + `${pathOf(state.song) ?? songs[state.song].file} (if your songs have moved, make run SONGS=... makes this map again)`;
   element("trouble").hidden = false;
 });
 
@@ -308,7 +355,8 @@ audio.addEventListener("error", () => {
 function pathOf(song) {
   try {
     const path = decodeURIComponent(songs[song].file.slice("file://".length));
-    return /^\/[A-Za-z]:\//.test(path) ? path.slice(1).replaceAll("/", "\\") : path;
+    if (/^\/[A-Za-z]:\//.test(path)) return path.slice(1).replaceAll("/", "\\");
+    return path.startsWith("/") ? path : `\\\\${path.replaceAll("/", "\\")}`; // on another machine, as Windows has it
   } catch {
     return null;
   }
@@ -316,7 +364,7 @@ function pathOf(song) {
 
 function showList() {
   element("list").replaceChildren(...state.list.map((song, n) => {
-    const item = row(song, "", () => choose(song));
+    const item = row(song, "", () => go(song));
     const tools = [["↑", "Move up", () => move(n, n - 1)], ["↓", "Move down", () => move(n, n + 1)], ["×", "Remove", () => move(n, null)]];
     for (const [sign, label, act] of tools) {
       const button = document.createElement("button");
@@ -335,34 +383,55 @@ function move(from, to) {
   const [song] = state.list.splice(from, 1);
   if (to !== null) state.list.splice(to, 0, song);
   showList();
+  const tool = to === null ? 3 : to < from ? 1 : 2, place = to ?? Math.min(from, state.list.length - 1);
+  (element("list").children[place]?.children[tool] || element("fill")).focus();
+  tell(to === null ? `Removed: ${name(song)}` : `${name(song)} is number ${to + 1} now.`);
 }
 
-const asked = (id) => Math.max(1, Math.floor(Number(element(id).value)) || 1);
+// A number that was asked for; none, and it is said, if it is none.
+function asked(id) {
+  const field = element(id);
+  if (field.value !== "" && field.checkValidity()) return Number(field.value);
+  tell(`A whole number from ${field.min} to ${field.max} is needed there.`);
+  field.focus();
+  return null;
+}
 
 function add(song) {
   if (song === null) return;
-  if (state.list.some((other) => songs[other].recording === songs[song].recording)) return say("It is in the playlist already.");
+  if (state.list.some((other) => songs[other].recording === songs[song].recording)) return tell("It is in the playlist already.");
   state.list.push(song);
   showList();
-  say("");
+  tell(`${name(song)} is number ${state.list.length}.`);
 }
 
 function fillUp() {
-  const seeds = state.list.length ? state.list : state.song === null ? [] : [state.song];
-  if (!seeds.length) return say("Choose a song first.");
-  const found = fill(seeds, Math.max(0, asked("most") - seeds.length), asked("each"));
+  const seeds = state.list.length ? state.list : state.song === null ? [] : [state.song], most = asked("most"), each = asked("each");
+  if (most === null || each === null) return;
+  if (!seeds.length) return tell("Choose a song first.");
+  if (seeds.length >= most) return tell(`It has ${seeds.length} songs already; ask for more.`);
+  const artists = new Map();
+  for (const song of seeds) artists.set(songs[song].artist, (artists.get(songs[song].artist) || 0) + 1);
+  const found = fill(seeds, most - seeds.length, each, false, artists);
   state.list = [...seeds, ...found.songs];
   showList();
-  say({ far: "The next songs are no more alike than songs of different artists.", artists: "All others are by these artists." }[found.why] || "");
+  const why = {
+    far: "The next are no more alike than songs of different artists.", artists: "All others are by these artists.",
+    all: "There are no other songs.", full: "",
+  };
+  tell(`${state.list.length} songs. ${state.list.length < most ? why[found.why] : ""}`);
 }
 
 function fillPath() {
-  if (state.list.length < 2) return say("A path takes two songs in the playlist: the first and the last.");
-  const first = state.list[0], last = state.list[state.list.length - 1];
-  const between = findPath(first, last, Math.max(1, asked("most") - 2), asked("each"));
+  const most = asked("most"), each = asked("each");
+  if (most === null || each === null) return;
+  if (state.list.length < 2) return tell("A path takes two songs in the playlist: the first and the last.");
+  const first = state.list[0], last = state.list[state.list.length - 1], dropped = state.list.length - 2;
+  const between = findPath(first, last, Math.max(0, most - 2), each);
   state.list = [first, ...between, last];
   showList();
-  say(between.length ? "" : "No song lies between them.");
+  tell((between.length ? `${state.list.length} songs.` : "No song lies between them.")
+    + (dropped ? ` In place of the ${dropped} that lay between.` : ""));
 }
 
 function playlist() {
@@ -376,44 +445,54 @@ function playlist() {
 }
 
 function save() {
-  if (!state.list.length) return say("The playlist is empty.");
+  if (!state.list.length) return tell("The playlist is empty.");
   const { text, left } = playlist(), link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([text], { type: "audio/x-mpegurl" }));
   link.download = "playlist.m3u8";
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-  say(left.length ? `A playlist cannot hold the name of: ${left.join("; ")}` : "Saved as playlist.m3u8, where this browser saves files.");
+  tell(left.length ? `A playlist cannot hold the name of: ${left.join("; ")}` : "Saved as playlist.m3u8, where this browser saves files.");
 }
 
 // --- search, keys, pointers ---------------------------------------------------------------
 
+const plain = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLocaleLowerCase();
+const SHOWN = 12;
+
 function search() {
-  const sought = element("search").value.trim().toLocaleLowerCase(), found = [];
-  for (let song = 0; sought && song < count && found.length < 12; song++) {
-    if (name(song).toLocaleLowerCase().includes(sought)) found.push(song);
-  }
+  const words = plain(element("search").value).split(/\s+/).filter(Boolean);
+  const found = words.length ? everySong().filter((song) => words.every((word) => plain(name(song)).includes(word))) : [];
   element("found").hidden = !found.length;
-  element("found").replaceChildren(...found.map((song) => row(song, songs[song].album, () => {
+  element("found").replaceChildren(...found.slice(0, SHOWN).map((song) => row(song, songs[song].album, () => {
     element("search").value = "";
     search();
-    choose(song);
+    go(song);
   })));
-  say(sought && !found.length ? "No song or artist is called so." : "");
+  const several = found.length > SHOWN ? `, ${SHOWN} of them shown` : "";
+  say(!words.length ? "" : found.length ? `Found: ${found.length}${several}.` : "No song or artist is called so.");
 }
 
 function goBack() {
-  if (state.past.length) choose(state.past.pop(), { remember: false });
+  if (state.past.length) go(state.past.pop(), { remember: false });
 }
 
 document.addEventListener("keydown", (event) => {
-  if (event.target.matches("input, select, audio") && event.key !== "Escape") return;
-  if (event.key === " " && event.target.matches("button")) return;
-  const act = {
+  if (event.ctrlKey || event.altKey || event.metaKey || event.shiftKey || event.target.matches("input, select, audio")) return;
+  if (event.key === " " && (event.repeat || event.target.matches("button"))) return;
+  const middle = [state.wide / 2, state.high / 2];
+  const onMap = { "+": () => zoom(1.3, ...middle), "-": () => zoom(1 / 1.3, ...middle), "0": showAll };
+  const ofSong = {
     ArrowDown: () => walk(1), ArrowUp: () => walk(-1),
-    ArrowRight: () => state.near.length && choose(state.near[state.marked]), ArrowLeft: goBack,
-    " ": () => (audio.paused ? audio.play().catch(() => {}) : audio.pause()), Escape: () => choose(null),
-  }[event.key];
-  if (!act || (state.song === null && event.key !== "ArrowLeft")) return;
+    ArrowRight: () => state.near.length && go(state.near[state.marked]), ArrowLeft: goBack,
+    " ": () => (audio.paused ? audio.play().catch(() => {}) : audio.pause()),
+    Escape: () => { choose(null); canvas.focus(); },
+  };
+  let act = onMap[event.key] || ofSong[event.key];
+  if (state.song === null && ofSong[event.key]) {
+    const first = songAt(...middle, Infinity);
+    act = event.target === canvas && event.key.startsWith("Arrow") && first !== null ? () => choose(first) : null;
+  }
+  if (!act) return;
   event.preventDefault();
   act();
 });
@@ -421,7 +500,9 @@ document.addEventListener("keydown", (event) => {
 const fingers = new Map();
 let moved = 0;
 
-function zoom(by, at, to) {
+function zoom(factor, at, to) {
+  const by = Math.min(Math.max(state.scale * factor, state.whole / 2), state.whole * 50) / state.scale;
+  state.untouched = false;
   state.left = at + (state.left - at) * by;
   state.top = to + (state.top - to) * by;
   state.scale *= by;
@@ -429,6 +510,7 @@ function zoom(by, at, to) {
 }
 
 canvas.addEventListener("pointerdown", (event) => {
+  if (event.button) return;
   canvas.setPointerCapture(event.pointerId);
   fingers.set(event.pointerId, [event.offsetX, event.offsetY]);
   if (fingers.size === 1) moved = 0;
@@ -442,6 +524,7 @@ canvas.addEventListener("pointermove", (event) => {
     zoom(apart(here) / Math.max(apart(before), 1), (here[0] + other[0]) / 2, (here[1] + other[1]) / 2);
     moved = Infinity;
   } else {
+    state.untouched = false;
     state.left += here[0] - before[0];
     state.top += here[1] - before[1];
     moved += Math.hypot(here[0] - before[0], here[1] - before[1]);
@@ -454,7 +537,9 @@ for (const kind of ["pointerup", "pointercancel"]) {
     const clicked = kind === "pointerup" && fingers.delete(event.pointerId) && moved < 5;
     fingers.delete(event.pointerId);
     const song = clicked ? songAt(event.offsetX, event.offsetY, event.pointerType === "touch" ? 24 : 12) : null;
-    if (song !== null) choose(song);
+    if (song === null) return;
+    choose(song);
+    if (innerWidth <= 700) element("chosen").scrollIntoView({ block: "nearest" });
   });
 }
 canvas.addEventListener("wheel", (event) => {
@@ -468,7 +553,7 @@ function hover(event) {
   if (song === null) return;
   bubble.textContent = name(song);
   bubble.style.left = `${Math.min(event.offsetX + 14, canvas.clientWidth - 200)}px`;
-  bubble.style.top = `${event.offsetY + 14}px`;
+  bubble.style.top = `${Math.min(event.offsetY + 14, canvas.clientHeight - 100)}px`;
 }
 canvas.addEventListener("pointerleave", () => { element("bubble").hidden = true; });
 
@@ -485,23 +570,23 @@ element("back").addEventListener("click", goBack);
 element("fill").addEventListener("click", fillUp);
 element("path").addEventListener("click", fillPath);
 element("save").addEventListener("click", save);
-element("clear").addEventListener("click", () => { state.list = []; showList(); });
+element("clear").addEventListener("click", () => { state.list = []; showList(); tell("The playlist is empty."); });
 data.artists.forEach((artist, n) => {
   const option = document.createElement("option");
   option.value = String(n);
   option.textContent = artist.name;
   element("artist").append(option);
-  if (data.artists.length > 30) return; // a list serves as well
-  const button = document.createElement("button"), dot = document.createElement("span");
+  if (data.artists.length > 30) return; // colours say little then: the list of artists shows one
+  const button = document.createElement("button");
   button.type = "button";
-  dot.className = `dot ${artist.marker === "o" ? "" : "other"}`;
-  dot.style.background = artist.colour;
-  button.append(dot, artist.name);
+  button.append(glyph(artist.marker, artist.colour), artist.name);
   button.addEventListener("click", () => showArtist(state.artist === String(n) ? "" : String(n)));
   element("legend").append(button);
 });
 showArtist("");
-new ResizeObserver(fit).observe(canvas);
+element("whole").addEventListener("click", () => { state.untouched = true; showAll(); });
+resize();
+new ResizeObserver(resize).observe(canvas);
 if (data.note) say(data.note);
 const guest = songs.findIndex((song) => song.guest);
 if (guest >= 0) choose(guest, { play: false });
