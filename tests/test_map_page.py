@@ -334,6 +334,20 @@ def test_an_artist_is_picked_out_and_those_alike_can_still_be_clicked(page):
 
 
 @in_browser
+def test_of_many_artists_it_is_said_that_colours_say_little(page):
+    songs = page.index.songs.assign(artist=[f"Artist {n // 2}" for n in range(SONGS)])
+    map_page.write_map(page.index._replace(songs=songs[:60]), page.root, page.root / "many.html")
+    page.browser.get((page.root / "many.html").as_uri())
+    assert page.run("return element('legend').children.length") == 30
+    songs = songs.assign(artist=[f"Artist {n}" for n in range(SONGS)])
+    map_page.write_map(page.index._replace(songs=songs), page.root, page.root / "many.html")
+    page.browser.refresh()
+    assert page.text("legend").startswith("Of so many artists colours do not tell")
+    page.run("showArtist('7')")
+    assert page.run("return songs.filter((_, song) => shown(song)).length") == 1
+
+
+@in_browser
 def test_on_a_phone_nothing_is_cut_off_and_the_song_comes_first(page):
     page.browser.set_window_size(500, 800)  # which is as narrow as it goes
     page.browser.refresh()

@@ -558,6 +558,11 @@ function hover(event) {
 canvas.addEventListener("pointerleave", () => { element("bubble").hidden = true; });
 
 element("search").addEventListener("input", search);
+const LEGEND = 30; // artists, at most, whom colours and shapes tell apart
+if (data.artists.length > LEGEND) {
+  element("legend").textContent = "Of so many artists colours do not tell who is who: choose one above, or rest on a dot.";
+}
+
 function showArtist(number) {
   state.artist = number;
   element("artist").value = number;
@@ -576,7 +581,7 @@ data.artists.forEach((artist, n) => {
   option.value = String(n);
   option.textContent = artist.name;
   element("artist").append(option);
-  if (data.artists.length > 30) return; // colours say little then: the list of artists shows one
+  if (data.artists.length > LEGEND) return;
   const button = document.createElement("button");
   button.type = "button";
   button.append(glyph(artist.marker, artist.colour), artist.name);
