@@ -132,7 +132,9 @@ def test_a_long_song_has_a_bar_that_fits():
 def test_a_song_it_was_trained_on_is_called_so(root):
     saved = saving.load(root)
     songs = root / "songs/Artist A"
-    assert "trained on this very song" in str(answer(decode(songs / "Album 1/Song 1.mp3", {}), saved))
+    assert "Artist A, but the model was trained on this very song" in str(
+        answer(decode(songs / "Album 1/Song 1.mp3", {}), saved)
+    )
     assert "trained on" not in str(answer(decode(songs / "Album 2/Song 4.mp3", {}), saved))
 
 

@@ -47,9 +47,9 @@ class Verdict(NamedTuple):
 
     def __str__(self) -> str:
         closest, following = map(printable, self.song.index[:2])
-        return in_words(self.word, closest, following) + (
-            ". The model was trained on this very song, so this proves nothing" if self.known else ""
-        )
+        if self.known:  # no word: none was measured on such songs
+            return f"{closest}, but the model was trained on this very song, so this proves nothing"
+        return in_words(self.word, closest, following)
 
     def reasons(self) -> list[str]:
         """Return what a person can check: the songs of the artist that sound most alike, and which ears agree."""
