@@ -158,7 +158,7 @@ function findPath(first, last, most, perArtist) {
 
 // --- what is shown ------------------------------------------------------------------------
 
-const state = { song: null, near: [], marked: 0, past: [], list: [], artist: "", scale: 0, left: 0, top: 0, whole: 1, wide: 0, high: 0 };
+const state = { song: null, near: [], marked: 0, past: [], list: [], artist: "", scale: 0, left: 0, top: 0, whole: 1, wide: 0, high: 0, untouched: true };
 const canvas = element("map"), pen = canvas.getContext("2d"), audio = element("audio");
 const artistOf = (song) => (songs[song].guest ? "" : data.artists[songs[song].artist].name);
 const name = (song) => [artistOf(song), songs[song].title].filter(Boolean).join(" - ");
@@ -185,14 +185,13 @@ function resize() {
   const breadth = Math.max(bounds.right - bounds.left, 1e-6), height = Math.max(bounds.bottom - bounds.top, 1e-6);
   Object.assign(state, { wide, high });
   state.whole = Math.max(1e-6, Math.min((wide - 2 * margin) / breadth, (high - 2 * margin) / height));
-  const untouched = !state.scale || state.untouched;
-  if (untouched) {
-    state.untouched = true;
-    return showAll();
+  if (state.untouched) {
+    showAll();
+  } else {
+    state.left += (wide - before) / 2;
+    state.top += (high - beforeHigh) / 2;
   }
-  state.left += (wide - before) / 2;
-  state.top += (high - beforeHigh) / 2;
-  draw();
+  paint(); // at once: a canvas of another size is empty
 }
 
 function bringIntoView(song) {
@@ -233,38 +232,42 @@ function shape(kind, at, to, r) {
   pen.closePath();
 }
 
+function paint() {
+  const wide = canvas.clientWidth, high = canvas.clientHeight, r = count > 2000 ? 3 : 5;
+  pen.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
+  pen.clearRect(0, 0, wide, high);
+  const marked = new Map(state.near.map((song, n) => [song, n + 1]));
+  for (let song = 0; song < count; song++) {
+    const at = across(song), to = down(song);
+    if (at < -20 || to < -20 || at > wide + 20 || to > high + 20) continue;
+    const { marker } = data.artists[songs[song].artist];
+    pen.globalAlpha = shown(song) ? 1 : 0.12;
+    pen.fillStyle = colourOf(song);
+    shape(songs[song].guest ? "D" : marker, at, to, songs[song].guest ? 2 * r : r);
+    pen.fill();
+    if (songs[song].guest || song === state.song || marked.has(song)) {
+      pen.globalAlpha = 1;
+      pen.strokeStyle = "#000";
+      pen.lineWidth = song === state.song ? 3 : 1.5;
+      shape(songs[song].guest ? "D" : "o", at, to, song === state.song ? 2.4 * r : 1.8 * r);
+      pen.stroke();
+    }
+    if (marked.has(song)) {
+      pen.fillStyle = "#000";
+      pen.font = "12px system-ui, sans-serif";
+      pen.fillText(String(marked.get(song)), at + 2 * r, to - 1.6 * r);
+    }
+  }
+  pen.globalAlpha = 1;
+}
+
 let waiting = false;
 function draw() {
   if (waiting) return;
   waiting = true;
   requestAnimationFrame(() => {
     waiting = false;
-    const wide = canvas.clientWidth, high = canvas.clientHeight, r = count > 2000 ? 3 : 5;
-    pen.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
-    pen.clearRect(0, 0, wide, high);
-    const marked = new Map(state.near.map((song, n) => [song, n + 1]));
-    for (let song = 0; song < count; song++) {
-      const at = across(song), to = down(song);
-      if (at < -20 || to < -20 || at > wide + 20 || to > high + 20) continue;
-      const { marker } = data.artists[songs[song].artist];
-      pen.globalAlpha = shown(song) ? 1 : 0.12;
-      pen.fillStyle = colourOf(song);
-      shape(songs[song].guest ? "D" : marker, at, to, songs[song].guest ? 2 * r : r);
-      pen.fill();
-      if (songs[song].guest || song === state.song || marked.has(song)) {
-        pen.globalAlpha = 1;
-        pen.strokeStyle = "#000";
-        pen.lineWidth = song === state.song ? 3 : 1.5;
-        shape(songs[song].guest ? "D" : "o", at, to, song === state.song ? 2.4 * r : 1.8 * r);
-        pen.stroke();
-      }
-      if (marked.has(song)) {
-        pen.fillStyle = "#000";
-        pen.font = "12px system-ui, sans-serif";
-        pen.fillText(String(marked.get(song)), at + 2 * r, to - 1.6 * r);
-      }
-    }
-    pen.globalAlpha = 1;
+    paint();
   });
 }
 
