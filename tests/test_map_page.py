@@ -342,7 +342,7 @@ def test_of_many_artists_it_is_said_that_colours_say_little(page):
     songs = songs.assign(artist=[f"Artist {n}" for n in range(SONGS)])
     map_page.write_map(page.index._replace(songs=songs), page.root, page.root / "many.html")
     page.browser.refresh()
-    assert page.text("legend").startswith("Of so many artists colours do not tell")
+    assert page.text("legend").startswith("Of so many artists colours do not show")
     page.run("showArtist('7')")
     assert page.run("return songs.filter((_, song) => shown(song)).length") == 1
 

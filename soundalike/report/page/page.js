@@ -563,7 +563,7 @@ canvas.addEventListener("pointerleave", () => { element("bubble").hidden = true;
 element("search").addEventListener("input", search);
 const LEGEND = 30; // artists, at most, whom colours and shapes tell apart
 if (data.artists.length > LEGEND) {
-  element("legend").textContent = "Of so many artists colours do not tell who is who: choose one above, or rest on a dot.";
+  element("legend").textContent = "Of so many artists colours do not show who is who: choose one above, or rest on a dot.";
 }
 
 function showArtist(number) {
