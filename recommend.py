@@ -45,9 +45,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if not args.songs and not args.artists and not args.page:
         parser.error("name a song, or ask for --artists or --page")
-    if not args.songs and (args.path_to or args.playlist or args.without or args.far or args.other_albums):
+    of_songs = args.path_to or args.playlist or args.without or args.far or args.other_albums
+    if not args.songs and of_songs:
         parser.error("name the song that these options are about")
-    if args.artists and (args.path_to or args.playlist or args.without or args.far or args.other_albums):
+    if args.artists and of_songs:
         parser.error("--artists goes with --count and --verbose alone")
     if args.path_to and (len(args.songs) > 1 or args.far):
         parser.error("--path-to takes one song (a title of several words in quotes), and no --far")
@@ -60,6 +61,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     cli.find_library(args)
     from soundalike.library.errors import printable  # after --help, which needs none of it
+    from soundalike.library.paths import MAP
     from soundalike.report import alike
     from soundalike.similarity import index
 
@@ -68,8 +70,8 @@ def main(argv: list[str] | None = None) -> int:
     if args.page:
         from soundalike.report import map_page  # which draws, and takes a second
 
-        map_page.write_map(library, args.data, args.data / map_page.PAGE)
-        print(f"Open it in a browser: {printable(args.data / map_page.PAGE)}")
+        map_page.write_map(library, args.data, args.data / MAP)
+        print(f"Open it in a browser: {printable(args.data / MAP)}")
         if not args.songs and not args.artists:
             return cli.ALL_GOOD
     if args.artists:

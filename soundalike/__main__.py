@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from soundalike import cli
-from soundalike.library.paths import PROJECT, remember_root
+from soundalike.library.paths import MAP, PROJECT, remember_root
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -43,8 +43,7 @@ def main(argv: list[str] | None = None) -> int:
     from soundalike.audio import demo  # after --help, which needs none of it
     from soundalike.dataset import splits
     from soundalike.library.catalogue import good_songs
-    from soundalike.report import map_page, notebooks, summary
-    from soundalike.similarity.index import load_index
+    from soundalike.report import notebooks, summary
 
     if args.report:
         notebooks.write_pages(args.data)
@@ -62,7 +61,10 @@ def main(argv: list[str] | None = None) -> int:
         with step(f"{name}.ipynb"):
             notebooks.run_notebook(name, root)
     with step("map.html"):
-        map_page.write_map(load_index(root), root, root / map_page.PAGE)
+        from soundalike.report import map_page  # which draws, and takes seconds
+        from soundalike.similarity.index import load_index
+
+        map_page.write_map(load_index(root), root, root / MAP)
     model = json.loads((root / "model" / "model.json").read_text(encoding="utf-8"))
     if model["held_out"]:
         run_script("predict.py", root, "--", songs / model["held_out"])

@@ -15,6 +15,7 @@ from soundalike.library.errors import UserError
 from soundalike.report import map_page
 from soundalike.similarity import playlists
 from soundalike.similarity.index import Index
+from soundalike.similarity.nearest import distances
 from soundalike.similarity.playlists import Rules
 from soundalike.similarity.quality import how_alike
 from soundalike.similarity.seeds import Seed
@@ -215,10 +216,10 @@ def test_paths_are_those_of_python(page, first, last):
     expected, _ = playlists.find_path(page.index, *ends, barred, Rules(6, 99))
     assert page.run(f"return findPath({first}, {last}, 6, 99)") == list(expected.index)
     assert len(expected) == 6
-    # Which songs of an artist are left out may hang on the last bits, and a page has half of them.
+    # The last bits may decide which songs of an artist are left out, and a page has half of them.
     _, steps = playlists.find_path(page.index, *ends, barred, Rules(6, 1))
     way = page.run(f"return findPath({first}, {last}, 6, 1)")
-    apart = [map_page.distances(page.index, page.index.described[place]) for place in (first, *way)]
+    apart = [distances(page.index, page.index.described[place]) for place in (first, *way)]
     squares = [of_one[place] ** 2 for of_one, place in zip(apart, [*way, last], strict=True)]
     assert sum(squares) < 1.15 * np.square(steps).sum()
     assert page.index.songs["artist"].iloc[way].is_unique

@@ -152,7 +152,7 @@ def test_what_is_no_song_is_said_in_one_line(root, tmp_path, capsys, name, reaso
 def test_a_damaged_index_is_a_users_mistake(root, tmp_path, capsys, name):
     own = shutil.copytree(root, tmp_path / "root")
     assert recommend.main(["--data", str(own), "Artist A/Album 1/Song 1.mp3"]) == 0
-    if name == "spaces.npz":  # from a stranger, with Python objects in it
+    if name == "spaces.npz":  # from someone else, with Python objects in it
         with np.load(own / "similar" / name) as arrays:
             np.savez(own / "similar" / name, **(dict(arrays) | {"features basis": np.array([{}], dtype=object)}))
     else:

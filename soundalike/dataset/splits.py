@@ -122,7 +122,7 @@ def album_names(songs: pd.DataFrame) -> pd.Series:
 
 
 def album_keys(songs: pd.DataFrame) -> pd.Series:
-    """Tell albums of one name by different artists apart, see `album_names`."""
+    """Name albums by their artists, too: two may have one of the same name; see `album_names`."""
     return songs["artist"] + "\n" + album_names(songs)
 
 

@@ -62,20 +62,25 @@ class Spaces(NamedTuple):
 
     def middle(self, points: np.ndarray) -> np.ndarray:
         """Where some songs lie on average: a point, of which each ear has its share [shape=(dimensions,)]."""
-        start, shares, found = 0, self.shares, []
+        means = points.mean(axis=0, keepdims=True)
+        return np.concatenate([np.sqrt(share) * unit(means[:, own])[0] for own, share in self.dimensions()])
+
+    def dimensions(self) -> Iterator[tuple[slice, float]]:
+        """Take, for each ear, its dimensions of points, and its share of the whole."""
+        start, shares = 0, self.shares
         for ear, space in self.ears.items():
-            own = points[:, start : start + space.basis.shape[1]]
-            found.append(np.sqrt(shares[ear]) * unit(own.mean(axis=0, keepdims=True))[0])
-            start += own.shape[1]
-        return np.concatenate(found)
+            yield slice(start, start + space.basis.shape[1]), shares[ear]
+            start += space.basis.shape[1]
+
+    def distances(self, points: np.ndarray, point: np.ndarray) -> np.ndarray:
+        """Compute how far points are from one, by the ears that describe both: one minus the cosine."""
+        return 1 - points @ point / self.common(points, point)
 
     def common(self, points: np.ndarray, point: np.ndarray) -> np.ndarray:
         """The share of the ears that describe both of two songs [shape=(songs,)], from their points."""
-        start, shares, common = 0, self.shares, np.full(len(points), 1e-12)
-        for ear, space in self.ears.items():
-            own = slice(start, start + space.basis.shape[1])
-            common += shares[ear] * (points[:, own][:, 0] != 0) * point[own].any()
-            start = own.stop
+        common = np.full(len(points), 1e-12)
+        for own, share in self.dimensions():
+            common += share * (points[:, own][:, 0] != 0) * point[own].any()
         return common
 
 

@@ -52,6 +52,7 @@ RECORD = "mp3_split.json"  # in a song's folder of clips: what splitting learned
 
 
 PROJECT = Path(__file__).resolve().parents[2]  # where the scripts and notebooks lie
+MAP = "report/map.html"  # in the root of a library: the page with all its songs
 LAST = PROJECT / "data" / "last"  # holds the root of the library that was used last
 
 MAX_NAME = 255  # bytes in one part of a path, on most file systems

@@ -14,7 +14,7 @@ from soundalike.similarity.playlists import ALL, ARTISTS, FAR, Rules
 from soundalike.similarity.quality import DIFFERENT, how_alike, is_far, quality_in_words
 from soundalike.similarity.seeds import Seed, all_of, find_seed, same_albums
 
-FEW_SONGS = 30  # songs: with fewer, what songs have in common cannot be told from chance
+FEW_SONGS = 30  # songs: with fewer, what songs have in common may be chance
 SONGS, PEOPLE = 10, 3  # songs, and artists, that are named unless more are asked for
 
 
@@ -88,13 +88,13 @@ def print_artists(args: argparse.Namespace, index: Index) -> int:
 
 
 def _rules(args: argparse.Namespace, index: Index) -> Rules:
-    """What lists must keep to; where all songs are by one artist, there may be any number of these."""
+    """Make the rules of lists; where all songs are by one artist, there may be any number of these."""
     per_artist = args.per_artist if index.songs["artist"].nunique() > 1 else len(index.songs)
     return Rules(args.count or SONGS, per_artist, args.far)
 
 
 def _barred(seeds: list[Seed], args: argparse.Namespace, index: Index) -> np.ndarray:
-    """Which songs are not to be named: those that are asked about or left out, and maybe all of their albums."""
+    """Mark the songs not to be named: those that are asked about or left out, and maybe all of their albums."""
     without = [find_seed(asked, index, args.data) for asked in args.without or ()]
     for other in without:
         if any(seed.is_same(other) for seed in seeds):

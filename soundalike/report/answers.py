@@ -13,7 +13,7 @@ import pandas as pd
 
 from soundalike import cli, parallel
 from soundalike.features.one_song import DecodedSong, decode
-from soundalike.library.catalogue import good_songs, songs_folder
+from soundalike.library.catalogue import good_songs
 from soundalike.library.errors import SongError, UserError, printable
 from soundalike.library.paths import find_songs, suffixed
 from soundalike.library.storage import atomic_write
@@ -80,7 +80,7 @@ def _by_title(asked: str, root: Path, index: Index | None, why: str) -> Path:
     """The file of a song of the library."""
     if index is None:
         raise UserError(f"Titles of the library cannot be looked up: {why}")
-    return songs_folder(root) / find_seed(asked, index, root).name
+    return find_seed(asked, index, root).path
 
 
 def decode_all(

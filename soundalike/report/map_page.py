@@ -25,11 +25,10 @@ from soundalike.library.storage import atomic_write
 from soundalike.report.plots import artist_colours, artist_markers
 from soundalike.report.verdict import Verdict
 from soundalike.similarity.index import Index, describe_decoded, map_positions
-from soundalike.similarity.nearest import WORTH_NAMING, aspects, distances, say_why
+from soundalike.similarity.nearest import WORTH_NAMING, aspects, say_why
 from soundalike.similarity.playlists import ON_THE_WAY
 from soundalike.similarity.quality import ALBUM, ARTIST, DIFFERENT
 
-PAGE = "report/map.html"  # in the root
 PARTS = Path(__file__).parent / "page"
 WHY = 20  # songs nearest to each, for which the page says what they have in common
 LONGEST = 1000  # characters of a title
@@ -89,23 +88,22 @@ def as_guest(path: Path, song: DecodedSong, said: Verdict, index: Index) -> Gues
 
 
 def _hash(text: str) -> str:
-    """By which a page's policy knows what may run in it, or give it its looks."""
+    """Hash a script or a style, for the page's policy to allow it."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
 def _collect(index: Index, root: Path, guests: Sequence[Guest]) -> dict:
-    """Everything that the page knows."""
+    """Collect everything that the page holds."""
     placed, names, own = _places(index), sorted(set(index.songs["artist"])), len(index.songs)
     if guests:
         index, placed = _invite(index, placed, guests)
     colours, markers = artist_colours(names), artist_markers(names)
     near, shares, named = _common(index, own)
-    starts = np.cumsum([0, *(space.basis.shape[1] for space in index.spaces.ears.values())])
     return {
         "songs": _songs(index, songs_folder(root), names, guests),
         "artists": [{"name": name[:LONGEST], "colour": _hex(colours[name]), "marker": markers[name]} for name in names],
         "dims": index.points.shape[1],
-        "ears": [[int(start), share] for start, share in zip(starts, index.spaces.shares.values(), strict=False)],
+        "ears": [[own.start, share] for own, share in index.spaces.dimensions()],
         "points": _packed(index.points, "<f2"),
         "x": _packed(placed[:, 0], "<f4"),
         "y": _packed(placed[:, 1], "<f4"),
@@ -157,15 +155,14 @@ def _places(index: Index) -> np.ndarray:
     places = np.full((len(index.songs), 2), np.nan)
     places[laid_out.index] = laid_out[["x", "y"]]
     for place in np.flatnonzero(np.isnan(places[:, 0])):
-        places[place] = _between(index, index.described[place], places)
+        places[place] = _between(index, index.points[place], places)
     return places
 
 
-def _between(index: Index, described: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Where a song lies that was not laid out: in the middle of the songs most like it that were."""
-    known = np.flatnonzero(np.isfinite(places[:, 0]))
-    apart = distances(index._replace(points=np.asarray(index.points[known])), described)
-    return places[known[np.argsort(apart, kind="stable")[:PLACED_BY]]].mean(axis=0)
+def _between(index: Index, point: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Place a song that was not laid out: in the middle of the songs most like it that have a place."""
+    apart = np.where(np.isnan(places[:, 0]), np.inf, index.spaces.distances(index.points, point))
+    return places[np.argsort(apart, kind="stable")[:PLACED_BY]].mean(axis=0)
 
 
 def _invite(index: Index, places: np.ndarray, guests: Sequence[Guest]) -> tuple[Index, np.ndarray]:
@@ -184,11 +181,12 @@ def _invite(index: Index, places: np.ndarray, guests: Sequence[Guest]) -> tuple[
         }
         for n, guest in enumerate(guests)
     ]
-    own = np.stack([_between(index, guest.described, places) for guest in guests])
+    points = index.spaces.points(described)
+    own = np.stack([_between(index, point, places) for point in points])
     return index._replace(
         songs=pd.concat([index.songs, pd.DataFrame(rows)], ignore_index=True),
         described=np.concatenate([index.described, described]),
-        points=np.concatenate([index.points, index.spaces.points(described)]),
+        points=np.concatenate([index.points, points]),
     ), np.concatenate([places, own])
 
 
@@ -204,7 +202,7 @@ def _common(index: Index, own: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
     named: list[str] = []
     with cli.bar(count, "Drawing the map", "songs") as bar:
         for place in range(count):
-            apart = distances(index, index.described[place])
+            apart = index.spaces.distances(index.points, index.points[place])
             apart[[place, *range(own, count)]] = np.inf
             near[place] = np.argsort(apart, kind="stable")[:most]
             found = say_why(index, np.asarray(index.described[place]), near[place], apart[near[place]])

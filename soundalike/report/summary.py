@@ -8,9 +8,8 @@ from soundalike import cli
 from soundalike.dataset.splits import MIN_SCORED, MIN_SONGS
 from soundalike.library.catalogue import read_songs
 from soundalike.library.errors import printable
-from soundalike.library.paths import PROJECT
+from soundalike.library.paths import MAP, PROJECT
 from soundalike.models.open_set import PROBABLY, SURE, UNKNOWN, in_words, shipped_in_words
-from soundalike.report.map_page import PAGE
 
 SHOWN = 5  # answers that changed, at most
 
@@ -40,7 +39,7 @@ def print_summary(root: Path, model: dict, seconds: float) -> None:
     if (root / "df_music.pkl").exists():
         lab = "make lab" + ("" if root == PROJECT / "data" else f" DATA={printable(root)}")
         print(f"Look at {printable(root / 'report' / 'visualizations.html')} and modeling.html beside it, or: {lab}")
-    print(f"Click through your songs: {printable(root / PAGE)}")
+    print(f"Click through your songs: {printable(root / MAP)}")
     print(f'Ask about a song: {cli.command("predict.py", root)} "SONG.mp3"')
     print(f'What sounds like it: {cli.command("recommend.py", root)} "SONG.mp3"')
 

@@ -69,23 +69,18 @@ def compare(index: Index, artists: list[str], count: int) -> list[Portrait]:
     portraits = []
     for artist in artists:
         own, middle = places[artist], middles[every.index(artist)]
-        apart = _apart(index, middles, middle)
+        apart = index.spaces.distances(middles, middle)
         near = [n for n in np.argsort(apart, kind="stable") if every[n] != artist][:count]
-        order = own[np.argsort(_apart(index, np.asarray(index.points[own]), middle), kind="stable")]
+        order = own[np.argsort(index.spaces.distances(np.asarray(index.points[own]), middle), kind="stable")]
         pairs = [Pair(every[n], float(apart[n]), _bring_together(index, own, places[every[n]])) for n in near]
         portraits.append(Portrait(artist, len(own), order[0], order[-1] if len(own) > 2 else None, pairs))
     return portraits
 
 
-def _apart(index: Index, points: np.ndarray, point: np.ndarray) -> np.ndarray:
-    """Distances of points from one, see `nearest.distances`."""
-    return 1 - points @ point / index.spaces.common(points, point)
-
-
 def _bring_together(index: Index, own: np.ndarray, others: np.ndarray) -> tuple[int, int]:
     """The songs of two artists that are most alike and no copies of each other."""
     points, recording = np.asarray(index.points[others]), index.songs["recording"].to_numpy()
-    apart = np.stack([_apart(index, points, np.asarray(index.points[place])) for place in own])
+    apart = np.stack([index.spaces.distances(points, np.asarray(index.points[place])) for place in own])
     apart[recording[own][:, None] == recording[others]] = 2
     one, two = np.unravel_index(apart.argmin(), apart.shape)
     return own[one], others[two]

@@ -33,8 +33,7 @@ def distances(index: Index, described: np.ndarray) -> np.ndarray:
         One minus the cosine: 0 the same, 1 what songs drawn at random have on average, 2 the opposite.
     """
     points = index.spaces.points(np.atleast_2d(described))
-    cosines = [index.points @ point / index.spaces.common(index.points, point) for point in points]
-    return 1 - np.mean(cosines, axis=0)
+    return np.mean([index.spaces.distances(index.points, point) for point in points], axis=0)
 
 
 def nearest_songs(index: Index, described: np.ndarray, barred: np.ndarray, count: int) -> pd.DataFrame:
@@ -102,7 +101,7 @@ def _shares(spaces: Spaces, song: np.ndarray, others: np.ndarray) -> dict[str, n
 
 
 def aspects(songs: pd.DataFrame | pd.Series) -> list[str]:
-    """List the aspects that a table of `say_why`, or a row of it, tells of: `ASPECTS`, and those of networks."""
+    """List the aspects that a table of `say_why`, or a row of it, has: `ASPECTS`, and those of networks."""
     every = [*ASPECTS, *(network.aspect for network in NETWORKS.values())]
     return [aspect for aspect in every if aspect in songs]
 

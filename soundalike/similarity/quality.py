@@ -39,7 +39,7 @@ def measure_likeness(points: np.ndarray, songs: pd.DataFrame, spaces: Spaces) ->
     edges = np.arange(0, 2 + STEP, STEP)
     counts = {name: np.zeros(len(edges) - 1) for name in (ALBUM, ARTIST, DIFFERENT)}
     for song in np.random.default_rng(0).permutation(len(songs))[:FEWER_SEEDS]:
-        apart = 1 - points @ points[song] / spaces.common(points, points[song])
+        apart = spaces.distances(points, points[song])
         others, same = recording != recording[song], artist == artist[song]
         groups = {ALBUM: same & (album == album[song]) & named & several, ARTIST: same, DIFFERENT: ~same}
         for name, group in groups.items():

@@ -71,7 +71,7 @@ def find_seed(asked: str, index: Index, root: Path) -> Seed:
 
 
 def _holding(texts: pd.Series, sought: str) -> pd.Series:
-    """Which texts hold another, in whatever capitals."""
+    """Find the texts that contain another, regardless of case."""
     return texts.str.casefold().str.contains(sought, regex=False)
 
 
@@ -105,7 +105,7 @@ def _seed_from_file(path: Path, index: Index, root: Path) -> Seed:
 
 
 def _copies(song: DecodedSong, described: np.ndarray, index: Index, root: Path) -> np.ndarray:
-    """Which songs of the library are this recording, encoded otherwise perhaps, see `duplicates.agreement`."""
+    """Mark the songs of the library that are this recording, encoded otherwise perhaps, see `duplicates.agreement`."""
     from soundalike.dataset.duplicates import SAME_RECORDING, USED, agreement, read_courses  # scikit-learn takes long
 
     songs = index.songs

@@ -281,7 +281,7 @@ function songAt(at, to, reach) {
 }
 
 function say(text) { element("status").textContent = text; }
-function tell(text) { element("news").textContent = text; } // of the playlist
+function report(text) { element("news").textContent = text; } // of the playlist
 
 function row(song, more, onClick, number = "") {
   const item = document.createElement("li"), button = document.createElement("button");
@@ -388,31 +388,31 @@ function move(from, to) {
   showList();
   const tool = to === null ? 3 : to < from ? 1 : 2, place = to ?? Math.min(from, state.list.length - 1);
   (element("list").children[place]?.children[tool] || element("fill")).focus();
-  tell(to === null ? `Removed: ${name(song)}` : `${name(song)} is number ${to + 1} now.`);
+  report(to === null ? `Removed: ${name(song)}` : `${name(song)} is number ${to + 1} now.`);
 }
 
 // A number that was asked for; none, and it is said, if it is none.
 function asked(id) {
   const field = element(id);
   if (field.value !== "" && field.checkValidity()) return Number(field.value);
-  tell(`A whole number from ${field.min} to ${field.max} is needed there.`);
+  report(`A whole number from ${field.min} to ${field.max} is needed there.`);
   field.focus();
   return null;
 }
 
 function add(song) {
   if (song === null) return;
-  if (state.list.some((other) => songs[other].recording === songs[song].recording)) return tell("It is in the playlist already.");
+  if (state.list.some((other) => songs[other].recording === songs[song].recording)) return report("It is in the playlist already.");
   state.list.push(song);
   showList();
-  tell(`${name(song)} is number ${state.list.length}.`);
+  report(`${name(song)} is number ${state.list.length}.`);
 }
 
 function fillUp() {
   const seeds = state.list.length ? state.list : state.song === null ? [] : [state.song], most = asked("most"), each = asked("each");
   if (most === null || each === null) return;
-  if (!seeds.length) return tell("Choose a song first.");
-  if (seeds.length >= most) return tell(`It has ${seeds.length} songs already; ask for more.`);
+  if (!seeds.length) return report("Choose a song first.");
+  if (seeds.length >= most) return report(`It has ${seeds.length} songs already; ask for more.`);
   const artists = new Map();
   for (const song of seeds) artists.set(songs[song].artist, (artists.get(songs[song].artist) || 0) + 1);
   const found = fill(seeds, most - seeds.length, each, false, artists);
@@ -422,18 +422,18 @@ function fillUp() {
     far: "The next are no more alike than songs of different artists.", artists: "All others are by these artists.",
     all: "There are no other songs.", full: "",
   };
-  tell(`${state.list.length} songs. ${state.list.length < most ? why[found.why] : ""}`);
+  report(`${state.list.length} songs. ${state.list.length < most ? why[found.why] : ""}`);
 }
 
 function fillPath() {
   const most = asked("most"), each = asked("each");
   if (most === null || each === null) return;
-  if (state.list.length < 2) return tell("A path takes two songs in the playlist: the first and the last.");
+  if (state.list.length < 2) return report("A path takes two songs in the playlist: the first and the last.");
   const first = state.list[0], last = state.list[state.list.length - 1], dropped = state.list.length - 2;
   const between = findPath(first, last, Math.max(0, most - 2), each);
   state.list = [first, ...between, last];
   showList();
-  tell((between.length ? `${state.list.length} songs.` : "No song lies between them.")
+  report((between.length ? `${state.list.length} songs.` : "No song lies between them.")
     + (dropped ? ` In place of the ${dropped} that lay between.` : ""));
 }
 
@@ -448,13 +448,13 @@ function playlist() {
 }
 
 function save() {
-  if (!state.list.length) return tell("The playlist is empty.");
+  if (!state.list.length) return report("The playlist is empty.");
   const { text, left } = playlist(), link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([text], { type: "audio/x-mpegurl" }));
   link.download = "playlist.m3u8";
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-  tell(left.length ? `A playlist cannot hold the name of: ${left.join("; ")}` : "Saved as playlist.m3u8, where this browser saves files.");
+  report(left.length ? `A playlist cannot hold the name of: ${left.join("; ")}` : "Saved as playlist.m3u8, where this browser saves files.");
 }
 
 // --- search, keys, pointers ---------------------------------------------------------------
@@ -561,7 +561,7 @@ function hover(event) {
 canvas.addEventListener("pointerleave", () => { element("bubble").hidden = true; });
 
 element("search").addEventListener("input", search);
-const LEGEND = 30; // artists, at most, whom colours and shapes tell apart
+const LEGEND = 30; // artists, at most, whom colours and shapes distinguish
 if (data.artists.length > LEGEND) {
   element("legend").textContent = "Of so many artists colours do not show who is who: choose one above, or rest on a dot.";
 }
@@ -578,7 +578,7 @@ element("back").addEventListener("click", goBack);
 element("fill").addEventListener("click", fillUp);
 element("path").addEventListener("click", fillPath);
 element("save").addEventListener("click", save);
-element("clear").addEventListener("click", () => { state.list = []; showList(); tell("The playlist is empty."); });
+element("clear").addEventListener("click", () => { state.list = []; showList(); report("The playlist is empty."); });
 data.artists.forEach((artist, n) => {
   const option = document.createElement("option");
   option.value = String(n);
