@@ -13,7 +13,7 @@ export SONGS DATA NETWORKS LABEL_BY
 RESULTS = root="$$DATA"; test -d "$$root/report" || root="$$root/demo"; \
 	test -d "$$root/report" || { echo "There are no results yet. Run: make run"; exit 1; };
 
-.PHONY: help run songs-are-there demo-notebooks report pictures lab check test stress clean
+.PHONY: help run songs-are-there notebooks report pictures lab check test stress clean
 .DEFAULT_GOAL := help
 
 help:
@@ -26,7 +26,7 @@ help:
 	@echo "make report               make web pages of the notebooks in report/ again, after work in make lab"
 	@echo "make test                 check the code and run the tests (a quarter of an hour)"
 	@echo "make stress               kill, damage, fill and load it thousands of times (two hours; as root, disks too)"
-	@echo "make demo-notebooks       run the demo and put its notebooks beside the scripts"
+	@echo "make notebooks            run 126 free songs of Debian's games and put the notebooks beside the scripts"
 	@echo "make pictures DATA=dir    put the pictures of the README into images/"
 	@echo "make clean                remove everything made, .venv too; never songs"
 	@echo "DATA=dir keeps a library elsewhere than in data/; PYTHON=python3.12 sets up another Python"
@@ -44,8 +44,8 @@ songs-are-there:
 	{ echo "EMBEDDINGS is gone: networks are used by default. Use NETWORKS=musicnn for one, NETWORKS=none for none."; exit 1; }
 	@case "$$SONGS" in ""|"~"*) ;; *) test -d "$$SONGS" || { echo "There is no folder $$SONGS."; exit 1; };; esac
 
-demo-notebooks: .venv/ready .venv/networks
-	@$(PY) docs/refresh.py notebooks
+notebooks: .venv/ready .venv/networks
+	@$(PY) docs/refresh.py notebooks --data "$$DATA"
 
 report: .venv/ready
 	@$(RESULTS) $(PY) -m soundalike --report --data "$$root"
@@ -54,7 +54,8 @@ pictures: .venv/ready
 	@$(PY) docs/refresh.py pictures --data "$$DATA"
 
 lab: .venv/ready
-	@$(RESULTS) MUSIC_DATA="$$(cd "$$root" && pwd)" PYTHONPATH="$(CURDIR)" $(PY) -m jupyter lab "$$root/report"
+	@$(RESULTS) export MUSIC_DATA="$$(cd "$$root" && pwd)" PYTHONPATH="$(CURDIR)"; \
+	$(PY) -m jupyter lab --ServerApp.root_dir="$$MUSIC_DATA" --LabApp.default_url=/lab/tree/report/visualizations.ipynb
 
 # What can be said of the code without running it: its form, its docstrings, its types, which room imports which.
 check: .venv/ready

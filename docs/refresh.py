@@ -1,12 +1,13 @@
 """For maintainers: renew what the repository keeps of a run.
 
-python docs/refresh.py notebooks           # run the demo, and put its executed notebooks into the root
+python docs/refresh.py notebooks           # run the songs of benchmarks/real_music.py; put its notebooks into the root
 python docs/refresh.py pictures --data DIR # put the README's pictures of a library's report into images/
 """
 
 import argparse
 import base64
 import io
+import subprocess
 import sys
 from pathlib import Path
 
@@ -17,9 +18,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from soundalike import __main__ as everything
 from soundalike import cli
-from soundalike.audio import demo
 from soundalike.library.paths import PROJECT
+from soundalike.library.storage import atomic_write
 from soundalike.report.notebooks import NOTEBOOKS
+
+NOTE = "Free music from games (CC BY-SA and GPL; `benchmarks/real_music.csv` names the licence of each song)."
 
 
 def keep_stills(executed: Path, kept: Path) -> None:
@@ -66,8 +69,12 @@ def main(argv: list[str] | None = None) -> int:
     if args.what == "pictures":
         keep_pictures(args.data)
         return cli.ALL_GOOD
-    root = args.data / "demo"
-    demo.make(root)
+    root = args.data / "real_music"
+    made = subprocess.run([sys.executable, PROJECT / "benchmarks" / "real_music.py", root / "songs"])
+    if made.returncode:
+        return made.returncode
+    with atomic_write(root / "NOTE.txt") as path:
+        path.write_text(f"{NOTE}\n", encoding="utf-8")
     status = everything.main(["--data", str(root)])
     if status == cli.ALL_GOOD:
         for name in NOTEBOOKS:

@@ -5,7 +5,6 @@ from conftest import made_up, run_scripts, tune, write_song
 
 from soundalike.dataset import duplicates, splits
 from soundalike.evaluation import confounds
-from soundalike.features.table import COLUMNS
 from soundalike.library.catalogue import good_songs
 from soundalike.library.errors import UserError
 
@@ -95,9 +94,7 @@ def test_what_distinguishes_artists_besides_music_is_named():
     found = confounds.score_confounds(songs, table)
     assert found.loc["codec", "balanced_accuracy"] == 1
     assert found.loc["loudness", "balanced_accuracy"] == 1
-    assert found.loc["loudness", "differs"] < 0.001
     assert found.loc["bit_rate", "balanced_accuracy"] < 0.7
-    assert found.loc["bit_rate", "differs"] > 0.5
     assert found.loc["sample_rate", "balanced_accuracy"] == 0.5
     told = " ".join(confounds.warnings_of(table, found))
     assert "distinguishes artists: 1.00" in told
@@ -149,17 +146,3 @@ def test_a_song_is_silent_where_all_of_it_is():
     labels, _, courses = duplicates.read_courses([frame])
     assert labels["silent"].tolist() == [True, False]
     assert {song: len(course) for song, course in courses.items()} == {"A0/1.mp3": 5}
-
-
-def test_the_table_shows_the_usual_value_and_the_range():
-    songs = songs_of(made_up(artists=1, songs=4)).assign(
-        loudness=[-20, -20, -14, -8], codec=["MP3", "MP3", "FLAC", "MP3"]
-    )
-    row = confounds.technical(songs).loc["A0"]
-    assert row["loudness"] == "-17 (-20 to -8)"
-    assert row["codec"] == "MP3 (3 of 4)"
-    assert row["sample_rate"] == "44,100"
-    unstated = confounds.technical(songs.assign(bit_rate=float("nan")))  # as of Opus
-    assert unstated.loc["A0", "bit_rate"] == "not stated"
-    assert len(duplicates.COURSE_COLUMNS) == 31
-    assert set(duplicates.COURSE_COLUMNS) < set(COLUMNS)

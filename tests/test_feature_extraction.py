@@ -13,7 +13,7 @@ import feature_extraction
 import mp3_split
 from soundalike.audio import decoding
 from soundalike.audio.decoding import SAMPLE_RATE
-from soundalike.features import extraction, spectra
+from soundalike.features import extraction, spectra, table
 from soundalike.features.extraction import clip_features
 from soundalike.features.filters import HOP_LENGTH, N_FFT
 from soundalike.features.song_tables import is_up_to_date, read_notes
@@ -359,3 +359,17 @@ def test_a_step_is_over_as_many_frames_as_it_is_called(name, frames):
     found = STATISTICS[name].compute(t[None, None] ** 2).item()  # (t + n)² - t² = 2nt + n²
     assert found == pytest.approx(2 * frames * np.std(np.arange(87 - frames)))
     assert STATISTICS["bend"].compute(t[None, None] ** 2).item() == 0
+
+
+def test_every_column_has_a_name_in_words():
+    names = {column: table.plain_name(column) for column in COLUMNS}
+    assert len(set(names.values())) == len(COLUMNS)
+    assert names["rms_mean"] == "loudness"
+    assert names["centroid_std"] == "brightness, variation"
+    assert names["mfcc_08_bend"] == "timbre 8, jitter"
+    assert names["mfcc_corr_02_11"] == "timbre together 2 and 11"
+    assert names["chroma_03_mean"] == "pitch class D"
+    assert names["contrast_07_mean"] == "clearness above 6.4 kHz"
+    assert not [name for name in names.values() if "_" in name]
+    with pytest.raises(KeyError):
+        table.plain_name("cent")

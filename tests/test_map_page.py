@@ -5,14 +5,16 @@ import re
 import shutil
 import time
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
+import pandas as pd
 import pytest
-from conftest import RATE, likeness, made_index, sine, write_song
+from conftest import RATE, likeness, made_index, sine, wait_until, write_song
 
 from soundalike.library.catalogue import keep_songs_folder
-from soundalike.library.errors import UserError
-from soundalike.report import map_page
+from soundalike.library.errors import UserError, printable
+from soundalike.report import map_page, plots
 from soundalike.similarity import playlists
 from soundalike.similarity.index import Index
 from soundalike.similarity.nearest import distances
@@ -402,3 +404,36 @@ def test_guests_stand_among_the_others_with_their_answer(page):
     page.run(f"choose({SONGS}, {{play: false}})")
     page.run("audio.play()")
     assert until(lambda: page.run("return audio.currentTime") > 0.1)
+
+
+@in_browser
+def test_a_click_on_the_map_of_a_notebook_plays_clips_one_after_another(browser, tmp_path, monkeypatch):
+    song, shown = f"A/{HOSTILE[2]} 100%/é #1.mp3", []
+    for n in range(5):
+        write_song(tmp_path / f"clips/{song}/{n:04d}.wav", sine(440, 0.2))
+    songs = pd.DataFrame({"artist": HOSTILE[:2], "album": "", "title": HOSTILE[:2], "song": [song, "B/gone.mp3"]})
+    monkeypatch.setattr(plots, "display", lambda bundle, raw: shown.append(bundle["text/html"]))
+    plots.enable_live_figures()
+    plots.song_map(songs.assign(x=[0, 1], y=[0, 1], seconds=10.0), plots.artist_colours(songs["artist"]))
+    (tmp_path / "report").mkdir()
+    (tmp_path / "report/a.html").write_text("<meta charset=utf-8><title>a</title>" + "".join(shown), encoding="utf-8")
+    browser.get((tmp_path / "report/a.html").as_uri())
+    browser.execute_script(
+        "window.played = []; const play = HTMLMediaElement.prototype.play;"
+        "HTMLMediaElement.prototype.play = function () { played.push(this.src); return play.call(this); };"
+    )
+    click = (
+        "const plot = document.querySelector('.js-plotly-plot');"
+        "plot.emit('plotly_click', {points: [{customdata: plot.data[arguments[0]].customdata[0]}]});"
+    )
+    said = "return document.querySelector('p').textContent"
+    assert "six seconds" in browser.execute_script(said)
+    browser.execute_script(click, 0)
+    wait_until(lambda: len(browser.execute_script("return played")) == 3)
+    clips = [(tmp_path / f"clips/{song}/{n:04d}.wav").as_uri() for n in (1, 2, 3)]
+    assert browser.execute_script("return played.map(decodeURIComponent)") == [*map(unquote, clips)]
+    assert browser.execute_script(said) == f"{printable(HOSTILE[0], 40)}: é #1.mp3"
+    browser.execute_script(click, 1)
+    wait_until(lambda: "not here to be played" in browser.execute_script(said))
+    assert browser.title == "a"
+    browser.get_log("browser")  # where it complains of the file that is gone

@@ -80,6 +80,13 @@ def test_few_albums_give_no_interval(albums, given):
     assert metrics.score([found], songs)["low"] is not None
 
 
+def test_where_nothing_differs_either_may_be_better():
+    songs, found = two_artists([0.9, 0.2, 0.3, 0.9, 0.1, 0.1, 0.1, 0.1])
+    value, low, high = metrics.difference([found], [found], songs)
+    assert (value, low) == (0, -high)
+    assert 0.1 < high < 0.5
+
+
 def test_a_paired_difference_is_narrower_than_two_intervals():
     draw = np.random.default_rng(0)
     base = np.where(draw.random(200) < 0.6, 0.9, 0.1)
@@ -117,8 +124,12 @@ def test_reliability_of_predictions_that_are_as_confident_as_right():
     assert bins["songs"].sum() == 1000
     assert (abs(bins["confidence"] - bins["right"]) < 0.1).all()
     assert len(bins) == 6
-    few = found._replace(songs=found.songs.iloc[[*range(10), *range(500, 510)]])
-    assert metrics.reliability([few], songs)["songs"].tolist() == [10, 10]  # bins of three would say nothing
+    assert ((bins["low"] < bins["right"]) & (bins["right"] < bins["high"])).all()
+    again = metrics.reliability([found, found], songs)  # a repeat adds no songs
+    pd.testing.assert_frame_equal(again, bins, atol=1)
+    pd.testing.assert_frame_equal(again.drop(columns="songs"), bins.drop(columns="songs"), atol=0.02)
+    few = found._replace(songs=found.songs.iloc[[*range(20), *range(500, 520)]])
+    assert metrics.reliability([few], songs).empty  # two bins would say nothing
 
 
 def test_rows_are_the_artists_and_columns_the_predictions():

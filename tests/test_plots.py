@@ -13,6 +13,7 @@ def test_the_map_names_songs_without_letting_their_names_be_markup(monkeypatch):
     songs = pd.DataFrame({
         "artist": ["A<script>", "A<script>", "B"], "album": ["", "X", "<b>"], "title": ["one", "two", "<i>three"],
         "x": [0.0, 1, 2], "y": [0.0, 1, 2],
+        "song": ["A/1.mp3", "A/2.mp3", "B/</script>.mp3"], "seconds": [9.0, 2.0, 120.0],
     })  # fmt: skip
     for coloured, names in ((songs["artist"], ["A&lt;script&gt;", "B"]), (["B"], ["B", "others"])):
         plots.song_map(songs, plots.artist_colours(coloured))
@@ -21,10 +22,11 @@ def test_the_map_names_songs_without_letting_their_names_be_markup(monkeypatch):
         drawn = bundle["text/html"].split("Plotly.newPlot(")[-1]
         traces = json.JSONDecoder().raw_decode(drawn[drawn.index("[") :])[0]
         assert [trace["name"] for trace in traces] == names
-        told = {
-            text: artist for trace in traces for text, artist in zip(trace["text"], trace["customdata"], strict=True)
-        }
-        assert told == {"one": "A&lt;script&gt;", "two (X)": "A&lt;script&gt;", "&lt;i&gt;three (&lt;b&gt;)": "B"}
+        said = {text.partition("<br>")[0] for trace in traces for text in trace["text"]}
+        assert said == {"one", "two (X)", "&lt;i&gt;three (&lt;b&gt;)"}
+        played = [tuple(song) for trace in traces for song in trace["customdata"]]
+        assert set(played) == {("A<script>", "A/1.mp3", 1), ("A<script>", "A/2.mp3", 0), ("B", "B/</script>.mp3", 29)}
+        assert "</script>.mp3" not in bundle["text/html"]
 
 
 def test_a_name_with_an_underscore_is_in_the_legend():
@@ -109,3 +111,50 @@ def test_of_each_row_both_numbers_are_drawn():
         "as it is": [0.5, 0.1],
     }
     assert [list(line[:, 0]) for line in ax.collections[0].get_segments()] == [[0.5, 0.9], [0.1, 0.8]]
+
+
+def test_clips_are_cells_in_the_colour_of_their_nearest():
+    names = ["in training", "the same song", "the same artist", "another artist"]
+    draw = np.random.default_rng(0)
+    clips = pd.DataFrame({
+        "artist": np.repeat([*"ABCDE"], 60), "song": np.repeat([f"{n}" for n in range(50)], 6),
+        "clip": np.tile(range(6), 50),
+    })  # fmt: skip
+    at_random = clips.assign(nearest=pd.Categorical.from_codes(draw.integers(0, 4, len(clips)), names))
+    codes = np.where(clips["song"].astype(int) % 10 < 3, 2, 0)  # the first three songs of each artist are held out
+    held_out = clips.assign(nearest=pd.Categorical.from_codes(codes, names))
+    figure = plots.split_picture({"clip": at_random, "song": held_out}, {"clip": "one way", "song": "the other"})
+    left, right = figure.axes
+    assert [ax.get_title("left") for ax in (left, right)] == ["one way", "the other"]
+    assert [label.get_text() for label in left.get_yticklabels()] == [*"ABCD"]
+    cells = [ax.collections[0].get_array() for ax in (left, right)]
+    assert cells[0].shape == cells[1].shape == (16, 6)
+    assert (cells[1].reshape(4, 4, 6) == np.array([2, 2, 0, 0])[:, None]).all()  # two of each that are held out
+    shown = [f"{10 * artist + song}" for artist in range(4) for song in (0, 1, 3, 4)]
+    expected = at_random.assign(code=at_random["nearest"].cat.codes).pivot(index="song", columns="clip", values="code")
+    np.testing.assert_array_equal(cells[0], expected.loc[shown])
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == names
+
+
+def test_each_song_is_a_dot_in_the_row_of_its_artist():
+    clips = pd.DataFrame({"artist": [*"AABB"], "song": [*"xxyz"], "rms_mean": [1.0, 3.0, 5.0, 7.0]})
+    plots.song_dots(clips, {"rms_mean": "loudness (full scale = 1)"}, plots.artist_colours("AB"))
+    axes = plots.plt.gcf().axes
+    assert [ax.get_visible() for ax in axes] == [True, *[False] * 5]
+    drawn = {
+        label.get_text(): sorted(dots.get_offsets()[:, 0])
+        for label, dots in zip(axes[0].get_yticklabels(), axes[0].collections, strict=True)
+    }
+    assert drawn == {"A": [2], "B": [5, 7]}
+    assert axes[0].get_xlabel() == "loudness\n(full scale = 1)"
+    plots.plt.close()
+
+
+def test_all_clips_of_a_song_are_read_as_they_are(small, tmp_path):
+    clips = plots.clips_of(small, "Artist A/Album 1/Song 1.mp3", 4)
+    expected = [
+        plots.soundfile.read(path, dtype="int16")[0]
+        for path in sorted((small / "clips/Artist A/Album 1/Song 1.mp3").glob("*.wav"))
+    ]
+    np.testing.assert_array_equal(clips, expected)
+    assert plots.clips_of(tmp_path, "gone.mp3", 4) is None

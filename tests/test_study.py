@@ -11,6 +11,7 @@ from soundalike.evaluation import crossval, explain, study
 from soundalike.evaluation.study import Study
 from soundalike.features.table import CLIP_COLUMNS
 from soundalike.models import specs
+from soundalike.models.fusion import equal
 
 SPEC = specs.specs()[f"{specs.NINE}naive Bayes"]
 
@@ -167,8 +168,9 @@ def test_without_a_folder_all_is_done_each_time(tmp_path, counted, monkeypatch):
 
 def test_tasks_run_in_other_processes_with_a_bar(tmp_path, capfd):
     asked = Study(*prepared(made_up(songs=4, clips=2)), tmp_path)
-    spec = specs.specs()["Keras dense net, segments"]
-    watched = explain.watch(spec, asked)
-    assert "Training a network: 100%" in capfd.readouterr().err
-    pd.testing.assert_frame_equal(explain.watch(spec, asked), watched)  # read from the folder
+    spec = {specs.LOGISTIC: specs.fix(specs.specs()[specs.LOGISTIC], {"C": 0.1}, 1.0)}
+    ask = (spec, equal({specs.FEATURES: [specs.LOGISTIC]}), asked, [4])
+    curve = explain.learning_curve(*ask)
+    assert "Training on fewer songs: 100%" in capfd.readouterr().err
+    pd.testing.assert_frame_equal(explain.learning_curve(*ask), curve)  # read from the folder
     assert capfd.readouterr().err == ""

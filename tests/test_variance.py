@@ -4,7 +4,7 @@ import pytest
 from conftest import made_up
 
 from soundalike.dataset import variance
-from soundalike.features.table import CLIP_COLUMNS, FEATURES, columns
+from soundalike.features.table import CLIP_COLUMNS
 
 
 def labelled(values: np.ndarray) -> pd.DataFrame:
@@ -56,17 +56,6 @@ def test_shares_add_up_and_name_their_level():
         row = variance.variance_components(labelled(np.broadcast_to(own, shape)), ["x"]).loc["x"]
         assert row[level] == pytest.approx(1)
         assert row.sum() == pytest.approx(1)
-
-
-def test_families_that_say_the_same_are_kin():
-    frame = made_up(songs=40)
-    frame[columns("rolloff")] = frame[columns("centroid")].to_numpy()
-    table = variance.family_correlation(frame)
-    assert list(table.index) == list(FEATURES)
-    np.testing.assert_allclose(table, table.T, rtol=1e-5)
-    np.testing.assert_allclose(np.diag(table), 1)
-    others = table.loc["centroid"].drop(["centroid", "rolloff"])
-    assert table.loc["centroid", "rolloff"] > 4 * others.max()
 
 
 def test_a_song_changes_where_it_changes():

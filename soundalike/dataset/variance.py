@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 from sklearn.preprocessing import StandardScaler
 
-from soundalike.features.table import CLIP_COLUMNS, FEATURES, columns
+from soundalike.features.table import columns
 
 
 def effect_size(frame: pd.DataFrame, names: list[str]) -> pd.Series:
@@ -66,27 +66,6 @@ def variance_components(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     table = pd.DataFrame(squares)
     total = table.sum(axis=1)
     return table.div(total.where(total > 0), axis=0).dropna()
-
-
-def family_correlation(frame: pd.DataFrame) -> pd.DataFrame:
-    """How much families of features say the same: the mean strength of correlation between their columns.
-
-    Parameters
-    ----------
-    frame : pd.DataFrame
-        Clips with `CLIP_COLUMNS`.
-
-    Returns
-    -------
-    pd.DataFrame
-        Families by families of `FEATURES`: the root of the mean squared correlation, 1 on the diagonal.
-    """
-    values = StandardScaler().fit_transform(frame[CLIP_COLUMNS])
-    squared = (values.T @ values / len(values)) ** 2
-    own = [np.isin(CLIP_COLUMNS, columns(name)) for name in FEATURES]
-    table = np.array([[np.sqrt(squared[np.ix_(one, other)].mean()) for other in own] for one in own])
-    np.fill_diagonal(table, 1)
-    return pd.DataFrame(table, index=list(FEATURES), columns=list(FEATURES))
 
 
 def sections(clips: pd.DataFrame, seconds: float = 20) -> np.ndarray:

@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 from scipy.spatial.distance import pdist, squareform
-from scipy.stats import kruskal
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import make_pipeline
@@ -22,32 +21,6 @@ ALL = "all of these"
 COMPARED = 1000  # songs, at most, between which distances are measured
 
 
-def technical(files: pd.DataFrame) -> pd.DataFrame:
-    """Tabulate how each artist's recordings were made: the usual value, or the commonest, and the range.
-
-    Parameters
-    ----------
-    files : pd.DataFrame
-        Rows of songs.csv.
-    """
-    by_artist = files.groupby("artist")
-    made = pd.DataFrame({"songs": by_artist.size()})
-    for name in TECHNICAL:
-        made[name] = by_artist[name].agg(_usual)
-    return made
-
-
-def _usual(values: pd.Series) -> str:
-    """The median and the range of numbers; of words, the commonest."""
-    if not pd.api.types.is_numeric_dtype(values):
-        counts = values.value_counts()
-        return f"{counts.index[0]} ({counts.iloc[0]} of {len(values)})" if len(counts) > 1 else str(counts.index[0])
-    if values.isna().all():
-        return "not stated"
-    low, middle, high = values.min(), values.median(), values.max()
-    return f"{middle:,.6g}" if low == high else f"{middle:,.6g} ({low:,.6g} to {high:,.6g})"
-
-
 def score_confounds(files: pd.DataFrame, songs: pd.DataFrame) -> pd.DataFrame:
     """Score how well the artist of an unseen song can be predicted from how its recording was made.
 
@@ -61,15 +34,13 @@ def score_confounds(files: pd.DataFrame, songs: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pd.DataFrame
-        One row for each of `TECHNICAL`, and one for all: `metrics.METRICS`, and ``differs``, the probability that
-        artists who do not differ would look as different (Kruskal-Wallis; missing for words).
+        One row for each of `TECHNICAL`, and one for all: `metrics.METRICS`.
     """
     made = files.set_index("song").loc[songs.index]
     rows = {}
     for name in [ALL, *TECHNICAL]:
         used = TECHNICAL if name == ALL else [name]
-        found = score([_predict(made[used], songs)], songs) or dict.fromkeys(METRICS, np.nan)
-        rows[name] = found | {"differs": np.nan if name == ALL else _differs(made[name], songs["artist"])}
+        rows[name] = score([_predict(made[used], songs)], songs) or dict.fromkeys(METRICS, np.nan)
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("property")
 
 
@@ -88,14 +59,6 @@ def _predict(made: pd.DataFrame, songs: pd.DataFrame) -> Predictions:
         logs = np.log(np.maximum(forest.predict_proba(values.iloc[test]), FLOOR))
         parts.append(pd.DataFrame(logs, songs.index[test], forest.classes_))
     return predictions_of(pd.concat(parts))
-
-
-def _differs(values: pd.Series, artists: pd.Series) -> float:
-    """The p of a Kruskal-Wallis test; missing for words, and for what never changes."""
-    if not pd.api.types.is_numeric_dtype(values) or values.nunique() < 2:
-        return np.nan
-    stated = [own for _, own in values.dropna().groupby(artists)]
-    return float(kruskal(*stated).pvalue) if len(stated) > 1 else np.nan
 
 
 def file_effects(altered: pd.DataFrame, examples: Examples, songs: pd.DataFrame) -> pd.DataFrame:

@@ -2,26 +2,37 @@
 
 import numpy as np
 import pandas as pd
-from sklearn.base import clone
-from sklearn.metrics import pairwise_distances
+from sklearn.metrics import pairwise_distances_argmin
 from sklearn.preprocessing import StandardScaler
 
 from soundalike.dataset.segments import Examples
 from soundalike.dataset.splits import SEED, Fold, folds
-from soundalike.evaluation.crossval import by_name, enough, predict_held_out, predictions_of
+from soundalike.evaluation.crossval import (
+    HELD_OUT,
+    RANDOM_CLIPS,
+    UNSEEN_SONGS,
+    by_name,
+    enough,
+    predict_held_out,
+    predictions_of,
+)
 from soundalike.evaluation.metrics import METRICS, difference, score
 from soundalike.evaluation.study import Part, Study
-from soundalike.features.table import FEATURES, columns
+from soundalike.features.networks import NETWORKS
+from soundalike.features.table import ASPECTS, CLIP_COLUMNS, columns
 from soundalike.models.fusion import Fusion
-from soundalike.models.model import inputs
 from soundalike.models.specs import ModelSpec
-from soundalike.models.training import fit_all, prepared
+from soundalike.models.training import fit_all
+
+MOST_CLIPS = 8_000  # about so many are compared with each other
+# Whose training clip is the nearest.
+NEAREST = ("in training", "the same song", "the same artist", "another artist")
 
 # --- what the kept model depends on ----------------------------------------------------------
 
 
 def importance(fixed: dict[str, ModelSpec], fusion: Fusion, study: Study) -> pd.DataFrame:
-    """How much balanced accuracy some models lose when a family of features is exchanged between clips.
+    """Measure how much balanced accuracy the kept model loses when one aspect of clips is exchanged between songs.
 
     Parameters
     ----------
@@ -35,35 +46,38 @@ def importance(fixed: dict[str, ModelSpec], fusion: Fusion, study: Study) -> pd.
     Returns
     -------
     pd.DataFrame
-        One row for each family, the greatest loss first: ``loss``, ``low``, ``high`` (paired, over songs).
+        One row for each of `ASPECTS` and for what each network describes, the greatest loss first: ``loss``, ``low``,
+        ``high`` (paired, over songs).
     """
     tasks = [(fixed, fusion, fold) for fold in enough(study.songs, folds(study.songs))]
-    parts = study.run(_without_families, tasks, "Exchanging features")
+    parts = study.run(_without_aspects, tasks, "Exchanging aspects")
     songs = study.songs
     found = {
-        family: [predictions_of(by_name(pd.concat([part[family] for part in parts]), songs))] for family in parts[0]
+        aspect: [predictions_of(by_name(pd.concat([part[aspect] for part in parts]), songs))] for aspect in parts[0]
     }
-    rows = {family: difference(found[""], found[family], songs) for family in FEATURES}
+    whole = found.pop("")
+    rows = {aspect: difference(whole, without, songs) for aspect, without in found.items()}
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["loss", "low", "high"])
-    return table.rename_axis("family").sort_values("loss", ascending=False)
+    return table.rename_axis("aspect").sort_values("loss", ascending=False)
 
 
-def _without_families(
+def _without_aspects(
     fixed: dict[str, ModelSpec], fusion: Fusion, fold: Fold, songs: pd.DataFrame, examples: Examples
 ) -> Part:
-    """The predictions for the songs of a fold, as they are and with each family exchanged."""
-    model, tested = (
-        fit_all(fixed, fusion, examples, songs.iloc[fold[0]])[0],
-        examples.rows(songs["place"].iloc[fold[1]]),
-    )
+    """The predictions for the songs of a fold, as they are and with each aspect exchanged."""
+    model = fit_all(fixed, fusion, examples, songs.iloc[fold[0]])[0]
+    tested = examples.rows(songs["place"].iloc[fold[1]])
     other = np.random.default_rng(SEED).permutation(len(tested.song))
     found = {"": model.predict(tested)[1]}
-    for family in FEATURES:
-        places = pd.Index(tested.columns).get_indexer(columns(family))
+    for aspect, names in ASPECTS.items():
+        places = pd.Index(tested.columns).get_indexer([column for name in names for column in columns(name)])
         both = np.concatenate([places, places + len(tested.columns)])
         clips, segments = tested.clips.copy(), tested.segments.copy()
         clips[:, places], segments[:, both] = clips[other][:, places], segments[other][:, both]
-        found[family] = model.predict(tested._replace(clips=clips, segments=segments))[1]
+        found[aspect] = model.predict(tested._replace(clips=clips, segments=segments))[1]
+    for name in model.networks:
+        exchanged = tested.networks | {name: tested.networks[name][other]}
+        found[NETWORKS[name].aspect] = model.predict(tested._replace(networks=exchanged))[1]
     return found
 
 
@@ -108,62 +122,46 @@ def fewer(drawn: pd.DataFrame, songs: pd.DataFrame, learn: np.ndarray, size: int
 # --- where the flattering number comes from --------------------------------------------------
 
 
-def nearest(study: Study, clips: int = 2000) -> pd.Series:
-    """Whose clip is nearest to a clip, and what that does to a score.
+def nearest_clips(clips: pd.DataFrame, recording: pd.Series) -> dict[str, pd.DataFrame]:
+    """Find whose training clip is nearest to each test clip, with single clips split at random and with songs.
 
     Parameters
     ----------
-    study
-        See `crossval.compare`.
-    clips : int
-        How many are drawn and looked at, among at most ten times as many.
+    clips : pd.DataFrame
+        Rows of a frame that are not silent. Of very many songs, some are drawn at random.
+    recording : pd.Series
+        Of each song [index: song]: copies count as one song.
 
     Returns
     -------
-    pd.Series
-        ``same song``: the share of clips whose nearest other clip is of their own song; ``chance``: the same for
-        a clip drawn at random; ``right, any``: the share given to their artist by the nearest clip, whatever
-        its song; ``right, other songs``: the same when the own song does not count.
+    dict of str to pd.DataFrame
+        For `RANDOM_CLIPS` and `UNSEEN_SONGS` the rows of ``clips``, with ``nearest``, one of `NEAREST`: whose the
+        nearest training clip is; training clips themselves have the first. Distances are Euclidean, each feature
+        scaled by the training clips.
     """
-    songs, examples = study.songs, study.examples
-    drawn = np.sort(np.random.default_rng(SEED).permutation(len(examples.song))[: 10 * clips])
-    values = StandardScaler().fit_transform(examples.clips[drawn])
-    of_song = songs.set_index("place").loc[examples.song[drawn]]
-    song, artist = pd.factorize(of_song["recording"])[0], pd.factorize(of_song["artist"])[0]
-    asked = np.random.default_rng(SEED + 1).permutation(len(drawn))[:clips]
-    distance = pairwise_distances(values[asked], values)
-    distance[np.arange(len(asked)), asked] = np.inf
-    first = distance.argmin(axis=1)
-    own = song[asked][:, None] == song[None, :]
-    other = np.where(own, np.inf, distance).argmin(axis=1)
-    return pd.Series({
-        "same song": (song[first] == song[asked]).mean(),
-        "chance": (own.sum(axis=1) - 1).mean() / (len(drawn) - 1),
-        "right, any": (artist[first] == artist[asked]).mean(),
-        "right, other songs": (artist[other] == artist[asked]).mean(),
-    })  # fmt: skip
+    draw = np.random.default_rng(SEED)
+    songs = clips[["artist", "song"]].drop_duplicates().sample(frac=1, random_state=SEED)
+    most = max(2, round(MOST_CLIPS / (len(clips) / len(songs))))
+    clips = clips[clips["song"].isin(songs["song"].iloc[:most])]
+    of_song = clips["song"].map(recording).to_numpy()
+    artists = clips["artist"].to_numpy()
+    owners = pd.Series(artists, of_song).groupby(level=0).first().sample(frac=1, random_state=SEED)
+    by_artist = owners.groupby(owners)
+    few = (HELD_OUT * by_artist.transform("size")).round().clip(1)
+    held_out = owners.index[(by_artist.cumcount() < few) & (by_artist.transform("size") > 1)]
+    tests = {RANDOM_CLIPS: draw.random(len(clips)) < HELD_OUT, UNSEEN_SONGS: np.isin(of_song, held_out)}
+    found = {by: _nearest(clips, of_song, artists, test) for by, test in tests.items()}
+    return {by: clips.assign(nearest=pd.Categorical.from_codes(nearest, NEAREST)) for by, nearest in found.items()}
 
 
-def watch(spec: ModelSpec, study: Study) -> pd.DataFrame:
-    """Train a network on one fold and measure it after each epoch.
-
-    Returns
-    -------
-    pd.DataFrame
-        One row for each epoch, from 1: ``accuracy`` and ``loss`` on rows that it is trained on, ``val_…`` on rows of
-        unseen songs.
-    """
-    (part,) = study.run(_history, [(spec, folds(study.songs)[0])], "Training a network")
-    return part["history"]
-
-
-def _history(spec: ModelSpec, fold: Fold, songs: pd.DataFrame, examples: Examples) -> Part:
-    """What Keras notes after each epoch."""
-    rows = [examples.find(songs["place"].iloc[side], segments=spec.segments) for side in fold]
-    X = [inputs(spec, examples, side) for side in rows]
-    if spec.prepare:
-        prepare = prepared(spec, X[0], examples, rows[0])
-        X = [prepare.transform(side) for side in X]
-    learn, unseen = zip(X, (examples.artists(songs, side) for side in rows), strict=True)
-    history = pd.DataFrame(clone(spec.estimator).fit(*learn, validation=unseen).history_)
-    return {"history": history.set_index(history.index + 1)}
+def _nearest(clips: pd.DataFrame, of_song: np.ndarray, artists: np.ndarray, test: np.ndarray) -> np.ndarray:
+    """Whose the nearest training clip is, as places in `NEAREST`."""
+    values = clips[CLIP_COLUMNS].to_numpy(np.float32)
+    found = np.zeros(len(clips), int)
+    if test.any() and not test.all():
+        scaler = StandardScaler().fit(values[~test])
+        learn = np.flatnonzero(~test)
+        first = learn[pairwise_distances_argmin(scaler.transform(values[test]), scaler.transform(values[learn]))]
+        same_song, same_artist = of_song[first] == of_song[test], artists[first] == artists[test]
+        found[test] = np.select([same_song, same_artist], [1, 2], 3)
+    return found

@@ -20,6 +20,7 @@ from soundalike.models.calibration import losses
 from soundalike.models.specs import KEPT, ModelSpec
 
 RESAMPLES = 1000  # of the bootstrap
+IN_BIN, LEAST_BINS = 15, 4  # of a curve of reliability: songs in each bin, and bins
 METRICS = ("balanced_accuracy", "low", "high", "log_loss", "auc")
 
 
@@ -186,7 +187,8 @@ def difference(one: list[Predictions], other: list[Predictions], songs: pd.DataF
     """How much more balanced accuracy one model has than another on the same songs, with a paired interval."""
     hits = [song_hits(repeats, songs).groupby(["artist", "recording"])["right"].mean() for repeats in (one, other)]
     gain = (hits[0] - hits[1]).dropna()
-    return interval(balanced(gain, pd.Series(gain.index.get_level_values("artist"))), len(gain))
+    value, low, high = interval(balanced(gain, pd.Series(gain.index.get_level_values("artist"))), len(gain))
+    return (value, low, high) if gain.any() else (value, -high, high)  # where nothing differs, either may be better
 
 
 def readable(table: pd.DataFrame, results: Results, songs: pd.DataFrame) -> pd.DataFrame:
@@ -228,18 +230,25 @@ def calibration(
 
 
 def reliability(repeats: list[Predictions], songs: pd.DataFrame, bins: int = 6) -> pd.DataFrame:
-    """How confident a model is of songs, and how often it is then right.
+    """Compare how confident a model is of songs with how often it is then right.
 
     Returns
     -------
     pd.DataFrame
-        One row for each bin of songs, alike in number (at least eight): mean ``confidence``, the share that is
-        ``right``, ``songs``.
+        One row for each bin, of about as many songs each (at least `IN_BIN`): mean ``confidence``, the share that is
+        ``right`` with its interval ``low`` and ``high`` (Wilson, as if songs were independent), ``songs``. Empty if
+        there are songs for fewer than `LEAST_BINS`.
     """
     hits = song_hits(repeats, songs)
-    rank = hits["confidence"].rank(method="first")
-    grouped = hits.groupby(pd.qcut(rank, int(np.clip(len(hits) // 8, 1, bins)), labels=False))
-    return grouped.agg(confidence=("confidence", "mean"), right=("right", "mean"), songs=("right", "size"))
+    bins = min(hits["song"].nunique() // IN_BIN, bins)
+    if bins < LEAST_BINS:
+        return pd.DataFrame(columns=["confidence", "right", "songs", "low", "high"], dtype=float)
+    grouped = hits.groupby(pd.qcut(hits["confidence"].rank(method="first"), bins, labels=False))
+    table = grouped.agg(confidence=("confidence", "mean"), right=("right", "mean"), songs=("right", "size"))
+    table["songs"] = (table["songs"] / len(repeats)).round().astype(int)  # in each repeat they are the same songs
+    tests = [binomtest(round(row.right * row.songs), int(row.songs)) for row in table.itertuples()]
+    ends = [test.proportion_ci(method="wilson") for test in tests]
+    return table.assign(low=[low for low, _ in ends], high=[high for _, high in ends])
 
 
 def confusion(hits: pd.DataFrame) -> pd.DataFrame:

@@ -28,19 +28,25 @@ class Statistic(NamedTuple):
 
     compute: Callable  # [shape=(clips, dims, frames)] -> [shape=(clips, dims)]
     meaning: str
+    plain: str  # the same in everyday words; a mean needs none
 
 
 def _deviation(values: np.ndarray) -> np.ndarray:
     return np.std(values, axis=-1, dtype=np.float64)
 
 
+def _change(frames: int) -> Callable:
+    """The deviation of the change over so many STFT frames."""
+    return lambda v: _deviation(v[..., frames:] - v[..., :-frames])
+
+
 STATISTICS = {
-    "mean": Statistic(lambda v: np.mean(v, axis=-1, dtype=np.float64), "mean"),
-    "std": Statistic(_deviation, "standard deviation"),
-    "step1": Statistic(lambda v: _deviation(v[..., 1:] - v[..., :-1]), "deviation of its change in 23 ms"),
-    "step4": Statistic(lambda v: _deviation(v[..., 4:] - v[..., :-4]), "deviation of its change in 93 ms"),
-    "step16": Statistic(lambda v: _deviation(v[..., 16:] - v[..., :-16]), "deviation of its change in 372 ms"),
-    "bend": Statistic(lambda v: _deviation(np.diff(v, n=2, axis=-1)), "deviation of the change of its change"),
+    "mean": Statistic(lambda v: np.mean(v, axis=-1, dtype=np.float64), "mean", ""),
+    "std": Statistic(_deviation, "standard deviation", "variation"),
+    "step1": Statistic(_change(1), "deviation of its change in 23 ms", "change in 0.02 s"),
+    "step4": Statistic(_change(4), "deviation of its change in 93 ms", "change in 0.1 s"),
+    "step16": Statistic(_change(16), "deviation of its change in 372 ms", "change in 0.4 s"),
+    "bend": Statistic(lambda v: _deviation(np.diff(v, n=2, axis=-1)), "deviation of its second difference", "jitter"),
 }
 
 MEAN, STD, BOTH, ALL = ("mean",), ("std",), ("mean", "std"), tuple(STATISTICS)
@@ -89,6 +95,33 @@ ASPECTS = {
     "loudness": ("rms",),
 }
 
+# Each feature in everyday words, for figures; a feature of several numbers has a name for each, or they are counted.
+OCTAVES = ("below 200 Hz", "at 200 to 400 Hz", "at 400 to 800 Hz", "at 0.8 to 1.6 kHz", "at 1.6 to 3.2 kHz")
+PLAIN: dict[str, str | list[str]] = {
+    "tempo": "tempo",
+    "rms": "loudness",
+    "zcr": "rate of sign changes",
+    "centroid": "brightness",
+    "rolloff": "treble limit",
+    "bandwidth": "breadth of the spectrum",
+    "flatness": "noisiness",
+    "onset": "strength of attacks",
+    "contrast": [f"clearness {where}" for where in (*OCTAVES, "at 3.2 to 6.4 kHz", "above 6.4 kHz")],
+    "mfcc": ["overall level", "bass over treble", *(f"timbre {n}" for n in range(3, 21))],
+    "mfcc_delta": "slope of timbre",
+    "mfcc_delta2": "curvature of timbre",
+    "mfcc_corr": "timbre together",
+    "chroma": [f"pitch class {pitch}" for pitch in ["C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B"]],
+    "tonnetz": "harmony",
+    "band": "strength of mel band",
+    "song_tempo": "tempo of the song",
+    "song_beat": "regularity of the beat",
+    "song_mode": ["clearness of the key", "major rather than minor"],
+    "song_key": ["key among fifths (cosine)", "key among fifths (sine)"],
+    "song_harmonic": "sustained sound",
+    "song_loudness": [f"loudness of the song, {each}" for each in ("variation", "range", "steps")],
+}
+
 
 def _dims(name: str) -> list[str]:
     """``rms``; ``mfcc_01`` to ``mfcc_20``; ``song_key_cos`` and ``song_key_sin``."""
@@ -130,6 +163,34 @@ FEATURE_SETTINGS = {
     "columns": COLUMNS,
     "librosa": version("librosa"),
 }
+
+
+def plain_name(column: str) -> str:
+    """Name a column in everyday words: ``centroid_std`` is "brightness, variation".
+
+    Raises
+    ------
+    KeyError
+        If no feature has such a column.
+    """
+    return _PLAIN_NAMES[column]
+
+
+def _plain_names() -> dict[str, str]:
+    """The names of all columns."""
+    names: dict[str, str] = {}
+    for name, feature in FAMILIES.items():
+        dims, plain = _dims(name), PLAIN[name]
+        if isinstance(plain, str):
+            numbers = [dim.removeprefix(name).split("_")[1:] for dim in dims]  # none, one or two
+            plain = [" ".join([plain, " and ".join(str(int(n)) for n in each)]).strip() for each in numbers]
+        statistics = [STATISTICS[each].plain for each in feature.statistics] or [""]
+        of_columns = [f"{one}, {statistic}" if statistic else one for statistic in statistics for one in plain]
+        names |= dict(zip(columns(name), of_columns, strict=True))
+    return names
+
+
+_PLAIN_NAMES = _plain_names()
 
 
 def column_lines() -> list[str]:

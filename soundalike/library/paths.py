@@ -99,7 +99,7 @@ def resolve(text: str) -> Path:
 
 
 def note(root: Path) -> str:
-    """What is to be said wherever results from this root are shown; empty but for the demo."""
+    """What is to be said wherever results from this root are shown; empty for most libraries."""
     path = root / "NOTE.txt"
     return path.read_text(encoding="utf-8").strip() if path.exists() else ""
 

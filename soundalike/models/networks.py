@@ -21,7 +21,6 @@ def _compiled(columns: int, classes: int) -> Any:
     net.compile(
         optimizer=import_keras().optimizers.Adam(LEARNING_RATE),
         loss="sparse_categorical_crossentropy",
-        metrics=["accuracy"],
         # On a processor, compiling costs more than it saves, and so does going back to Python after each step.
         jit_compile=False,
         steps_per_execution=STEPS,
@@ -51,14 +50,10 @@ class DenseNet(ClassifierMixin, BaseEstimator):
     def __init__(self, epochs: int = 15) -> None:
         self.epochs = epochs
 
-    def fit(
-        self, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None = None, validation: tuple | None = None
-    ) -> "DenseNet":
-        """Train, always from the same start; ``history_`` has a number for each epoch, of ``validation`` too."""
+    def fit(self, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None = None) -> "DenseNet":
+        """Train, always from the same start."""
         self.scaler_ = StandardScaler().fit(X)
         self.classes_, target = np.unique(y, return_inverse=True)
-        if validation:
-            validation = self.scaler_.transform(validation[0]), np.searchsorted(self.classes_, validation[1])
         net = self._net()
         import_keras().utils.set_random_seed(SEED)
         import tensorflow
@@ -73,9 +68,7 @@ class DenseNet(ClassifierMixin, BaseEstimator):
         # Without an end, or Keras would set the data up again in each epoch, which takes longer than to train.
         order = tensorflow.data.Dataset.range(len(X)).shuffle(len(X), seed=SEED).repeat().batch(-(-len(X) // STEPS))
         endless = order.map(lambda batch: tuple(tensorflow.gather(values, batch) for values in rows))
-        self.history_ = net.fit(
-            endless, validation_data=validation, epochs=self.epochs, steps_per_epoch=STEPS, shuffle=False, verbose=0
-        ).history
+        net.fit(endless, epochs=self.epochs, steps_per_epoch=STEPS, shuffle=False, verbose=0)
         self.weights_ = net.get_weights()
         return self
 

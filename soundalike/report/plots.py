@@ -18,8 +18,10 @@ import seaborn as sns
 import soundfile
 from IPython.display import Audio, Markdown, display
 from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.font_manager import get_font_names
+from matplotlib.patches import Patch
 from plotly.offline import get_plotlyjs
 
 from soundalike import cli
@@ -28,6 +30,7 @@ from soundalike.features.filters import HOP_LENGTH, N_FFT, N_MELS
 from soundalike.library.errors import printable
 from soundalike.library.paths import clip_paths
 
+ARTISTS_SHOWN, SONGS_SHOWN, CLIPS_SHOWN = 4, 4, 30  # songs of each artist, clips of each song: in `split_picture`
 OTHERS, SILENCE = (0.3, 0.3, 0.3), (0.85, 0.85, 0.85)  # no artist has these greys
 # For names that DejaVu Sans cannot write, where one of them is installed.
 OTHER_SCRIPTS = (
@@ -38,7 +41,10 @@ OTHER_SCRIPTS = (
     "Malgun Gothic",
     "Arial Unicode MS",
 )
+PLAY = Path(__file__).with_name("page") / "play.js"
 PLOTLY = {"o": "circle", "^": "triangle-up", "s": "square", "D": "diamond", "v": "triangle-down", "P": "cross"}
+# Of a figure that answers to a pointer: legible on a phone, too.
+BELOW: dict[str, Any] = {"margin": dict.fromkeys("lrtb", 30), "legend": {"orientation": "h", "y": -0.06}}
 
 
 def use_style() -> None:
@@ -144,7 +150,7 @@ def _probabilities(ax: Axes, clips: pd.DataFrame, shown: dict[str, tuple]) -> No
 
 
 def song_map(songs: pd.DataFrame, colours: dict[str, tuple]) -> None:
-    """Show songs in the plane, with their names where a pointer rests on them.
+    """Show songs in the plane: a pointer that rests on one shows its name, and a click plays it.
 
     Parameters
     ----------
@@ -155,8 +161,7 @@ def song_map(songs: pd.DataFrame, colours: dict[str, tuple]) -> None:
     """
     still = Figure(figsize=(9, 7), layout="constrained")
     ax = still.subplots()
-    live = go.Figure(layout={"width": 900, "height": 600, "template": "plotly_white"})
-    live.update_layout(margin=dict.fromkeys("lrtb", 40))
+    live = go.Figure(layout={"height": 650, "template": "plotly_white", **BELOW})
     parts = [(_label(artist), songs["artist"] == artist, colours[artist]) for artist in colours]
     parts.append(("others", ~songs["artist"].isin(list(colours)), OTHERS))
     markers = [*artist_markers(colours).values(), "o"]
@@ -171,9 +176,12 @@ def song_map(songs: pd.DataFrame, colours: dict[str, tuple]) -> None:
             y=own["y"],
             mode="markers",
             name=html.escape(label),
-            text=[html.escape(printable(name)) for name in names],
-            customdata=[html.escape(printable(artist, 40)) for artist in own["artist"]],
-            hovertemplate="%{text}<br>%{customdata}<extra></extra>",
+            text=[f"{html.escape(printable(name))}<br>{html.escape(label)}" for name in names],
+            customdata=[
+                (printable(artist, 40), song, max(int(seconds / CLIP_SECONDS / 2) - 1, 0))
+                for artist, song, seconds in zip(own["artist"], own["song"], own["seconds"], strict=True)
+            ],
+            hovertemplate="%{text}<extra></extra>",
             marker={"size": 9, "color": _rgb(colour), "symbol": PLOTLY[marker]},
         )
     for axis in (ax.xaxis, ax.yaxis):
@@ -182,7 +190,7 @@ def song_map(songs: pd.DataFrame, colours: dict[str, tuple]) -> None:
     ax.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, ncols=1 + len(colours) // 30)
     live.update_xaxes(showticklabels=False, title="no unit: near means alike")
     live.update_yaxes(showticklabels=False, title="no unit: near means alike")
-    show_figure(still, live)
+    show_figure(still, live, PLAY.read_text(encoding="utf-8"))
 
 
 def pairs(table: pd.DataFrame, labels: dict[str, str]) -> Axes:
@@ -196,11 +204,88 @@ def pairs(table: pd.DataFrame, labels: dict[str, str]) -> Axes:
         Its two columns, and what the legend calls them: the first is drawn as crosses, the second as dots.
     """
     (crosses, crosses_label), (dots, dots_label) = labels.items()
-    _, ax = plt.subplots(figsize=(9, 0.36 * len(table) + 1.2))
+    _, ax = plt.subplots(figsize=(7.5, 0.34 * len(table) + 1.2))
     ax.hlines(table.index, table[dots], table[crosses], color="lightgrey", linewidth=3, zorder=0)
     ax.plot(table[crosses], table.index, "x", color="C3", markersize=8, label=crosses_label)
     ax.plot(table[dots], table.index, "o", color="C0", markersize=6, label=dots_label)
     return ax
+
+
+def song_dots(clips: pd.DataFrame, labels: dict[str, str], colours: dict[str, tuple]) -> None:
+    """Draw the mean of each song as a dot, in a row for its artist, for up to six features.
+
+    Parameters
+    ----------
+    clips : pd.DataFrame
+        Rows of a frame.
+    labels : dict of str to str
+        Its columns, and what stands at their axes.
+    colours : dict of str to tuple
+        From `artist_colours`.
+    """
+    by_song = clips.groupby(["artist", "song"])[list(labels)].mean().reset_index()
+    _, axes = plt.subplots(2, 3, figsize=(10, 2.5 + 0.45 * len(colours)), sharey=True, layout="constrained")
+    settings: dict[str, Any] = {"order": list(colours), "palette": colours, "size": 4, "jitter": 0.25, "legend": False}
+    for ax, (name, label) in zip(axes.flat, labels.items(), strict=False):
+        sns.stripplot(by_song, x=name, y="artist", hue="artist", ax=ax, **settings)
+        ax.set(xlabel=label.replace(" (", "\n("), ylabel="")
+    axes[0, 0].set_yticks(range(len(colours)), [_label(artist) for artist in colours])
+    for ax in axes.flat[len(labels) :]:
+        ax.set_visible(False)
+
+
+def split_picture(found: dict[str, pd.DataFrame], titles: dict[str, str]) -> Figure:
+    """Draw the clips of some songs as cells in a row, for two ways to split: whose the nearest training clip is.
+
+    Parameters
+    ----------
+    found : dict of str to pd.DataFrame
+        From `explain.nearest_clips`.
+    titles : dict of str to str
+        What stands above each.
+    """
+    colours = ["0.88", "C1", "C0", "0.15"]
+    rows = _rows_of_splits(list(found.values())[-1])
+    names = next(iter(found.values()))["nearest"].cat.categories
+    figure = Figure(figsize=(11, 1.6 + 0.19 * len(rows)), layout="constrained")
+    axes = figure.subplots(1, len(found), sharey=True)
+    for ax, (by, clips) in zip(axes, found.items(), strict=True):
+        shown = clips[clips["clip"] < CLIPS_SHOWN].assign(code=clips["nearest"].cat.codes)
+        cells = shown.pivot(index="song", columns="clip", values="code").reindex(rows.index)
+        ax.pcolormesh(
+            cells.columns * CLIP_SECONDS,
+            np.arange(len(rows)),
+            cells,
+            cmap=ListedColormap(colours),
+            vmin=-0.5,
+            vmax=len(colours) - 0.5,
+            edgecolor="white",
+            linewidth=0.5,
+            shading="nearest",
+        )
+        ax.set(xlabel="time in the song (s)")
+        ax.set_title(titles[by], fontsize="medium", loc="left")
+        ax.grid(visible=False)
+        for row in np.flatnonzero(rows.to_numpy()[1:] != rows.to_numpy()[:-1]):
+            ax.axhline(row + 0.5, color="white", linewidth=6)
+    places = pd.Series(np.arange(len(rows))).groupby(rows.to_numpy()).mean()
+    axes[0].set_yticks(places, [_label(artist) for artist in places.index])
+    axes[0].set(ylim=(len(rows) - 0.5, -0.5), ylabel="songs of")
+    handles = [Patch(color=colour, label=name) for name, colour in zip(names, colours, strict=True)]
+    figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False)
+    return figure
+
+
+def _rows_of_splits(clips: pd.DataFrame) -> pd.Series:
+    """The artist of each song that is shown [index: song]: some artists, and of each first what is not in training."""
+    songs = clips.assign(test=clips["nearest"].cat.codes > 0).groupby(["artist", "song"])
+    songs = songs.agg(test=("test", "first"), clips=("clip", "size")).reset_index()
+    songs = songs.sort_values(["test", "clips"], ascending=False, kind="stable")
+    most = songs["artist"].value_counts(sort=False).nlargest(ARTISTS_SHOWN).index
+    songs = songs[songs["artist"].isin(most)]
+    number = songs.groupby(["artist", "test"]).cumcount()
+    shown = songs[number < SONGS_SHOWN / 2].sort_values(["artist", "test"], ascending=[True, False], kind="stable")
+    return shown.set_index("song")["artist"]
 
 
 def in_space(clips: pd.DataFrame, labels: dict[str, str], colours: dict[str, tuple]) -> None:
@@ -217,7 +302,7 @@ def in_space(clips: pd.DataFrame, labels: dict[str, str], colours: dict[str, tup
     """
     still = Figure(figsize=(9, 6.5))
     ax = still.add_subplot(projection="3d")
-    live = go.Figure(layout={"width": 900, "height": 650, "margin": dict.fromkeys("lrtb", 40)})
+    live = go.Figure(layout={"height": 650, **BELOW})
     markers = artist_markers(colours)
     for artist, own in clips.groupby("artist"):
         places = own[list(labels)].to_numpy().T
@@ -245,9 +330,10 @@ def enable_live_figures() -> None:
     display({"text/html": f"<script>{get_plotlyjs()}</script>", "text/plain": "live figures"}, raw=True)
 
 
-def show_figure(still: Figure, live: go.Figure) -> None:
-    """Show a figure that answers to a pointer, and where that cannot be, its still."""
-    page = live.to_html(include_plotlyjs=False, full_html=False, config={"displaylogo": False})
+def show_figure(still: Figure, live: go.Figure, script: str | None = None) -> None:
+    """Show a figure that answers to a pointer, and where that cannot be, its still; a script may answer to clicks."""
+    config = {"displaylogo": False, "responsive": True}
+    page = live.to_html(include_plotlyjs=False, full_html=False, config=config, post_script=script)
     display({"image/png": _png(still), "text/html": page, "text/plain": "a figure"}, raw=True)
 
 
@@ -264,6 +350,12 @@ def middle_of(root: Path, song: str, clips: int) -> tuple[np.ndarray, float]:
     start = max(len(paths) - clips, 0) // 2
     sounds = [soundfile.read(path, dtype="float32")[0] for path in paths[start : start + clips]]
     return np.concatenate(sounds or [np.zeros(0, np.float32)]), float(CLIP_SECONDS * start)
+
+
+def clips_of(root: Path, song: str, count: int) -> np.ndarray | None:
+    """The clips of a song [shape=(clips, samples), dtype=int16]; None if they are gone."""
+    sound, _ = middle_of(root, song, count)
+    return np.round(FULL_SCALE * sound).astype(np.int16).reshape(count, -1) if len(sound) else None
 
 
 def show_player(root: Path, song: str, clips: int = 3) -> None:

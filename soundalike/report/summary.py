@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from soundalike import cli
-from soundalike.dataset.splits import MIN_SCORED, MIN_SONGS
+from soundalike.dataset.splits import MIN_SCORED, MIN_SONGS, several_albums
 from soundalike.library.catalogue import read_songs
 from soundalike.library.errors import printable
 from soundalike.library.paths import MAP, PROJECT
@@ -62,6 +62,51 @@ def _print_scores(model: dict) -> None:
         f"On single clips split at random, the way of 2018: {scores['random_clips']['balanced_accuracy']:.2f}. That "
         "flatters: other clips of the same songs are in training."
     )
+
+
+def conclude(shipped: dict | None, curve: pd.DataFrame, songs: pd.DataFrame, networks: list[str]) -> list[str]:
+    """Conclude in three sentences: how often the model is right, when to trust it, and what would help most.
+
+    Parameters
+    ----------
+    shipped : dict, optional
+        From `unknown.as_shipped`.
+    curve : pd.DataFrame
+        From `explain.learning_curve`.
+    songs : pd.DataFrame
+        The table of songs.
+    networks : list of str
+        That the model uses.
+    """
+    if not shipped:
+        return [
+            "Nobody knows how often the model is right: no song could be held out to measure it.",
+            "Take its answers as guesses.",
+            f"{MIN_SCORED} songs or more by each artist would help most: then it can be measured.",
+        ]
+    counts = {word: shipped[word] for word in (SURE, PROBABLY) if shipped[word]["songs"]}
+    trust = " and ".join(f'{of["right"]} of {of["songs"]} called "{word}"' for word, of in counts.items())
+    helps = _say_what_helps(curve, songs, networks)
+    if shipped["known"]["right"] == 1:
+        helps = "No answer was wrong: more songs, on other albums, would show where it fails."
+    return [shipped_in_words(shipped), f"Trust its word: of answers for held-out songs, {trust} were right.", helps]
+
+
+def _say_what_helps(curve: pd.DataFrame, songs: pd.DataFrame, networks: list[str]) -> str:
+    """Say what would help most: the first of a few things that is missing."""
+    if not networks:
+        return "The two published networks may help most, and are not used here: run it without `NETWORKS=none`."
+    if len(curve) > 1 and curve["gained low"].iloc[-1] > 0:
+        gained = cli.signed(*curve.iloc[-1][["gained", "gained low", "gained high"]])
+        few, many = curve.index[-2:]
+        return f"More songs would help most: {many} songs by an artist instead of {few} gained {gained}."
+    artists, one_album = songs["artist"].nunique(), songs["artist"].nunique() - len(several_albums(songs))
+    if one_album > artists / 2:
+        return (
+            f"A second album would help most: {one_album} of {artists} artists have only one here, so the model may "
+            "recognise the sound of an album instead of its artist."
+        )
+    return "More songs by the artists that it confuses would help most."
 
 
 def read_predictions(root: Path) -> pd.DataFrame:
