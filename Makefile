@@ -5,15 +5,26 @@ PYTHON := python3
 SONGS :=
 NETWORKS :=
 LABEL_BY :=
-DATA := $(if $(MUSIC_DATA),$(MUSIC_DATA),data)
+LIBRARY := $(or $(if $(filter command,$(origin DATA)),$(DATA)),$(MUSIC_LIBRARY),$(MUSIC_DATA),data)
 PY := .venv/bin/python
 PIP := $(PY) -m pip install --disable-pip-version-check
-export SONGS DATA NETWORKS LABEL_BY
+export SONGS LIBRARY NETWORKS LABEL_BY
+
+# A misspelt name is refused: make would pass over it, and take other music, or clean another library.
+KNOWN := SONGS NETWORKS LABEL_BY LIBRARY DATA PYTHON
+ASKED := $(filter-out -%,$(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name))))
+UNKNOWN := $(firstword $(filter-out $(KNOWN),$(ASKED)))
+ifneq ($(UNKNOWN),)
+NEAREST := import difflib, sys; print(*difflib.get_close_matches(sys.argv[1].upper(), sys.argv[2:], 1, 0.5))
+MEANT := $(shell "$(PYTHON)" -c '$(NEAREST)' $(UNKNOWN) $(KNOWN) 2>/dev/null)
+$(error There is no $(UNKNOWN)=. $(if $(MEANT),Did you mean $(MEANT)=?,Known are SONGS NETWORKS LABEL_BY LIBRARY PYTHON.) See: make help)
+endif
+
 # The root that has results: the one that is named, or its demo.
-RESULTS = root="$$DATA"; test -d "$$root/report" || root="$$root/demo"; \
+RESULTS = root="$$LIBRARY"; test -d "$$root/report" || root="$$root/demo"; \
 	test -d "$$root/report" || { echo "There are no results yet. Run: make run"; exit 1; };
 
-.PHONY: help run songs-are-there notebooks report pictures lab check test stress clean
+.PHONY: help run songs-are-there notebooks report pictures lab check test stress clean distclean
 .DEFAULT_GOAL := help
 
 help:
@@ -27,35 +38,32 @@ help:
 	@echo "make test                 check the code and run the tests (a quarter of an hour)"
 	@echo "make stress               kill, damage, fill and load it thousands of times (two hours; as root, disks too)"
 	@echo "make notebooks            run 126 free songs of Debian's games and put the notebooks beside the scripts"
-	@echo "make pictures DATA=dir    put the pictures of the README into images/"
-	@echo "make clean                remove everything made, .venv too; never songs"
-	@echo "DATA=dir keeps a library elsewhere than in data/; PYTHON=python3.12 sets up another Python"
+	@echo "make pictures LIBRARY=dir put the pictures of the README into images/"
+	@echo "make clean                remove what was made of your songs; the songs and what is installed stay"
+	@echo "make distclean            the same, and what is installed (.venv)"
+	@echo "LIBRARY=dir keeps what is made elsewhere than in data/; PYTHON=python3.12 sets up another Python"
 
 # A wrong folder is said before anything is installed.
 run: songs-are-there .venv/ready
 	@test "$$NETWORKS" = none || $(MAKE) --no-print-directory .venv/networks 2>/dev/null || test -z "$$NETWORKS"
-	@$(PY) -m soundalike --data "$$DATA" $${SONGS:+--songs "$$SONGS"} $${NETWORKS:+--networks "$$NETWORKS"} \
+	@$(PY) -m soundalike --library "$$LIBRARY" $${SONGS:+--songs "$$SONGS"} $${NETWORKS:+--networks "$$NETWORKS"} \
 	$${LABEL_BY:+--label-by "$$LABEL_BY"}
 
 songs-are-there:
-	@test -z "$(filter command,$(foreach name,songs data networks label_by,$(origin $(name))))" || \
-	{ echo "Write it in capitals, as in: make run SONGS=~/Music"; exit 1; }
-	@test -z "$(filter command,$(origin EMBEDDINGS))" || \
-	{ echo "EMBEDDINGS is gone: networks are used by default. Use NETWORKS=musicnn for one, NETWORKS=none for none."; exit 1; }
 	@case "$$SONGS" in ""|"~"*) ;; *) test -d "$$SONGS" || { echo "There is no folder $$SONGS."; exit 1; };; esac
 
 notebooks: .venv/ready .venv/networks
-	@$(PY) docs/refresh.py notebooks --data "$$DATA"
+	@$(PY) docs/refresh.py notebooks --library "$$LIBRARY"
 
 report: .venv/ready
-	@$(RESULTS) $(PY) -m soundalike --report --data "$$root"
+	@$(RESULTS) $(PY) -m soundalike --report --library "$$root"
 
 pictures: .venv/ready
-	@$(PY) docs/refresh.py pictures --data "$$DATA"
+	@$(PY) docs/refresh.py pictures --library "$$LIBRARY"
 
 lab: .venv/ready
-	@$(RESULTS) export MUSIC_DATA="$$(cd "$$root" && pwd)" PYTHONPATH="$(CURDIR)"; \
-	$(PY) -m jupyter lab --ServerApp.root_dir="$$MUSIC_DATA" --LabApp.default_url=/lab/tree/report/visualizations.ipynb
+	@$(RESULTS) export MUSIC_LIBRARY="$$(cd "$$root" && pwd)" PYTHONPATH="$(CURDIR)"; \
+	$(PY) -m jupyter lab --ServerApp.root_dir="$$MUSIC_LIBRARY" --LabApp.default_url=/lab/tree/report/visualizations.ipynb
 
 # What can be said of the code without running it: its form, its docstrings, its types, which room imports which.
 check: .venv/ready
@@ -74,10 +82,12 @@ stress: .venv/ready
 	@STRESS=1 $(PY) -m pytest tests -m stress
 
 clean:
-	test ! -e "$${DATA:?}/demo/songs.txt" || rm -rf "$$DATA/demo"
-	test ! -e "$$DATA/songs.txt" || (cd "$$DATA" && rm -rf clips features networks altered.parquet model similar report folds songs.csv \
+	test ! -e "$${LIBRARY:?}/demo/songs.txt" || rm -rf "$$LIBRARY/demo"
+	test ! -e "$$LIBRARY/songs.txt" || (cd "$$LIBRARY" && rm -rf clips features networks altered.parquet model similar report folds songs.csv \
 	songs.txt last df_music.pkl df_music.parquet networks.parquet library.lock .unfinished-*)
-	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache
+
+distclean: clean
+	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # A half-made .venv does not count: the file "ready" is written last.

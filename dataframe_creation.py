@@ -43,23 +43,23 @@ def main(argv: list[str] | None = None) -> int:
     from soundalike.library.storage import locked
 
     if args.status:
-        print(*frame.status(args.data), sep="\n")
+        print(*frame.status(args.library), sep="\n")
         return cli.ALL_GOOD
-    good = good_songs(args.data)
-    cli.print_note(args.data)
-    with locked(args.data):
-        gathered = frame.find_tables(good, args.data)
+    good = good_songs(args.library)
+    cli.print_note(args.library)
+    with locked(args.library):
+        gathered = frame.find_tables(good, args.library)
         pickled = gathered.gigabytes <= args.pickle_limit
-        if frame.frame_is_current(gathered, args.data, pickled=pickled):
-            print(f"The frame in {printable(args.data)} is up to date: {cli.counted(len(gathered.songs), 'song')}.")
+        if frame.frame_is_current(gathered, args.library, pickled=pickled):
+            print(f"The frame in {printable(args.library)} is up to date: {cli.counted(len(gathered.songs), 'song')}.")
         else:
-            clips, gathered = frame.write_frame(gathered, args.data, pickled=pickled)
-            frame.print_written(gathered, clips, args.data, pickled=pickled)
+            clips, gathered = frame.write_frame(gathered, args.library, pickled=pickled)
+            frame.print_written(gathered, clips, args.library, pickled=pickled)
         names = networks.choose(args.networks)
-        windows.print_gathered(windows.gather_windows(gathered.songs, args.data, names), len(gathered.songs))
+        windows.print_gathered(windows.gather_windows(gathered.songs, args.library, names), len(gathered.songs))
     cli.print_left_out(gathered.left_out)
     if gathered.left_out:
-        print(f"To make missing tables: {cli.command('feature_extraction.py', args.data)}, then this again.")
+        print(f"To make missing tables: {cli.command('feature_extraction.py', args.library)}, then this again.")
     return cli.LEFT_OUT if gathered.left_out else cli.ALL_GOOD
 
 

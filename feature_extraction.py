@@ -51,10 +51,10 @@ def main(argv: list[str] | None = None) -> int:
     names = networks.choose(args.networks)
     if args.from_songs:
         songs, processed = survey.process_songs(extraction.FROM_SONGS, args)
-        status = survey.print_songs(songs, processed, args.data / "features")
+        status = survey.print_songs(songs, processed, args.library / "features")
     else:
         described = extraction.describe_songs(args)
-        status = extraction.print_described(described, args.data)
+        status = extraction.print_described(described, args.library)
     if status != cli.NOTHING_USABLE:
         nuisance.print_altered(nuisance.alter_songs(args))
         embedded = networks.describe_songs(args, names, args.network_share)

@@ -29,7 +29,7 @@ def main(argv: list[str] | None = None) -> int:
 
     work = survey.Work(splitting.split_song, splitting.known_record, "Splitting", splitting.check_space)
     songs, processed = survey.process_songs(work, args)
-    return survey.print_songs(songs, processed, args.data / "clips")
+    return survey.print_songs(songs, processed, args.library / "clips")
 
 
 if __name__ == "__main__":

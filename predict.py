@@ -55,13 +55,13 @@ def main(argv: list[str] | None = None) -> int:
     from soundalike.models import saving
     from soundalike.report import answers, verdict
 
-    saved = saving.load(args.data)
+    saved = saving.load(args.library)
     tables = {kind: path for kind, path in (("csv", args.csv), ("json", args.json)) if path}
     cli.check_writable(*tables.values(), *filter(None, [args.page]))
-    index, why = answers.find_index(args.data)
+    index, why = answers.find_index(args.library)
     if args.page and index is None:
         raise UserError(f"A map takes the songs of the library: {why}")
-    songs, problems = answers.find_files(args.songs, args.data, index, why)
+    songs, problems = answers.find_files(args.songs, args.library, index, why)
     rows = {path: {"problem": reason} for path, reason in problems.items()}
     show, guests = answers.viewer(args, saved, songs), []
     try:
@@ -82,7 +82,7 @@ def main(argv: list[str] | None = None) -> int:
     for kind, path in tables.items():
         answers.write_answers(kind, rows, saved, path)
     if guests and index:
-        map_page.write_map(index, args.data, args.page, guests)
+        map_page.write_map(index, args.library, args.page, guests)
     return answers.print_problems(rows, tables, args, saved)
 
 

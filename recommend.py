@@ -65,13 +65,13 @@ def main(argv: list[str] | None = None) -> int:
     from soundalike.report import alike
     from soundalike.similarity import index
 
-    cli.print_note(args.data)
-    library = index.load_index(args.data)
+    cli.print_note(args.library)
+    library = index.load_index(args.library)
     if args.page:
         from soundalike.report import map_page  # which draws, and takes a second
 
-        map_page.write_map(library, args.data, args.data / MAP)
-        print(f"Open it in a browser: {printable(args.data / MAP)}")
+        map_page.write_map(library, args.library, args.library / MAP)
+        print(f"Open it in a browser: {printable(args.library / MAP)}")
         if not args.songs and not args.artists:
             return cli.ALL_GOOD
     if args.artists:

@@ -1,6 +1,6 @@
 """How well models predict the artists of unseen songs from our features, and from sets that others use.
 
-    python benchmarks/accuracy.py --data DIR      # a library through which the three scripts went
+    python benchmarks/accuracy.py --library DIR      # a library through which the three scripts went
 
 The same clips, segments, folds and models for each set. The sets are computed with plain librosa, at their
 authors' settings, and kept in DIR/benchmarks/: the first time that takes about 0.15 s for each clip. The networks'
@@ -235,18 +235,18 @@ def tables(figures: dict) -> str:
 
 def work(args: argparse.Namespace) -> int:
     """Compare, keep the results and print the page."""
-    whole = pd.read_parquet(args.data / "df_music.parquet")
-    labels, _, _ = duplicates.resolve_duplicates([whole], good_songs(args.data))
+    whole = pd.read_parquet(args.library / "df_music.parquet")
+    labels, _, _ = duplicates.resolve_duplicates([whole], good_songs(args.library))
     songs, _ = splits.song_table(labels)
     frame = whole[whole["song"].isin(songs.index) & ~whole["silent"]].reset_index(drop=True)
-    frame = pd.concat([frame, other_sets(frame, args.data)], axis=1)
+    frame = pd.concat([frame, other_sets(frame, args.library)], axis=1)
     figures = {
         "songs": len(songs),
         "artists": songs["artist"].nunique(),
         "chance": metrics.chance(songs),
         "repeats": args.repeats,
         "unit repeats": args.unit_repeats,
-        "sets": compare_sets(frame, songs, Windows(args.data), args.repeats),
+        "sets": compare_sets(frame, songs, Windows(args.library), args.repeats),
         "units": compare_units(frame, songs, args.unit_repeats),
     }
     return page.show("accuracy", figures, tables(figures), kept=True)

@@ -69,7 +69,7 @@ def main() -> None:
             write_library(Path(folder), args.songs)
             again = [sys.executable, __file__, "--library", folder, "--songs", str(args.songs)]
             subprocess.run(again, check=True)
-            asked = [sys.executable, str(PROJECT / "recommend.py"), "--data", folder, "0000007.mp3"]
+            asked = [sys.executable, str(PROJECT / "recommend.py"), "--library", folder, "0000007.mp3"]
             started = time.perf_counter()
             subprocess.run(asked, check=True, stdout=subprocess.DEVNULL)
             print(f"recommend.py from start to end: {time.perf_counter() - started:.1f} s")

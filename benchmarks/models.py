@@ -1,7 +1,7 @@
 """How long modeling.ipynb takes on a library, and again when nothing has changed.
 
-    python benchmarks/models.py --data DIR                  # a library through which the three scripts went
-    python benchmarks/models.py --data DIR --before COMMIT  # and the notebook of an earlier version, in the same run
+    python benchmarks/models.py --library DIR                  # a library through which the three scripts went
+    python benchmarks/models.py --library DIR --before COMMIT  # and the notebook of an earlier version, in the same run
 
 What the notebook writes goes to a copy of the library without its clips. With --keep, results go to results/ and into
 README.md here.
@@ -89,7 +89,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--once", action="store_true", help="not again when nothing has changed")
     parser.add_argument("--keep", action="store_true", help="keep the results as those of README.md here")
     args = parser.parse_args(argv)
-    figures = measure(args.data, args.before, once=args.once)
+    figures = measure(args.library, args.before, once=args.once)
     return page.show("models", figures, table(figures), kept=args.keep)
 
 

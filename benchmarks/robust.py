@@ -1,7 +1,7 @@
 """Measure whether answers depend on the music or on the file: unseen songs are re-encoded, artists differ by encoding.
 
-    python benchmarks/robust.py --data DIR          # a library through which the three scripts went
-    python benchmarks/robust.py --data DIR --keep   # results go to results/ and into README.md here
+    python benchmarks/robust.py --library DIR          # a library through which the three scripts went
+    python benchmarks/robust.py --library DIR --keep   # results go to results/ and into README.md here
 
 All songs are altered and described, which takes longest (half an hour for 126 songs); that is kept in the library's
 folder benchmarks/. Settings are chosen and probabilities calibrated on inner folds, as in modeling.ipynb.
@@ -313,7 +313,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--repeats", type=cli.positive, default=5, metavar="N", help="of the split (default: 5)")
     parser.add_argument("--keep", action="store_true", help="keep the results as those of README.md here")
     args = parser.parse_args(argv)
-    figures = measure(args.data, args.repeats)
+    figures = measure(args.library, args.repeats)
     return page.show("robust", figures, table(figures), kept=args.keep)
 
 

@@ -70,7 +70,7 @@ def run(script: str, root: Path, *arguments: str) -> Ran:
     started, driver, largest, together = time.monotonic(), [], 0.0, 0.0
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(
-            [sys.executable, *script.split(), "--data", root, *arguments], cwd=HERE.parent, stdout=said, stderr=said
+            [sys.executable, *script.split(), "--library", root, *arguments], cwd=HERE.parent, stdout=said, stderr=said
         )
         watched = psutil.Process(process.pid)
         while process.poll() is None:

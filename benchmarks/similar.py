@@ -1,7 +1,7 @@
 """Is the song that sounds most alike by the same artist? Our answers beside those of bliss-audio and musly.
 
-    python benchmarks/similar.py --data DIR          # a library of real_music.py through which the three scripts went
-    python benchmarks/similar.py --data DIR --keep   # results go to results/ and into README.md here
+    python benchmarks/similar.py --library DIR          # a library of real_music.py, after the three scripts
+    python benchmarks/similar.py --library DIR --keep   # results go to results/ and into README.md here
 
 The others are measured if requirements.txt here is installed. All describe the same files; of a song of each artist it
 is timed how much of a processor that takes.
@@ -198,7 +198,7 @@ def main(argv: list[str] | None = None) -> int:
     if args.describe:
         print(json.dumps(describe_only(args.describe[0], [Path(path) for path in args.describe[1:]])))
         return cli.ALL_GOOD
-    figures = measure(args.data)
+    figures = measure(args.library)
     return page.show("similar", figures, table(figures), kept=args.keep)
 
 

@@ -1,6 +1,6 @@
 """How fast clips are described, and songs cut, against the script of 2018 and what others use.
 
-    python benchmarks/speed.py --data DIR      # a library through which the three scripts went
+    python benchmarks/speed.py --library DIR      # a library through which the three scripts went
 
 One process on one thread; the same clips for all, in turn, several times over; CPU time, that of
 ffmpeg included. Imports and compilation are done before, by a run on one song, and told apart. Ours
@@ -227,11 +227,11 @@ def start_up(clip: Path) -> float:
 def work(args: argparse.Namespace) -> int:
     """Time everything and print the tables."""
     pydub.AudioSegment.converter = ffmpeg()
-    good = good_songs(args.data)
+    good = good_songs(args.library)
     long = good[good["clips"] >= CLIPS].sample(frac=1, random_state=0)["song"].head(args.songs)
     if long.empty:
-        raise UserError(f"No song in {printable(args.data)} has {CLIPS} clips.")
-    clips = [[clip_folder(args.data, song) / f"{k:04d}.wav" for k in range(CLIPS)] for song in long]
+        raise UserError(f"No song in {printable(args.library)} has {CLIPS} clips.")
+    clips = [[clip_folder(args.library, song) / f"{k:04d}.wav" for k in range(CLIPS)] for song in long]
     contenders: dict[str, Callable] = {
         "ours": ours,
         "ours, clip by clip": functools.partial(each, ours_apart),

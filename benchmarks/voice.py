@@ -1,7 +1,7 @@
 """Who speaks over the music? Seven speakers over the same backings, which none of the ears may use.
 
-    python benchmarks/voice.py --data DIR          # a library of real_music.py; needs Debian or Ubuntu
-    python benchmarks/voice.py --data DIR --keep   # results go to results/ and into README.md here
+    python benchmarks/voice.py --library DIR          # a library of real_music.py; needs Debian or Ubuntu
+    python benchmarks/voice.py --library DIR --keep   # results go to results/ and into README.md here
 
 No package holds songs with vocals by several artists, so telephone prompts stand for singers: each speaker's are laid
 over the same twelve backings, at three levels. Their spectra are matched, so that no microphone gives a speaker away.
@@ -187,7 +187,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = cli.parser(__doc__)
     parser.add_argument("--keep", action="store_true", help="keep the results as those of README.md here")
     args = parser.parse_args(argv)
-    figures = measure(args.data)
+    figures = measure(args.library)
     return page.show("voice", figures, table(figures), kept=args.keep)
 
 

@@ -1,7 +1,7 @@
 """For maintainers: renew what the repository keeps of a run.
 
 python docs/refresh.py notebooks           # run the songs of benchmarks/real_music.py; put its notebooks into the root
-python docs/refresh.py pictures --data DIR # put the README's pictures of a library's report into images/
+python docs/refresh.py pictures --library DIR # put the README's pictures of a library's report into images/
 """
 
 import argparse
@@ -67,15 +67,15 @@ def main(argv: list[str] | None = None) -> int:
     """Renew what was named; returns the exit status."""
     args = parse_args(argv)
     if args.what == "pictures":
-        keep_pictures(args.data)
+        keep_pictures(args.library)
         return cli.ALL_GOOD
-    root = args.data / "real_music"
+    root = args.library / "real_music"
     made = subprocess.run([sys.executable, PROJECT / "benchmarks" / "real_music.py", root / "songs"])
     if made.returncode:
         return made.returncode
     with atomic_write(root / "NOTE.txt") as path:
         path.write_text(f"{NOTE}\n", encoding="utf-8")
-    status = everything.main(["--data", str(root)])
+    status = everything.main(["--library", str(root)])
     if status == cli.ALL_GOOD:
         for name in NOTEBOOKS:
             keep_stills(root / "report" / f"{name}.ipynb", PROJECT / f"{name}.ipynb")

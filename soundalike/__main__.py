@@ -46,10 +46,10 @@ def main(argv: list[str] | None = None) -> int:
     from soundalike.report import notebooks, summary
 
     if args.report:
-        notebooks.write_pages(args.data)
+        notebooks.write_pages(args.library)
         return cli.ALL_GOOD
     started = time.monotonic()
-    root, songs = demo.find_music(args.songs, args.data)
+    root, songs = demo.find_music(args.songs, args.library)
     if args.label_by == "folder":
         splits.check_folders(songs)
     run_script("mp3_split.py", root, "--songs", songs, *forwarded(args, "jobs", "scheduler", "max_hours", "label_by"))
@@ -88,7 +88,7 @@ def forwarded(args: argparse.Namespace, *names: str) -> list[str]:
 
 def run_script(name: str, root: Path, *arguments: str | Path) -> None:
     """Run one of the scripts. That it left songs out is no reason to stop."""
-    command = [sys.executable, PROJECT / name, "--data", root, *arguments]
+    command = [sys.executable, PROJECT / name, "--library", root, *arguments]
     with step(name), subprocess.Popen(command) as process:
         try:
             status = process.wait()

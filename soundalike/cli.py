@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 ALL_GOOD, NOTHING_USABLE, LEFT_OUT = 0, 1, 3  # exit statuses; 2 is argparse's: wrong usage
 SHOWN = 20  # songs that are left out are named on the screen, at most
+ALIKE = 4  # songs that are left out for one reason are named; more are counted in a line
 STOPPED = 130  # what shells report for Ctrl-C
 MAX_HOURS = 6.0  # longer songs are refused unless told otherwise
 REPORT_EVERY = 30  # s between two lines of progress where no terminal shows the bar
@@ -94,12 +95,12 @@ def number(what: str, *, most: float, zero: bool = False) -> Callable[[str], flo
 
 def command(script: str, root: Path) -> str:
     """The command line that runs a script on a library."""
-    parts = map(printable, (Path(sys.executable), PROJECT / script, "--data", root))
+    parts = map(printable, (Path(sys.executable), PROJECT / script, "--library", root))
     return " ".join(f'"{part}"' if " " in part else part for part in parts)
 
 
 def parser(description: str, *, asks: bool = False) -> argparse.ArgumentParser:
-    """A parser that shows the docstring, the defaults and the exit statuses, and knows ``--data``.
+    """A parser that shows the docstring, the defaults and the exit statuses, and knows ``--library``.
 
     Parameters
     ----------
@@ -110,22 +111,23 @@ def parser(description: str, *, asks: bool = False) -> argparse.ArgumentParser:
     """
     made = argparse.ArgumentParser(description=description, epilog=STATUSES, formatter_class=_Formatter)
     made.add_argument(
-        "--data",
+        "--library",
+        "--data",  # as it was called at first
         type=folder,
         default=None if asks else default_root(),
         metavar="DIR",
-        help=f"root of the library{' (default: the last that was made)' if asks else ''}; the variable MUSIC_DATA sets "
-        "the default",
+        help=f"folder of the library{' (default: the last that was made)' if asks else ''}; the variable MUSIC_LIBRARY "
+        "sets the default",
     )
     return made
 
 
 def find_library(args: argparse.Namespace) -> None:
     """Take the library that was used last where none is named, and say so."""
-    if args.data is None:
-        args.data, last = last_root()
+    if args.library is None:
+        args.library, last = last_root()
         if last:
-            print(f"Asking the library in {printable(args.data)}, the last that was made.", file=sys.stderr)
+            print(f"Asking the library in {printable(args.library)}, the last that was made.", file=sys.stderr)
 
 
 def add_song_arguments(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
@@ -245,10 +247,18 @@ def print_left_out(left_out: dict[str, str], title: str = "Left out", rest: str 
     if not left_out:
         return
     print(f"{title} ({counted(len(left_out), 'song')}):")
-    for song in sorted(left_out)[:SHOWN]:
+    by_reason: dict[str, list[str]] = {}
+    for song in sorted(left_out):
+        reason, other, _ = left_out[song].partition(" as ")
+        by_reason.setdefault(f"{reason} as another" if other else reason, []).append(song)  # the same recording as X
+    alike = {reason: songs for reason, songs in by_reason.items() if len(songs) > ALIKE}
+    for reason, songs in alike.items():
+        print(f"  {counted(len(songs), 'song')}, such as {printable(songs[0])}: {printable(reason)}")
+    single = sorted(set(left_out).difference(*alike.values()))
+    for song in single[:SHOWN]:
         print(f"  {printable(song)}: {printable(left_out[song])}")
-    if len(left_out) > SHOWN:
-        print(f"  … and {len(left_out) - SHOWN:,} more{rest}")
+    if len(single) > SHOWN or (alike and rest):
+        print(f"  … and {len(single) - SHOWN:,} more{rest}" if len(single) > SHOWN else f"  All of them{rest}")
 
 
 def script(main: Callable[[list[str] | None], int]) -> Callable[..., int]:

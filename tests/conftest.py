@@ -41,6 +41,9 @@ T = TypeVar("T")
 NO_NETWORKS = ["--networks", "none"]  # for all tests but theirs: TensorFlow takes seconds to start
 
 
+os.environ.pop("MAKELEVEL", None)  # messages name options as they were typed: here not for make
+
+
 def many(small: T, large: T) -> T:
     """How often something is tried: by `make test`, and by `make stress`."""
     return large if os.environ.get("STRESS") else small
@@ -149,9 +152,9 @@ def run_scripts(root: Path, *split_arguments: str) -> list[int]:
     """Run the three scripts in order, with few songs altered; their exit statuses."""
     with unittest.mock.patch.object(nuisance, "SONGS", 2):
         return [
-            mp3_split.main(["--data", str(root), "--jobs", "2", *split_arguments]),
-            feature_extraction.main(["--data", str(root), "--jobs", "2", *NO_NETWORKS]),
-            dataframe_creation.main(["--data", str(root)]),
+            mp3_split.main(["--library", str(root), "--jobs", "2", *split_arguments]),
+            feature_extraction.main(["--library", str(root), "--jobs", "2", *NO_NETWORKS]),
+            dataframe_creation.main(["--library", str(root)]),
         ]
 
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from soundalike import cli
-from soundalike.library.errors import UserError
+from soundalike.library.errors import UserError, typed
 from soundalike.library.paths import PROJECT
 from soundalike.library.storage import atomic_write
 
@@ -66,3 +66,28 @@ TOOLS = [path for path in (*PROJECT.glob("benchmarks/*.py"), *PROJECT.glob("docs
 def test_tools_beside_the_root_find_the_package_first(tool):
     code = tool.read_text(encoding="utf-8")
     assert code.index("sys.path.insert(0, str(Path(__file__)") < code.index("from soundalike")
+
+
+def test_many_songs_left_out_for_one_reason_are_one_line(capsys):
+    convert = "rejected: WMA is not read; convert it to FLAC or MP3"
+    left_out = {f"A/{n}.wma": convert for n in range(30)} | {"B/x.mp3": "rejected: an empty file; copy it again"}
+    left_out |= {f"C/{n}.mp3": f"duplicate: the same recording as D/{n}.mp3" for n in range(5)}
+    cli.print_left_out(left_out, rest=": see songs.csv")
+    assert capsys.readouterr().out.splitlines() == [
+        "Left out (36 songs):",
+        f"  30 songs, such as A/0.wma: {convert}",
+        "  5 songs, such as C/0.mp3: duplicate: the same recording as another",
+        "  B/x.mp3: rejected: an empty file; copy it again",
+        "  All of them: see songs.csv",
+    ]
+    cli.print_left_out({f"{n:02d}.mp3": f"rejected: {n}" for n in range(23)}, rest=": see songs.csv")
+    assert capsys.readouterr().out.splitlines()[-2:] == ["  19.mp3: rejected: 19", "  … and 3 more: see songs.csv"]
+    cli.print_left_out({"x.mp3": "silent"})
+    assert capsys.readouterr().out.splitlines() == ["Left out (1 song):", "  x.mp3: silent"]
+
+
+def test_messages_name_options_as_they_were_typed(monkeypatch):
+    assert typed("songs") == "--songs DIR"
+    monkeypatch.setenv("MAKELEVEL", "1")
+    assert typed("songs") == "SONGS=DIR"
+    assert typed("library") == "LIBRARY=DIR"

@@ -1,3 +1,4 @@
+import pickletools
 import shutil
 
 import dask.dataframe
@@ -22,7 +23,7 @@ from soundalike.library.storage import locked
 
 
 def create(root) -> int:
-    return dataframe_creation.main(["--data", str(root)])
+    return dataframe_creation.main(["--library", str(root)])
 
 
 @pytest.fixture
@@ -47,8 +48,20 @@ def test_the_frame_knows_its_songs(small):
     assert (noted["songs"], noted["clips"]) == (8, 32)
 
 
+def test_the_pickle_needs_no_pyarrow_and_no_newest_pandas(small):
+    """In pandas 2.2.3 and 3, with and without pyarrow, it was opened in environments of their own."""
+    text = (small / "df_music.pkl").read_bytes()
+    used = {value for _, value, _ in pickletools.genops(text) if isinstance(value, str)}
+    assert "DataFrame" in used
+    assert not [name for name in used if "arrow" in name.lower() or "StringDtype" in name or name.endswith("string_")]
+    frame = pd.read_pickle(small / "df_music.pkl")
+    assert frame.columns.dtype == object
+    assert {str(frame[name].dtype) for name in ("artist", "album", "song")} == {"object"}
+    assert {type(name) for name in [*frame.columns, *frame["song"]]} == {str}
+
+
 def test_pickle_and_parquet_hold_the_same(small):
-    pickled, parquet = pd.read_pickle(small / "df_music.pkl"), pd.read_parquet(small / "df_music.parquet")
+    pickled, parquet = read_frame(small / "df_music.pkl"), pd.read_parquet(small / "df_music.parquet")
     pd.testing.assert_frame_equal(pickled, parquet)
     assert pickled.attrs["made_from"] == frame_notes(small)["made_from"]
 
@@ -94,8 +107,8 @@ def test_a_new_label_is_taken_without_new_features(own, capsys):
         tags = mutagen.mp3.EasyMP3(path)
         tags["artist"] = f"The {path.parts[-3]}s"
         tags.save()
-    assert mp3_split.main(["--data", str(own), "--label-by", "tag"]) == 0
-    assert feature_extraction.main(["--data", str(own), *NO_NETWORKS]) == 0
+    assert mp3_split.main(["--library", str(own), "--label-by", "tag"]) == 0
+    assert feature_extraction.main(["--library", str(own), *NO_NETWORKS]) == 0
     assert "described now: 0 " in capsys.readouterr().out  # the sound is the same
     assert create(own) == 0
     assert set(pd.read_pickle(own / "df_music.pkl")["artist"]) == {"The Artist As", "The Artist Bs"}
@@ -112,7 +125,7 @@ def test_a_table_that_is_damaged_is_made_again(own):
     path = table_path(own, "Artist A/Album 1/Song 1.mp3")
     path.write_bytes(b"PAR1" + bytes(100) + b"PAR1")
     assert create(own) == 3
-    assert feature_extraction.main(["--data", str(own), *NO_NETWORKS]) == 0
+    assert feature_extraction.main(["--library", str(own), *NO_NETWORKS]) == 0
     assert create(own) == 0
 
 
@@ -121,7 +134,7 @@ def test_songs_without_a_table_are_named_with_what_makes_it(own, capsys):
     assert create(own) == 3
     out = capsys.readouterr().out
     assert "Artist A/Album 1/Song 1.mp3: has no table" in out
-    assert f"feature_extraction.py --data {own}" in out
+    assert f"feature_extraction.py --library {own}" in out
     assert pd.read_pickle(own / "df_music.pkl")["song"].nunique() == 7
 
 
@@ -175,7 +188,7 @@ def test_a_library_of_an_earlier_version_is_read_and_its_frame_made_again(own, c
     assert create(own) == 0
     assert "is of an earlier version of this program: it is made again" in capsys.readouterr().out
     pd.testing.assert_frame_equal(pd.read_pickle(own / "df_music.pkl"), whole)
-    assert mp3_split.main(["--data", str(own), "--jobs", "1"]) == 0
+    assert mp3_split.main(["--library", str(own), "--jobs", "1"]) == 0
     assert "Songs processed now: 0." in capsys.readouterr().out
     assert "reach" not in (own / "songs.csv").read_text(encoding="utf-8")
 
@@ -184,7 +197,7 @@ def test_a_library_of_an_earlier_version_is_read_and_its_frame_made_again(own, c
 
 
 def test_a_frame_in_many_files_is_the_same_frame(own, monkeypatch):
-    whole = pd.read_pickle(own / "df_music.pkl")
+    whole = read_frame(own / "df_music.pkl")
     (own / "df_music.pkl").unlink()
     monkeypatch.setattr(frame_module, "FILE_BYTES", 6 * 4 * len(COLUMNS))
     monkeypatch.setattr(frame_module, "ROW_GROUP", 3)
@@ -205,7 +218,7 @@ def test_a_frame_in_many_files_is_the_same_frame(own, monkeypatch):
 
 
 def test_a_pickle_too_large_is_not_written_and_that_is_said(own, capsys):
-    assert dataframe_creation.main(["--data", str(own), "--pickle-limit", "0.00001"]) == 0
+    assert dataframe_creation.main(["--library", str(own), "--pickle-limit", "0.00001"]) == 0
     out = capsys.readouterr().out
     assert "No df_music.pkl: it would take 0.0 GB" in out
     assert not (own / "df_music.pkl").exists()
@@ -213,7 +226,7 @@ def test_a_pickle_too_large_is_not_written_and_that_is_said(own, capsys):
     with pytest.raises(UserError, match=r"There is no .*df_music\.pkl\. Run dataframe_creation\.py first"):
         read_frame(own / "df_music.pkl")
     assert len(pd.read_parquet(own / "df_music.parquet")) == 32
-    assert dataframe_creation.main(["--data", str(own), "--pickle-limit", "0.00001"]) == 0
+    assert dataframe_creation.main(["--library", str(own), "--pickle-limit", "0.00001"]) == 0
     assert "is up to date" in capsys.readouterr().out
     assert create(own) == 0
     assert len(pd.read_pickle(own / "df_music.pkl")) == 32
@@ -260,7 +273,7 @@ def test_a_size_must_be_one(limit, capsys):
 def test_status_says_how_far_it_is(own, tmp_path, capsys):
     def said(root) -> str:
         before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
-        assert dataframe_creation.main(["--data", str(root), "--status"]) == 0
+        assert dataframe_creation.main(["--library", str(root), "--status"]) == 0
         assert before == {path: path.stat().st_mtime_ns for path in root.rglob("*")}
         return capsys.readouterr().out
 

@@ -201,14 +201,14 @@ def test_other_shapes_are_refused(shape):
 
 
 def describe(root, *arguments: str) -> int:
-    return feature_extraction.main(["--data", str(root), "--jobs", "1", *NO_NETWORKS, *arguments])
+    return feature_extraction.main(["--library", str(root), "--jobs", "1", *NO_NETWORKS, *arguments])
 
 
 @pytest.fixture
 def two_songs(tmp_path):
     """A root with two songs by one artist, split."""
     write_artists(tmp_path / "songs", artists=1, each=2, seconds=5)
-    assert mp3_split.main(["--data", str(tmp_path), "--jobs", "1"]) == 0
+    assert mp3_split.main(["--library", str(tmp_path), "--jobs", "1"]) == 0
     return tmp_path
 
 
@@ -251,7 +251,7 @@ def test_only_what_is_out_of_date_is_done_again(two_songs, capsys, monkeypatch):
     assert describe(two_songs) == 0
     assert "described now: 1 (2 clips)." in capsys.readouterr().out
     write_song(two_songs / "songs" / SONG, tune(0, 7, 5))
-    assert mp3_split.main(["--data", str(two_songs), "--jobs", "1"]) == 0
+    assert mp3_split.main(["--library", str(two_songs), "--jobs", "1"]) == 0
     assert describe(two_songs) == 0
     assert "described now: 1 (2 clips), of them 1 that were out of date" in capsys.readouterr().out
     monkeypatch.setitem(FEATURE_SETTINGS, "n_fft", 1)
@@ -289,7 +289,7 @@ def test_a_lost_clip_is_named(two_songs, capsys):
 
 
 def test_from_songs_come_the_same_numbers_as_through_clips(small, tmp_path):
-    arguments = ["--data", str(tmp_path), "--jobs", "2", "--from-songs", "--songs", str(small / "songs")]
+    arguments = ["--library", str(tmp_path), "--jobs", "2", "--from-songs", "--songs", str(small / "songs")]
     assert feature_extraction.main([*arguments, *NO_NETWORKS]) == 0
     assert not (tmp_path / "clips").exists()
     assert (tmp_path / "songs.csv").read_bytes() == (small / "songs.csv").read_bytes()
@@ -304,7 +304,7 @@ def test_from_songs_only_what_is_new_or_has_changed_is_heard(small, tmp_path, ca
     shutil.rmtree(own / "clips")  # its tables know what they were made from
 
     def hear() -> str:
-        status = feature_extraction.main(["--data", str(own), "--from-songs", "--songs", str(songs), *NO_NETWORKS])
+        status = feature_extraction.main(["--library", str(own), "--from-songs", "--songs", str(songs), *NO_NETWORKS])
         assert status == (3 if (songs / "A/broken.mp3").exists() else 0)
         return capsys.readouterr().out
 

@@ -23,7 +23,7 @@ HERE = Path(__file__).resolve().parent.parent
 
 
 def split(root: Path, *arguments: str) -> int:
-    return mp3_split.main(["--data", str(root), "--jobs", "1", *arguments])
+    return mp3_split.main(["--library", str(root), "--jobs", "1", *arguments])
 
 
 def rows(root: Path) -> dict[str, dict]:
@@ -189,7 +189,7 @@ def test_max_hours_must_be_a_number(hours):
 def test_a_root_that_is_a_file_is_a_users_mistake(tmp_path, capsys):
     write_song(tmp_path / "songs/A/x.wav", sine())
     (tmp_path / "root").touch()
-    assert mp3_split.main(["--data", str(tmp_path / "root"), "--songs", str(tmp_path / "songs")]) == 1
+    assert mp3_split.main(["--library", str(tmp_path / "root"), "--songs", str(tmp_path / "songs")]) == 1
     assert "Cannot read or write" in capsys.readouterr().err
 
 
@@ -353,7 +353,7 @@ def write_noises(songs: Path, number: int, seconds: float) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_ctrl_c_ends_cleanly(tmp_path):
     write_noises(tmp_path / "songs", 12, 60)
-    command = [sys.executable, str(HERE / "mp3_split.py"), "--data", str(tmp_path), "--jobs", "2"]
+    command = [sys.executable, str(HERE / "mp3_split.py"), "--library", str(tmp_path), "--jobs", "2"]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, text=True
     )

@@ -103,7 +103,7 @@ def own(small, tmp_path):
 
 
 def describe(root, *more: str) -> int:
-    return feature_extraction.main(["--data", str(root), "--jobs", "1", *more])
+    return feature_extraction.main(["--library", str(root), "--jobs", "1", *more])
 
 
 def gathered(root) -> dict[str, pd.DataFrame]:
@@ -135,7 +135,7 @@ def test_tables_are_made_once_and_again_when_songs_change(own, plain, monkeypatc
     ]
     write_song(own / "songs" / SONG, tune(0, 9))
     monkeypatch.undo()  # splitting and describing go on in workers
-    assert mp3_split.main(["--data", str(own), "--jobs", "1"]) == 0
+    assert mp3_split.main(["--library", str(own), "--jobs", "1"]) == 0
     digest = good_songs(own).set_index("song").loc[SONG, "hash"]
     assert networks.noted_spacing(own, VOICE, SONG, digest) == 0
 
@@ -201,7 +201,7 @@ def test_what_version_1_made_of_every_clip_is_kept(own, monkeypatch):
     kept = pq.read_table(networks.network_path(own, MUSICNN, SONG)).to_pandas()
     assert kept["clip"].tolist() == [0]
     np.testing.assert_array_equal(numbers_of(kept), values[:1])
-    assert dataframe_creation.main(["--data", str(own)]) == 0
+    assert dataframe_creation.main(["--library", str(own)]) == 0
     assert list(read_frame(own / "df_music.pkl").columns[6:]) == COLUMNS
 
 
@@ -212,7 +212,7 @@ def test_windows_are_gathered_beside_the_frame(own, plain, monkeypatch, capsys):
     in_this_process(monkeypatch)
     assert describe(own) == 0
     networks.network_path(own, VOICE, SONG).unlink()
-    assert dataframe_creation.main(["--data", str(own)]) == 0
+    assert dataframe_creation.main(["--library", str(own)]) == 0
     out = capsys.readouterr().out
     assert "musicnn describes 8 songs." in out
     assert "voice describes 7 songs of 8; to describe the others, run feature_extraction.py." in out
@@ -221,32 +221,32 @@ def test_windows_are_gathered_beside_the_frame(own, plain, monkeypatch, capsys):
     assert SONG not in set(found[VOICE]["song"])
     assert list(read_frame(own / "df_music.pkl").columns[6:]) == COLUMNS
     before = (own / "networks.parquet/voice.parquet").stat().st_mtime_ns
-    assert dataframe_creation.main(["--data", str(own)]) == 0
+    assert dataframe_creation.main(["--library", str(own)]) == 0
     assert (own / "networks.parquet/voice.parquet").stat().st_mtime_ns == before
-    assert dataframe_creation.main(["--data", str(own), "--networks", "none"]) == 0
+    assert dataframe_creation.main(["--library", str(own), "--networks", "none"]) == 0
     assert windows.Windows(own).names == []
 
 
 def test_damaged_windows_are_noticed_and_made_again(own, plain, monkeypatch, capsys):
     in_this_process(monkeypatch)
-    assert [describe(own), dataframe_creation.main(["--data", str(own)])] == [0, 0]
+    assert [describe(own), dataframe_creation.main(["--library", str(own)])] == [0, 0]
     whole = own / "networks.parquet/voice.parquet"
     whole.write_bytes(whole.read_bytes()[:-9])
     assert windows.Windows(own).names == [MUSICNN]
-    assert dataframe_creation.main(["--data", str(own)]) == 0
+    assert dataframe_creation.main(["--library", str(own)]) == 0
     assert windows.Windows(own).names == [MUSICNN, VOICE]
     table = networks.network_path(own, VOICE, SONG)
     content = bytearray(table.read_bytes())
     content[4:60] = bytes(56)  # its end, by which it is known, is whole
     table.write_bytes(content)
     whole.unlink()
-    assert dataframe_creation.main(["--data", str(own)]) == 1
+    assert dataframe_creation.main(["--library", str(own)]) == 1
     assert f"{table} cannot be read. Delete it, and run feature_extraction.py again." in capsys.readouterr().err
 
 
 def test_windows_of_another_frame_are_not_used(own, plain, monkeypatch):
     in_this_process(monkeypatch)
-    assert [describe(own), dataframe_creation.main(["--data", str(own)])] == [0, 0]
+    assert [describe(own), dataframe_creation.main(["--library", str(own)])] == [0, 0]
     notes = own / "df_music.parquet/_made_from.json"
     notes.write_text(notes.read_text().replace('"made_from": "', '"made_from": "0'))
     assert windows.Windows(own).names == []
@@ -254,7 +254,7 @@ def test_windows_of_another_frame_are_not_used(own, plain, monkeypatch):
 
 def test_windows_of_another_version_are_not_used(own, plain, monkeypatch):
     in_this_process(monkeypatch)
-    assert [describe(own), dataframe_creation.main(["--data", str(own)])] == [0, 0]
+    assert [describe(own), dataframe_creation.main(["--library", str(own)])] == [0, 0]
     monkeypatch.setitem(NETWORKS, VOICE, NETWORKS[VOICE]._replace(version=99))
     assert windows.Windows(own).names == [MUSICNN]
 
@@ -336,22 +336,22 @@ def test_the_option_of_version_1_names_the_new_one(capsys):
 )
 def test_a_model_uses_the_networks_and_so_does_its_answer(own, capsys, monkeypatch):
     assert describe(own) == 0
-    assert dataframe_creation.main(["--data", str(own)]) == 0
+    assert dataframe_creation.main(["--library", str(own)]) == 0
     save_kept(own, read_frame(own / "df_music.pkl"))
     saved = saving.load(own)
     assert MUSICNN in saved.model.networks  # what has no weight is left out
     assert saved.spacings == {name: NETWORKS[name].every for name in saved.model.networks}
     assert sum(saved.model.fusion.weights.values()) == pytest.approx(1)
     song = str(own / "songs/Artist B/Album 2/Song 2.mp3")
-    assert predict.main(["--data", str(own), song]) == 0
+    assert predict.main(["--library", str(own), song]) == 0
     out = capsys.readouterr().out
     assert "\n  Artist B, but the model was trained on this very song" in out
     assert "\n  named so by the features" in out
     assert "musicnn calls it: " in out
     write_song(own / "short.wav", sine(seconds=2.5))  # one clip: shorter than a window of voices
-    assert predict.main(["--data", str(own), str(own / "short.wav")]) == 0
+    assert predict.main(["--library", str(own), str(own / "short.wav")]) == 0
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert predict.main(["--data", str(own), song]) == 1
+    assert predict.main(["--library", str(own), song]) == 1
     assert "weights in the package musicnn are not installed" in capsys.readouterr().err
 
 

@@ -14,7 +14,7 @@ from soundalike.library.paths import table_path
 
 
 def split_and_describe(root):
-    arguments = ["--data", str(root), "--jobs", "2"]
+    arguments = ["--library", str(root), "--jobs", "2"]
     assert [mp3_split.main(arguments), feature_extraction.main([*arguments, *NO_NETWORKS])] == [0, 0]
 
 
@@ -38,7 +38,7 @@ def library(described, tmp_path):
 
 def extract(root, capsys):
     capsys.readouterr()
-    assert feature_extraction.main(["--data", str(root), "--jobs", "2", *NO_NETWORKS]) == 0
+    assert feature_extraction.main(["--library", str(root), "--jobs", "2", *NO_NETWORKS]) == 0
     return capsys.readouterr().out
 
 
@@ -122,7 +122,7 @@ def test_a_damaged_table_is_made_again_by_the_encoders_that_are_there(library, c
 def test_of_a_small_library_nothing_is_altered(library, capsys):
     for n in (0, 1):
         (library / "songs" / f"Artist {n}" / f"{n}.wav").unlink()
-    mp3_split.main(["--data", str(library)])
+    mp3_split.main(["--library", str(library)])
     assert "No song was re-encoded (that takes 8 songs of 8 s or more): answers may depend" in extract(library, capsys)
 
 

@@ -196,13 +196,13 @@ def test_a_cluster_gives_the_same_while_workers_leave_and_join(cluster, tmp_path
 
     changing = threading.Thread(target=change_workers)
     changing.start()
-    songs, at = ["--songs", str(tmp_path / "songs")], ["--data", str(there), "--scheduler", cluster.address]
+    songs, at = ["--songs", str(tmp_path / "songs")], ["--library", str(there), "--scheduler", cluster.address]
     assert feature_extraction.main([*at, "--from-songs", *songs, *NO_NETWORKS]) == 0
     changing.join()
     assert 2 < len(tables) < 30  # the third did the rest
-    assert dataframe_creation.main(["--data", str(there)]) == 0
-    assert feature_extraction.main(["--data", str(here), "--from-songs", *songs, *NO_NETWORKS]) == 0
-    assert dataframe_creation.main(["--data", str(here)]) == 0
+    assert dataframe_creation.main(["--library", str(there)]) == 0
+    assert feature_extraction.main(["--library", str(here), "--from-songs", *songs, *NO_NETWORKS]) == 0
+    assert dataframe_creation.main(["--library", str(here)]) == 0
     assert (here / "songs.csv").read_bytes() == (there / "songs.csv").read_bytes()
     pd.testing.assert_frame_equal(*(pd.read_pickle(root / "df_music.pkl") for root in (here, there)), check_exact=True)
     assert mp3_split.main([*at, *songs]) == 0

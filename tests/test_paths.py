@@ -233,24 +233,27 @@ def test_printable_lets_no_escape_reach_the_terminal():
 
 
 def test_the_root_comes_from_the_environment(monkeypatch, tmp_path):
-    monkeypatch.setenv("MUSIC_DATA", str(tmp_path))
+    monkeypatch.setenv("MUSIC_LIBRARY", str(tmp_path))
     assert default_root() == tmp_path
-    assert cli.parser("x").parse_args([]).data == tmp_path
-    monkeypatch.setenv("MUSIC_DATA", "~/x")
+    assert cli.parser("x").parse_args([]).library == tmp_path
+    monkeypatch.setenv("MUSIC_LIBRARY", "~/x")
     assert default_root() == Path.home() / "x"
-    assert cli.parser("x").parse_args(["--data", "~/y"]).data == Path.home() / "y"
-    monkeypatch.setenv("MUSIC_DATA", "~nobody-here/x")
+    assert cli.parser("x").parse_args(["--library", "~/y"]).library == Path.home() / "y"
+    monkeypatch.setenv("MUSIC_LIBRARY", "~nobody-here/x")
     assert default_root() == Path.cwd() / "~nobody-here/x"
     with pytest.raises(SystemExit):
-        cli.parser("x").parse_args(["--data", ""])
-    monkeypatch.delenv("MUSIC_DATA")
+        cli.parser("x").parse_args(["--library", ""])
+    monkeypatch.delenv("MUSIC_LIBRARY")
     assert default_root().name == "data"
+    monkeypatch.setenv("MUSIC_DATA", str(tmp_path))  # as it was called at first
+    assert default_root() == tmp_path
+    assert cli.parser("x").parse_args(["--data", "~/y"]).library == Path.home() / "y"
 
 
 def test_a_command_can_be_pasted_where_names_have_spaces(tmp_path):
     _, script, *named = shlex.split(cli.command("predict.py", tmp_path / "My Music"))
     assert Path(script).resolve() == Path(cli.__file__).parent.with_name("predict.py").resolve()
-    assert named == ["--data", str(tmp_path / "My Music")]
+    assert named == ["--library", str(tmp_path / "My Music")]
 
 
 def test_damaged_songs_are_used_and_what_is_worse_is_not(tmp_path):
@@ -271,7 +274,7 @@ def test_whoever_reads_a_file_while_it_is_replaced_reads_the_old_one(tmp_path):
 
 
 def test_the_library_that_was_used_last_is_asked_next(tmp_path, monkeypatch):
-    monkeypatch.delenv("MUSIC_DATA", raising=False)
+    monkeypatch.delenv("MUSIC_LIBRARY", raising=False)
     monkeypatch.setattr(paths, "LAST", tmp_path / "data/last")
     assert paths.last_root() == (default_root(), False)
     used = tmp_path / "my m\udce9sic"
@@ -287,9 +290,9 @@ def test_the_library_that_was_used_last_is_asked_next(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "PROJECT", tmp_path / "elsewhere")
     os.utime(used / "model/model.json")
     assert paths.last_root() == (used, True)
-    monkeypatch.setenv("MUSIC_DATA", str(tmp_path))
+    monkeypatch.setenv("MUSIC_LIBRARY", str(tmp_path))
     assert paths.last_root() == (tmp_path, False)
-    monkeypatch.delenv("MUSIC_DATA")
+    monkeypatch.delenv("MUSIC_LIBRARY")
     (used / "model/model.json").unlink()
     assert paths.last_root() == (default_root(), False)
     paths.LAST.unlink()

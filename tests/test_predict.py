@@ -37,7 +37,7 @@ def root(small, tmp_path_factory):
 
 def test_unseen_songs_get_their_artists(root, capsys):
     songs = [root / f"songs/Artist {artist}/Album 2/Song 4.mp3" for artist in "AB"]
-    assert predict.main(["--data", str(root), *map(str, songs)]) == 0
+    assert predict.main(["--library", str(root), *map(str, songs)]) == 0
     out = capsys.readouterr().out
     for artist, other in ("AB", "BA"):
         name, told, bar = out[out.index(f"Artist {artist}/Album 2") :].splitlines()[:3]
@@ -65,7 +65,7 @@ def test_what_is_no_song_is_named_and_the_others_are_predicted(root, tmp_path, c
     write_song(tmp_path / "silent.wav", 0 * sine(440, 4))
     good = write_song(tmp_path / "-good.wav", tune(0, 9, 4))
     names = ["text.mp3", "folder.mp3", "note.txt", "short.wav", "silent.wav", "nowhere.mp3"]
-    assert predict.main(["--data", str(root), "--", *(str(tmp_path / name) for name in names), str(good)]) == 3
+    assert predict.main(["--library", str(root), "--", *(str(tmp_path / name) for name in names), str(good)]) == 3
     out = capsys.readouterr().out
     assert "-good.wav\n  probably Artist A" in out
     for name, reason in zip(
@@ -81,7 +81,7 @@ def test_what_is_no_song_is_named_and_the_others_are_predicted(root, tmp_path, c
         strict=True,
     ):
         assert reason in next(line for line in out.splitlines() if name in line)
-    assert predict.main(["--data", str(root), str(tmp_path / "nowhere.mp3")]) == 1
+    assert predict.main(["--library", str(root), str(tmp_path / "nowhere.mp3")]) == 1
 
 
 def test_silent_clips_have_no_say(root, tmp_path):
@@ -155,12 +155,12 @@ def test_the_word_follows_the_probability(root, tmp_path, capsys, words, strict,
     none = dict.fromkeys(("unknown_below", "strict_below", "sure_from"))
     (own / "model/model.json").write_text(json.dumps(info | {"words": none | words}))
     song = str(root / "songs/Artist A/Album 2/Song 4.mp3")
-    assert predict.main(["--data", str(own), song, *(["--strict"] if strict else [])]) == 0
+    assert predict.main(["--library", str(own), song, *(["--strict"] if strict else [])]) == 0
     out = capsys.readouterr().out
     assert out.splitlines()[1] == f"  {says}"
     assert ("One of the 2 artists is always named" in out) == ("unknown_below" not in words)
     assert ("No answer is called sure: too few" in out) == ("sure_from" not in words)
-    (answered,) = run_json(capsys, "--data", str(own), song, *(["--strict"] if strict else []))["songs"]
+    (answered,) = run_json(capsys, "--library", str(own), song, *(["--strict"] if strict else []))["songs"]
     assert answered["answer"] == says.split()[0].strip(":")
     assert answered["artist"] == (None if says.startswith("unknown") else "Artist A")
 
@@ -174,14 +174,14 @@ def test_a_song_of_the_library_is_found_by_part_of_its_title(root, tmp_path, cap
     own = shutil.copytree(root, tmp_path / "root")
     rows = "song,artist,answer,predicted,probability\nArtist A/Album 1/Song 1.mp3,Artist A,sure,Artist B,0.9\n"
     (own / "model/predictions.csv").write_text(rows)
-    assert predict.main(["--data", str(own), "artist a/album 1/song 1"]) == 0
+    assert predict.main(["--library", str(own), "artist a/album 1/song 1"]) == 0
     out = capsys.readouterr().out
     assert out.splitlines()[0].endswith("/songs/Artist A/Album 1/Song 1.mp3")
     assert "\n  When it was held out of training, the answer was sure: Artist B.\n" in out
-    assert predict.main(["--data", str(own), "song"]) == 1
+    assert predict.main(["--library", str(own), "song"]) == 1
     assert "there is no such file. 8 songs are called so" in capsys.readouterr().out
     shutil.rmtree(own / "similar")
-    assert predict.main(["--data", str(own), "song 1"]) == 1
+    assert predict.main(["--library", str(own), "song 1"]) == 1
     said = capsys.readouterr().out
     assert "there is no such file. Titles of the library cannot be looked up: " in said
     assert "similar is out of date" in said
@@ -189,24 +189,24 @@ def test_a_song_of_the_library_is_found_by_part_of_its_title(root, tmp_path, cap
 
 def test_a_map_shows_the_songs_with_their_answers(root, tmp_path, capsys):
     song, page = write_song(tmp_path / "new.wav", tune(0, 9, 8)), tmp_path / "new.html"
-    assert predict.main(["--data", str(root), str(song), "--page", str(page)]) == 0
+    assert predict.main(["--library", str(root), str(song), "--page", str(page)]) == 0
     out = capsys.readouterr().out
     assert f"Written: {page}" in out
     answer = out.splitlines()[1].strip()
     assert f'"answers":[[8,"{answer}"]]' in page.read_text(encoding="utf-8")
     own = shutil.copytree(root / "model", tmp_path / "root/model").parent
-    assert predict.main(["--data", str(own), str(song), "--page", str(page)]) == 1
+    assert predict.main(["--library", str(own), str(song), "--page", str(page)]) == 1
     assert "A map takes the songs of the library: " in capsys.readouterr().err
 
 
 def test_reasons_can_be_checked(root, capsys):
     song = str(root / "songs/Artist A/Album 2/Song 4.mp3")
-    assert predict.main(["--data", str(root), song, "--verbose"]) == 0
+    assert predict.main(["--library", str(root), song, "--verbose"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[3].startswith("  most like these by Artist A: Song ")
     assert re.fullmatch(r"  Artist A 0\.\d\d, Artist B 0\.\d\d; 4 of 4 clips agree", lines[4])
     trained = root / "songs/Artist A/Album 1/Song 1.mp3"
-    (answered,) = run_json(capsys, "--data", str(root), str(trained))["songs"]
+    (answered,) = run_json(capsys, "--library", str(root), str(trained))["songs"]
     assert answered["trained_on"]
     assert len(answered["alike"]) == 3  # of four songs, but for itself
     assert "Artist A/Album 1/Song 1.mp3" not in answered["alike"]
@@ -223,7 +223,7 @@ def test_a_song_of_the_library_whose_artist_was_not_trained_on_is_known_for_what
         (f"Artist B/{album}", "it is by Artist B."),
         ("Artist B/Album 1/Song 1.mp3", ""),  # the model was trained on it, and says so
     ):
-        assert predict.main(["--data", str(own), str(root / "songs" / song)]) == 0
+        assert predict.main(["--library", str(own), str(root / "songs" / song)]) == 0
         out = capsys.readouterr().out
         assert f"In your library {told}" in out if told else "In your library" not in out
 
@@ -232,7 +232,7 @@ def test_no_escape_from_a_model_reaches_the_terminal(root, tmp_path, capsys):
     own = shutil.copytree(root / "model", tmp_path / "model").parent
     info = json.loads((own / "model/model.json").read_text())
     (own / "model/model.json").write_text(json.dumps(info | {"features": ["\x1b]0;pwned\x07"]}))
-    assert predict.main(["--data", str(own), "x.mp3"]) == 1
+    assert predict.main(["--library", str(own), "x.mp3"]) == 1
     assert "\x1b" not in capsys.readouterr().err
 
 
@@ -241,7 +241,7 @@ def test_a_model_of_other_features_is_refused(root, tmp_path, capsys):
     info = json.loads((own / "model/model.json").read_text())
     info["features"][0] = "pulse"
     (own / "model/model.json").write_text(json.dumps(info))
-    assert predict.main(["--data", str(own), "x.mp3"]) == 1
+    assert predict.main(["--library", str(own), "x.mp3"]) == 1
     err = capsys.readouterr().err
     assert "does not fit" in err
     assert "pulse" in err
@@ -251,7 +251,7 @@ def test_a_model_of_other_features_is_refused(root, tmp_path, capsys):
 def test_tensorflow_is_not_imported(root):
     song = root / "songs/Artist A/Album 2/Song 4.mp3"
     code = (
-        f"import sys, predict; status = predict.main(['--data', {str(root)!r}, {str(song)!r}]); "
+        f"import sys, predict; status = predict.main(['--library', {str(root)!r}, {str(song)!r}]); "
         "sys.exit(9 if 'tensorflow' in sys.modules else status)"
     )
     here = HERE
@@ -338,7 +338,7 @@ def test_no_pickle_is_opened(root, tmp_path, name):
 
     def run(code: str) -> subprocess.CompletedProcess:
         song = root / "songs/Artist A/Album 2/Song 4.mp3"
-        command = [sys.executable, "-c", WATCHED.format(code), "--data", own, song]
+        command = [sys.executable, "-c", WATCHED.format(code), "--library", own, song]
         return subprocess.run(command, cwd=HERE, capture_output=True, text=True)
 
     found = run(f"import {name}; sys.exit({name}.main(sys.argv[1:]))")
@@ -365,7 +365,7 @@ def messy(tmp_path_factory):
 def test_a_folder_is_predicted_in_a_table_and_left_as_it_is(root, messy, tmp_path, capsys):
     before = {path: path.stat().st_mtime_ns for path in messy.rglob("*")}
     table = tmp_path / "guesses.csv"
-    assert predict.main(["--data", str(root), str(messy), "--csv", str(table), "--jobs", "2"]) == 3
+    assert predict.main(["--library", str(root), str(messy), "--csv", str(table), "--jobs", "2"]) == 3
     assert {path: path.stat().st_mtime_ns for path in messy.rglob("*")} == before
     with table.open(encoding="utf-8", newline="") as file:
         rows = {Path(row["song"]).name: row for row in csv.DictReader(file)}
@@ -384,7 +384,7 @@ def test_a_folder_is_predicted_in_a_table_and_left_as_it_is(root, messy, tmp_pat
 
 
 def test_json_keeps_to_its_schema(root, messy, capsys):
-    assert predict.main(["--data", str(root), str(messy), "--json", "-"]) == 3
+    assert predict.main(["--library", str(root), str(messy), "--json", "-"]) == 3
     told = json.loads(capsys.readouterr().out)
     jsonschema.validate(told, SCHEMA)
     assert told["model"]["classes"] == ["Artist A", "Artist B"]
@@ -400,7 +400,7 @@ def test_a_table_does_not_overwrite_a_song(root, tmp_path, capsys):
     song = write_song(tmp_path / "x.wav", tune(0, 9, 4))
     before = song.read_bytes()
     with pytest.raises(SystemExit) as ended:
-        predict.main(["--data", str(root), "--csv", str(song), str(song)])
+        predict.main(["--library", str(root), "--csv", str(song), str(song)])
     assert ended.value.code == 2
     assert "does not end in .csv" in capsys.readouterr().err
     assert song.read_bytes() == before
@@ -408,13 +408,13 @@ def test_a_table_does_not_overwrite_a_song(root, tmp_path, capsys):
 
 def test_a_folder_without_music_is_said_to_be_one(root, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
-    assert predict.main(["--data", str(root), str(tmp_path / "empty")]) == 1
+    assert predict.main(["--library", str(root), str(tmp_path / "empty")]) == 1
     assert "empty: a folder without music" in capsys.readouterr().out
 
 
 def test_pictures_of_songs_of_the_same_name_stand_side_by_side(root, tmp_path):
     songs = [write_song(tmp_path / f"{n}/same.wav", tune(n, 9, 4)) for n in range(2)]
-    assert predict.main(["--data", str(root), *map(str, songs), "--plot", str(tmp_path / "out")]) == 0
+    assert predict.main(["--library", str(root), *map(str, songs), "--plot", str(tmp_path / "out")]) == 0
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["same.wav (2).png", "same.wav.png"]
     assert list(find_files(songs, root)[0].values()) == ["same.wav", "same.wav (2)"]  # in the order they were named
 
@@ -425,11 +425,11 @@ def test_a_folder_is_not_taken_for_a_table(root, tmp_path, capsys):
     precious.write_text("x")
     song = write_song(tmp_path / "x.wav", tune(0, 9, 4))
     with pytest.raises(SystemExit) as ended:
-        predict.main(["--data", str(root), "--csv", str(precious.parent), str(song)])
+        predict.main(["--library", str(root), "--csv", str(precious.parent), str(song)])
     assert ended.value.code == 2
     assert "is a folder" in capsys.readouterr().err
     (tmp_path / "pictures/x.wav.png").mkdir(parents=True)
-    assert predict.main(["--data", str(root), "--plot", str(tmp_path / "pictures"), str(song)]) == 1
+    assert predict.main(["--library", str(root), "--plot", str(tmp_path / "pictures"), str(song)]) == 1
     assert "Is a directory" in capsys.readouterr().err
     assert precious.exists()
     assert (tmp_path / "pictures/x.wav.png").is_dir()
@@ -445,7 +445,7 @@ def test_a_run_that_is_stopped_keeps_what_is_done_and_the_old_table(root, tmp_pa
         raise KeyboardInterrupt
 
     monkeypatch.setattr("soundalike.report.answers.decode_all", stopped)
-    assert predict.main(["--data", str(root), *map(str, songs), "--csv", str(table)]) == 130
+    assert predict.main(["--library", str(root), *map(str, songs), "--csv", str(table)]) == 130
     assert table.read_text() == "yesterday's"
     (row,) = csv.DictReader((tmp_path / "guesses.part.csv").read_text(encoding="utf-8").splitlines())
     assert row["closest"] == "Artist A"
@@ -457,7 +457,7 @@ def test_a_run_that_fails_leaves_the_old_table(root, tmp_path, capsys):
     table = tmp_path / "guesses.csv"
     table.write_text("yesterday's")
     nobody = ["--scheduler", "tcp://127.0.0.1:1"]
-    assert predict.main(["--data", str(root), *map(str, songs), "--csv", str(table), *nobody]) == 1
+    assert predict.main(["--library", str(root), *map(str, songs), "--csv", str(table), *nobody]) == 1
     assert "No Dask scheduler" in capsys.readouterr().err
     assert table.read_text() == "yesterday's"
 
@@ -466,7 +466,7 @@ def test_odd_names_cost_nothing(root, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("~nobody.wav", b"bad\xff.wav".decode(errors="surrogateescape")):
         write_song(Path(name), tune(0, 9, 4))
-        assert predict.main(["--data", str(root), "--csv", "t.csv", "--", name]) == 0
+        assert predict.main(["--library", str(root), "--csv", "t.csv", "--", name]) == 0
         (row,) = csv.DictReader(Path("t.csv").read_text(encoding="utf-8").splitlines())
         assert row["closest"] == "Artist A"
         assert row["song"].endswith(("~nobody.wav", "bad\\udcff.wav"))
@@ -475,12 +475,12 @@ def test_odd_names_cost_nothing(root, tmp_path, capsys, monkeypatch):
 
 def test_only_one_of_both_can_be_printed(root, capsys):
     with pytest.raises(SystemExit):
-        predict.main(["--data", str(root), "--csv", "-", "--json", "-", "x.wav"])
+        predict.main(["--library", str(root), "--csv", "-", "--json", "-", "x.wav"])
     assert "cannot both be printed" in capsys.readouterr().err
 
 
 def test_the_table_can_be_printed(root, messy, capsys):
-    assert predict.main(["--data", str(root), str(messy / "one.wav"), "--csv", "-"]) == 0
+    assert predict.main(["--library", str(root), str(messy / "one.wav"), "--csv", "-"]) == 0
     (row,) = csv.DictReader(capsys.readouterr().out.splitlines())
     assert list(row) == CSV_COLUMNS
 

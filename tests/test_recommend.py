@@ -34,7 +34,7 @@ def named(out: str) -> list[str]:
 
 def test_a_song_of_the_library_is_found_by_path_and_part_of_its_title(root, capsys):
     for asked in ("Artist B/Album 2/Song 4.mp3", "b/album 2/song 4"):
-        assert recommend.main(["--data", str(root), asked, "-n", "3", "--per-artist", "9"]) == 0
+        assert recommend.main(["--library", str(root), asked, "-n", "3", "--per-artist", "9"]) == 0
         out = capsys.readouterr().out
         assert out.startswith("Artist B/Album 2/Song 4.mp3 sounds most like")
         assert len(named(out)) == 3
@@ -45,7 +45,7 @@ def test_a_song_of_the_library_is_found_by_path_and_part_of_its_title(root, caps
 
 
 def test_songs_of_the_same_album_are_left_out_on_request(root, capsys):
-    assert recommend.main(["--data", str(root), "Artist B/Album 2/Song 4.mp3", "--other-albums", *ALL]) == 0
+    assert recommend.main(["--library", str(root), "Artist B/Album 2/Song 4.mp3", "--other-albums", *ALL]) == 0
     songs = named(capsys.readouterr().out)
     assert len(songs) == 10  # of twelve, but for the two of this album
     assert not [song for song in songs if song.startswith("Artist B") and song.endswith("(Album 2)")]
@@ -57,7 +57,7 @@ def test_a_part_of_a_title_goes_before_a_part_of_a_path(root, tmp_path, capsys):
     songs = pd.read_parquet(own / "similar/songs.parquet")
     songs.loc[3, "title"] = "About Artist B"  # which is also the folder of four songs
     songs.to_parquet(own / "similar/songs.parquet", index=False)
-    assert recommend.main(["--data", str(own), "artist b"]) == 0
+    assert recommend.main(["--library", str(own), "artist b"]) == 0
     assert capsys.readouterr().out.startswith(f"{songs['song'][3]} sounds most like")
 
 
@@ -66,13 +66,13 @@ def test_a_song_that_was_left_out_is_said_to_be(root, tmp_path, capsys):
     songs = read_songs(own)
     broken = songs.iloc[:1].assign(song="Artist A/Broken.mp3", status="rejected", reason="not MP3 sound")
     write_songs(own, pd.concat([songs, broken]))
-    assert recommend.main(["--data", str(own), "broken"]) == 1
+    assert recommend.main(["--library", str(own), "broken"]) == 1
     assert "Artist A/Broken.mp3 was left out of this library: rejected: not MP3 sound" in capsys.readouterr().err
 
 
 def test_what_sounds_like_nothing_here_is_said(root, capsys, monkeypatch):
     monkeypatch.setattr(playlists, "is_far", lambda distance, likeness: True)
-    asked = ["--data", str(root), "Artist A/Album 1/Song 1.mp3", "--other-albums"]
+    asked = ["--library", str(root), "Artist A/Album 1/Song 1.mp3", "--other-albums"]
     asked += ["--without", "Artist A/Album 2/Song 2.mp3", "--without", "Artist A/Album 2/Song 4.mp3"]
     assert recommend.main(asked) == 0
     out = capsys.readouterr().out
@@ -85,7 +85,7 @@ def test_what_sounds_like_nothing_here_is_said(root, capsys, monkeypatch):
 
 
 def test_several_songs_of_one_name_are_named(root, capsys):
-    assert recommend.main(["--data", str(root), "song 4"]) == 1
+    assert recommend.main(["--library", str(root), "song 4"]) == 1
     err = capsys.readouterr().err
     assert "3 songs are called so" in err
     assert "Artist A/Album 2/Song 4.mp3; Artist B/Album 2/Song 4.mp3; Artist C" in err
@@ -98,7 +98,7 @@ def test_a_song_encoded_anew_and_shifted_is_known_for_what_it_is(root, tmp_path,
     copy = tmp_path / "copy.mp3"
     asked = [decoding.ffmpeg(), "-v", "error", "-ss", "0.5", "-i", song, "-b:a", rate, copy]
     subprocess.run(asked, check=True)
-    assert recommend.main(["--data", str(root), str(copy), *ALL]) == 0
+    assert recommend.main(["--library", str(root), str(copy), *ALL]) == 0
     out = capsys.readouterr().out
     assert f"{copy} (Artist C/Album 1/Song 3.mp3 of this library) sounds most like" in out
     assert "Artist C - Song 3 (Album 1)" not in named(out)
@@ -106,7 +106,7 @@ def test_a_song_encoded_anew_and_shifted_is_known_for_what_it_is(root, tmp_path,
 
 def test_the_very_file_is_not_recommended_for_itself(root, tmp_path, capsys):
     song = shutil.copy(root.parent / "music/Artist C/Album 1/Song 3.mp3", tmp_path / "elsewhere.mp3")
-    assert recommend.main(["--data", str(root), str(song), *ALL]) == 0
+    assert recommend.main(["--library", str(root), str(song), *ALL]) == 0
     songs = named(capsys.readouterr().out)
     assert len(songs) == 11
     assert "Artist C - Song 3 (Album 1)" not in songs
@@ -114,7 +114,7 @@ def test_the_very_file_is_not_recommended_for_itself(root, tmp_path, capsys):
 
 def test_a_playlist_names_files_that_are_there(root, tmp_path, capsys):
     path = tmp_path / "alike.m3u8"
-    assert recommend.main(["--data", str(root), "Artist A/Album 1/Song 1.mp3", "--playlist", str(path)]) == 0
+    assert recommend.main(["--library", str(root), "Artist A/Album 1/Song 1.mp3", "--playlist", str(path)]) == 0
     first, *lines = path.read_text(encoding="utf-8").splitlines()
     assert first == "#EXTM3U"
     assert 2 * 3 <= len(lines) <= 2 * 7  # the song itself, two by the artist, maybe some that are near
@@ -142,7 +142,7 @@ def test_what_is_no_song_is_said_in_one_line(root, tmp_path, capsys, name, reaso
     (tmp_path / "video.wma").write_text("x")
     write_song(tmp_path / "silent.wav", 0 * sine(440, 4))
     write_song(tmp_path / "short.wav", sine(440, 1))
-    assert recommend.main(["--data", str(root), str(tmp_path / name)]) == 1
+    assert recommend.main(["--library", str(root), str(tmp_path / name)]) == 1
     err = capsys.readouterr().err
     assert reason in err
     assert len(err.splitlines()) == 1
@@ -151,21 +151,21 @@ def test_what_is_no_song_is_said_in_one_line(root, tmp_path, capsys, name, reaso
 @pytest.mark.parametrize("name", ["spaces.npz", "points.f32", "songs.parquet"])
 def test_a_damaged_index_is_a_users_mistake(root, tmp_path, capsys, name):
     own = shutil.copytree(root, tmp_path / "root")
-    assert recommend.main(["--data", str(own), "Artist A/Album 1/Song 1.mp3"]) == 0
+    assert recommend.main(["--library", str(own), "Artist A/Album 1/Song 1.mp3"]) == 0
     if name == "spaces.npz":  # from someone else, with Python objects in it
         with np.load(own / "similar" / name) as arrays:
             np.savez(own / "similar" / name, **(dict(arrays) | {"features basis": np.array([{}], dtype=object)}))
     else:
         (own / "similar" / name).write_bytes((own / "similar" / name).read_bytes()[:-3])
     capsys.readouterr()
-    assert recommend.main(["--data", str(own), "Artist A/Album 1/Song 1.mp3"]) == 1
+    assert recommend.main(["--library", str(own), "Artist A/Album 1/Song 1.mp3"]) == 1
     assert "is damaged. Delete that folder; it is made again." in capsys.readouterr().err
 
 
 def test_a_song_half_silent_is_told_by_the_rest(root, tmp_path, capsys):
     y = np.concatenate([np.zeros(8 * RATE), tune(1, 9, 8)])
     song = write_song(tmp_path / "x.wav", y)
-    assert recommend.main(["--data", str(root), str(song), "--other-albums"]) == 0
+    assert recommend.main(["--library", str(root), str(song), "--other-albums"]) == 0
     out = capsys.readouterr().out
     assert named(out)[0].startswith("Artist B - ")
     assert "of no album in this library, so --other-albums leaves none out for it" in out
@@ -188,7 +188,7 @@ def test_a_playlist_takes_any_name_but_line_breaks_and_says_what_is_gone(tmp_pat
 
 def test_several_songs_are_sought_for_together_and_one_is_left_out(root, capsys):
     songs = ["Artist A/Album 1/Song 1.mp3", "Artist B/Album 1/Song 1.mp3"]
-    assert recommend.main(["--data", str(root), *songs, *ALL, "--without", "Artist A/Album 2/Song 2.mp3"]) == 0
+    assert recommend.main(["--library", str(root), *songs, *ALL, "--without", "Artist A/Album 2/Song 2.mp3"]) == 0
     out = capsys.readouterr().out
     assert f"{songs[0]} and {songs[1]} together sound most like" in out
     left_out = {"Artist A - Song 1 (Album 1)", "Artist B - Song 1 (Album 1)", "Artist A - Song 2 (Album 2)"}
@@ -198,7 +198,7 @@ def test_several_songs_are_sought_for_together_and_one_is_left_out(root, capsys)
 
 def test_a_song_that_is_named_twice_counts_once(root, tmp_path, capsys):
     song = "Artist A/Album 1/Song 1.mp3"
-    assert recommend.main(["--data", str(root), song, str(root.parent / "music" / song), "a/album 1/song 1"]) == 0
+    assert recommend.main(["--library", str(root), song, str(root.parent / "music" / song), "a/album 1/song 1"]) == 0
     out = capsys.readouterr().out
     assert out.count("was named before; it counts once.") == 2
     assert f"\n{song} sounds most like\n" in out
@@ -206,13 +206,13 @@ def test_a_song_that_is_named_twice_counts_once(root, tmp_path, capsys):
 
 def test_a_file_that_is_not_of_the_library_leaves_nothing_out(root, tmp_path, capsys):
     other = write_song(tmp_path / "x.wav", sine(1234, 20))
-    assert recommend.main(["--data", str(root), "a/album 1/song 1", "--without", str(other)]) == 0
+    assert recommend.main(["--library", str(root), "a/album 1/song 1", "--without", str(other)]) == 0
     assert "x.wav is not in this library, so --without leaves nothing out for it" in capsys.readouterr().out
 
 
 def test_a_path_goes_from_one_song_to_another_and_into_a_playlist(root, tmp_path, capsys):
     ends = ["Artist A/Album 1/Song 1.mp3", "Artist B/Album 2/Song 4.mp3"]
-    asked = ["--data", str(root), ends[0], "--path-to", ends[1], "--per-artist", "9", "--verbose"]
+    asked = ["--library", str(root), ends[0], "--path-to", ends[1], "--per-artist", "9", "--verbose"]
     assert recommend.main([*asked, "--playlist", str(tmp_path / "way.m3u8")]) == 0
     out = capsys.readouterr().out
     assert out.startswith(f"From {ends[0]}\n")
@@ -224,19 +224,19 @@ def test_a_path_goes_from_one_song_to_another_and_into_a_playlist(root, tmp_path
 
 
 def test_artists_are_named_with_the_songs_that_bring_them_together(root, capsys):
-    assert recommend.main(["--data", str(root), "--artists", "-n", "1"]) == 0
+    assert recommend.main(["--library", str(root), "--artists", "-n", "1"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line for line in lines if "sounds most like" in line] == lines[::3]
     assert lines[0].startswith("Artist A (4 songs; most typical: Song ")
     assert lines[1].startswith("  1. Artist ")
     assert re.fullmatch(r"     most alike: Song \d, and of Artist [BC] Song \d", lines[2])
-    assert recommend.main(["--data", str(root), "--artists", "artist b"]) == 0
+    assert recommend.main(["--library", str(root), "--artists", "artist b"]) == 0
     assert capsys.readouterr().out.startswith("Artist B")
 
 
 def test_the_map_is_made_again(root, tmp_path, capsys):
     own = Path(shutil.copytree(root, tmp_path / "root"))
-    assert recommend.main(["--data", str(own), "--page"]) == 0
+    assert recommend.main(["--library", str(own), "--page"]) == 0
     assert capsys.readouterr().out == f"Open it in a browser: {own}/report/map.html\n"
     assert "Song 4" in (own / "report/map.html").read_text(encoding="utf-8")
 
@@ -251,7 +251,7 @@ def test_the_map_is_made_again(root, tmp_path, capsys):
     ],
 )
 def test_what_cannot_be_is_said_in_one_line(root, capsys, asked, said):
-    assert recommend.main(["--data", str(root), *asked]) == 1
+    assert recommend.main(["--library", str(root), *asked]) == 1
     err = capsys.readouterr().err
     assert said in err
     assert len(err.splitlines()) == 1
@@ -266,9 +266,9 @@ def test_what_cannot_be_is_said_in_one_line(root, capsys, asked, said):
 )
 def test_what_does_not_go_together_is_wrong_usage(root, asked):
     with pytest.raises(SystemExit, match="2"):
-        recommend.main(["--data", str(root), *asked])
+        recommend.main(["--library", str(root), *asked])
 
 
 def test_without_a_library_it_says_what_to_do(tmp_path, capsys):
-    assert recommend.main(["--data", str(tmp_path), "song"]) == 1
+    assert recommend.main(["--library", str(tmp_path), "song"]) == 1
     assert "Run dataframe_creation.py first" in capsys.readouterr().err

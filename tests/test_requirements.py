@@ -1,11 +1,14 @@
 """What is installed, and what `make clean` removes."""
 
 import ast
+import os
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 HERE = Path(__file__).resolve().parent.parent
 PIN = re.compile(r"^([\w.-]+)(?:\[[\w,]+\])?==([\w.+]+)", re.MULTILINE)
@@ -42,6 +45,8 @@ def test_clean_removes_what_was_made_and_nothing_else(tmp_path):
         "demo/songs.txt",
         "demo/songs/x.mp3",
     ]
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv/ready").touch()
     own = [
         "own/model/thesis.txt",
         "own/report/thesis.txt",
@@ -53,6 +58,43 @@ def test_clean_removes_what_was_made_and_nothing_else(tmp_path):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     for root in ("data", "own", "nowhere"):
-        subprocess.run(["make", "-C", tmp_path, "clean", f"DATA={tmp_path / root}"], check=True, capture_output=True)
+        subprocess.run(["make", "-C", tmp_path, "clean", f"LIBRARY={tmp_path / root}"], check=True, capture_output=True)
     left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
-    assert left == {"Makefile", *own}
+    assert left == {"Makefile", ".venv/ready", *own}
+    subprocess.run(["make", "-C", tmp_path, "distclean", f"DATA={tmp_path / 'own'}"], check=True, capture_output=True)
+    assert not (tmp_path / ".venv").exists()
+    assert (tmp_path / "own/songs.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("SONG=/music", "There is no SONG=. Did you mean SONGS=? See: make help"),
+        ("songs=/music", "There is no songs=. Did you mean SONGS=?"),
+        ("LIBARY=x", "Did you mean LIBRARY=?"),
+        ("NETWORK=none", "Did you mean NETWORKS=?"),
+        ("FULL=1", "There is no FULL=. Known are SONGS NETWORKS LABEL_BY LIBRARY PYTHON."),
+    ],
+)
+@pytest.mark.parametrize("goal", ["run", "clean"])
+def test_a_misspelt_variable_is_refused(goal, given, says):
+    done = subprocess.run(["make", "-n", "-C", HERE, goal, given], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "soundalike" not in done.stdout
+
+
+@pytest.mark.parametrize("given", [["LIBRARY=/some/where"], ["DATA=/some/where"], []])
+def test_the_library_has_one_name_and_its_earlier_one(given):
+    environment = {"PATH": os.environ["PATH"], "DATA": "/not/meant", **({} if given else {"MUSIC_DATA": "/some/where"})}
+    asked = ["make", "--silent", "-C", HERE, "-f", "-", "said", *given]
+    probe = "include Makefile\nsaid:\n\t@echo $(LIBRARY)\n"
+    done = subprocess.run(asked, input=probe, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "/some/where"
+
+
+def test_a_folder_that_is_not_there_is_said_before_anything_is_installed(tmp_path):
+    shutil.copy(HERE / "Makefile", tmp_path)
+    done = subprocess.run(["make", "-C", tmp_path, "run", "SONGS=/not/here"], capture_output=True, text=True)
+    assert "There is no folder /not/here." in done.stdout
+    assert not (tmp_path / ".venv").exists()

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.stress
 
 def split(root: Path, *arguments: str) -> tuple[int, dict[str, dict]]:
     """The exit status, and the rows of songs.csv."""
-    status = mp3_split.main(["--data", str(root), "--jobs", "2", *arguments])
+    status = mp3_split.main(["--library", str(root), "--jobs", "2", *arguments])
     return status, {row["song"]: row for row in read_songs(root).to_dict("records")}
 
 
@@ -208,7 +208,7 @@ NAMES = [
     "日" * 83,
     "two\nlines\r\ttab",
     "-rf",
-    "--data",
+    "--library",
     "100% %d %s %(name)s {0} {name}",
     'it\'s "quoted" `ls` $(ls) $HOME ${HOME}',
     "semi;colon & | < > !",
@@ -239,7 +239,7 @@ def test_names_change_no_feature(tmp_path, capsys, figure):
     for name, y in zip(NAMES, sounds, strict=True):
         write_song(tmp_path / f"songs/{name}/{name}/{name}.wav", y)
     assert split(tmp_path)[0] == 0
-    assert feature_extraction.main(["--data", str(tmp_path), "--jobs", "2", *NO_NETWORKS]) == 0
+    assert feature_extraction.main(["--library", str(tmp_path), "--jobs", "2", *NO_NETWORKS]) == 0
     assert not {"\x1b", "\u202e"} & set(capsys.readouterr().out)
     for name, y in zip(NAMES, sounds, strict=True):
         plain, _ = extraction.describe_file(write_song(tmp_path / "plain.wav", y))

@@ -44,7 +44,7 @@ def write_songs(songs: Path, numbers: range, seconds: float = 10) -> None:
 def arguments(root: Path, script, jobs: int = 2) -> list[str]:
     songs = ["--songs", str(root.parent / "songs")] if script is mp3_split else many(NO_NETWORKS, [])
     workers = [] if script is dataframe_creation else ["--jobs", str(jobs)]
-    return ["--data", str(root), *workers, *songs]
+    return ["--library", str(root), *workers, *songs]
 
 
 def start(script, root: Path) -> subprocess.Popen:

@@ -10,7 +10,7 @@ import numpy as np
 
 from soundalike.audio.decoding import CLIP_SECONDS, SAMPLE_RATE, SILENCE_DBFS, Decoder
 from soundalike.library.catalogue import GOOD, read_record
-from soundalike.library.errors import SongError, UserError, printable
+from soundalike.library.errors import SongError, UserError, printable, typed
 from soundalike.library.paths import RECORD, clip_folder, clip_paths
 from soundalike.library.storage import atomic_write
 
@@ -92,5 +92,5 @@ def check_space(pending: list[str], songs: Path, root: Path) -> None:
     if needed > free:
         raise UserError(
             f"The clips need {needed / 1e9:,.1f} GB or more, and {printable(root)} has {free / 1e9:,.1f} GB free. "
-            "Make room, or name a root on another disk with --data."
+            f"Make room, or name a folder on another disk with {typed('library')}."
         )

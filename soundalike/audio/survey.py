@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from soundalike import cli, parallel
 from soundalike.library.catalogue import GOOD, SONG_COLUMNS, keep_songs_folder, write_songs
-from soundalike.library.errors import SongError, UserError, printable
+from soundalike.library.errors import SongError, UserError, printable, typed
 from soundalike.library.paths import find_songs, folder_labels
 from soundalike.library.storage import check_ownership, locked
 
@@ -52,13 +52,14 @@ def process_songs(work: Work, args: argparse.Namespace) -> "tuple[pd.DataFrame, 
     """
     import pandas as pd
 
-    root, songs = args.data, args.songs or args.data / "songs"
+    root, songs = args.library, args.songs or args.library / "songs"
     found, refused = find_songs(songs)
     if not found and not refused:
         raise UserError(f"There is no music in {printable(songs)}. Put songs there, one folder per artist.")
     if root == songs or songs in root.parents:
         raise UserError(
-            f"{printable(root)} lies in the folder of songs, where nothing is written. Name another folder with --data."
+            f"{printable(root)} lies in the folder of songs, where nothing is written. Name another folder with "
+            f"{typed('library')}."
         )
     check_ownership(root)
     with locked(root):

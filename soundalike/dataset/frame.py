@@ -4,7 +4,7 @@ import collections
 import functools
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -258,6 +258,9 @@ def save_notes(folder: Path, root: Path, notes: dict, *, pickled: bool) -> None:
     if pickled:
         with atomic_write(pickle) as path:  # it takes its place before the folder does
             frame = pd.read_parquet(folder)
+            # As Python's own strings: so pandas 2.2 reads it too, and no pandas needs pyarrow for it.
+            texts = {name: frame[name].astype(object) for name in frame.select_dtypes("string")}
+            frame = frame.assign(**texts).set_axis(frame.columns.astype(object), axis=1)
             frame.attrs = notes
             frame.to_pickle(path)
     else:
@@ -419,7 +422,11 @@ def read_frame(path: Path, most: int | None = None) -> pd.DataFrame:
     UserError
         If it holds neither kind of frame, or features that today's code would not make.
     """
-    readers = {".parquet": functools.partial(_read_parquet, most=most), ".csv": _read_csv, ".pkl": pd.read_pickle}
+    readers: dict[str, Callable[[Path], pd.DataFrame]] = {
+        ".parquet": functools.partial(_read_parquet, most=most),
+        ".csv": _read_csv,
+        ".pkl": _read_pickle,
+    }
     if path.suffix not in readers:
         raise UserError(f"{printable(path)} is none of {', '.join(readers)}.")
     if not path.exists():
@@ -447,6 +454,13 @@ def _read_parquet(path: Path, most: int | None) -> pd.DataFrame:
     place, of_each = of_artist.cumcount(), np.maximum(share, 2 / of_artist.transform("size"))
     kept = songs["song"][np.floor((place + 1) * of_each) > np.floor(place * of_each)]
     return pd.read_parquet(path, filters=[("song", "in", list(kept))])
+
+
+def _read_pickle(path: Path) -> pd.DataFrame:
+    """Text as the other kinds have it; a pickle holds Python's own strings."""
+    frame = pd.read_pickle(path)
+    frame.columns = pd.Index(list(frame.columns))
+    return frame.astype({name: "str" for name in LABELS if name in frame})
 
 
 def _read_csv(path: Path) -> pd.DataFrame:

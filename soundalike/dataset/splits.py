@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from soundalike.library.errors import UserError, printable
+from soundalike.library.errors import UserError, printable, typed
 from soundalike.library.paths import find_songs, folder_labels
 
 MIN_SONGS = 2  # recordings that an artist needs for a model to train on them
@@ -75,7 +75,7 @@ def check_enough(counts: pd.Series) -> None:
         raise UserError(
             f"Comparing takes two artists with {MIN_SONGS} songs each. Songs per artist here: {_in_words(counts)}. Is "
             "there a folder for each artist, and in it that artist's songs? Add some, or name the right folder "
-            "(--songs, or SONGS= of make), and run this again."
+            f"({typed('songs')}), and run this again."
         )
 
 

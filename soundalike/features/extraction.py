@@ -203,7 +203,7 @@ def describe_songs(args: argparse.Namespace) -> Described:
     args : argparse.Namespace
         See `cli.add_worker_arguments`.
     """
-    root, good = args.data, good_songs(args.data)
+    root, good = args.library, good_songs(args.library)
     songs = dict(zip(good["song"], good["hash"], strict=True))
     failed, clips = {}, 0
     with locked(root):

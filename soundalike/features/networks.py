@@ -325,7 +325,7 @@ def describe_songs(args: argparse.Namespace, names: list[str], share: float | No
     share : float, optional
         See `describe_windows`.
     """
-    root, good = args.data, good_songs(args.data)
+    root, good = args.library, good_songs(args.library)
     failed, count, done = {}, 0, 0
     with locked(root):
         pending = [

@@ -270,7 +270,7 @@ def alter_songs(args: argparse.Namespace) -> Altered:
     """
     import pandas as pd
 
-    root, good = args.data, good_songs(args.data)
+    root, good = args.library, good_songs(args.library)
     known = good.set_index("song")
     seconds, hashes = known["seconds"], known["hash"]
     with locked(root):

@@ -1,5 +1,6 @@
 """What can go wrong, and how text from outside is made safe to print."""
 
+import os
 from pathlib import Path
 
 
@@ -9,6 +10,11 @@ class UserError(Exception):
 
 class SongError(Exception):
     """Something is wrong with one song: the message says what. The other songs go on."""
+
+
+def typed(option: str) -> str:
+    """Write an option that names a folder as the user typed it: ``SONGS=DIR`` for make, or ``--songs DIR``."""
+    return f"{option.upper()}=DIR" if "MAKELEVEL" in os.environ else f"--{option} DIR"  # make sets it
 
 
 def printable(text: object, limit: int = 300) -> str:

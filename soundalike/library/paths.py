@@ -14,7 +14,7 @@ import unicodedata
 from collections import Counter
 from pathlib import Path
 
-from soundalike.library.errors import UserError, printable
+from soundalike.library.errors import UserError, printable, typed
 
 # What ffmpeg is told a file holds. A forced demuxer keeps a file that only calls itself music
 # (a playlist named .mp3, say) from making ffmpeg open other files.
@@ -59,9 +59,14 @@ MAX_NAME = 255  # bytes in one part of a path, on most file systems
 
 
 def default_root() -> Path:
-    """The root that is used when none is named: the variable MUSIC_DATA, else ``data`` here."""
-    named = os.environ.get("MUSIC_DATA")
+    """The root that is used when none is named: the variable MUSIC_LIBRARY, else ``data`` here."""
+    named = _named_root()
     return resolve(named) if named else PROJECT / "data"
+
+
+def _named_root() -> str | None:
+    """What the environment names; MUSIC_DATA is an earlier name of the variable."""
+    return os.environ.get("MUSIC_LIBRARY") or os.environ.get("MUSIC_DATA")
 
 
 def remember_root(root: Path) -> None:
@@ -79,7 +84,7 @@ def last_root() -> tuple[Path, bool]:
     usual = default_root()
     with contextlib.suppress(OSError, ValueError):
         root = Path(os.fsdecode(LAST.read_bytes()))
-        if root != usual and not os.environ.get("MUSIC_DATA") and _model_time(root) > _model_time(usual):
+        if root != usual and not _named_root() and _model_time(root) > _model_time(usual):
             return root, True
     return usual, False
 
@@ -131,7 +136,7 @@ def find_songs(folder: Path) -> tuple[list[str], dict[str, str]]:
     if not folder.is_dir():
         raise UserError(
             f"There is no folder {printable(folder)}. Put your music there, one folder per artist, "
-            "or name another folder with --songs."
+            f"or name another folder with {typed('songs')}."
         )
     found, refused = [], {}
 
@@ -148,7 +153,7 @@ def find_songs(folder: Path) -> tuple[list[str], dict[str, str]]:
             continue
         for name in list(folders):
             if (here / name).is_symlink():
-                refuse(here / name, "a link to a folder; name that with --songs")
+                refuse(here / name, f"a link to a folder; name that with {typed('songs')}")
             if _is_no_music(name) or (here / name).is_symlink():
                 folders.remove(name)
         for name in files:
@@ -187,7 +192,7 @@ def _problem(path: Path, suffix: str) -> str:
     except OSError as error:
         return f"cannot be read: {error.strerror}"
     if stat.S_ISLNK(mode):
-        return "a link; copy the file itself, or name its folder with --songs"
+        return f"a link; copy the file itself, or name its folder with {typed('songs')}"
     if not stat.S_ISREG(mode):
         return "not an ordinary file"
     if suffix in OTHER_AUDIO:

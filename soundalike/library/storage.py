@@ -13,7 +13,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from soundalike.library.errors import UserError, printable
+from soundalike.library.errors import UserError, printable, typed
 
 LOCK = "library.lock"  # in the root: held by whoever writes there
 SIGNS = (LOCK, "songs.txt")  # of a root that this program made
@@ -98,7 +98,7 @@ def check_ownership(root: Path) -> None:
     if strange:
         raise UserError(
             f"{printable(root)} holds {' and '.join(dict.fromkeys(strange))}, which this program would replace but did "
-            "not make. Name another folder with --data, or rename yours."
+            f"not make. Name another folder with {typed('library')}, or rename yours."
         )
 
 
@@ -147,7 +147,8 @@ def locked(root: Path, *, wait: bool = False) -> Iterator[None]:
         if error.errno not in CANNOT_LOCK:
             raise
         raise UserError(
-            f"The disk of {printable(root)} cannot lock files ({error.strerror}). Name a folder on another with --data."
+            f"The disk of {printable(root)} cannot lock files ({error.strerror}). Name a folder on another disk with "
+            f"{typed('library')}."
         ) from None
     try:
         for room in (root, root / "clips", root / "features", root / "networks", root / "report"):

@@ -274,7 +274,7 @@ def load(root: Path) -> Saved:
     try:
         info = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
-        demo = " For the demo's, add --data data/demo." if (root / "demo" / "model").is_dir() else ""
+        demo = " For the demo's, add --library data/demo." if (root / "demo" / "model").is_dir() else ""
         raise UserError(f"There is no model in {printable(folder)}. {REMAKE}{demo}") from None
     if not isinstance(info, dict) or info.get("format") != FORMAT:
         raise UserError(f"The model in {printable(folder)} is of an earlier version of this program. {REMAKE}")

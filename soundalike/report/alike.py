@@ -21,7 +21,7 @@ SONGS, PEOPLE = 10, 3  # songs, and artists, that are named unless more are aske
 def print_songs(args: argparse.Namespace, index: Index) -> int:
     """Print the songs that sound most like some songs, and write a playlist if asked to; returns the exit status."""
     seeds: list[Seed] = []
-    for seed in (find_seed(asked, index, args.data) for asked in args.songs):
+    for seed in (find_seed(asked, index, args.library) for asked in args.songs):
         if any(seed.is_same(other) for other in seeds):
             print(f"{seed} was named before; it counts once.")
         else:
@@ -42,13 +42,13 @@ def print_songs(args: argparse.Namespace, index: Index) -> int:
     _print_worth(index, verbose=args.verbose)
     if not args.playlist:
         return cli.ALL_GOOD
-    listed = [*map(playlists.entry, seeds), *playlists.entries(songs, args.data)]
+    listed = [*map(playlists.entry, seeds), *playlists.entries(songs, args.library)]
     return playlists.write_playlist(listed, args.playlist)
 
 
 def print_path(args: argparse.Namespace, index: Index) -> int:
     """Print a way from one song to another, and write a playlist if asked to; returns the exit status."""
-    first, last = (find_seed(asked, index, args.data) for asked in (args.songs[0], args.path_to))
+    first, last = (find_seed(asked, index, args.library) for asked in (args.songs[0], args.path_to))
     if first.is_same(last):
         raise UserError(f"{first} is where the way begins and where it ends. Name another song.")
     barred = _barred([first, last], args, index)
@@ -65,7 +65,7 @@ def print_path(args: argparse.Namespace, index: Index) -> int:
     _print_numbers(index, shown=args.verbose)
     if not args.playlist:
         return cli.ALL_GOOD
-    listed = [playlists.entry(first), *playlists.entries(songs, args.data), playlists.entry(last)]
+    listed = [playlists.entry(first), *playlists.entries(songs, args.library), playlists.entry(last)]
     return playlists.write_playlist(listed, args.playlist)
 
 
@@ -95,7 +95,7 @@ def _rules(args: argparse.Namespace, index: Index) -> Rules:
 
 def _barred(seeds: list[Seed], args: argparse.Namespace, index: Index) -> np.ndarray:
     """Mark the songs not to be named: those that are asked about or left out, and maybe all of their albums."""
-    without = [find_seed(asked, index, args.data) for asked in args.without or ()]
+    without = [find_seed(asked, index, args.library) for asked in args.without or ()]
     for other in without:
         if any(seed.is_same(other) for seed in seeds):
             raise UserError(f"{other} is asked for and left out by --without. Decide on one.")

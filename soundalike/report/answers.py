@@ -116,10 +116,10 @@ def viewer(
     """
     draw = _picture_writer(args.plot, saved) if args.plot else None
     quiet = cli.STDOUT in (args.csv, args.json)
-    filed = None if quiet else _filed_songs(args.data)
+    filed = None if quiet else _filed_songs(args.library)
     left, waiting = list(songs), {}  # type: list[Path], dict[Path, str]
     if not quiet:
-        cli.print_note(args.data)
+        cli.print_note(args.library)
 
     def show(path: Path, song: DecodedSong | None, said: Verdict | None) -> None:
         from tqdm import tqdm

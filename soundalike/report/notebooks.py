@@ -33,7 +33,7 @@ NOTEBOOKS = ("visualizations", "modeling")
 
 def run_notebook(name: str, root: Path) -> None:
     """Execute a notebook on a library; the result and its web page go to the root's report folder."""
-    os.environ["MUSIC_DATA"] = str(root)
+    os.environ["MUSIC_LIBRARY"] = str(root)
     book = nbformat.read(PROJECT / f"{name}.ipynb", as_version=4)
     place = {"metadata": {"path": str(PROJECT)}}
     client = _Client(

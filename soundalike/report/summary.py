@@ -37,7 +37,7 @@ def print_summary(root: Path, model: dict, seconds: float) -> None:
     if not_compared:
         print(f"Left out, having fewer than {MIN_SONGS} songs: {printable(', '.join(not_compared))}")
     if (root / "df_music.pkl").exists():
-        lab = "make lab" + ("" if root == PROJECT / "data" else f" DATA={printable(root)}")
+        lab = "make lab" + ("" if root == PROJECT / "data" else f" LIBRARY={printable(root)}")
         print(f"Look at {printable(root / 'report' / 'visualizations.html')} and modeling.html beside it, or: {lab}")
     print(f"Click through your songs: {printable(root / MAP)}")
     print(f'Ask about a song: {cli.command("predict.py", root)} "SONG.mp3"')
