@@ -1,0 +1,141 @@
+"""Measure the answers that users get, and all models on unseen songs, unseen albums and random clips.
+
+    python benchmarks/shipped.py --library DIR          # a library of real_music.py, after the three scripts
+    python benchmarks/shipped.py --library DIR --keep   # results go to results/ and into README.md here
+
+The words of answers are measured in three repeats of the split by song. README.md of the project quotes the first.
+"""
+
+import argparse
+import functools
+import sys
+from pathlib import Path
+
+import page
+import pandas as pd
+from scipy.stats import binomtest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from soundalike import cli
+from soundalike.dataset import duplicates, segments, splits
+from soundalike.dataset.frame import Frame
+from soundalike.dataset.windows import Windows
+from soundalike.evaluation import confounds, crossval, metrics, unknown
+from soundalike.evaluation.study import Study
+from soundalike.features import nuisance
+from soundalike.features.table import CLIP_COLUMNS
+from soundalike.library.catalogue import good_songs
+from soundalike.models import specs
+
+WAYS = {
+    "unseen songs": crossval.UNSEEN_SONGS,
+    "unseen albums": crossval.UNSEEN_ALBUMS,
+    "random clips": crossval.RANDOM_CLIPS,
+}
+
+
+def measure(root: Path) -> dict:
+    """Compare all models as modeling.ipynb does, and give words to the answers of three repeats."""
+    frame, files = Frame(root), good_songs(root)
+    labels, _, _ = duplicates.resolve_duplicates(frame.parts(duplicates.USED), files)
+    songs, _ = splits.song_table(labels)
+    songs = songs.drop(index=splits.hold_out(songs), errors="ignore")
+    parts = frame.parts(["song", "start", "silent", *CLIP_COLUMNS])
+    altered = nuisance.read_altered(root)
+    examples = segments.gather(parts, songs, CLIP_COLUMNS, altered=altered, windows=Windows(root))
+    study = Study(songs, examples, root / "benchmarks" / "shipped")
+    table, ears = specs.specs(list(examples.networks)), specs.ears(list(examples.networks))
+    results = crossval.compare(table, ears, study)
+    made = confounds.score_confounds(files[files["song"].isin(songs.index)], songs)
+    return {
+        "songs": len(songs),
+        "artists": int(songs["artist"].nunique()),
+        "chance": metrics.chance(songs),
+        "artists of several albums": len(splits.several_albums(songs)),
+        "models": [_score(name, results, songs) for name in results[crossval.UNSEEN_SONGS]],
+        "how recordings were made": made.loc[confounds.ALL].to_dict(),
+        "answers": _words(table, ears, study, results),
+    }
+
+
+def _score(name: str, results: crossval.Results, songs: pd.DataFrame) -> dict:
+    """One model: its scores by each way to split that it was measured in."""
+    measured = {title: results[by][name] for title, by in WAYS.items() if name in results[by]}
+    scores = {title: metrics.score(repeats, songs, by=WAYS[title]) for title, repeats in measured.items()}
+    other = measured["unseen songs"]
+    better = metrics.difference(results[crossval.UNSEEN_SONGS][specs.KEPT][: len(other)], other, songs)
+    return {"model": name, **scores, "kept model better by": better}
+
+
+def _words(table: dict, ears: dict, study: Study, results: crossval.Results) -> list[dict | None]:
+    """What users get, in each repeat of the split."""
+    model, _, fixed = crossval.train_kept(table, ears, study)
+    found: list[dict | None] = []
+    plain = unknown.folds
+    for repeat, known in enumerate(results[crossval.UNSEEN_SONGS][specs.KEPT]):
+        unknown.folds = functools.partial(plain, seed=splits.SEED + repeat)  # artists are left out by the same folds
+        found.append(unknown.as_shipped(unknown.give_words(unknown.answer_all(fixed, model.fusion, study, known))))
+    unknown.folds = plain
+    return found
+
+
+def share(value: float, count: int) -> str:
+    """A share with its interval (Wilson, as if songs were independent)."""
+    ends = binomtest(round(value * count), count).proportion_ci(method="wilson")
+    return f"{value:.0%} (95% CI {100 * ends.low:.0f}–{100 * ends.high:.0f}%)"
+
+
+def tables(figures: dict) -> str:
+    """Write the page."""
+    count = figures["songs"]
+    answers = [
+        {
+            "repeat": repeat,
+            "named rightly": share(of["known"]["right"], count),
+            "wrongly": share(of["known"]["wrong"], count),
+            '"unknown artist?"': share(of["known"]["unknown"], count),
+            "unknown artists called so": share(of["unknown"]["refused"], count),
+            "called sure": share(of["unknown"]["called_sure"], count),
+            "sure": f"{of['sure']['right']} of {of['sure']['songs']} right",
+            "probably": f"{of['probably']['right']} of {of['probably']['songs']} right",
+        }
+        for repeat, of in enumerate(figures["answers"], 1)
+    ]
+    models = [
+        {
+            "model": of["model"],
+            "unseen songs": cli.with_interval(of["unseen songs"]),
+            "log-loss": f"{of['unseen songs']['log_loss']:.2f}",
+            "kept model better by": "" if of["model"] == specs.KEPT else cli.signed(*of["kept model better by"]),
+            "unseen albums": f"{of['unseen albums']['balanced_accuracy']:.2f}" if of.get("unseen albums") else "",
+            "random clips": f"{of['random clips']['balanced_accuracy']:.2f}" if of.get("random clips") else "",
+        }
+        for of in sorted(figures["models"], key=lambda of: -of["unseen songs"]["balanced_accuracy"])
+    ]
+    made = cli.with_interval(figures["how recordings were made"])
+    return (
+        f"{count} songs by {figures['artists']} artists (one more song is held out for predict.py), chance level "
+        f"{figures['chance']:.2f}. By how recordings were made, without the music: {made}. Answers for held-out songs, "
+        f"and for songs by artists who were left out of the library:\n\n{page.markdown(answers)}\n\nBalanced accuracy; "
+        f"unseen albums are those of {figures['artists of several albums']} artists:\n\n{page.markdown(models)}\n"
+    )
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = cli.parser(__doc__)
+    parser.add_argument("--keep", action="store_true", help="write results/shipped.json and README.md")
+    return parser.parse_args(argv)
+
+
+@cli.script
+def main(argv: list[str] | None = None) -> int:
+    """Measure, keep the results and print the page."""
+    args = parse_args(argv)
+    figures = measure(args.library)
+    return page.show("shipped", figures, tables(figures), kept=args.keep)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
