@@ -11,11 +11,12 @@ import functools
 import sys
 from pathlib import Path
 
-import page
 import pandas as pd
 from scipy.stats import binomtest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import page
 
 from soundalike import cli
 from soundalike.dataset import duplicates, segments, splits
