@@ -183,6 +183,7 @@ def with_interval(score: Mapping | None) -> str:
 
 def signed(value: float, low: float, high: float) -> str:
     """``+0.05 (95% CI -0.01 to +0.11)``: a difference and its interval, if there is one."""
+    value, low, high = (round(each, 2) + 0.0 for each in (value, low, high))  # no -0.00
     ends = "too few albums for an interval" if math.isnan(low) else f"95% CI {low:+.2f} to {high:+.2f}"
     return f"{value:+.2f} ({ends})"
 

@@ -122,8 +122,7 @@ def test_of_very_many_songs_some_are_compared(monkeypatch):
     monkeypatch.setattr(explain, "MOST_CLIPS", 60)
     frame = made_up(songs=10)
     for clips in explain.nearest_clips(frame, recordings(frame)).values():
-        assert clips["song"].nunique() == 10
-        assert len(clips) == 60
+        assert clips.groupby("song").size().tolist() == 30 * [2]  # all songs, for fewer would be easier to hold out
 
 
 def test_an_artist_of_one_song_is_in_training():

@@ -126,7 +126,7 @@ def test_reliability_of_predictions_that_are_as_confident_as_right():
     assert len(bins) == 6
     assert ((bins["low"] < bins["right"]) & (bins["right"] < bins["high"])).all()
     again = metrics.reliability([found, found], songs)  # a repeat adds no songs
-    pd.testing.assert_frame_equal(again, bins, atol=1)
+    assert (abs(again["songs"] - bins["songs"]) <= 1).all()
     pd.testing.assert_frame_equal(again.drop(columns="songs"), bins.drop(columns="songs"), atol=0.02)
     few = found._replace(songs=found.songs.iloc[[*range(20), *range(500, 520)]])
     assert metrics.reliability([few], songs).empty  # two bins would say nothing
@@ -135,6 +135,18 @@ def test_reliability_of_predictions_that_are_as_confident_as_right():
 def test_rows_are_the_artists_and_columns_the_predictions():
     songs, found = two_artists([0.9, 0.2, 0.3, 0.9, 0.1, 0.1, 0.1, 0.1])
     assert metrics.confusion(metrics.song_hits([found], songs)).to_numpy().tolist() == [[2, 2], [0, 4]]
+
+
+def test_of_many_artists_those_with_most_mistakes_are_shown():
+    hits = pd.DataFrame({"artist": [*"ABCDE"], "predicted": [*"ABDCE"]}).assign(right=[True, True, False, False, True])
+    table = metrics.confusion(hits, most=3)
+    assert list(table.index) == ["A", "C", "D"]
+    assert list(table.columns) == ["A", "C", "D", metrics.OTHERS]
+    assert table.loc["C", "D"] == table.loc["D", "C"] == table.loc["A", "A"] == 1
+    elsewhere = pd.DataFrame({"artist": [*"AAB"], "predicted": [*"CAB"], "right": [False, True, True]})
+    assert metrics.confusion(elsewhere, most=1).loc["A"].to_dict() == {"A": 1, metrics.OTHERS: 1}
+    alike = hits.assign(predicted=hits["artist"], right=True)
+    assert metrics.confusion(alike, most=2).to_numpy().tolist() == [[1, 0, 0], [0, 1, 0]]
 
 
 def test_an_edge_of_a_grid_warns():

@@ -25,7 +25,11 @@ def test_the_map_names_songs_without_letting_their_names_be_markup(monkeypatch):
         said = {text.partition("<br>")[0] for trace in traces for text in trace["text"]}
         assert said == {"one", "two (X)", "&lt;i&gt;three (&lt;b&gt;)"}
         played = [tuple(song) for trace in traces for song in trace["customdata"]]
-        assert set(played) == {("A<script>", "A/1.mp3", 1), ("A<script>", "A/2.mp3", 0), ("B", "B/</script>.mp3", 29)}
+        assert set(played) == {
+            ("A<script>", "A/1.mp3", 1, 3),
+            ("A<script>", "A/2.mp3", 0, 1),
+            ("B", "B/</script>.mp3", 29, 3),
+        }
         assert "</script>.mp3" not in bundle["text/html"]
 
 
@@ -131,6 +135,7 @@ def test_clips_are_cells_in_the_colour_of_their_nearest():
     assert cells[0].shape == cells[1].shape == (16, 6)
     assert (cells[1].reshape(4, 4, 6) == np.array([2, 2, 0, 0])[:, None]).all()  # two of each that are held out
     shown = [f"{10 * artist + song}" for artist in range(4) for song in (0, 1, 3, 4)]
+    assert [list(ax.collections[0].get_coordinates()[0, [0, -1], 0]) for ax in (left, right)] == [[0.5, 6.5]] * 2
     expected = at_random.assign(code=at_random["nearest"].cat.codes).pivot(index="song", columns="clip", values="code")
     np.testing.assert_array_equal(cells[0], expected.loc[shown])
     assert [text.get_text() for text in figure.legends[0].get_texts()] == names

@@ -39,6 +39,17 @@ def test_a_known_effect_is_found():
     assert variance.effect_size(labelled(values), ["x"])["x"] == pytest.approx(0.5, abs=0.1)
 
 
+def test_the_best_of_many_features_is_large_by_chance():
+    draw = np.random.default_rng(0)
+    frame = labelled(np.zeros((3, 1, 4, 1)))
+    noise = {f"x{n}": draw.standard_normal(len(frame)) for n in range(100)}
+    frame = pd.concat([frame, pd.DataFrame(noise)], axis=1)
+    by_chance = variance.chance_effect(frame, list(noise))
+    assert variance.effect_size(frame, list(noise)).iloc[0] == pytest.approx(by_chance, abs=0.15)
+    assert by_chance > 0.4
+    assert variance.chance_effect(frame, ["x0"]) == pytest.approx(0, abs=0.15)
+
+
 def test_too_few_songs_separate_nothing():
     assert variance.effect_size(labelled(np.ones((1, 1, 4, 2))), ["x"]).empty
     assert variance.effect_size(labelled(np.random.default_rng(0).random((3, 1, 1, 2))), ["x"]).empty

@@ -29,8 +29,32 @@ def effect_size(frame: pd.DataFrame, names: list[str]) -> pd.Series:
         say nothing. Empty unless there are two artists, and more songs than artists.
     """
     songs = frame.groupby(["artist", "song"])[names].mean().astype(np.float64)
-    artists, count = songs.index.get_level_values("artist"), len(songs)
-    groups = artists.nunique()
+    return _effects(songs, songs.index.get_level_values("artist"))
+
+
+def chance_effect(frame: pd.DataFrame, names: list[str], times: int = 20) -> float:
+    """Find how far the best of some features would separate artists that do not differ.
+
+    Parameters
+    ----------
+    frame, names
+        See `effect_size`.
+    times : int
+        How often the songs' artists are shuffled.
+
+    Returns
+    -------
+    float
+        The mean over the shuffles of the greatest effect size; not a number where there is none.
+    """
+    songs = frame.groupby(["artist", "song"])[names].mean().astype(np.float64)
+    draw, artists = np.random.default_rng(0), songs.index.get_level_values("artist").to_numpy()
+    return float(np.mean([_effects(songs, pd.Index(draw.permutation(artists))).max() for _ in range(times)]))
+
+
+def _effects(songs: pd.DataFrame, artists: pd.Index) -> pd.Series:
+    """The effect sizes of song means."""
+    groups, count = artists.nunique(), len(songs)
     if groups < 2 or count <= groups:
         return pd.Series(dtype=float)
     within = ((songs - songs.groupby(artists).transform("mean")) ** 2).sum() / (count - groups)

@@ -128,21 +128,22 @@ def nearest_clips(clips: pd.DataFrame, recording: pd.Series) -> dict[str, pd.Dat
     Parameters
     ----------
     clips : pd.DataFrame
-        Rows of a frame that are not silent. Of very many songs, some are drawn at random.
+        Rows of a frame that are not silent. Of very many, evenly spaced ones of each song are compared.
     recording : pd.Series
         Of each song [index: song]: copies count as one song.
 
     Returns
     -------
     dict of str to pd.DataFrame
-        For `RANDOM_CLIPS` and `UNSEEN_SONGS` the rows of ``clips``, with ``nearest``, one of `NEAREST`: whose the
-        nearest training clip is; training clips themselves have the first. Distances are Euclidean, each feature
-        scaled by the training clips.
+        For `RANDOM_CLIPS` and `UNSEEN_SONGS` the columns ``artist``, ``song``, ``clip`` and ``nearest``, one of
+        `NEAREST`: whose the nearest training clip is; training clips themselves have the first. Distances are
+        Euclidean, each feature scaled by the training clips.
     """
     draw = np.random.default_rng(SEED)
-    songs = clips[["artist", "song"]].drop_duplicates().sample(frac=1, random_state=SEED)
-    most = max(2, round(MOST_CLIPS / (len(clips) / len(songs))))
-    clips = clips[clips["song"].isin(songs["song"].iloc[:most])]
+    each = max(2, MOST_CLIPS // clips["song"].nunique())
+    by_song = clips.groupby("song")["song"]
+    place, count = by_song.cumcount(), by_song.transform("size")
+    clips = clips[(place + 1) * each // count > place * each // count]  # evenly spaced ones
     of_song = clips["song"].map(recording).to_numpy()
     artists = clips["artist"].to_numpy()
     owners = pd.Series(artists, of_song).groupby(level=0).first().sample(frac=1, random_state=SEED)
@@ -151,7 +152,8 @@ def nearest_clips(clips: pd.DataFrame, recording: pd.Series) -> dict[str, pd.Dat
     held_out = owners.index[(by_artist.cumcount() < few) & (by_artist.transform("size") > 1)]
     tests = {RANDOM_CLIPS: draw.random(len(clips)) < HELD_OUT, UNSEEN_SONGS: np.isin(of_song, held_out)}
     found = {by: _nearest(clips, of_song, artists, test) for by, test in tests.items()}
-    return {by: clips.assign(nearest=pd.Categorical.from_codes(nearest, NEAREST)) for by, nearest in found.items()}
+    shown = clips[["artist", "song", "clip"]]
+    return {by: shown.assign(nearest=pd.Categorical.from_codes(codes, NEAREST)) for by, codes in found.items()}
 
 
 def _nearest(clips: pd.DataFrame, of_song: np.ndarray, artists: np.ndarray, test: np.ndarray) -> np.ndarray:

@@ -19,6 +19,7 @@ from soundalike.evaluation.crossval import RANDOM_CLIPS, UNSEEN_ALBUMS, UNSEEN_S
 from soundalike.models.calibration import losses
 from soundalike.models.specs import KEPT, ModelSpec
 
+OTHERS = "all others"  # artists that a table of confusions does not show
 RESAMPLES = 1000  # of the bootstrap
 IN_BIN, LEAST_BINS = 15, 4  # of a curve of reliability: songs in each bin, and bins
 METRICS = ("balanced_accuracy", "low", "high", "log_loss", "auc")
@@ -251,12 +252,29 @@ def reliability(repeats: list[Predictions], songs: pd.DataFrame, bins: int = 6) 
     return table.assign(low=[low for low, _ in ends], high=[high for _, high in ends])
 
 
-def confusion(hits: pd.DataFrame) -> pd.DataFrame:
-    """Count the songs of each artist (rows) by the artist predicted (columns); ``hits`` are those of one repeat."""
-    names = sorted({*hits["artist"], *hits["predicted"]})
-    return pd.crosstab(hits["artist"], hits["predicted"]).reindex(
-        index=sorted(set(hits["artist"])), columns=names, fill_value=0
-    )
+def confusion(hits: pd.DataFrame, most: int = 30) -> pd.DataFrame:
+    """Count the songs of each artist by the artist predicted.
+
+    Parameters
+    ----------
+    hits : pd.DataFrame
+        From `song_hits`, of one repeat.
+    most : int
+        Of more artists, those with most mistakes are shown.
+
+    Returns
+    -------
+    pd.DataFrame
+        A row for each artist, a column for each artist predicted; those that are not shown have one column, `OTHERS`.
+    """
+    wrong = hits[~hits["right"]]
+    names = pd.Series(0, sorted({*hits["artist"], *hits["predicted"]}))
+    mistakes = names.add(wrong["artist"].value_counts(), fill_value=0)
+    shown = sorted(mistakes.sort_values(ascending=False, kind="stable").index[:most])
+    columns = [*shown, *([OTHERS] if len(names) > most else [])]
+    predicted = hits["predicted"].where(hits["predicted"].isin(shown), OTHERS)
+    rows = sorted(set(hits["artist"]) & set(shown))
+    return pd.crosstab(hits["artist"], predicted).reindex(index=rows, columns=columns, fill_value=0)
 
 
 def edges(results: Results, specs: dict[str, ModelSpec]) -> Iterator[str]:

@@ -178,8 +178,8 @@ def song_map(songs: pd.DataFrame, colours: dict[str, tuple]) -> None:
             name=html.escape(label),
             text=[f"{html.escape(printable(name))}<br>{html.escape(label)}" for name in names],
             customdata=[
-                (printable(artist, 40), song, max(int(seconds / CLIP_SECONDS / 2) - 1, 0))
-                for artist, song, seconds in zip(own["artist"], own["song"], own["seconds"], strict=True)
+                (printable(artist, 40), song, max(clips // 2 - 1, 0), min(clips, 3))
+                for artist, song, clips in zip(own["artist"], own["song"], own["seconds"] // CLIP_SECONDS, strict=True)
             ],
             hovertemplate="%{text}<extra></extra>",
             marker={"size": 9, "color": _rgb(colour), "symbol": PLOTLY[marker]},
@@ -250,10 +250,11 @@ def split_picture(found: dict[str, pd.DataFrame], titles: dict[str, str]) -> Fig
     figure = Figure(figsize=(11, 1.6 + 0.19 * len(rows)), layout="constrained")
     axes = figure.subplots(1, len(found), sharey=True)
     for ax, (by, clips) in zip(axes, found.items(), strict=True):
-        shown = clips[clips["clip"] < CLIPS_SHOWN].assign(code=clips["nearest"].cat.codes)
-        cells = shown.pivot(index="song", columns="clip", values="code").reindex(rows.index)
+        numbered = clips.assign(code=clips["nearest"].cat.codes, number=clips.groupby("song").cumcount() + 1)
+        shown = numbered[numbered["number"] <= CLIPS_SHOWN]
+        cells = shown.pivot(index="song", columns="number", values="code").reindex(rows.index)
         ax.pcolormesh(
-            cells.columns * CLIP_SECONDS,
+            cells.columns,
             np.arange(len(rows)),
             cells,
             cmap=ListedColormap(colours),
@@ -263,7 +264,7 @@ def split_picture(found: dict[str, pd.DataFrame], titles: dict[str, str]) -> Fig
             linewidth=0.5,
             shading="nearest",
         )
-        ax.set(xlabel="time in the song (s)")
+        ax.set(xlabel="clips of the song, in order")
         ax.set_title(titles[by], fontsize="medium", loc="left")
         ax.grid(visible=False)
         for row in np.flatnonzero(rows.to_numpy()[1:] != rows.to_numpy()[:-1]):
@@ -366,13 +367,13 @@ def show_player(root: Path, song: str, clips: int = 3) -> None:
     else:
         display(
             Markdown(
-                f"{markdown_safe(song)}: its clips are no longer there to listen to; mp3_split.py cuts them again."
+                f"{markdown_safe(song)}: its clips are no longer there to be played; mp3_split.py cuts them again."
             )
         )
 
 
 def show_sound(root: Path, song: str, title: str, clips: int = 5) -> None:
-    """Show what a machine hears in the middle of a song, with a player: waveform, pitches and the beats in them.
+    """Show the middle of a song with a player: waveform, spectrogram, pitches and beats.
 
     Beats are found by librosa in these seconds alone.
     """

@@ -12,6 +12,7 @@ from soundalike.library.paths import MAP, PROJECT
 from soundalike.models.open_set import PROBABLY, SURE, UNKNOWN, in_words, shipped_in_words
 
 SHOWN = 5  # answers that changed, at most
+TRUSTED = 0.8  # of the named answers are right, at least, for them to be called trustworthy
 
 
 def print_summary(root: Path, model: dict, seconds: float) -> None:
@@ -80,33 +81,38 @@ def conclude(shipped: dict | None, curve: pd.DataFrame, songs: pd.DataFrame, net
     """
     if not shipped:
         return [
-            "Nobody knows how often the model is right: no song could be held out to measure it.",
+            "There are too few songs by each artist to measure how often the model is right.",
             "Take its answers as guesses.",
-            f"{MIN_SCORED} songs or more by each artist would help most: then it can be measured.",
+            f"{MIN_SCORED} songs or more by each artist would help: then it can be measured.",
         ]
+    named = [shipped[word] for word in (SURE, PROBABLY)]
     counts = {word: shipped[word] for word in (SURE, PROBABLY) if shipped[word]["songs"]}
-    trust = " and ".join(f'{of["right"]} of {of["songs"]} called "{word}"' for word, of in counts.items())
+    said = " and ".join(f'{of["right"]} of {of["songs"]} called "{word}"' for word, of in counts.items())
+    share = sum(of["right"] for of in named) / max(sum(of["songs"] for of in named), 1)
+    trust = "Trust its word" if share >= TRUSTED else "Check its answers"
     helps = _say_what_helps(curve, songs, networks)
     if shipped["known"]["right"] == 1:
         helps = "No answer was wrong: more songs, on other albums, would show where it fails."
-    return [shipped_in_words(shipped), f"Trust its word: of answers for held-out songs, {trust} were right.", helps]
+    return [shipped_in_words(shipped), f"{trust}: of answers for held-out songs, {said or 'none'} were right.", helps]
 
 
 def _say_what_helps(curve: pd.DataFrame, songs: pd.DataFrame, networks: list[str]) -> str:
-    """Say what would help most: the first of a few things that is missing."""
+    """Say what may help most: the first of a few things that is missing."""
     if not networks:
-        return "The two published networks may help most, and are not used here: run it without `NETWORKS=none`."
+        return "No published network is used here; both together may help most."
     if len(curve) > 1 and curve["gained low"].iloc[-1] > 0:
         gained = cli.signed(*curve.iloc[-1][["gained", "gained low", "gained high"]])
         few, many = curve.index[-2:]
         return f"More songs would help most: {many} songs by an artist instead of {few} gained {gained}."
+    if (songs["album"] == "").all():
+        return "Albums are not known here: with them it can be measured whether the model recognises albums or artists."
     artists, one_album = songs["artist"].nunique(), songs["artist"].nunique() - len(several_albums(songs))
     if one_album > artists / 2:
         return (
-            f"A second album would help most: {one_album} of {artists} artists have only one here, so the model may "
+            f"Second albums may help most: {one_album} of {artists} artists have only one here, so the model may "
             "recognise the sound of an album instead of its artist."
         )
-    return "More songs by the artists that it confuses would help most."
+    return "More songs by each artist did not help measurably here."
 
 
 def read_predictions(root: Path) -> pd.DataFrame:

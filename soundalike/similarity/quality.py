@@ -32,9 +32,7 @@ def measure_likeness(points: np.ndarray, songs: pd.DataFrame, spaces: Spaces) ->
     """
     from sklearn.isotonic import IsotonicRegression  # which takes long, and asking does without
 
-    artist, album, recording = (
-        pd.factorize(key)[0] for key in (songs["artist"], album_keys(songs), songs["recording"])
-    )
+    artist, album, recording = _numbered(songs)
     several, named = bool((album_counts(songs) > 1).any()), songs["album"].to_numpy() != ""
     edges = np.arange(0, 2 + STEP, STEP)
     counts = {name: np.zeros(len(edges) - 1) for name in (ALBUM, ARTIST, DIFFERENT)}
@@ -106,9 +104,7 @@ def measure_quality(points: np.ndarray, described: np.ndarray, songs: pd.DataFra
     """
     count = songs["artist"].map(album_counts(songs)).to_numpy()
     albums = count > 1
-    artist, album, recording = (
-        pd.factorize(key)[0] for key in (songs["artist"], album_keys(songs), songs["recording"])
-    )
+    artist, album, recording = _numbered(songs)
     own = album if albums.any() else recording
     asked = np.random.default_rng(0).permutation(np.flatnonzero(albums | ~albums.any()))[:SEEDS]
     space = spaces.ears[FEATURES]

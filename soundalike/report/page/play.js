@@ -17,9 +17,9 @@ const next = () => {
 sound.onended = next;
 sound.onerror = () => { said.textContent += " – its clips are not here to be played"; waiting = []; };
 plot.on("plotly_click", (event) => {
-  const [artist, song, middle] = event.points[0].customdata;
+  const [artist, song, middle, count] = event.points[0].customdata;
   const folder = `${root}clips/${song.split("/").map(encodeURIComponent).join("/")}`;
-  waiting = [0, 1, 2].map((n) => `${folder}/${String(middle + n).padStart(4, "0")}.wav`);
+  waiting = [...Array(count).keys()].map((n) => `${folder}/${String(middle + n).padStart(4, "0")}.wav`);
   said.textContent = `${artist}: ${song.split("/").pop()}`;
   next();
 });
