@@ -65,11 +65,12 @@ lab: .venv/ready
 	@$(RESULTS) export MUSIC_LIBRARY="$$(cd "$$root" && pwd)" PYTHONPATH="$(CURDIR)"; \
 	$(PY) -m jupyter lab --ServerApp.root_dir="$$MUSIC_LIBRARY" --LabApp.default_url=/lab/tree/report/visualizations.ipynb
 
-# What can be said of the code without running it: its form, its docstrings, its types, which room imports which.
+# What can be said of the code without running it: its form, its docstrings, its types, its words, which room imports which.
 check: .venv/ready
 	@.venv/bin/ruff check --quiet .
 	@.venv/bin/ruff format --check --quiet . || { echo "To fix this: .venv/bin/ruff format ."; exit 1; }
 	@.venv/bin/mypy
+	@$(PY) docs/words.py
 	@said=$$(.venv/bin/lint-imports --no-logo --no-cache 2>&1) || { echo "$$said"; exit 1; }
 
 # Without the networks' weights their tests are skipped.

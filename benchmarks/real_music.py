@@ -52,8 +52,8 @@ def encode(row: pd.Series, source: Path, song: Path) -> None:
     sound = ["-map", "0:a:0", "-map_metadata", "-1", "-t", str(SECONDS), "-ac", "2", "-ar", "44100"]
     sound += ["-c:a", "libmp3lame", "-q:a", "2"]
     with atomic_write(song) as path:
-        told = [ffmpeg(), "-v", "error", "-nostdin", "-i", str(source), *sound, *tags, str(path)]
-        subprocess.run(told, check=True)
+        asked = [ffmpeg(), "-v", "error", "-nostdin", "-i", str(source), *sound, *tags, str(path)]
+        subprocess.run(asked, check=True)
 
 
 def work(args: argparse.Namespace) -> int:

@@ -96,8 +96,8 @@ def measure(songs: Path, root: Path, count: int, jobs: int) -> dict:
         path = song_path(own, number)
         path.parent.mkdir(parents=True, exist_ok=True)
         os.link(song_path(songs, number), path)
-    told, started = ["--jobs", str(jobs)], time.time()
-    described = run("feature_extraction.py", root, "--from-songs", *told)
+    jobs_asked, started = ["--jobs", str(jobs)], time.time()
+    described = run("feature_extraction.py", root, "--from-songs", *jobs_asked)
     gathered = run("dataframe_creation.py", root, "--pickle-limit", "0")
     tables = [path.stat() for path in (root / "features").rglob("*.parquet")]
     written, done = sum(table.st_size for table in tables), sorted(table.st_mtime for table in tables)

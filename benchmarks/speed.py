@@ -3,7 +3,7 @@
     python benchmarks/speed.py --library DIR      # a library through which the three scripts went
 
 One process on one thread; the same clips for all, in turn, several times over; CPU time, that of
-ffmpeg included. Imports and compilation are done before, by a run on one song, and told apart. Ours
+ffmpeg included. Imports and compilation are done before, by a run on one song, and stated apart. Ours
 takes sixteen clips of a song at once, as it always does; the others have no way to do that. What it
 would be clip by clip is shown beside it.
 Of openSMILE, Essentia and pyAudioAnalysis those take part that are installed, see requirements.txt here.
@@ -58,7 +58,7 @@ def ours(paths: list[Path]) -> int:
 
 
 def network(paths: list[Path]) -> int:
-    """What musicnn hears in the clips of one song, by our own model of it."""
+    """Describe the clips of one song by musicnn, in our own model of it."""
     return np.concatenate([musicnn.embed(stack) for stack in stack_clips(map(read_clip, paths))]).shape[1]
 
 

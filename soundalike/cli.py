@@ -21,7 +21,7 @@ ALL_GOOD, NOTHING_USABLE, LEFT_OUT = 0, 1, 3  # exit statuses; 2 is argparse's: 
 SHOWN = 20  # songs that are left out are named on the screen, at most
 ALIKE = 4  # songs that are left out for one reason are named; more are counted in a line
 STOPPED = 130  # what shells report for Ctrl-C
-MAX_HOURS = 6.0  # longer songs are refused unless told otherwise
+MAX_HOURS = 6.0  # longer songs are refused unless another limit is set
 REPORT_EVERY = 30  # s between two lines of progress where no terminal shows the bar
 
 USERS_TO_FIX = {  # no room, no permission, unplugged, not a folder, gone
@@ -100,7 +100,7 @@ def command(script: str, root: Path) -> str:
 
 
 def parser(description: str, *, asks: bool = False) -> argparse.ArgumentParser:
-    """A parser that shows the docstring, the defaults and the exit statuses, and knows ``--library``.
+    """A parser that shows the docstring, the defaults and the exit statuses, and has ``--library``.
 
     Parameters
     ----------

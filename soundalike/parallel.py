@@ -30,7 +30,7 @@ if TYPE_CHECKING:  # Dask takes a second: each function that needs it imports it
 
 SONG_LIMIT = 3600  # s one song may take before its worker process is stopped
 CLUSTER_LIMIT = 10  # s in which a cluster must answer
-LOOK_AGAIN = 2  # s after which workers are counted anew
+LOOK_AGAIN = 2  # s after which workers are counted again
 
 NAME_ERRORS = (errno.ENAMETOOLONG, errno.EILSEQ)  # what file systems say to a name that they cannot hold
 
@@ -234,7 +234,7 @@ def _finder(folder: str) -> "WorkerPlugin":
 
 @contextlib.contextmanager
 def _ctrl_c_held_back() -> Iterator[None]:
-    """Processes started here never hear Ctrl-C, which is for the script alone: it ends them in order.
+    """Processes started here never get Ctrl-C, which is for the script alone: it ends them in order.
 
     Pressed in the meantime, it takes effect afterwards.
     """

@@ -59,7 +59,7 @@ def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def _no_last_library(tmp_path_factory):
-    """Tests leave no trace of which library was used last."""
+    """Tests leave the note of the last library as it was."""
     with unittest.mock.patch.object(paths, "LAST", tmp_path_factory.mktemp("last") / "last"):
         yield
 
@@ -91,11 +91,11 @@ def noise(seconds: float = 4, rate: int = RATE, amplitude: float = 0.2, seed: in
     return amplitude * np.random.default_rng(seed).uniform(-1, 1, round(seconds * rate))
 
 
-def listen(path: Path, **options) -> tuple[np.ndarray, dict]:
+def decode_file(path: Path, **options) -> tuple[np.ndarray, dict]:
     """All whole clips of a file on end, between -1 and 1, and its record."""
-    listening = decoding.Decoder(path, **options)
-    heard = [clip / 32768 for clip in listening]
-    return np.concatenate(heard) if heard else np.zeros(0), listening.record
+    decoder = decoding.Decoder(path, **options)
+    decoded = [clip / 32768 for clip in decoder]
+    return np.concatenate(decoded) if decoded else np.zeros(0), decoder.record
 
 
 def peak_frequency(y: np.ndarray) -> float:
@@ -202,7 +202,7 @@ def save_kept(root: Path, frame: pd.DataFrame, **more) -> None:
 
 
 def write_library(root, frame):
-    """A library of which only the frame and songs.csv are there."""
+    """A library with only the frame and songs.csv."""
     songs = frame.drop_duplicates("song")[["song", "artist", "album"]]
     clips = frame.groupby("song")["silent"].agg(clips="size", silent_clips="sum")
     songs = songs.join(clips, on="song")

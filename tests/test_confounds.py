@@ -96,9 +96,9 @@ def test_what_distinguishes_artists_besides_music_is_named():
     assert found.loc["loudness", "balanced_accuracy"] == 1
     assert found.loc["bit_rate", "balanced_accuracy"] < 0.7
     assert found.loc["sample_rate", "balanced_accuracy"] == 0.5
-    told = " ".join(confounds.warnings_of(table, found))
-    assert "distinguishes artists: 1.00" in told
-    assert "No artist has two albums" in told
+    reported = " ".join(confounds.warnings_of(table, found))
+    assert "distinguishes artists: 1.00" in reported
+    assert "No artist has two albums" in reported
 
 
 def test_where_all_are_made_alike_nothing_is_found():

@@ -78,11 +78,11 @@ def test_a_real_cue_is_found_and_the_table_has_every_model():
     assert table.loc[specs.CHANCE, (UNSEEN_SONGS, "balanced_accuracy")] <= 1 / 3 + 1e-9
     assert table.loc[specs.CHANCE, (UNSEEN_SONGS, "log_loss")] == pytest.approx(np.log(3))
     assert [len(results[UNSEEN_SONGS][name]) for name in (KEPT, *EARS[FEATURES], specs.CHANCE)] == [2, 2, 2, 1]
-    told = metrics.readable(table, results, songs)
-    assert told.index[0] == KEPT
-    assert told.loc[KEPT, "unseen songs"].startswith("1.00 (95% CI 0.7")
-    assert told.loc[specs.CHANCE, "kept model better by"].startswith("+0.6")
-    assert (told.loc[KEPT, "kept model better by"], told.loc[specs.CHANCE, "random-clip split"]) == ("", "")
+    reported = metrics.readable(table, results, songs)
+    assert reported.index[0] == KEPT
+    assert reported.loc[KEPT, "unseen songs"].startswith("1.00 (95% CI 0.7")
+    assert reported.loc[specs.CHANCE, "kept model better by"].startswith("+0.6")
+    assert (reported.loc[KEPT, "kept model better by"], reported.loc[specs.CHANCE, "random-clip split"]) == ("", "")
 
 
 def test_the_same_seed_gives_the_same_table():

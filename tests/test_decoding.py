@@ -9,7 +9,7 @@ import mutagen
 import mutagen.mp3
 import numpy as np
 import pytest
-from conftest import RATE, listen, noise, peak_frequency, sine, write_song
+from conftest import RATE, decode_file, noise, peak_frequency, sine, write_song
 
 from soundalike.audio import decoding
 from soundalike.library.errors import SongError
@@ -19,10 +19,10 @@ from soundalike.library.errors import SongError
 @pytest.mark.parametrize("channels", [1, 2])
 def test_any_rate_and_channels_become_mono_at_one_rate(tmp_path, rate, channels):
     y = np.column_stack([sine(1000, 5, rate)] * channels)
-    heard, record = listen(write_song(tmp_path / "x.wav", y, rate))
-    assert len(heard) == 2 * decoding.CLIP_SAMPLES
-    assert peak_frequency(heard) == pytest.approx(1000, abs=1)
-    assert np.sqrt(np.mean(heard**2)) == pytest.approx(0.5 / np.sqrt(2), rel=0.02)  # two equal channels: no louder
+    decoded, record = decode_file(write_song(tmp_path / "x.wav", y, rate))
+    assert len(decoded) == 2 * decoding.CLIP_SAMPLES
+    assert peak_frequency(decoded) == pytest.approx(1000, abs=1)
+    assert np.sqrt(np.mean(decoded**2)) == pytest.approx(0.5 / np.sqrt(2), rel=0.02)  # two equal channels: no louder
     assert (record["sample_rate"], record["channels"]) == (rate, channels)
     assert record["dropped"] == pytest.approx(1, abs=0.01)
 
@@ -30,24 +30,24 @@ def test_any_rate_and_channels_become_mono_at_one_rate(tmp_path, rate, channels)
 @pytest.mark.parametrize("suffix", [".mp3", ".flac", ".ogg", ".opus", ".wav", ".MP3"])
 def test_formats(tmp_path, suffix):
     rate = 48_000
-    heard, record = listen(write_song(tmp_path / f"x{suffix}", sine(440, 4.5, rate), rate))
+    decoded, record = decode_file(write_song(tmp_path / f"x{suffix}", sine(440, 4.5, rate), rate))
     assert record["status"] == "ok"
     assert record["clips"] == 2
-    assert peak_frequency(heard) == pytest.approx(440, abs=1)
+    assert peak_frequency(decoded) == pytest.approx(440, abs=1)
     assert record["sample_rate"] == rate
 
 
 def test_m4a(tmp_path):
     write_song(tmp_path / "x.wav", sine(440, 4.5))
     subprocess.run([decoding.ffmpeg(), "-v", "error", "-i", tmp_path / "x.wav", tmp_path / "x.m4a"], check=True)
-    heard, record = listen(tmp_path / "x.m4a")
+    decoded, record = decode_file(tmp_path / "x.m4a")
     assert (record["status"], record["clips"]) == ("ok", 2)
-    assert peak_frequency(heard) == pytest.approx(440, abs=1)
+    assert peak_frequency(decoded) == pytest.approx(440, abs=1)
 
 
 def test_resampling_does_not_alias(tmp_path):
-    heard, _ = listen(write_song(tmp_path / "x.wav", sine(15_000, 4)))  # would fold to 7,050 Hz
-    assert np.abs(heard[1000:-1000]).max() < 0.001
+    decoded, _ = decode_file(write_song(tmp_path / "x.wav", sine(15_000, 4)))  # would fold to 7,050 Hz
+    assert np.abs(decoded[1000:-1000]).max() < 0.001
 
 
 def test_without_ffmpeg_on_the_path(tmp_path, monkeypatch):
@@ -55,7 +55,7 @@ def test_without_ffmpeg_on_the_path(tmp_path, monkeypatch):
     decoding.ffmpeg.cache_clear()
     try:
         assert "imageio_ffmpeg" in decoding.ffmpeg()
-        assert listen(write_song(tmp_path / "x.mp3", sine()))[1]["status"] == "ok"
+        assert decode_file(write_song(tmp_path / "x.mp3", sine()))[1]["status"] == "ok"
     finally:
         decoding.ffmpeg.cache_clear()
 
@@ -84,21 +84,21 @@ def test_too_long_a_file_without_a_length_is_refused_too(tmp_path):
     subprocess.run([decoding.ffmpeg(), *options, tmp_path / "x.mp3"], check=True)
     assert decoding.read_header(tmp_path / "x.mp3")["announced"] is None
     with pytest.raises(SongError, match="longer than"):
-        listen(tmp_path / "x.mp3", max_hours=0.01)
+        decode_file(tmp_path / "x.mp3", max_hours=0.01)
 
 
 def test_a_dummy_length_is_not_believed(tmp_path):
     write_song(tmp_path / "x.flac", sine(440, 5))
     ffmpeg = [decoding.ffmpeg(), "-v", "error", "-i", str(tmp_path / "x.flac"), "-f", "wav", "-"]
     (tmp_path / "x.wav").write_bytes(subprocess.run(ffmpeg, check=True, capture_output=True).stdout)
-    heard, record = listen(tmp_path / "x.wav")
-    assert (record["status"], record["announced"], len(heard) // decoding.CLIP_SAMPLES) == ("ok", None, 2)
+    decoded, record = decode_file(tmp_path / "x.wav")
+    assert (record["status"], record["announced"], len(decoded) // decoding.CLIP_SAMPLES) == ("ok", None, 2)
 
 
 def test_aac_does_not_announce_a_length(tmp_path):
     write_song(tmp_path / "x.wav", np.concatenate([0.0001 * noise(20), noise(20)]))
     subprocess.run([decoding.ffmpeg(), "-v", "error", "-i", tmp_path / "x.wav", tmp_path / "x.aac"], check=True)
-    record = listen(tmp_path / "x.aac")[1]
+    record = decode_file(tmp_path / "x.aac")[1]
     assert (record["status"], record["announced"]) == ("ok", None)
 
 
@@ -107,7 +107,7 @@ def test_ninety_per_cent_must_decode(tmp_path, part, status):
     path = write_song(tmp_path / "x.flac", noise(20))
     data = path.read_bytes()
     path.write_bytes(data[: int(part * len(data))])
-    assert listen(path)[1]["status"] == status
+    assert decode_file(path)[1]["status"] == status
 
 
 def test_a_tag_without_a_value_is_no_tag(tmp_path, monkeypatch):
@@ -123,19 +123,19 @@ def test_a_tag_without_a_value_is_no_tag(tmp_path, monkeypatch):
 def test_only_ffmpegs_own_time_is_limited(tmp_path, monkeypatch):
     path = write_song(tmp_path / "x.wav", sine(seconds=6))
     monkeypatch.setattr(decoding, "DECODE_LIMIT", 1.0)  # s
-    listening = decoding.Decoder(path)
-    for _ in listening:
+    decoder = decoding.Decoder(path)
+    for _ in decoder:
         time.sleep(0.5)
-    assert listening.record["status"] == "ok"
+    assert decoder.record["status"] == "ok"
     monkeypatch.setattr(decoding, "_command", lambda path, seconds: ["sleep", "60"])
     with pytest.raises(SongError, match="longer than 1"):
         list(decoding.Decoder(path))
 
 
 def record_of(path: Path) -> dict:
-    listening = decoding.Decoder(path)
-    assert len(list(listening)) == listening.record["clips"]
-    return listening.record
+    decoder = decoding.Decoder(path)
+    assert len(list(decoder)) == decoder.record["clips"]
+    return decoder.record
 
 
 def test_loudness_and_cutoff_of_known_sounds(tmp_path):
@@ -164,4 +164,4 @@ def test_an_ffmpeg_that_is_killed_does_not_make_a_short_song(tmp_path, monkeypat
     script = f"{' '.join(map(repr, command))} | head -c 900000; kill -9 $$"
     monkeypatch.setattr(decoding, "_command", lambda *_: ["sh", "-c", script])
     with pytest.raises(SongError, match="ffmpeg ended with status -9"):
-        listen(path)
+        decode_file(path)

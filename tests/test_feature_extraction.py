@@ -303,22 +303,22 @@ def test_from_songs_only_what_is_new_or_has_changed_is_heard(small, tmp_path, ca
     own, songs = tmp_path / "own", tmp_path / "own/songs"
     shutil.rmtree(own / "clips")  # its tables know what they were made from
 
-    def hear() -> str:
+    def split_again() -> str:
         status = feature_extraction.main(["--library", str(own), "--from-songs", "--songs", str(songs), *NO_NETWORKS])
         assert status == (3 if (songs / "A/broken.mp3").exists() else 0)
         return capsys.readouterr().out
 
     for song in good_songs(small)["song"]:
         shutil.copystat(small / "songs" / song, songs / song)
-    assert "Songs processed now: 0." in hear()
+    assert "Songs processed now: 0." in split_again()
     write_song(songs / "Artist A/Album 1/Song 1.mp3", tune(0, 7, 5))
     table_path(own, "Artist B/Album 1/Song 1.mp3").write_bytes(b"PAR1")
-    assert "30 clips in" in hear()
-    assert "Songs processed now: 0." in hear()
+    assert "30 clips in" in split_again()
+    assert "Songs processed now: 0." in split_again()
     (songs / "A").mkdir()
     (songs / "A/broken.mp3").write_bytes(b"no music")
     write_song(songs / "A/silent.wav", np.zeros(4 * 44_100))
-    out = hear()
+    out = split_again()
     assert "A/broken.mp3: rejected: " in out
     assert "A/silent.wav: silent: " in out
     assert not list((own / "features/A").glob("*"))
@@ -344,13 +344,13 @@ def test_list_shows_every_column(capsys):
     lines, more = lines[: len(COLUMNS)], lines[len(COLUMNS) :]
     assert [line.split()[0] for line in lines] == COLUMNS
     assert [line.split()[0] for line in more[1:]] == ["musicnn_mtt_mean_001", "musicnn_mtt_guitar", "voice_001"]
-    told = dict(zip(COLUMNS, lines, strict=True))
-    assert "Hz" in told["centroid_step4"]
+    reported = dict(zip(COLUMNS, lines, strict=True))
+    assert "Hz" in reported["centroid_step4"]
     assert (
         "spectral centroid: deviation of its change in 93 ms (librosa.feature.spectral_centroid)"
-        in told["centroid_step4"]
+        in reported["centroid_step4"]
     )
-    assert "depends on gain" in told["rms_mean"]
+    assert "depends on gain" in reported["rms_mean"]
 
 
 @pytest.mark.parametrize(("name", "frames"), [("step1", 1), ("step4", 4), ("step16", 16)])

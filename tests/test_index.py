@@ -138,7 +138,7 @@ def test_songs_alike_in_one_aspect_are_said_to_be():
 
 @pytest.fixture
 def ears(root, tmp_path, monkeypatch):
-    """The same library, with windows of a voice network: it knows artists, and has not heard the first song."""
+    """The same library, with windows of a voice network: it distinguishes artists, and lacks the first song."""
     own = tmp_path / "own"
     shutil.copytree(root, own)
     monkeypatch.setitem(whitening.WIDTHS, VOICE, 4)

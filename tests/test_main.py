@@ -90,7 +90,7 @@ def test_the_summary_tells_the_scores_apart(tmp_path, capsys):
     assert "Of 50 songs held out of training 70% were named rightly and 10% wrongly; 20% were called" in out
     assert "Balanced accuracy on unseen songs: 0.50 (95% CI 0.40–0.60); chance level 0.25." in out
     assert "On unseen albums: 0.40 (95% CI 0.30–0.50)." in out
-    assert "split at random, the way of 2018: 0.97. That flatters" in out
+    assert "split at random, as in 2018: 0.97. That flatters" in out
     (tmp_path / "df_music.pkl").unlink()
     summary.print_summary(tmp_path, info | {"scores": dict.fromkeys(ways) | {"chance": 0.25, "as_shipped": None}}, 60)
     out = capsys.readouterr().out
@@ -222,7 +222,7 @@ def test_one_artist_gets_pictures_and_a_sentence(tmp_path, capsys):
     assert capsys.readouterr().out.startswith("  What is in the library?\n  How does a song become numbers?\n")
     text = sentences(tmp_path, "visualizations")
     assert text.count("it takes two artists") == 2
-    assert "cannot be told apart here" in text
+    assert "cannot be separated here" in text
     assert "How good this is cannot be measured here." in text
     assert "named rightly" not in text
     assert "There is no other artist to compare." in text

@@ -153,7 +153,7 @@ def test_an_edge_of_a_grid_warns():
     grid = specs.specs()[specs.LOGISTIC].grid["C"]
     settings = [{"C": grid[-1]}, {"C": grid[2]}, {"C": grid[-1]}]
     results = {UNSEEN_SONGS: {specs.LOGISTIC: [predictions(NONE, settings=settings)], specs.KEPT: [predictions(NONE)]}}
-    (told,) = metrics.edges(results, specs.specs())
-    assert told.startswith(f"{specs.LOGISTIC} chose C = {grid[-1]}, the edge of its grid, in 2 of 3 folds")
+    (reported,) = metrics.edges(results, specs.specs())
+    assert reported.startswith(f"{specs.LOGISTIC} chose C = {grid[-1]}, the edge of its grid, in 2 of 3 folds")
     inside = {UNSEEN_SONGS: {specs.LOGISTIC: [predictions(NONE, settings=settings[1:2])]}}
     assert not list(metrics.edges(inside, specs.specs()))

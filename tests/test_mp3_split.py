@@ -11,7 +11,7 @@ import mutagen.mp3
 import numpy as np
 import pytest
 import soundfile
-from conftest import RATE, listen, noise, peak_frequency, sine, tune, wait_until, write_artists, write_song
+from conftest import RATE, decode_file, noise, peak_frequency, sine, tune, wait_until, write_artists, write_song
 
 import mp3_split
 from soundalike.audio import decoding, splitting, survey
@@ -47,9 +47,9 @@ def test_clips_are_whole_and_the_rest_is_counted(tmp_path):
         with wave.open(str(path)) as clip:
             assert (clip.getnchannels(), clip.getframerate(), clip.getsampwidth()) == (1, 22_050, 2)
             assert clip.getnframes() == 44_100
-    heard, _ = listen(tmp_path / "songs/A/x.wav")
+    decoded, _ = decode_file(tmp_path / "songs/A/x.wav")
     written = np.concatenate([soundfile.read(path)[0] for path in paths])
-    np.testing.assert_array_equal(written, heard)
+    np.testing.assert_array_equal(written, decoded)
     row = rows(tmp_path)["A/x.wav"]
     assert (row["seconds"], row["clips"], row["dropped"]) == (7.5, 3, 1.5)
 
@@ -263,7 +263,7 @@ def test_labels_from_tags(tmp_path):
     found = rows(tmp_path)
     assert found["Various/x.mp3"]["artist"] == "Pit/bull [31m"
     assert found["Various/untagged.mp3"]["reason"] == "without an artist tag"
-    assert split(tmp_path) == 0  # by folder again, without cutting anew
+    assert split(tmp_path) == 0  # by folder again, without cutting again
     found = rows(tmp_path)
     assert found["Various/x.mp3"]["artist"] == "Various"
     assert (found["Various/x.mp3"]["album"], found["Various/x.mp3"]["title"]) == ("../../Hits", "Go")

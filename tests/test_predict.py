@@ -40,9 +40,9 @@ def test_unseen_songs_get_their_artists(root, capsys):
     assert predict.main(["--library", str(root), *map(str, songs)]) == 0
     out = capsys.readouterr().out
     for artist, other in ("AB", "BA"):
-        name, told, bar = out[out.index(f"Artist {artist}/Album 2") :].splitlines()[:3]
+        name, reported, bar = out[out.index(f"Artist {artist}/Album 2") :].splitlines()[:3]
         assert name.endswith("Song 4.mp3")
-        assert told == f"  probably Artist {artist} (or Artist {other})"
+        assert reported == f"  probably Artist {artist} (or Artist {other})"
         assert bar == f"  0:00 ████ 0:08   █ Artist {artist}"
 
 
@@ -115,8 +115,8 @@ def test_a_song_of_two_halves_turns_in_the_middle(root, tmp_path):
 )
 def test_ears_agree_or_differ(ears, says):
     clips = pd.DataFrame({"A": [0.9, 0.2], "B": [0.1, 0.8]}, index=[0.0, 2.0])
-    heard = dict(zip(("features", "musicnn", "voice"), ears, strict=True))
-    said = Verdict(clips.mean(), clips, ears=heard, alike=["A/x/One.mp3", "A/Two.mp3"])
+    decoded = dict(zip(("features", "musicnn", "voice"), ears, strict=True))
+    said = Verdict(clips.mean(), clips, ears=decoded, alike=["A/x/One.mp3", "A/Two.mp3"])
     assert said.reasons() == ["most like these by A: One, Two", says]
     assert said.numbers() == "A 0.55, B 0.45; 1 of 2 clips agree"
     assert Verdict(clips.mean(), clips, ears={"features": "A"}).reasons() == []
@@ -218,14 +218,14 @@ def test_a_song_of_the_library_whose_artist_was_not_trained_on_is_known_for_what
     songs.loc[songs["song"] == "Artist A/Album 2/Song 4.mp3", "artist"] = "Somebody Else"
     write_songs(own, songs)
     album = "Album 2/Song 4.mp3"
-    for song, told in (
+    for song, reported in (
         (f"Artist A/{album}", "it is by Somebody Else, on whom the model was not trained."),
         (f"Artist B/{album}", "it is by Artist B."),
         ("Artist B/Album 1/Song 1.mp3", ""),  # the model was trained on it, and says so
     ):
         assert predict.main(["--library", str(own), str(root / "songs" / song)]) == 0
         out = capsys.readouterr().out
-        assert f"In your library {told}" in out if told else "In your library" not in out
+        assert f"In your library {reported}" in out if reported else "In your library" not in out
 
 
 def test_no_escape_from_a_model_reaches_the_terminal(root, tmp_path, capsys):
@@ -385,10 +385,10 @@ def test_a_folder_is_predicted_in_a_table_and_left_as_it_is(root, messy, tmp_pat
 
 def test_json_keeps_to_its_schema(root, messy, capsys):
     assert predict.main(["--library", str(root), str(messy), "--json", "-"]) == 3
-    told = json.loads(capsys.readouterr().out)
-    jsonschema.validate(told, SCHEMA)
-    assert told["model"]["classes"] == ["Artist A", "Artist B"]
-    one = next(song for song in told["songs"] if song["song"].endswith("one.wav"))
+    reported = json.loads(capsys.readouterr().out)
+    jsonschema.validate(reported, SCHEMA)
+    assert reported["model"]["classes"] == ["Artist A", "Artist B"]
+    one = next(song for song in reported["songs"] if song["song"].endswith("one.wav"))
     assert [clip["start"] for clip in one["timeline"]] == [0, 2, 4]
     assert one["timeline"][0]["artist"] == "Artist A"
     assert one["timeline"][2] == {"start": 4, "artist": None, "probability": None}

@@ -81,9 +81,9 @@ def test_how_a_song_comes_in_stacks_changes_nothing(seed, size):
 def test_lengths_add_up(seed, rate, channels, seconds):
     y = np.random.default_rng(seed).uniform(-0.3, 0.3, (round(seconds * rate), channels))
     with tempfile.TemporaryDirectory() as folder:
-        listening = decoding.Decoder(write_song(Path(folder) / "x.wav", y, rate))
-        clips = sum(1 for _ in listening)
-    record = listening.record
+        decoder = decoding.Decoder(write_song(Path(folder) / "x.wav", y, rate))
+        clips = sum(1 for _ in decoder)
+    record = decoder.record
     assert record["clips"] == clips
     assert 0 <= record["dropped"] < decoding.CLIP_SECONDS
     assert clips * decoding.CLIP_SECONDS + record["dropped"] == pytest.approx(record["seconds"], abs=2e-3)
@@ -95,11 +95,11 @@ def test_lengths_add_up(seed, rate, channels, seconds):
 def test_two_equal_channels_and_polarity_change_no_sample(seed, rate):
     y = 0.5 * np.random.default_rng(seed).uniform(-1, 1, round(2.1 * rate))
     with tempfile.TemporaryDirectory() as folder:
-        heard = []
+        decoded = []
         for name, samples in (("mono", y), ("stereo", np.column_stack([y, y])), ("upside down", -y)):
             path = write_song(Path(folder) / f"{name}.wav", samples, rate)
-            heard.append(np.concatenate(list(decoding.Decoder(path))).astype(int))
-    mono, stereo, turned = heard
+            decoded.append(np.concatenate(list(decoding.Decoder(path))).astype(int))
+    mono, stereo, turned = decoded
     assert np.abs(mono - stereo).max() <= 1  # the last of 16 bits
     assert np.abs(mono + turned).max() <= 2
 

@@ -11,8 +11,8 @@ from soundalike.features.spectra import Spectra
 NOTES = {"C": 261.63, "D": 293.66, "E": 329.63, "F": 349.23, "G": 392.0, "A": 440.0, "B": 493.88}
 
 
-def hear(y: np.ndarray, stack: int = 16) -> WholeSong:
-    """A song as it is heard, clip by clip."""
+def whole_song(y: np.ndarray, stack: int = 16) -> WholeSong:
+    """A song as it is described, clip by clip."""
     clips = y[: len(y) // CLIP_SAMPLES * CLIP_SAMPLES].reshape(-1, CLIP_SAMPLES).astype(np.float32)
     song = WholeSong()
     for start in range(0, len(clips), stack):
@@ -28,7 +28,7 @@ def chords(*names: str, seconds: float = 2) -> np.ndarray:
 @pytest.mark.parametrize("bpm", [60, 66.6, 75, 81, 90, 97.3, 110, 120, 128, 140, 155.5, 174, 190, 200])
 @pytest.mark.parametrize("seconds", [8, 40])
 def test_clicks_have_their_tempo(bpm, seconds):
-    tempo, regular = hear(clicks(bpm, seconds)).beat
+    tempo, regular = whole_song(clicks(bpm, seconds)).beat
     assert tempo == pytest.approx(bpm, rel=0.02)
     assert regular > 0.5
 
@@ -37,33 +37,33 @@ def test_clicks_have_their_tempo(bpm, seconds):
 def test_sixteenths_do_not_hide_the_beat(bpm):
     y = clicks(bpm, 40) + 0.5 * clicks(2 * bpm, 40) + 0.25 * clicks(4 * bpm, 40)
     # three sixteenths, 4/3 of the tempo, would be nearer to what is usual
-    tempo, _ = hear(y).beat
+    tempo, _ = whole_song(y).beat
     assert min(abs(tempo / bpm - 1), abs(tempo / bpm / 2 - 1)) < 0.02  # an octave is anyone's guess
 
 
 def test_even_four_seconds_have_a_tempo():
-    assert hear(clicks(100, 4)).beat[0] == pytest.approx(100, rel=0.02)
+    assert whole_song(clicks(100, 4)).beat[0] == pytest.approx(100, rel=0.02)
 
 
 def test_what_has_no_beat_is_not_regular():
-    assert hear(noise(30, SAMPLE_RATE)).beat[1] < 0.2
-    assert hear(np.zeros(3 * CLIP_SAMPLES)).beat == (120, 0)
+    assert whole_song(noise(30, SAMPLE_RATE)).beat[1] < 0.2
+    assert whole_song(np.zeros(3 * CLIP_SAMPLES)).beat == (120, 0)
 
 
 @pytest.mark.parametrize("stack", [1, 3, 16])
 def test_clips_are_put_together_without_a_seam(stack):
     y = 0.3 * noise(8, SAMPLE_RATE) + sine(1000, 8, SAMPLE_RATE)
-    song = hear(y, stack)
+    song = whole_song(y, stack)
     assert len(song.onset) == 4 * FRAMES - 2
     # steady sound has no onsets, not where clips meet either: between clips it would be four times as much
     seams = np.concatenate([song.onset[k * FRAMES - 3 : k * FRAMES + 3] for k in (1, 2, 3)])
     assert seams.max() < 1.5 * np.median(song.onset)
-    np.testing.assert_allclose(song.onset, hear(y).onset, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(song.onset, whole_song(y).onset, rtol=1e-4, atol=1e-5)
 
 
 def test_a_swell_begins_nowhere():
     y = sine(100, 20, SAMPLE_RATE, 1) * np.geomspace(1e-3, 0.9, 20 * SAMPLE_RATE)
-    onset = hear(y).onset
+    onset = whole_song(y).onset
     assert onset.max() < 2 * np.median(onset) + 0.05
 
 
@@ -71,7 +71,7 @@ def test_onsets_are_those_of_the_whole_song():
     y = clicks(120, 8) + 0.01 * noise(8, SAMPLE_RATE)
     mel = librosa.power_to_db(librosa.feature.melspectrogram(y=y, sr=SAMPLE_RATE, n_fft=N_FFT, hop_length=HOP_LENGTH))
     expected = np.maximum(np.diff(mel, axis=1), 0).mean(axis=0)
-    found = hear(y).onset
+    found = whole_song(y).onset
     at = np.interp(np.arange(len(found)) * CLIP_SAMPLES / FRAMES / HOP_LENGTH, np.arange(len(expected)), expected)
     assert np.corrcoef(found, at)[0, 1] > 0.9
 
@@ -82,38 +82,38 @@ def test_onsets_are_those_of_the_whole_song():
     (["GBD", "CEG", "DA", "GBD", "GBD"], True, 1),
 ])  # fmt: skip
 def test_the_key(played, major, fifths):
-    fit, mode, cosine, sine_ = hear(chords(*played)).key
+    fit, mode, cosine, sine_ = whole_song(chords(*played)).key
     assert fit > 0.7
     assert (mode > 0) == major
     assert np.arctan2(sine_, cosine) == pytest.approx(2 * np.pi * fifths / 12, abs=1e-6)
 
 
 def test_sustained_and_struck():
-    assert hear(chords("CEG", "CEG")).harmonic > 0.8
-    assert hear(clicks(200, 8)).harmonic < 0.3
+    assert whole_song(chords("CEG", "CEG")).harmonic > 0.8
+    assert whole_song(clicks(200, 8)).harmonic < 0.3
     mel = np.random.default_rng(0).normal(size=(3, 20, 30))
     np.testing.assert_allclose(harmonic_part(mel), harmonic_part(mel - 30))  # however loud
 
 
 def test_how_loudness_moves():
-    steady = hear(sine(440, 20, SAMPLE_RATE)).loudness
+    steady = whole_song(sine(440, 20, SAMPLE_RATE)).loudness
     np.testing.assert_allclose(steady, 0, atol=0.01)
     halves = np.concatenate([sine(440, 10, SAMPLE_RATE, 0.05), sine(440, 10, SAMPLE_RATE, 0.5)])
-    np.testing.assert_allclose(hear(halves).loudness, [10, 20, 20 / 9], atol=0.01)
-    np.testing.assert_allclose(hear(halves / 4).loudness, hear(halves).loudness, atol=0.01)
+    np.testing.assert_allclose(whole_song(halves).loudness, [10, 20, 20 / 9], atol=0.01)
+    np.testing.assert_allclose(whole_song(halves / 4).loudness, whole_song(halves).loudness, atol=0.01)
     pause = np.concatenate([sine(440, 10, SAMPLE_RATE), np.zeros(10 * SAMPLE_RATE)])
-    np.testing.assert_allclose(hear(pause).loudness, [30, 60, 60 / 9], atol=0.01)
+    np.testing.assert_allclose(whole_song(pause).loudness, [30, 60, 60 / 9], atol=0.01)
 
 
 @pytest.mark.parametrize("y", [np.zeros(CLIP_SAMPLES), np.full(CLIP_SAMPLES, 0.5), np.eye(1, 3 * CLIP_SAMPLES)[0]])
 def test_numbers_are_finite_on_anything(y):
-    song = hear(y)
+    song = whole_song(y)
     assert np.isfinite([*song.beat, *song.key, song.harmonic, *song.loudness]).all()
 
 
 def test_loudness_that_falls_step_by_step():
     y = np.concatenate([sine(440, 2, SAMPLE_RATE, 0.5 * 10 ** (-step / 20)) for step in range(21)])  # a dB each
-    deviation, extent, step = hear(y).loudness
+    deviation, extent, step = whole_song(y).loudness
     assert deviation == pytest.approx(np.sqrt((21**2 - 1) / 12), abs=0.01)  # of 21 numbers, one apart
     assert extent == pytest.approx(18, abs=0.01)  # without a twentieth at each end
     assert step == pytest.approx(1, abs=0.01)

@@ -67,10 +67,10 @@ def test_only_artists_with_two_albums_are_tested_by_album():
     one = table(artists=2, songs=4).iloc[:4].rename(index="B{}".format).assign(artist="B", album="Only")
     one["recording"] = one.index
     songs = pd.concat([table(artists=2, songs=9, albums=3), one])
-    dealt = sides(songs, by="album")
-    assert len(dealt) == 3
-    assert all(set(train["artist"]) == {"A0", "A1", "B"} for train, _ in dealt)
-    tested = pd.concat([test for _, test in dealt])
+    split = sides(songs, by="album")
+    assert len(split) == 3
+    assert all(set(train["artist"]) == {"A0", "A1", "B"} for train, _ in split)
+    tested = pd.concat([test for _, test in split])
     assert set(tested["artist"]) == {"A0", "A1"}
     assert len(tested) == tested.index.nunique() == 18
 
@@ -78,7 +78,7 @@ def test_only_artists_with_two_albums_are_tested_by_album():
 def test_known_albums_are_as_many_songs_to_train_on():
     songs = table(artists=2, songs=10, albums=2)
     unseen, known = sides(songs, by="album"), sides(songs, by="known album")
-    assert {frozenset(pd.concat([test for _, test in dealt]).index) for dealt in (unseen, known)} == {
+    assert {frozenset(pd.concat([test for _, test in split]).index) for split in (unseen, known)} == {
         frozenset(songs.index)
     }
     assert [len(train) for train, _ in unseen] == [len(train) for train, _ in known]
@@ -102,8 +102,8 @@ def test_albums_of_one_name_by_two_artists_are_two():
 def test_an_artist_whose_albums_hold_the_same_songs_is_not_tested_by_album():
     songs = table(artists=2, songs=8, albums=2)
     songs["recording"] = songs["recording"].replace({f"A0/{n}.mp3": f"A0/{n + 1}.mp3" for n in (0, 2, 4, 6)})
-    dealt = sides(songs, by="album")
-    assert {artist for _, test in dealt for artist in test["artist"]} == {"A1"}
+    split = sides(songs, by="album")
+    assert {artist for _, test in split for artist in test["artist"]} == {"A1"}
 
 
 @pytest.mark.parametrize("by", ["song", "album", "known album"])

@@ -1,4 +1,4 @@
-"""Whatever lies in a folder of music: damaged files, hostile ones, odd names."""
+"""All that lies in a folder of music: damaged files, hostile ones, odd names."""
 
 import os
 import random
@@ -89,15 +89,15 @@ def test_damaged_files_are_used_or_named_with_a_reason(tmp_path, figure):
     statuses = pd.Series([row["status"] for row in rows.values()]).value_counts()
     assert 0 < used < count
     assert status == 3
-    told = ", ".join(f"{number:,} {name}" for name, number in statuses.items())
-    figure(f"damaged files: {count:,} = {told}; in {seconds:.0f} s")
+    reported = ", ".join(f"{number:,} {name}" for name, number in statuses.items())
+    figure(f"damaged files: {count:,} = {reported}; in {seconds:.0f} s")
 
 
 # --- hostile files ---------------------------------------------------------------------------
 
 
 def wav_header(rate: int, length: int, channels: int = 1) -> bytes:
-    """The first 44 bytes of a WAV, with whatever it claims."""
+    """The first 44 bytes of a WAV, with anything it claims."""
 
     def word(number: int, size: int = 4) -> bytes:
         return (number % 2 ** (8 * size)).to_bytes(size, "little")
@@ -110,7 +110,7 @@ def wav_header(rate: int, length: int, channels: int = 1) -> bytes:
 def test_hostile_files_are_refused_or_bounded(tmp_path, capsys, figure):
     songs = tmp_path / "songs/A"
     outside = write_song(tmp_path / "outside/secret.wav", sine(440, 6))
-    os.mkfifo(tmp_path / "outside/pipe.mp3")  # whoever opens it waits for ever
+    os.mkfifo(tmp_path / "outside/pipe.mp3")  # a reader of it waits for ever
     good = write_song(songs / "good.wav", tune(0, 1, 6)).read_bytes()
     for name, target in (("one", outside), ("two", tmp_path / "outside/pipe.mp3")):
         for suffix in ("mp3", "wav", "flac", "ogg", "m4a", "aac"):
@@ -171,7 +171,7 @@ def test_hostile_files_are_refused_or_bounded(tmp_path, capsys, figure):
     made = {path.name for path in tmp_path.iterdir()}
     assert made == {"songs", "outside", "clips", "songs.csv", "songs.txt", LOCK}
     refused = len(rows) - len(used)
-    figure(f"hostile files: {len(rows)}, of which {len(used)} used and {refused} refused; {seconds:.0f} s")
+    figure(f"hostile files: {len(rows)}: {len(used)} used and {refused} refused; {seconds:.0f} s")
 
 
 def test_ten_hours_of_silence_are_bounded(tmp_path, figure):

@@ -1,4 +1,4 @@
-"""Whatever happens to a run: killed, out of disk, started twice, unplugged, and thousands of songs."""
+"""What happens to a run: killed, out of disk, started twice, unplugged, and thousands of songs."""
 
 import contextlib
 import os
@@ -62,7 +62,7 @@ def files(root: Path) -> set[str]:
 
 
 def check_whole(root: Path) -> None:
-    """Whatever there is can be read, and what was being made is not there by half."""
+    """All that is there can be read, and what was being made is not there by half."""
     for path in (root / "features").glob("[AB]/*.parquet"):
         pq.read_table(path)
     if (root / "songs.csv").exists():
@@ -205,9 +205,9 @@ def test_a_full_disk_loses_nothing(tmp_path, old, whole, capsys, figure):
             pd.testing.assert_frame_equal(frame, pd.read_pickle(expected / "df_music.pkl"))
             change(root, f"size={10**9}")
             check_finished(root, whole)
-    told = ", ".join(f"{times} in {script.__name__}" for script, times in failed.items() if times and script)
-    assert told
-    figure(f"disk full: {count} runs, of which it stopped {told}, and {failed[None]} had room; nothing old was lost")
+    reported = ", ".join(f"{times} in {script.__name__}" for script, times in failed.items() if times and script)
+    assert reported
+    figure(f"disk full: {count} runs; it stopped {reported}, and {failed[None]} had room; nothing old was lost")
 
 
 # --- twice at once ---------------------------------------------------------------------------
@@ -236,7 +236,7 @@ def test_two_runs_at_once(tmp_path, old, whole, figure):
             assert status == 0 or (status == 1 and "Another run is at work" in text)
         refused += sum(statuses)
         check_finished(root, whole)
-    figure(f"two runs at once: {count} times, of which one was refused {refused} times; the result was whole")
+    figure(f"two runs at once: {count} times; one was refused {refused} times; the result was whole")
 
 
 # --- read-only, forbidden, unplugged ---------------------------------------------------------

@@ -153,7 +153,7 @@ class Decoder:
         Raises
         ------
         SongError
-            If its suffix is none that `paths.DEMUXERS` knows, or it cannot be read, is too long, or
+            If its suffix is none of `paths.DEMUXERS`, or it cannot be read, is too long, or
             takes too long.
         """
         if self.path.suffix.lower() not in DEMUXERS:
@@ -216,7 +216,7 @@ class Decoder:
             errors.seek(0)
             self.complaint = complaint(errors.read(10_000).decode(errors="replace"), self.path)
         if spent > DECODE_LIMIT:
-            raise SongError(f"decoding took longer than {DECODE_LIMIT} s; convert it anew")
+            raise SongError(f"decoding took longer than {DECODE_LIMIT} s; convert it again")
         if status < 0 or status in (126, 127, 255):  # killed, never started, interrupted: not the song's fault
             raise SongError(f"ffmpeg ended with status {status}: {self.complaint or 'it was stopped'}")
 
@@ -227,7 +227,7 @@ class Decoder:
         try:
             with self.path.open("rb") as file:
                 if not file.read(1):
-                    raise SongError("an empty file; copy it anew")
+                    raise SongError("an empty file; copy it again")
         except OSError as error:
             raise SongError(f"cannot be read: {error.strerror}") from None
 
@@ -246,7 +246,7 @@ def _time_limit(seconds: float, process: subprocess.Popen) -> Iterator[None]:
 def _cutoff_hz(spectrum: np.ndarray) -> int:
     """How high a recording reaches, in Hz: to the last band of 100 Hz within `CUTOFF_DB` of the loudest.
 
-    Encoders and old recordings cut off what is higher, which tells them apart, but not their music.
+    Encoders and old recordings cut off what is higher, which distinguishes them, but not their music.
     """
     wide = 100 * CLIP_SECONDS  # bins: one is half a hertz
     bands = spectrum[: spectrum.size // wide * wide].reshape(-1, wide).mean(axis=1)

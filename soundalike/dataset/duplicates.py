@@ -202,7 +202,7 @@ def same_recordings(songs: pd.Series, pairs: pd.DataFrame) -> pd.Series:
 
 
 def conflicting_artists(pairs: pd.DataFrame, songs: pd.DataFrame) -> list[str]:
-    """Songs that are one recording under two artists: one label is wrong, and nobody can tell which."""
+    """Songs that are one recording under two artists: one label is wrong, and it is unknown which."""
     artist = songs.set_index("song")["artist"]
     two = pairs["song"].map(artist) != pairs["other"].map(artist)
     return sorted({*pairs["song"][two], *pairs["other"][two]})

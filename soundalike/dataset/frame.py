@@ -369,7 +369,7 @@ class Frame:
     Raises
     ------
     UserError
-        See `read_frame`; or if it does not know songs.
+        See `read_frame`; or if it does not name songs.
     """
 
     def __init__(self, root: Path) -> None:
@@ -415,7 +415,7 @@ def read_frame(path: Path, most: int | None = None) -> pd.DataFrame:
     -------
     pd.DataFrame
         As `write_frame` writes it; of a frame of 2018 only ``artist``, ``silent`` and the nine features,
-        for it does not know songs.
+        for it does not name songs.
 
     Raises
     ------

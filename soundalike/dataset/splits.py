@@ -80,7 +80,7 @@ def check_enough(counts: pd.Series) -> None:
 
 
 def check_folders(music: Path) -> None:
-    """Refuse music that is too little, or lies otherwise, before any of it is cut: as far as folders tell."""
+    """Refuse music that is too little, or lies otherwise, before any of it is cut: as far as folders show."""
     artists = pd.Series([folder_labels(song)[0] for song in find_songs(music)[0]], dtype=str)
     if len(artists) and (artists != "").all():  # of a song in no folder, its tag names the artist
         check_enough(artists.value_counts())

@@ -61,7 +61,7 @@ class Spaces(NamedTuple):
         return np.nan_to_num(np.concatenate(found, axis=1)).astype(np.float32)
 
     def middle(self, points: np.ndarray) -> np.ndarray:
-        """Where some songs lie on average: a point, of which each ear has its share [shape=(dimensions,)]."""
+        """Where some songs lie on average: a point, in which each ear has its share [shape=(dimensions,)]."""
         means = points.mean(axis=0, keepdims=True)
         return np.concatenate([np.sqrt(share) * unit(means[:, own])[0] for own, share in self.dimensions()])
 

@@ -1,4 +1,4 @@
-"""What could distinguish artists besides their music: how their recordings were made, as songs.csv tells."""
+"""What could distinguish artists besides their music: how their recordings were made, by songs.csv."""
 
 import numpy as np
 import pandas as pd

@@ -55,7 +55,7 @@ def compare(
     specs : dict of str to ModelSpec
         From `specs.specs`.
     ears : dict of str to list of str
-        From `specs.ears`: of which of them the kept model is made.
+        From `specs.ears`: those that make up the kept model.
     study : Study
         The songs.
     repeats : int, optional

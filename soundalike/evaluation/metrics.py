@@ -1,8 +1,8 @@
 """How good predictions are: scores with intervals, of what models predicted for songs held out of training.
 
-Every artist counts the same, whatever the number of songs; of an artist every song, however long. Only artists
+Every artist counts the same, and of an artist every song, however long. Only artists
 with `splits.MIN_SCORED` songs count. Intervals hold 95% of the bootstrap resamples of whole recordings (by album:
-of whole albums), drawn artist by artist: they tell how much depends on these songs.
+of whole albums), drawn artist by artist: they say how much depends on these songs.
 """
 
 import functools
@@ -76,7 +76,7 @@ def interval(values: np.ndarray, groups: int) -> tuple[float, float, float]:
 
 
 def song_hits(repeats: list[Predictions], songs: pd.DataFrame) -> pd.DataFrame:
-    """Tell for each prediction of a song, or of a clip if songs were not predicted, whether it was right.
+    """Say for each prediction of a song, or of a clip if songs were not predicted, whether it was right.
 
     Parameters
     ----------

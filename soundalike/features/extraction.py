@@ -39,7 +39,7 @@ def clip_features(y: np.ndarray | Spectra) -> np.ndarray:
     Returns
     -------
     np.ndarray [shape=(clips, len(CLIP_COLUMNS)), dtype=float32]
-        One row for each clip, the same whatever clips stand beside it.
+        One row for each clip, the same beside any other clips.
     """
     shared = y if isinstance(y, Spectra) else Spectra(y)
     if shared.y.ndim != 2 or shared.y.shape[1] != CLIP_SAMPLES:

@@ -39,7 +39,7 @@ def mel_filters(
     -------
     weights : np.ndarray [shape=(n_mels, bins), dtype=float32]
     starts, stops : np.ndarray [shape=(n_mels,)]
-        The bins outside of which a filter's weights are zero, the last excluded.
+        The bins between which a filter has weights, the last excluded.
     """
     linear, step = 200 / 3, np.log(6.4) / 27  # Hz per mel below 1 kHz; logarithm of the ratio per mel above
     knee = 1000 / linear

@@ -125,7 +125,7 @@ def extremes(magnitude: np.ndarray, starts: np.ndarray, stops: np.ndarray, count
 
 @_compiled
 def band_power(magnitude: np.ndarray, weights: np.ndarray, starts: np.ndarray, stops: np.ndarray) -> np.ndarray:
-    """The power in bands, each of which reaches over few bins only (0.55 ms -> 0.03 ms).
+    """The power in bands, each over few bins only (0.55 ms -> 0.03 ms).
 
     Parameters
     ----------

@@ -97,7 +97,7 @@ def column_lines() -> list[str]:
     meanings = {
         "musicnn_mtt_mean_001": "music: means of its layers (753 of mtt, MagnaTagATune; 753 of msd, Million Song)",
         "musicnn_mtt_guitar": "music: probability that it would tag the window so (50 tags of each)",
-        "voice_001": "voice: CAM++ tells speakers apart by these (192)",
+        "voice_001": "voice: CAM++ distinguishes speakers by these (192)",
     }
     return [
         "Of windows, in tables beside these, what the published networks make of them:",
@@ -206,7 +206,7 @@ def clips_of_file(path: Path, max_hours: float = cli.MAX_HOURS, *, digest: str |
     Raises
     ------
     SongError
-        See `Decoder`; or, once all are through, if they are not those of which this is the hash.
+        See `Decoder`; or, once all are through, if they have another hash.
     """
     decoder = Decoder(path, max_hours)
     yield from (clip / np.float32(FULL_SCALE) for clip in decoder)

@@ -1,4 +1,4 @@
-"""What two seconds cannot tell: tempo, beat, key, harmonic and percussive balance, course of loudness.
+"""What two seconds are too short for: tempo, beat, key, harmonic and percussive balance, course of loudness.
 
 A song is read stack by stack, through the spectra that its clips' features are made of anyway.
 """
@@ -133,7 +133,7 @@ class WholeSong:
 
 
 def _complete(y: np.ndarray, mel: np.ndarray) -> np.ndarray:
-    """Give frames that reach over the end of a clip the samples of its neighbour, which they lacked.
+    """Give frames that extend over the end of a clip the samples of its neighbour, which they lacked.
 
     Returns
     -------

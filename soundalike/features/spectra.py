@@ -119,7 +119,7 @@ def tempo(s: Spectra) -> np.ndarray:
 
 
 def rms(s: Spectra) -> np.ndarray:
-    """RMS of each frame [shape=(clips, 1, frames)], from sums over hops, of which a frame has four."""
+    """RMS of each frame [shape=(clips, 1, frames)], from sums over hops, four in a frame."""
     hops = N_FFT // HOP_LENGTH
     padded = np.pad(s.y, [(0, 0), (N_FFT // 2, N_FFT // 2)])
     parts = padded[:, : padded.shape[1] // HOP_LENGTH * HOP_LENGTH].reshape(len(padded), -1, HOP_LENGTH)

@@ -142,7 +142,7 @@ COLUMNS = [column for name in FAMILIES for column in columns(name)]
 UNITS = {column: feature.unit for name, feature in FAMILIES.items() for column in columns(name)}
 
 # These say how loud a recording is made, too: mastering is not the artist. With gain nothing else changes,
-# but where sound falls to the least power that librosa knows.
+# but where sound falls to the least power that librosa takes.
 LOUDNESS = [*columns("rms"), "mfcc_01_mean"]
 
 # The nine features of 2018.

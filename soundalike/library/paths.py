@@ -1,6 +1,6 @@
 """Where a library's songs, clips and tables lie, and how songs are found.
 
-One root folder (``data/`` unless told otherwise) holds one library. A song is known by its path
+One root folder (``data/`` by default) holds one library. A song is known by its path
 below the folder of songs, suffix included, written with forward slashes; its clips and its table
 mirror that path, so two songs never share an output.
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from soundalike.library.errors import UserError, printable, typed
 
-# What ffmpeg is told a file holds. A forced demuxer keeps a file that only calls itself music
+# The format that ffmpeg is given for a file. A forced demuxer keeps a file that only calls itself music
 # (a playlist named .mp3, say) from making ffmpeg open other files.
 DEMUXERS = {
     ".mp3": "mp3",
@@ -209,7 +209,7 @@ def unsupported(suffix: str) -> str:
 
 
 def folder_labels(song: str) -> tuple[str, str]:
-    """Artist and album as the folders tell them: the first folder, and whatever lies between."""
+    """Artist and album by the folders: the first, and those between it and the song."""
     artist, *album = song.split("/")[:-1] or [""]
     return unicodedata.normalize("NFC", artist), unicodedata.normalize("NFC", "/".join(album))
 
@@ -228,7 +228,7 @@ def table_path(root: Path, song: str) -> Path:
 
 
 def suffixed(song: str, suffix: str) -> str:
-    """A song's path with one more suffix. A name that becomes too long is cut, and told from others by a hash."""
+    """A song's path with one more suffix. A name that becomes too long is cut, and distinguished by a hash."""
     folders, slash, name = song.rpartition("/")
     if len(f"{name}{suffix}".encode()) > MAX_NAME:
         digest = hashlib.blake2b(name.encode(), digest_size=8).hexdigest()

@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from soundalike.library.errors import UserError, printable, typed
 
-LOCK = "library.lock"  # in the root: held by whoever writes there
+LOCK = "library.lock"  # in the root: held by the script that writes there
 SIGNS = (LOCK, "songs.txt")  # of a root that this program made
 FRAME_NOTES = "_made_from.json"  # in the folder of the frame; readers of Parquet take it for no data
 

@@ -1,4 +1,4 @@
-"""A small Keras network on features, as scikit-learn knows estimators."""
+"""A small Keras network on features, with the interface of scikit-learn."""
 
 import functools
 from typing import Any

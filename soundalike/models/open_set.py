@@ -2,7 +2,7 @@
 
 *Sure* is a promise, and *unknown artist* has a price. Both are thresholds of the probability of the closest artist,
 chosen on songs held out of training, some of them with all songs by their artist, see `evaluation.unknown`. How near a
-song is to the artist's songs, how far ears and clips agree, and margins of single models tell artists that are not in
+song is to the artist's songs, how far ears and clips agree, and margins of single models show artists that are not in
 the library no better than that probability does (benchmarks/README.md).
 """
 
@@ -62,7 +62,7 @@ def shipped_in_words(found: dict) -> str:
 
 
 def choose(answers: pd.DataFrame) -> tuple[OpenSet, dict[int, OpenSet]]:
-    """Choose the thresholds, and without each group of artists those by which that group is judged.
+    """Choose the thresholds, and without each group of artists those for that group.
 
     Parameters
     ----------

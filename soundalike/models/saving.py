@@ -77,7 +77,7 @@ class Prediction(NamedTuple):
 
 
 class Saved(NamedTuple):
-    """A model from disk: it knows what it was made from."""
+    """A model from disk: with a note of what it was made from."""
 
     model: Model
     info: dict
@@ -214,7 +214,7 @@ def _about(member: Member) -> dict:
 
 
 def commit() -> str:
-    """Name the commit of the code here, if git knows it."""
+    """Name the commit of the code here, if there is git."""
     try:
         asked = ["git", "-C", str(PROJECT), "describe", "--always", "--abbrev=40", "--dirty"]
         return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
@@ -225,7 +225,7 @@ def commit() -> str:
 SCORES = {
     "unseen_songs": "songs held out of training",
     "unseen_albums": "songs of albums held out of training",
-    "random_clips": "single clips at random, with other clips of their songs in training (flatters: the way of 2018)",
+    "random_clips": "single clips at random, with other clips of their songs in training (flatters, as in 2018)",
 }
 
 

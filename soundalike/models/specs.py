@@ -56,7 +56,7 @@ def ears(networks: Sequence[str] = ()) -> dict[str, list[str]]:
     Parameters
     ----------
     networks : sequence of str
-        Of which there are windows.
+        That have described windows.
     """
     return {FEATURES: [LOGISTIC, KERNEL]} | {name: [name] for name in networks}
 

@@ -72,7 +72,7 @@ def _label(name: str) -> str:
 
 
 def artist_colours(artists: Iterable[str]) -> dict[str, tuple]:
-    """One colour for each artist, the same whatever order they come in.
+    """One colour for each artist, the same in any order.
 
     Parameters
     ----------
@@ -82,8 +82,8 @@ def artist_colours(artists: Iterable[str]) -> dict[str, tuple]:
     Returns
     -------
     dict of str to (float, float, float)
-        Up to ten artists: colours that the colour-blind tell apart. Up to thirty: also paler and darker
-        ones, which `artist_markers` help to tell apart. More: evenly spaced hues.
+        Up to ten artists: colours that the colour-blind can distinguish. Up to thirty: also paler and darker
+        ones, which `artist_markers` help to distinguish. More: evenly spaced hues.
     """
     names = sorted(set(artists))
     ten = np.array(sns.color_palette("colorblind", 10))

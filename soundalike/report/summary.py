@@ -60,7 +60,7 @@ def _print_scores(model: dict) -> None:
     if scores["unseen_albums"]:
         print(f"On unseen albums: {cli.with_interval(scores['unseen_albums'])}.")
     print(
-        f"On single clips split at random, the way of 2018: {scores['random_clips']['balanced_accuracy']:.2f}. That "
+        f"On single clips split at random, as in 2018: {scores['random_clips']['balanced_accuracy']:.2f}. That "
         "flatters: other clips of the same songs are in training."
     )
 

@@ -184,8 +184,6 @@ def explain_words(info: dict, *, strict: bool = False) -> list[str]:
     if words.sure_from is None:
         lines.append("No answer is called sure: too few songs were held out of training, or too many named wrongly.")
     if words.unknown_below is None:
-        why = (
-            "an artist must be left out to tell" if len(info["classes"]) < 3 else "too few songs were held out to tell"
-        )
-        lines.append(f"One of the {len(info['classes'])} artists is always named, whoever a song is by: {why}.")
+        why = "to measure it an artist must be left out" if len(info["classes"]) < 3 else "too few songs were held out"
+        lines.append(f"One of the {len(info['classes'])} artists is always named, also for songs by others: {why}.")
     return lines

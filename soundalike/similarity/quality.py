@@ -11,7 +11,7 @@ SEEDS, SEEDS_AT_ONCE = 1000, 50  # songs, at most, by which the quality is measu
 FEWER_SEEDS = 300  # the same for what distances mean
 STEP = 0.01  # of distance, in which pairs of songs are counted
 LEAST_PAIRS = 10  # nearer pairs of one album, say, from which on it can be said that most are
-ALBUM, ARTIST, DIFFERENT = "one album", "one artist", "different artists"  # songs of which
+ALBUM, ARTIST, DIFFERENT = "one album", "one artist", "different artists"  # of the two songs
 
 
 def measure_likeness(points: np.ndarray, songs: pd.DataFrame, spaces: Spaces) -> dict:
