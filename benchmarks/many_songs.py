@@ -20,6 +20,8 @@ import pyarrow.parquet as pq
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import page
+
 from soundalike import cli
 from soundalike.features.table import CLIP_COLUMNS, FEATURE_SETTINGS
 from soundalike.library.catalogue import write_songs
@@ -62,37 +64,54 @@ def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--songs", type=cli.positive, default=100_000, metavar="N", help="how many")
+    parser.add_argument("--keep", action="store_true", help="write results/many_songs.json and README.md here")
     parser.add_argument("--library", type=Path, help=argparse.SUPPRESS)  # the process that is measured
     args = parser.parse_args()
-    if args.library is None:
-        with tempfile.TemporaryDirectory() as folder:
-            write_library(Path(folder), args.songs)
-            again = [sys.executable, __file__, "--library", folder, "--songs", str(args.songs)]
-            subprocess.run(again, check=True)
-            asked = [sys.executable, str(PROJECT / "recommend.py"), "--library", folder, "0000007.mp3"]
-            started = time.perf_counter()
-            subprocess.run(asked, check=True, stdout=subprocess.DEVNULL)
-            print(f"recommend.py from start to end: {time.perf_counter() - started:.1f} s")
+    if args.library is not None:
+        print(json.dumps(measure(args.library, args.songs)))
         return
+    with tempfile.TemporaryDirectory() as folder:
+        write_library(Path(folder), args.songs)
+        again = [sys.executable, __file__, "--library", folder, "--songs", str(args.songs)]
+        figures = json.loads(subprocess.run(again, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
+        asked = [sys.executable, str(PROJECT / "recommend.py"), "--library", folder, "0000007.mp3"]
+        started = time.perf_counter()
+        subprocess.run(asked, check=True, stdout=subprocess.DEVNULL)
+        figures["recommend.py (s)"] = time.perf_counter() - started
+    page.show("many_songs", figures, written(figures), kept=args.keep)
+
+
+def measure(root: Path, songs: int) -> dict:
+    """Make the index, open it and ask it, in this process alone."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started = time.perf_counter()
-    similarity.build_index(args.library)
+    similarity.build_index(root)
     took, most = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    size = sum(path.stat().st_size for path in (args.library / "similar").iterdir())
-    print(
-        f"{args.songs:,} songs. To make the index: {took:.1f} s; peak memory {most / 1e6:.2f} GB "
-        f"({before / 1e6:.2f} GB before); {size / 1e6:,.0f} MB on disk"
-    )
+    size = sum(path.stat().st_size for path in (root / "similar").iterdir())
     started = time.perf_counter()
-    index = similarity.load_index(args.library)
-    print(f"To open it: {time.perf_counter() - started:.3f} s")
-    times = []
-    for song in np.random.default_rng(1).integers(args.songs, size=20):
+    index = similarity.load_index(root)
+    opened, times = time.perf_counter() - started, []
+    for song in np.random.default_rng(1).integers(songs, size=20):
         started = time.perf_counter()
-        itself = np.arange(args.songs) == song
+        itself = np.arange(songs) == song
         fill(index, [Seed("", Path(), "", 0, np.asarray(index.described[song]), itself)], itself, Rules(10, 2))
         times.append(time.perf_counter() - started)
-    print(f"To answer: median {np.median(times):.3f} s, worst {max(times):.3f} s")
+    return {
+        "songs": songs,
+        "to make the index (s)": took,
+        "memory (GB)": most / 1e6,
+        "memory before (GB)": before / 1e6,
+        "on disk (MB)": size / 1e6,
+        "to open it (s)": opened,
+        "to answer (s)": float(np.median(times)),
+        "to answer, at most (s)": max(times),
+    }
+
+
+def written(figures: dict) -> str:
+    """Write the page."""
+    shown = [{"": name, "measured": f"{value:,.3g}"} for name, value in figures.items() if name != "songs"]
+    return f"A library of {figures['songs']:,} songs of noise, two clips each:\n\n{page.markdown(shown)}\n"
 
 
 if __name__ == "__main__":

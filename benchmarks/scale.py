@@ -170,16 +170,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--songs", type=cli.positive, nargs="+", default=[100, 1000, 10_000], metavar="N")
     parser.add_argument("--workers", type=cli.positive, nargs="+", default=[1, 2], metavar="N")
+    parser.add_argument("--keep", action="store_true", help="write results/ and README.md here")
     parser.add_argument("--clips", type=cli.positive, metavar="N", help="measure models, on so many clips")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if args.clips:
-            write_noise(Path(folder), args.clips)
-            size = sum(path.stat().st_size for path in (Path(folder) / "df_music.parquet").iterdir())
-            ran = run("benchmarks/models.py --once", Path(folder))
-            print(
-                f"{args.clips:,} clips in {size / 1e9:.1f} GB: {ran.seconds / 60:.0f} minutes, {ran.together:,.0f} MB"
-            )
+            figures = measure_models(Path(folder), args.clips)
+            page.show("scale-models", figures, models_page(figures), kept=args.keep)
             return
         songs, rows = Path(folder) / "songs", []
         with ProcessPoolExecutor() as pool:
@@ -189,20 +186,43 @@ def main() -> None:
                 rows.append(measure(songs, Path(folder) / f"{count} {jobs}", count, jobs))
                 print(pd.Series(rows[-1]).to_string(), flush=True)
     table = pd.DataFrame(rows)
-    print(page.markdown(table.map(lambda value: f"{value:,.4g}").to_dict("records")))
-    draw(table, HERE / "scale.png")
-    at = table.set_index(["workers", "songs"])
-    for jobs in args.workers:
-        few, many = at.loc[jobs].iloc[0], at.loc[jobs].iloc[-1]
-        growth = 1000 * (many["driver (MB)"] - few["driver (MB)"]) / (max(args.songs) - min(args.songs))
+    if args.keep:
+        draw(table, HERE / "scale.png")
+    page.show("scale", {"rows": rows}, songs_page(table), kept=args.keep)
+
+
+def songs_page(table: pd.DataFrame) -> str:
+    """Write the page: what songs cost, and how that grows."""
+    at, said = table.set_index(["workers", "songs"]), []
+    for jobs, own in at.groupby(level="workers"):
+        few, many = own.iloc[0], own.iloc[-1]
+        songs = own.index.get_level_values("songs")
+        growth = 1000 * (many["driver (MB)"] - few["driver (MB)"]) / max(songs[-1] - songs[0], 1)
         slower = many["ms per song"] / few["ms per song"] - 1
-        print(
-            f"{cli.counted(jobs, 'worker')}: time per song {slower:+.1%} from {min(args.songs):,} to "
-            f"{max(args.songs):,} songs; the driver grows by {growth:.2f} kB a song"
+        said.append(
+            f"{cli.counted(int(jobs), 'worker')}: time per song {slower:+.1%} from {songs[0]:,} to {songs[-1]:,} "
+            f"songs; the driver grows by {growth:.1f} kB a song."
         )
-    if args.workers == [1, 2]:
+    if set(table["workers"]) >= {1, 2}:
         ratios = at.loc[1]["ms per song"] / at.loc[2]["ms per song"]
-        print("two workers are", ", ".join(f"{ratio:.2f}" for ratio in ratios), "times as fast as one")
+        said.append(f"Two workers are {', '.join(f'{ratio:.2f}' for ratio in ratios)} times as fast as one.")
+    return page.markdown(table.map(lambda value: f"{value:,.4g}").to_dict("records")) + "\n\n" + "\n".join(said) + "\n"
+
+
+def measure_models(root: Path, clips: int) -> dict:
+    """Run modeling.ipynb on so many clips of noise."""
+    write_noise(root, clips)
+    size = sum(path.stat().st_size for path in (root / "df_music.parquet").iterdir())
+    ran = run("benchmarks/models.py --once", root)
+    return {"clips": clips, "GB": size / 1e9, "minutes": ran.seconds / 60, "memory (MB)": ran.together}
+
+
+def models_page(figures: dict) -> str:
+    """Write the page."""
+    return (
+        f"modeling.ipynb on {figures['clips']:,} clips of noise in {figures['GB']:.1f} GB: {figures['minutes']:.0f} "
+        f"minutes, {figures['memory (MB)']:,.0f} MB in all processes together (what they share counted once).\n"
+    )
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ import argparse
 import functools
 import importlib.util
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -32,6 +31,8 @@ from threadpoolctl import threadpool_limits
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import page
+
 from soundalike import cli
 from soundalike.audio.decoding import CLIP_SECONDS, SAMPLE_RATE, ffmpeg
 from soundalike.audio.splitting import split_song
@@ -43,7 +44,6 @@ from soundalike.features.table import COLUMNS
 from soundalike.library.catalogue import good_songs, write_songs
 from soundalike.library.errors import UserError, printable
 from soundalike.library.paths import clip_folder
-from soundalike.parallel import versions
 
 CLIPS = 48  # of each song, from its beginning: three stacks
 
@@ -201,15 +201,15 @@ def in_turn(contenders: dict[str, Callable], arguments: list, rounds: int) -> di
     return seconds
 
 
-def table(seconds: dict[str, list[float]], sound: float, notes: dict[str, str]) -> str:
-    """Markdown: seconds of sound for a second of CPU, and how many times as fast we are (least to most)."""
-    mine = seconds["ours"]
-    lines = ["| | | seconds of sound per CPU second | ours is faster by |", "|---|---|---|---|"]
+def rows(seconds: dict[str, list[float]], sound: float, notes: dict[str, str]) -> list[dict]:
+    """Seconds of sound for a second of CPU, and how many times as fast ours is: the median, least and most."""
+    found = []
     for name, theirs in seconds.items():
-        ratios = sorted(b / a for a, b in zip(mine, theirs, strict=True))
-        ratio = f"{statistics.median(ratios):.1f} ({ratios[0]:.1f} to {ratios[-1]:.1f})" if name != "ours" else ""
-        lines.append(f"| {name} | {notes.get(name, '')} | {sound / statistics.median(theirs):,.0f} | {ratio} |")
-    return "\n".join(lines)
+        ratios = sorted(b / a for a, b in zip(seconds["ours"], theirs, strict=True))
+        rate = round(sound / statistics.median(theirs), 1)
+        faster = [round(value, 2) for value in (statistics.median(ratios), ratios[0], ratios[-1])]
+        found.append({"name": name, "numbers": notes.get(name, ""), "rate": rate, "ours faster by": faster})
+    return found
 
 
 def start_up(clip: Path) -> float:
@@ -225,7 +225,7 @@ def start_up(clip: Path) -> float:
 
 
 def work(args: argparse.Namespace) -> int:
-    """Time everything and print the tables."""
+    """Time everything, keep the results and print the page."""
     pydub.AudioSegment.converter = ffmpeg()
     good = good_songs(args.library)
     long = good[good["clips"] >= CLIPS].sample(frac=1, random_state=0)["song"].head(args.songs)
@@ -243,14 +243,11 @@ def work(args: argparse.Namespace) -> int:
     for name, (module, make) in OTHERS.items():
         if importlib.util.find_spec(module):
             contenders[name] = functools.partial(each, make())
-    there = ", ".join(f"{name} {version}" for name, version in versions().items())
-    print(f"{platform.system()} {platform.machine()}, Python {platform.python_version()}, {there}")
-    print(f"Until the first clip is described, in a new process, compiled before: {start_up(clips[0][0]):.1f} s")
+    figures: dict = {"clips": len(clips) * CLIPS, "start-up (s)": round(start_up(clips[0][0]), 2)}
     with threadpool_limits(1), warnings.catch_warnings(action="ignore"):
-        notes = {name: f"{function(clips[0]):,} numbers" for name, function in contenders.items()}
+        notes = {name: f"{function(clips[0]):,}" for name, function in contenders.items()}
         seconds = in_turn(contenders, clips, args.rounds)
-    print(f"\nFeatures, {len(clips) * CLIPS} clips of {len(clips)} songs:\n")
-    print(table(seconds, len(clips) * CLIPS * CLIP_SECONDS, notes), flush=True)
+        figures["features"] = rows(seconds, figures["clips"] * CLIP_SECONDS, notes)
     if args.source:
         songs = [song for song in long if song.lower().endswith(".mp3")]
         if not songs:
@@ -263,13 +260,39 @@ def work(args: argparse.Namespace) -> int:
                 "2018": functools.partial(split_2018, **where),
             }
             in_turn(cut, songs[:1], 1)
-            print(f"\nCutting {len(songs)} MP3s:\n\n{table(in_turn(cut, songs, args.rounds), sound, {})}", flush=True)
+            figures["cutting"] = rows(in_turn(cut, songs, args.rounds), sound, {})
             whole: dict[str, Callable] = {
                 "ours": functools.partial(path_ours, **where),
                 "2018": functools.partial(path_2018, **where),
             }
-            print(f"\nFrom MP3s to the frame:\n\n{table(in_turn(whole, [songs], 1), sound, {})}")
-    return cli.ALL_GOOD
+            figures["MP3 to frame"] = rows(in_turn(whole, [songs], 1), sound, {})
+    return page.show("speed", figures, tables(figures), kept=args.keep)
+
+
+def tables(figures: dict) -> str:
+    """Write the page."""
+    titles = {
+        "features": "describing clips",
+        "cutting": "cutting MP3s into clips",
+        "MP3 to frame": "from MP3s to frame",
+    }
+    parts = []
+    for key, title in titles.items():
+        if key not in figures:
+            continue
+        shown = []
+        for row in figures[key]:
+            middle, low, high = row["ours faster by"]
+            faster = "" if row["name"] == "ours" else f"{middle:.1f} ({low:.1f} to {high:.1f})"
+            numbers = {"numbers for a clip": row["numbers"]} if key == "features" else {}
+            rate = {"seconds of sound per CPU second": f"{row['rate']:,.0f}", "ours is faster by": faster}
+            shown.append({title: row["name"]} | numbers | rate)
+        parts.append(page.markdown(shown))
+    first = (
+        f"{figures['clips']} clips, one thread. Until the first clip is described, a new process takes "
+        f"{figures['start-up (s)']:.1f} s (imports, and loops compiled before); that is left out on all sides."
+    )
+    return "\n\n".join([first, *parts]) + "\n"
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -277,6 +300,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = cli.parser(__doc__)
     parser.add_argument("--songs", type=int, default=8, metavar="N", help="how many songs take part (default: 8)")
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="how often each is timed (default: 3)")
+    parser.add_argument("--keep", action="store_true", help="write results/speed.json and README.md here")
     parser.add_argument("--source", type=cli.folder, metavar="DIR", help="where its songs lie, to time cutting")
     return parser.parse_args(argv)
 

@@ -7,7 +7,6 @@ Prose is Markdown, the cells of notebooks, comments, docstrings and messages. CH
 
 import io
 import re
-import subprocess
 import sys
 import tokenize
 from collections.abc import Iterator
@@ -59,6 +58,11 @@ QUOTED = {  # what others called so: a file, and words in its line
     "benchmarks/robust.py": "Embedding",
     "tests/test_stress_files.py": "You Will Know",
 }
+FILES = [
+    *("*.md", "*/*.md", "*.ipynb", "Makefile", "requirements.txt"),
+    *("*.py", "soundalike/**/*.py", "tests/*.py", "benchmarks/*.py", "docs/*.py"),
+]
+OTHERS = ("CHANGELOG.md", "docs/words.py", "tests/test_words.py")
 TEXTS = {tokenize.STRING, tokenize.COMMENT, getattr(tokenize, "FSTRING_MIDDLE", tokenize.STRING)}  # of 3.12 and later
 
 
@@ -90,10 +94,8 @@ def found(path: Path) -> Iterator[str]:
 
 def main() -> int:
     """Look through all files of the project; returns the exit status."""
-    listed = subprocess.run(["git", "-C", PROJECT, "ls-files"], capture_output=True, text=True, check=True).stdout
-    paths = [PROJECT / name for name in listed.splitlines() if name != "CHANGELOG.md" and name != "docs/words.py"]
-    used = [path for path in paths if path.suffix in (".py", ".md", ".ipynb", ".txt") or path.name == "Makefile"]
-    lines = [line for path in used if path.exists() for line in found(path)]
+    paths = sorted({path for pattern in FILES for path in PROJECT.glob(pattern)} - {PROJECT / name for name in OTHERS})
+    lines = [line for path in paths for line in found(path)]
     print(*lines, sep="\n", end="\n" * bool(lines))
     return int(bool(lines))
 
