@@ -65,7 +65,7 @@ lab: .venv/ready
 	@$(RESULTS) export MUSIC_LIBRARY="$$(cd "$$root" && pwd)" PYTHONPATH="$(CURDIR)"; \
 	$(PY) -m jupyter lab --ServerApp.root_dir="$$MUSIC_LIBRARY" --LabApp.default_url=/lab/tree/report/visualizations.ipynb
 
-# What can be said of the code without running it: its form, its docstrings, its types, its words, which room imports which.
+# All that can be checked without running the code: form, docstrings, types, words, and which room imports which.
 check: .venv/ready
 	@.venv/bin/ruff check --quiet .
 	@.venv/bin/ruff format --check --quiet . || { echo "To fix this: .venv/bin/ruff format ."; exit 1; }

@@ -41,7 +41,7 @@ from soundalike.models import specs
 
 
 def describe(clip: np.ndarray) -> dict[str, np.ndarray]:
-    """What both other sets are made of: values [shape=(dims, frames)] of each feature.
+    """Return what both other sets are made of: values [shape=(dims, frames)] of each feature.
 
     The features of FMA (Defferrard et al., "FMA: a dataset for music analysis", 2017), by its own calls.
     """
@@ -65,7 +65,7 @@ def describe(clip: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def fma(values: dict[str, np.ndarray]) -> np.ndarray:
-    """The 518 numbers of FMA: seven statistics of each feature."""
+    """Return the 518 numbers of FMA: seven statistics of each feature."""
     parts = []
     for value in values.values():
         value = value.astype(np.float64)
@@ -75,7 +75,7 @@ def fma(values: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def tutorial(values: dict[str, np.ndarray], tempo: float) -> np.ndarray:
-    """The 101 numbers of many tutorials: means and deviations of the usual features, and the tempo."""
+    """Return the 101 numbers of many tutorials: means and deviations of the usual features, and the tempo."""
     usual = ("chroma_stft", "tonnetz", "mfcc", "rms", "zcr", "centroid", "bandwidth", "contrast", "rolloff")
     parts = [statistic(values[name], axis=1) for name in usual for statistic in (np.mean, np.std)]
     return np.concatenate([*parts, [tempo]])
@@ -118,7 +118,7 @@ Models = tuple[dict[str, specs.ModelSpec], dict[str, list[str]]]
 
 
 def feature_sets(frame: pd.DataFrame, networks: list[str]) -> dict[str, Models]:
-    """The models of each set of features, and how they are fused."""
+    """Return the models of each set of features, and how they are fused."""
     known, ears = specs.specs(networks), specs.ears(networks)
     own = {specs.FEATURES: ears[specs.FEATURES]}
     columns = {
@@ -138,13 +138,13 @@ def feature_sets(frame: pd.DataFrame, networks: list[str]) -> dict[str, Models]:
 
 
 def side_by_side(examples: segments.Examples) -> segments.Examples:
-    """What networks make of a song put beside the features of each segment, as if it were more of these."""
+    """Return what networks make of a song put beside the features of each segment, as if it were more of these."""
     there = [np.where(np.isnan(values), np.nanmean(values, axis=0), values) for values in examples.networks.values()]
     return examples._replace(segments=np.hstack([examples.segments, *there]), networks={})
 
 
 def compare_sets(frame: pd.DataFrame, songs: pd.DataFrame, windows: Windows, repeats: int) -> list[dict]:
-    """A row for each set: the scores of the kept model with it, and how much better our features are."""
+    """Return a row for each set: the scores of the kept model with it, and how much better our features are."""
     rows: dict[str, dict] = {}
     results = {}
     for name, (models, ears) in feature_sets(frame, windows.names).items():
@@ -171,7 +171,7 @@ UNITS = {"clip (2 s)": 1, "2 clips": 2, OURS: 4, ALL: 4, "8 clips": 8, "16 clips
 
 
 def compare_units(frame: pd.DataFrame, songs: pd.DataFrame, repeats: int) -> list[dict]:
-    """A row for each unit and model: its score, and how much better our segments are, a dozen of each song."""
+    """Return a row for each unit and model: its score, and how much better our segments are, a dozen of each song."""
     found = {}
     for unit, clips in UNITS.items():
         most = len(frame) if unit == ALL else None
@@ -192,17 +192,17 @@ def compare_units(frame: pd.DataFrame, songs: pd.DataFrame, repeats: int) -> lis
 
 
 def scored(row: dict, by: str) -> str:
-    """A balanced accuracy without its interval, where there is one."""
+    """Return a balanced accuracy without its interval, where there is one."""
     return f"{row[by]['balanced_accuracy']:.2f}" if by in row else ""
 
 
 def better(difference: tuple[float, float, float] | None) -> str:
-    """A difference and its interval; nothing for what the others are compared with."""
+    """Return a difference and its interval; nothing for what the others are compared with."""
     return cli.signed(*difference) if difference else ""
 
 
 def tables(figures: dict) -> str:
-    """The page: what was compared, in two tables."""
+    """Return the page: what was compared, in two tables."""
     sets = [
         {
             "": row["set"],
@@ -227,7 +227,7 @@ def tables(figures: dict) -> str:
     ]
     return (
         f"{figures['songs']} songs, {figures['artists']} artists; chance level {figures['chance']:.2f}. Balanced "
-        f"accuracy of the kept model, {figures['repeats']} repeats:\n\n{page.markdown(sets)}\n\nWhat a "
+        f"accuracy of the kept model, {figures['repeats']} repeats:\n\n{page.markdown(sets)}\n\nUnits that a "
         f"model should be trained on ({figures['unit repeats']} repeats; a dozen segments or 24 clips of each song, "
         f"unless all are said to be used):\n\n{page.markdown(units)}\n"
     )

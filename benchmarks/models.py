@@ -3,7 +3,7 @@
     python benchmarks/models.py --library DIR                  # a library through which the three scripts went
     python benchmarks/models.py --library DIR --before COMMIT  # and the notebook of an earlier version, in the same run
 
-What the notebook writes goes to a copy of the library without its clips. With --keep, results go to results/ and into
+The notebook writes to a copy of the library without its clips. With --keep, results go to results/ and into
 README.md here.
 """
 
@@ -67,7 +67,7 @@ def measure(library: Path, before: str | None, *, once: bool) -> dict:
 
 
 def table(figures: dict) -> str:
-    """The page: each run, and its CPU time in terms of today's."""
+    """Return the page: each run, and its CPU time in terms of today's."""
     today = figures["runs"]["today"]
     rows = [
         {

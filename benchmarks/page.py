@@ -22,7 +22,7 @@ def keep(name: str, figures: dict, page: str) -> None:
     name : str
         Of the benchmark.
     figures : dict
-        What was measured.
+        The figures that were measured.
     page : str
         Markdown.
     """
@@ -50,7 +50,7 @@ def show(name: str, figures: dict, page: str, *, kept: bool) -> int:
 
 
 def markdown(rows: list[dict]) -> str:
-    """A table in Markdown: one line for each row, the keys of the first as its head."""
+    """Return a table in Markdown: one line for each row, the keys of the first as its head."""
     head = list(rows[0])
     lines = [head, ["---"] * len(head), *([str(row.get(key, "")) for key in head] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -299,7 +299,7 @@ def table(figures: dict) -> str:
         f"Of the other {figures['songs'] - figures['altered songs']} songs at 64 kbit/s, recommend.py finds the "
         f"original first for {before['first']:.0%} before and {after['first']:.0%} after; the song next to it is "
         f"the same as without re-encoding for {before['same next']:.0%} and {after['same next']:.0%}.",
-        "What each ear loses by it, and how many answers stay the same:",
+        "The loss of each ear by it, and how many answers stay the same:",
         page.markdown(ears_rows(figures["ears"])),
         f"Each artist's songs in one of {', '.join(PLANTED)}:",
         page.markdown(rows_of(figures["planted"])) + "\n",

@@ -1,4 +1,4 @@
-"""What thousands of songs cost: time for each, memory, and bytes, with one worker and with two.
+"""The cost of thousands of songs: time for each, memory, and bytes, with one worker and with two.
 
     python benchmarks/scale.py                 # 100, 1,000 and 10,000 songs of four seconds, made for it (an hour)
     python benchmarks/scale.py --clips 1000000 # modeling.ipynb on a frame of noise of so many clips
@@ -78,7 +78,7 @@ def run(script: str, root: Path, *arguments: str) -> Ran:
                 children = watched.children(recursive=True)
                 driver.append(watched.memory_info().rss / 1e6)
                 largest = max([largest, *(child.memory_info().rss / 1e6 for child in children)])
-                # What processes share counts once: the proportional set size of Linux.
+                # Memory that processes share counts once: the proportional set size of Linux.
                 together = max(together, sum(one.memory_full_info().pss / 1e6 for one in (watched, *children)))
             except psutil.NoSuchProcess:
                 continue
@@ -130,7 +130,7 @@ def draw(table: pd.DataFrame, path: Path) -> None:
 
 
 def write_noise(root: Path, clips: int) -> None:
-    """A frame of noise in which artists shift some features a little, and songs more."""
+    """Return a frame of noise in which artists shift some features a little, and songs more."""
     draw = np.random.default_rng(0)
     names = [f"Artist {n:02d}/{m:05d}.mp3" for n in range(ARTISTS) for m in range(clips // CLIPS // ARTISTS)]
     shifts = {artist: draw.normal(0, 0.1, len(COLUMNS)) for artist in range(ARTISTS)}

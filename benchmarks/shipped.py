@@ -70,7 +70,7 @@ def _score(name: str, results: crossval.Results, songs: pd.DataFrame) -> dict:
 
 
 def _words(table: dict, ears: dict, study: Study, results: crossval.Results) -> list[dict | None]:
-    """What users get, in each repeat of the split."""
+    """Return what users get, in each repeat of the split."""
     model, _, fixed = crossval.train_kept(table, ears, study)
     found: list[dict | None] = []
     plain = unknown.folds
@@ -82,7 +82,7 @@ def _words(table: dict, ears: dict, study: Study, results: crossval.Results) -> 
 
 
 def share(value: float, count: int) -> str:
-    """A share with its interval (Wilson, as if songs were independent)."""
+    """Return a share with its interval (Wilson, as if songs were independent)."""
     ends = binomtest(round(value * count), count).proportion_ci(method="wilson")
     return f"{value:.0%} (95% CI {100 * ends.low:.0f}–{100 * ends.high:.0f}%)"
 

@@ -102,7 +102,7 @@ def _children() -> float:
 
 
 def only_features(index: Index) -> Index:
-    """The same songs as if there were no networks."""
+    """Return the same songs as if there were no networks."""
     spaces = Spaces({FEATURES: index.spaces.ears[FEATURES]})
     width = len(spaces.ears[FEATURES].centre)
     described = np.asarray(index.described[:, :width])
@@ -128,7 +128,7 @@ def score_songs(apart: np.ndarray, songs: pd.DataFrame) -> dict[str, np.ndarray]
 
 
 def with_interval(values: np.ndarray, artists: pd.Series) -> tuple[float, float, float]:
-    """The mean over songs, and its 95% interval by resampling songs; none where these are of few artists."""
+    """Return the mean over songs, and its 95% interval by resampling songs; none where these are of few artists."""
     known = values[np.isfinite(values)]
     if artists[np.isfinite(values)].nunique() < FEW_ARTISTS:
         return float(known.mean()), math.nan, math.nan

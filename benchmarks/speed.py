@@ -4,8 +4,8 @@
 
 One process on one thread; the same clips for all, in turn, several times over; CPU time, that of
 ffmpeg included. Imports and compilation are done before, by a run on one song, and stated apart. Ours
-takes sixteen clips of a song at once, as it always does; the others have no way to do that. What it
-would be clip by clip is shown beside it.
+takes sixteen clips of a song at once, as it always does; the others have no way to do that. Its time
+clip by clip is shown beside it.
 Of openSMILE, Essentia and pyAudioAnalysis those take part that are installed, see requirements.txt here.
 """
 
@@ -63,7 +63,7 @@ def network(paths: list[Path]) -> int:
 
 
 def ours_apart(path: Path) -> int:
-    """The features of one clip, and nothing of its song."""
+    """Return the features of one clip, and nothing of its song."""
     return clip_features(read_clip(path)[None]).shape[1]
 
 
@@ -73,7 +73,7 @@ def each(function: Callable[[Path], int], paths: list[Path]) -> int:
 
 
 def features_2018(path: Path) -> int:
-    """The nine features of 2018: HPSS, tempo of the percussive part, means and deviations of four more."""
+    """Return the nine features of 2018: HPSS, tempo of the percussive part, means and deviations of four more."""
     y, sr = librosa.load(path)
     _, percussive = librosa.effects.hpss(y)
     tempo, _ = librosa.beat.beat_track(y=percussive, sr=sr)
@@ -87,7 +87,7 @@ def features_2018(path: Path) -> int:
 
 
 def tutorial(path: Path) -> int:
-    """What many tutorials take: means and deviations of the usual features, each by librosa's call on the clip."""
+    """Return what tutorials take: means and deviations of the usual features, each by librosa's call on the clip."""
     y, sr = librosa.load(path, sr=None)
     values = [
         librosa.feature.mfcc(y=y, sr=sr, n_mfcc=20),

@@ -114,7 +114,7 @@ class Given(Windows):
         self.names, self.tables = list(NETWORKS), tables
 
     def read(self, name: str, songs: list[str]) -> dict[str, pd.DataFrame]:
-        """The windows of some songs."""
+        """Return the windows of some songs."""
         return {song: self.tables[song][name] for song in songs}
 
 

@@ -41,6 +41,7 @@ PROSE = {  # a pattern, and what to write instead
     r"doubled": "duplicate",
     r"knows": "holds, has",
 }
+OPENING = r"(?:^\W*|[.!] )(What|Who|Which) [^?]*$"  # of a statement; questions and headings may open so
 NAMES = {
     r"hear|heard|listen|listening|listener": "decode, decoder",
     r"told|judged?|dealt|deal": "said, predicted, split",
@@ -90,6 +91,10 @@ def found(path: Path) -> Iterator[str]:
             match = re.search(rf"(?<!\w)({pattern})(?!\w)", text, re.IGNORECASE if words is PROSE else 0)
             if match and QUOTED.get(name, "\n") not in text:
                 yield f'{name}:{line}: "{match[0]}". Write: {instead}'
+        heading = path.suffix != ".py" and text.startswith("#")
+        opening = re.search(OPENING, text) if words is PROSE and not heading else None
+        if opening:
+            yield f'{name}:{line}: "{opening[1]}". Open the sentence with its subject.'
 
 
 def main() -> int:

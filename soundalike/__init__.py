@@ -1,1 +1,1 @@
-"""Who sounds like what: the path from songs to answers, in folders that follow it."""
+"""The path from songs to answers, in folders that follow it."""

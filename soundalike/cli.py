@@ -43,7 +43,7 @@ class _Formatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaults
 
 
 def folder(text: str) -> Path:
-    """A folder as it was typed, from the root of the disk, ``~`` being the home folder."""
+    """Return a folder as it was typed, from the root of the disk, ``~`` being the home folder."""
     if not text.strip():
         raise argparse.ArgumentTypeError("the name of a folder is missing")
     return resolve(text)
@@ -57,7 +57,7 @@ def words(text: str) -> str:
 
 
 def output(suffix: str, *, or_stdout: bool = False) -> Callable[[str], Path]:
-    """The type of a file to write: it must end as it should, lest a song be overwritten by mistake."""
+    """Return the type of a file to write: it must end as it should, lest a song be overwritten by mistake."""
 
     def named(text: str) -> Path:
         if or_stdout and text == str(STDOUT):
@@ -72,14 +72,14 @@ def output(suffix: str, *, or_stdout: bool = False) -> Callable[[str], Path]:
 
 
 def positive(text: str) -> int:
-    """A whole number above zero."""
+    """Return a whole number above zero."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above zero")
     return int(text)
 
 
 def number(what: str, *, most: float, zero: bool = False) -> Callable[[str], float]:
-    """A type for argparse: a number above zero, or from zero on, and at most another, that is called so."""
+    """Return a type for argparse: a number above zero, or from zero on, and at most another, that is called so."""
 
     def read(text: str) -> float:
         try:
@@ -94,13 +94,13 @@ def number(what: str, *, most: float, zero: bool = False) -> Callable[[str], flo
 
 
 def command(script: str, root: Path) -> str:
-    """The command line that runs a script on a library."""
+    """Return the command line that runs a script on a library."""
     parts = map(printable, (Path(sys.executable), PROJECT / script, "--library", root))
     return " ".join(f'"{part}"' if " " in part else part for part in parts)
 
 
 def parser(description: str, *, asks: bool = False) -> argparse.ArgumentParser:
-    """A parser that shows the docstring, the defaults and the exit statuses, and has ``--library``.
+    """Return a parser that shows the docstring, the defaults and the exit statuses, and has ``--library``.
 
     Parameters
     ----------
@@ -196,7 +196,7 @@ def clock(seconds: float) -> str:
 
 
 def drawable(nice: str, plain: str) -> str:
-    """The nice characters if standard output can show them, else the plain ones."""
+    """Return the nice characters if standard output can show them, else the plain ones."""
     try:
         nice.encode(sys.stdout.encoding or "ascii")
     except UnicodeEncodeError:

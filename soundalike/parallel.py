@@ -65,7 +65,7 @@ def run(
     songs : list
         The songs to do, or what else the function takes; with none, no process is started.
     label, unit : str
-        What the bar says, and what it counts.
+        The label of the bar, and the unit that it counts.
     jobs : int, optional
         Worker processes on this machine; by default one per core.
     scheduler : str, optional
@@ -80,7 +80,7 @@ def run(
     song : object
         In the order in which the songs finish.
     outcome : object
-        What ``function`` returned, or the `SongError`.
+        The result of ``function``, or the `SongError`.
 
     Raises
     ------
@@ -120,7 +120,7 @@ def run(
 
 @contextlib.contextmanager
 def _client(jobs: int, scheduler: str | None) -> "Iterator[Client]":
-    """A client of the cluster at an address, or of fresh local processes."""
+    """Yield a client of the cluster at an address, or of fresh local processes."""
     for name in ("distributed", "distributed.nanny", "distributed.scheduler", "distributed.worker"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # failures come back as outcomes
     with _of_cluster(scheduler) if scheduler else _of_this_machine(jobs) as client:
@@ -129,7 +129,7 @@ def _client(jobs: int, scheduler: str | None) -> "Iterator[Client]":
 
 @contextlib.contextmanager
 def _of_cluster(scheduler: str) -> "Iterator[Client]":
-    """A client of a running cluster, whose workers have been checked."""
+    """Yield a client of a running cluster, whose workers have been checked."""
     from dask.distributed import Client, Security
     from distributed.comm import get_address_host_port
 
@@ -163,7 +163,7 @@ def _of_cluster(scheduler: str) -> "Iterator[Client]":
 
 @contextlib.contextmanager
 def _of_this_machine(jobs: int) -> "Iterator[Client]":
-    """A client of processes started here."""
+    """Yield a client of processes started here."""
     import dask
     from dask.distributed import Client, LocalCluster
 
@@ -201,7 +201,7 @@ def _check_cluster(known: Any) -> None:
 
 
 def _differs(place: str, name: str, there: str | None, here: str | None) -> str:
-    """What is to be said of a worker with another version."""
+    """Return what is to be said of a worker with another version."""
     return (
         f"On {place}, {name} is {there}; here it is {here}. Other versions give other numbers. Install what "
         "requirements.lock names on all machines of the cluster, with the same Python."
@@ -209,7 +209,7 @@ def _differs(place: str, name: str, there: str | None, here: str | None) -> str:
 
 
 def _cannot_import(error: ImportError) -> UserError:
-    """What is to be said of a worker that lacks a package, or this one."""
+    """Return what is to be said of a worker that lacks a package, or this one."""
     return UserError(
         f"A machine of the cluster cannot run this: {error}. Install what requirements.lock names there, with the same "
         f"Python, and let it see {printable(PROJECT)} under the same path."
@@ -234,7 +234,7 @@ def _finder(folder: str) -> "WorkerPlugin":
 
 @contextlib.contextmanager
 def _ctrl_c_held_back() -> Iterator[None]:
-    """Processes started here never get Ctrl-C, which is for the script alone: it ends them in order.
+    """Keep Ctrl-C from processes started here, which is for the script alone: it ends them in order.
 
     Pressed in the meantime, it takes effect afterwards.
     """
@@ -251,7 +251,7 @@ def _ctrl_c_held_back() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _ctrl_c_remembered() -> Iterator[list]:
-    """A list that Ctrl-C fills: raised inside a library's clean-up, KeyboardInterrupt would be swallowed.
+    """Yield a list that Ctrl-C fills: raised inside a library's clean-up, KeyboardInterrupt would be swallowed.
 
     It is raised again at the end, if nothing else was.
     """
@@ -292,7 +292,7 @@ def _watched(function: Callable[[Any], Any], song: Any, limit: float, wanted: di
 
 
 def _outcome(future: "Future", limit: float) -> Any:
-    """What a worker made of a song, or what is wrong with the song."""
+    """Return what a worker made of a song, or what is wrong with the song."""
     from dask.distributed import CancelledError, KilledWorker
 
     try:
@@ -314,6 +314,6 @@ def _outcome(future: "Future", limit: float) -> Any:
 
 @functools.cache
 def versions() -> dict[str, str]:
-    """The versions of Python and of the libraries that shape the numbers."""
+    """Return the versions of Python and of the libraries that shape the numbers."""
     names = ("numpy", "scipy", "numba", "librosa", "pandas", "scikit-learn", "tensorflow", "keras")
     return {"python": platform.python_version()} | {name: metadata.version(name) for name in names}

@@ -71,7 +71,7 @@ def figure(record_property):
 
 
 def pytest_collection_modifyitems(items):
-    # What takes longest begins first, so that with two workers neither waits for the other at the end.
+    # The longest begin first, so that with two workers neither waits for the other at the end.
     items.sort(key=lambda item: item.path.name not in ("test_main.py", "test_stress_runs.py"))
 
 

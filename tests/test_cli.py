@@ -1,4 +1,4 @@
-"""What every command has in common: it starts at once, and takes a user's mistake for what it is."""
+"""Every command starts at once, and takes a user's mistake for what it is."""
 
 import errno
 import os

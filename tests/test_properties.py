@@ -1,4 +1,4 @@
-"""What must hold for any sound, and in any order."""
+"""Properties that hold for any sound, and in any order."""
 
 import tempfile
 from pathlib import Path

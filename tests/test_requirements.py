@@ -1,4 +1,4 @@
-"""What is installed, and what `make clean` removes."""
+"""The packages that are installed, and the files that `make clean` removes."""
 
 import ast
 import os

@@ -72,7 +72,7 @@ def test_a_loaded_model_predicts_as_the_saved_one(tmp_path):
     assert not saved.model.networks
 
 
-# What programs may rely on.
+# Programs may rely on this.
 KINDS = {
     "format": int,
     "name": str,

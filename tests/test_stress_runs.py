@@ -1,4 +1,4 @@
-"""What happens to a run: killed, out of disk, started twice, unplugged, and thousands of songs."""
+"""Runs that are killed, out of disk, started twice, unplugged, and thousands of songs."""
 
 import contextlib
 import os
@@ -98,7 +98,7 @@ def whole(tmp_path_factory) -> Path:
 
 
 def before(script, old: Path, whole: Path, folder: Path) -> Path:
-    """A root where a script is to do six songs more, with all songs beside it. What comes before it is done."""
+    """A root where a script is to do six songs more, with all songs beside it. The steps before it are done."""
     root = folder / "root"
     shutil.copytree(old, root, dirs_exist_ok=True)
     done = {mp3_split: [], feature_extraction: ["clips"], dataframe_creation: ["clips", "features"]}[script]
@@ -300,7 +300,7 @@ def test_music_unplugged_half_way(tmp_path, capsys):
 
 
 class Memory:
-    """What a script and its workers hold, sampled while it runs (MB)."""
+    """The memory of a script and its workers, sampled while it runs (MB)."""
 
     def __init__(self, process: subprocess.Popen) -> None:
         self.driver, self.workers = [], []

@@ -79,6 +79,8 @@ def test_what_we_do_not_write_is_found_where_it_stands(tmp_path, monkeypatch):
         'x.py:2: "anew"',
         'x.py:3: "strangers"',
     ] + (['x.py:3: "recipe"'] if len(words.TEXTS) == 3 else [])
+    page.write_text("# What is this\nWhat is this?\nIt is. What follows is a statement.\n")
+    assert list(words.found(page)) == ['x.md:3: "What". Open the sentence with its subject.']
     code.write_text('x = "easy listening"\n')
     monkeypatch.setattr(words, "QUOTED", {"x.py": "easy listening"})
     assert not list(words.found(code))

@@ -35,7 +35,7 @@ ENOUGH = 0.9  # the part of its announced length that must decode for a song to 
 
 @functools.cache
 def ffmpeg() -> str:
-    """The ffmpeg on PATH, else the one that imageio-ffmpeg brings."""
+    """Return the ffmpeg on PATH, else the one that imageio-ffmpeg brings."""
     found = shutil.which("ffmpeg")
     if not found:
         import imageio_ffmpeg
@@ -68,7 +68,7 @@ def resample(y: np.ndarray, rate: int) -> np.ndarray:
 
 
 def read_header(path: Path) -> dict:
-    """What a file says of itself: tags, rates, codec, and the length it announces.
+    """Return what a file says of itself: tags, rates, codec, and the length it announces.
 
     Returns
     -------
@@ -96,7 +96,7 @@ def read_header(path: Path) -> dict:
 
 
 def _announced(info: Any, kind: str) -> float | None:
-    """The length in seconds that a header states, or None where mutagen only guesses it."""
+    """Return the length in seconds that a header states, or None where mutagen only guesses it."""
     seconds, rate = float(getattr(info, "length", 0)), getattr(info, "bitrate", 0)
     guessed = (
         not seconds
@@ -108,7 +108,7 @@ def _announced(info: Any, kind: str) -> float | None:
 
 
 def _tag(file: Any, *names: str) -> str:
-    """The first of some tags that is there, as one clean line."""
+    """Return the first of some tags that is there, as one clean line."""
     for name in names:
         try:
             value = file[name]
@@ -188,7 +188,7 @@ class Decoder:
         self.record["status"], self.record["reason"] = _status_of(self.record, self.path.suffix, self.complaint)
 
     def _pieces(self) -> Generator[bytes]:
-        """The decoded samples, a clip's worth at a time; what is left at the end is shorter."""
+        """Yield the decoded samples, a clip's worth at a time; what is left at the end is shorter."""
         spent = 0.0  # s, of waiting for ffmpeg: what is done with the pieces may take longer
         with (
             tempfile.TemporaryFile() as errors,
@@ -260,7 +260,7 @@ def input_arguments(path: Path, options: Iterable[str] = ()) -> list[str]:
 
 
 def _command(path: Path, seconds: float) -> list[str]:
-    """An ffmpeg that writes the samples of a file to its standard output."""
+    """Return an ffmpeg that writes the samples of a file to its standard output."""
     return [
         *(ffmpeg(), *QUIET, *input_arguments(path)),
         *("-map", "0:a:0", "-t", str(seconds), "-ac", "1", "-ar", str(SAMPLE_RATE), "-f", "s16le", "-"),

@@ -20,7 +20,7 @@ UNREADABLE = {"artist": "", "album": "", "title": "", "status": "rejected"}  # t
 
 
 class Work(NamedTuple):
-    """What is done with each song."""
+    """The work on each song."""
 
     process: Callable[..., dict]  # (song, *, songs, root, max_hours) -> its record, in a worker process
     known_record: Callable[..., dict | None]  # (song, *, songs, root) -> the record of a song that is done, or None
@@ -34,7 +34,7 @@ def process_songs(work: Work, args: argparse.Namespace) -> "tuple[pd.DataFrame, 
     Parameters
     ----------
     work : Work
-        What is done with each.
+        The work on each.
     args : argparse.Namespace
         See `cli.add_song_arguments` and `cli.add_worker_arguments`.
 
@@ -92,7 +92,7 @@ def process_songs(work: Work, args: argparse.Namespace) -> "tuple[pd.DataFrame, 
 
 
 def _row(song: str, record: dict, label_by: str) -> tuple:
-    """A row of songs.csv: a third of the memory of a record; repeated text, such as an artist, is kept once."""
+    """Return a row of songs.csv: a third of the memory of a record; repeated text, such as an artist, is kept once."""
     values = map(catalogue_row(song, record, label_by).get, SONG_COLUMNS)
     return tuple(sys.intern(value) if type(value) is str else value for value in values)
 

@@ -132,7 +132,7 @@ def find_duplicates(means: np.ndarray, courses: dict[str, np.ndarray], songs: pd
 
 
 def bare_title(title: str) -> str:
-    """A title without track number, brackets, capitals and accents: ``03 - Intro (Live)`` is ``intro``.
+    """Return a title without track number, brackets, capitals and accents: ``03 - Intro (Live)`` is ``intro``.
 
     Numbers in brackets stay: ``Recording (2)`` is not ``Recording (1)``.
     """

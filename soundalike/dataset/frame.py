@@ -335,7 +335,7 @@ def iter_songs(root: Path, columns: list[str], clips: int = ROW_GROUP) -> Iterat
     root : Path
         Of the library.
     columns : list of str
-        What to read; ``song`` is among them.
+        The columns to read; ``song`` is among them.
     clips : int
         About how many at a time.
     """

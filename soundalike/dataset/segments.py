@@ -39,7 +39,7 @@ class Examples(NamedTuple):
     # not a number where there is none [shape=(rows, its columns), dtype=float32]
 
     def take(self, rows: np.ndarray) -> "Examples":
-        """Some rows, by a mask or by their places."""
+        """Return some rows, by a mask or by their places."""
         return self._replace(
             song=self.song[rows],
             clips=self.clips[rows],
@@ -54,11 +54,11 @@ class Examples(NamedTuple):
         return np.flatnonzero(chosen & self.whole if segments else chosen)
 
     def rows(self, places: pd.Series, *, segments: bool = False) -> "Examples":
-        """The rows of songs in these places, see `find`."""
+        """Return the rows of songs in these places, see `find`."""
         return self.take(self.find(places, segments=segments))
 
     def mapped(self, folder: Path) -> "Examples":
-        """The same, read from files in a folder when they are needed."""
+        """Return the same, read from files in a folder when they are needed."""
 
         def mapped(name: str, values: np.ndarray) -> np.ndarray:
             np.save(folder / f"{name}.npy", values)
@@ -70,7 +70,7 @@ class Examples(NamedTuple):
         return self._replace(**made)
 
     def artists(self, songs: pd.DataFrame, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
-        """The artist of each row, or of some rows, from the table of songs."""
+        """Return the artist of each row, or of some rows, from the table of songs."""
         return songs.set_index("place")["artist"].loc[self.song[rows]].to_numpy(dtype=object)
 
 
@@ -94,7 +94,7 @@ def describe(
         The mean of each feature over the segment, then its standard deviation. The segment of clip i starts
         ``length`` // 2 clips before it, or as near to that as the ends of the song allow.
     whole : np.ndarray [shape=(clips,), dtype=bool]
-        Which clips' segments are those of the song; the others lie in between.
+        Whether the clip's segment is one of the song's; the others lie in between.
     """
     count, before = len(clips), length // 2
     windows = np.lib.stride_tricks.sliding_window_view(clips, min(length, count), axis=0)
@@ -113,7 +113,7 @@ def around(starts: np.ndarray, windows: pd.DataFrame, name: str) -> np.ndarray:
     starts : np.ndarray [shape=(clips,)]
         Of the clips, in s.
     windows : pd.DataFrame
-        What a network makes of the song, see `networks.describe_windows`.
+        The network's windows of the song, see `networks.describe_windows`.
     name : str
         Of the network.
 
@@ -161,7 +161,7 @@ def gather(
     altered : pd.DataFrame, optional
         From `nuisance.read_altered`; songs that are not in the table of songs are passed over.
     windows : Windows, optional
-        What networks make of these songs; a network counts if it describes two songs of every artist. Parts then
+        The networks' windows of these songs; a network counts if it describes two songs of every artist. Parts then
         have the column ``start``.
     length, every : int
         See `describe`.
@@ -212,7 +212,7 @@ def find_segment_shifts(altered: pd.DataFrame, columns: list[str], length: int =
 def _shifts(
     altered: pd.DataFrame | None, places: dict[str, int], columns: list[str], length: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The places of altered songs, and how far these move."""
+    """Return the places of altered songs, and how far these move."""
     if altered is None:
         return np.empty(0, int), np.empty((0, 2 * len(columns)), np.float32)
     shifts = find_segment_shifts(altered[altered["song"].isin(list(places))], columns, length)
@@ -230,7 +230,7 @@ def one_song(clips: pd.DataFrame, columns: list[str], windows: dict[str, pd.Data
     columns : list of str
         The features.
     windows : dict of str to pd.DataFrame
-        What networks make of it, see `around`.
+        The networks' windows of it, see `around`.
     """
     values = clips[columns].to_numpy(np.float32)
     starts = clips["start"].to_numpy()

@@ -1,6 +1,6 @@
 """The table of songs, and how songs are split into folds so that no score is flattered.
 
-What must never stand on both sides of a split is a *recording*: a song with all its duplicates (see
+A *recording* never stands on both sides of a split: a song with all its duplicates (see
 `duplicates`). A frame may name it in a column ``recording``; without one, each song is its own.
 """
 
@@ -107,7 +107,7 @@ def hold_out(songs: pd.DataFrame) -> str:
 
 
 def _order(name: str, seed: int = SEED) -> int:
-    """A number for a name: an order by it is random, and the same everywhere."""
+    """Return a number for a name: an order by it is random, and the same everywhere."""
     return int.from_bytes(hashlib.blake2b(f"{seed}/{name}".encode(), digest_size=8).digest())
 
 
@@ -150,7 +150,7 @@ def folds(songs: pd.DataFrame, n_folds: int = FOLDS, *, by: str = "song", seed: 
     n_folds : int
         The number of folds; by album, `ALBUM_FOLDS` at most.
     by : {"song", "album", "known album"}
-        What is held out: songs; albums, of artists with several; or, to compare with that, as many songs
+        The unit that is held out: songs; albums, of artists with several; or, to compare with that, as many songs
         of these artists, with other songs of their albums to train on.
     seed : int
         Another order for each repeat.
@@ -159,7 +159,7 @@ def folds(songs: pd.DataFrame, n_folds: int = FOLDS, *, by: str = "song", seed: 
     -------
     list of (np.ndarray, np.ndarray)
         Positions of songs to train on and to test on. No recording (by album: no album) stands on both
-        sides, and every tested artist is trained on. Who has one recording (album) is never tested.
+        sides, and every tested artist is trained on. Artists of one recording (album) are never tested.
     """
     group = album_keys(songs) if by == "album" else songs["artist"] + "\n" + songs["recording"]
     parts = pd.Series(n_folds, songs["artist"].unique())
@@ -181,7 +181,7 @@ def folds(songs: pd.DataFrame, n_folds: int = FOLDS, *, by: str = "song", seed: 
 
 
 def _fold_numbers(artist: pd.Series, group: pd.Series, parts: pd.Series, seed: int) -> pd.Series:
-    """The fold of each song: an artist's groups go round so many folds, from an own one on; -1 for none."""
+    """Return the fold of each song: an artist's groups go round so many folds, from an own one on; -1 for none."""
     found = pd.Series(-1, artist.index)
     for name, own in group.groupby(artist):
         names, of_artist = sorted(own.unique(), key=lambda each: _order(each, seed)), int(parts[name])

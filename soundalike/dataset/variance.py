@@ -53,7 +53,7 @@ def chance_effect(frame: pd.DataFrame, names: list[str], times: int = 20) -> flo
 
 
 def _effects(songs: pd.DataFrame, artists: pd.Index) -> pd.Series:
-    """The effect sizes of song means."""
+    """Return the effect sizes of song means."""
     groups, count = artists.nunique(), len(songs)
     if groups < 2 or count <= groups:
         return pd.Series(dtype=float)

@@ -18,7 +18,7 @@ from soundalike.features.table import CLIP_COLUMNS
 RIDGE = 0.1
 DIMENSIONS = 128  # kept at most, for each ear
 FEATURES = "features"  # the ear that is no network
-# What ears count for. Chosen on the same songs, where other weights of about this size do about as well.
+# The weight of each ear. Chosen on the same songs, where other weights of about this size do about as well.
 WEIGHTS = {FEATURES: 1.0, MUSICNN: 1.0, VOICE: 0.5}
 WIDTHS = {FEATURES: 2 * len(CLIP_COLUMNS)} | {name: len(network.columns) for name, network in NETWORKS.items()}
 
@@ -42,7 +42,7 @@ class Spaces(NamedTuple):
 
     @property
     def shares(self) -> dict[str, float]:
-        """What each ear counts for; 1 together."""
+        """The weight of each ear; 1 together."""
         return {ear: WEIGHTS[ear] / sum(WEIGHTS[each] for each in self.ears) for ear in self.ears}
 
     def blocks(self, described: np.ndarray) -> Iterator[tuple[str, Space, float, np.ndarray]]:
@@ -77,7 +77,7 @@ class Spaces(NamedTuple):
         return 1 - points @ point / self.common(points, point)
 
     def common(self, points: np.ndarray, point: np.ndarray) -> np.ndarray:
-        """The share of the ears that describe both of two songs [shape=(songs,)], from their points."""
+        """Return the share of the ears that describe both of two songs [shape=(songs,)], from their points."""
         common = np.full(len(points), 1e-12)
         for own, share in self.dimensions():
             common += share * (points[:, own][:, 0] != 0) * point[own].any()
@@ -90,7 +90,7 @@ def unit(rows: np.ndarray) -> np.ndarray:
 
 
 def fit_space(described: np.ndarray, shifts: np.ndarray | None = None) -> Space:
-    """The space that these songs span: centred, scaled, freed of what re-encoding moves, and whitened (with a ridge).
+    """Fit the space that these songs span: centred, scaled, freed of what re-encoding moves, whitened (with a ridge).
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ def fit_space(described: np.ndarray, shifts: np.ndarray | None = None) -> Space:
 
 
 def parts(rows: np.ndarray) -> Iterator[np.ndarray]:
-    """Some rows at a time, without those that are not numbers."""
+    """Return some rows at a time, without those that are not numbers."""
     for start in range(0, len(rows), ROW_GROUP):
         part = rows[start : start + ROW_GROUP]
         yield part[np.isfinite(part[:, 0])]
@@ -136,7 +136,7 @@ def fit_spaces(described: np.ndarray, ears: Iterable[str], shifts: np.ndarray | 
     Parameters
     ----------
     described : np.ndarray [shape=(songs, columns)]
-        What the ears make of songs, side by side; not a number where one does not describe a song.
+        The ears' descriptions of songs, side by side; not a number where one does not describe a song.
     ears : iterable of str
         `FEATURES`, and networks.
     shifts : np.ndarray, optional [shape=(shifts, columns)]

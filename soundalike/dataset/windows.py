@@ -1,4 +1,4 @@
-"""What networks make of the windows of all songs: gathered in ``networks.parquet/``, one file for each network."""
+"""The networks' numbers for the windows of all songs: gathered in ``networks.parquet/``, one file for each network."""
 
 import json
 from pathlib import Path
@@ -103,7 +103,7 @@ def _write(path: Path, name: str, songs: list[str], every: int, root: Path) -> N
 
 
 class Windows:
-    """What networks make of a library, where it lies.
+    """The networks' numbers for a library, where they lie.
 
     Parameters
     ----------

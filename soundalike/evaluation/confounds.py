@@ -1,4 +1,4 @@
-"""What could distinguish artists besides their music: how their recordings were made, by songs.csv."""
+"""Confounds: how recordings were made may distinguish artists besides their music."""
 
 import numpy as np
 import pandas as pd

@@ -27,7 +27,7 @@ UNSEEN_SONGS, UNSEEN_ALBUMS, KNOWN_ALBUMS, RANDOM_CLIPS = "song", "album", "know
 
 
 class Predictions(NamedTuple):
-    """What a model predicted for what it was not trained on, in one repeat of a split."""
+    """A model's predictions for songs held out of training, in one repeat of a split."""
 
     songs: pd.DataFrame  # calibrated log-probabilities, one row for each song; none of random clips
     clips: pd.DataFrame  # the same, one row for each clip; none where nothing asks for them
@@ -87,7 +87,7 @@ def compare(
 
 
 class _Task(NamedTuple):
-    """What is trained on one side of a fold: one model, or all that are fused."""
+    """The models to train on one side of a fold: one, or all that are fused."""
 
     specs: dict[str, ModelSpec]
     ears: Ears | None  # none: the one model
@@ -117,7 +117,7 @@ def _tasks(specs: dict[str, ModelSpec], ears: dict[str, list[str]], study: Study
 
 
 def enough(songs: pd.DataFrame, pairs: list[Fold]) -> list[Fold]:
-    """The folds for what informs and is no headline: of `MANY` songs, two of them say enough."""
+    """Return the folds for what informs and is no headline: of `MANY` songs, two of them say enough."""
     return pairs[: 2 if len(songs) >= MANY else None]
 
 
@@ -202,7 +202,7 @@ def _whole(logs: pd.DataFrame) -> pd.DataFrame:
 
 
 def song_names(songs: pd.DataFrame, places: np.ndarray) -> np.ndarray:
-    """The songs in these places."""
+    """Return the songs in these places."""
     return pd.Series(songs.index, songs["place"]).loc[places].to_numpy()
 
 
@@ -223,7 +223,7 @@ def predict_held_out(
     splits : list of list of (np.ndarray, np.ndarray)
         Folds: positions of songs to train on and to test on.
     label : str
-        What the bar says.
+        The label of the bar.
 
     Returns
     -------

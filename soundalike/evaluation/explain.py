@@ -64,7 +64,7 @@ def importance(fixed: dict[str, ModelSpec], fusion: Fusion, study: Study) -> pd.
 def _without_aspects(
     fixed: dict[str, ModelSpec], fusion: Fusion, fold: Fold, songs: pd.DataFrame, examples: Examples
 ) -> Part:
-    """The predictions for the songs of a fold, as they are and with each aspect exchanged."""
+    """Return the predictions for the songs of a fold, as they are and with each aspect exchanged."""
     model = fit_all(fixed, fusion, examples, songs.iloc[fold[0]])[0]
     tested = examples.rows(songs["place"].iloc[fold[1]])
     other = np.random.default_rng(SEED).permutation(len(tested.song))

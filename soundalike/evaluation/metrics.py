@@ -52,7 +52,7 @@ def _drawn(artists: tuple[int, ...]) -> np.ndarray:
 
 
 def counted(songs: pd.DataFrame) -> pd.Series:
-    """Which songs count: those of artists who are scored; all where there are fewer than two such artists."""
+    """Mark the songs that count: those of scored artists; all where there are fewer than two such artists."""
     scored = songs["scored"]
     return scored if songs["artist"][scored].nunique() > 1 else scored | True
 
@@ -65,7 +65,7 @@ def balanced(values: pd.Series, artists: pd.Series) -> np.ndarray:
 
 
 def interval(values: np.ndarray, groups: int) -> tuple[float, float, float]:
-    """The value of the sample, and the ends of the interval from its resamples.
+    """Return the value of the sample, and the ends of the interval from its resamples.
 
     Where all is right, or all wrong, no resample differs: then Wilson's interval for so many groups.
     """
@@ -135,7 +135,7 @@ def score(repeats: list[Predictions], songs: pd.DataFrame, *, by: str = UNSEEN_S
 
 
 def _unit(by: str) -> str:
-    """What the bootstrap draws as a whole."""
+    """Return what the bootstrap draws as a whole."""
     return "album" if by == UNSEEN_ALBUMS else "recording"
 
 
@@ -145,7 +145,7 @@ def _too_few(artists: pd.Series, by: str) -> bool:
 
 
 def _auc(hits: pd.DataFrame) -> float | None:
-    """The area under the ROC curve of confidence; None where all predictions are right, or wrong."""
+    """Return the area under the ROC curve of confidence; None where all predictions are right, or wrong."""
     return float(roc_auc_score(hits["right"], hits["confidence"])) if hits["right"].nunique() == 2 else None
 
 
@@ -200,7 +200,7 @@ def readable(table: pd.DataFrame, results: Results, songs: pd.DataFrame) -> pd.D
     table : pd.DataFrame
         From `score_table`.
     results, songs
-        What it was made from.
+        The results that it was made from.
     """
     order = table[UNSEEN_SONGS].sort_values(["balanced_accuracy", "log_loss"], ascending=[False, True]).index
     order = [KEPT, *order.drop(KEPT)]
@@ -221,7 +221,7 @@ def readable(table: pd.DataFrame, results: Results, songs: pd.DataFrame) -> pd.D
 def calibration(
     repeats: list[Predictions], songs: pd.DataFrame, *, by: str = UNSEEN_SONGS
 ) -> tuple[float, float, float]:
-    """The mean of confidence minus right, with its interval (see `score`): above zero it is too confident."""
+    """Return the mean of confidence minus right, with its interval (see `score`): above zero it is too confident."""
     hits = song_hits(repeats, songs)
     off = (hits["confidence"] - hits["right"]).groupby([hits["artist"], hits[_unit(by)]]).mean()
     artists = pd.Series(off.index.get_level_values("artist"))
@@ -292,12 +292,12 @@ def edges(results: Results, specs: dict[str, ModelSpec]) -> Iterator[str]:
 
 
 def chance(songs: pd.DataFrame) -> float:
-    """The balanced accuracy at chance level: one over the number of artists."""
+    """Return the balanced accuracy at chance level: one over the number of artists."""
     return 1 / songs["artist"].nunique()
 
 
 def summary(results: Results, songs: pd.DataFrame) -> dict:
-    """The scores of the kept model, as model.json holds them.
+    """Return the scores of the kept model, as model.json holds them.
 
     Returns
     -------

@@ -63,7 +63,7 @@ class Study:
             The first part of each is a `ModelSpec`, or a dict of them: of the features, only what these use counts
             for whether a task was finished before.
         label : str
-            What the bar says.
+            The label of the bar.
 
         Returns
         -------
@@ -102,7 +102,7 @@ class Study:
         return self.folder / f"{name}.npz"
 
     def _digest(self, columns: tuple[str, ...], networks: tuple[str, ...]) -> str:
-        """A hash of the songs, of some of their features, and of what some networks make of them."""
+        """Return a hash of the songs, of some of their features, and of what some networks make of them."""
         if (columns, networks) not in self._digests:
             digest = hashlib.blake2b(self.songs.to_csv().encode(), digest_size=16)
             digest.update(self.examples.song.tobytes() + self.examples.whole.tobytes())
@@ -142,7 +142,7 @@ def _numbered(number: int, call: tuple) -> tuple[int, Any]:
 
 
 def _hash_code() -> str:
-    """A hash of the code that results depend on, and of the versions of its libraries."""
+    """Return a hash of the code that results depend on, and of the versions of its libraries."""
     digest = hashlib.blake2b(json.dumps(versions()).encode(), digest_size=16)
     for name in ("features", "dataset", "models", "evaluation"):
         for path in sorted((PROJECT / "soundalike" / name).glob("*.py")):

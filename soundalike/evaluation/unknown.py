@@ -1,4 +1,4 @@
-"""What users get: the words of answers, for songs by known artists and by unknown ones, none of them trained on."""
+"""The words of answers that users get, for held-out songs by known artists and by unknown ones."""
 
 import numpy as np
 import pandas as pd

@@ -183,7 +183,7 @@ def known_record(song: str, *, songs: Path, root: Path) -> dict | None:
 
 
 class Described(NamedTuple):
-    """What became of the songs that were to be described."""
+    """The outcome for the songs that were to be described."""
 
     songs: int  # that have a table now
     now: int  # songs described by this run

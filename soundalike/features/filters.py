@@ -73,7 +73,7 @@ def chroma_filters() -> np.ndarray:
 
 @functools.cache
 def tonnetz_filters() -> np.ndarray:
-    """The tonal centroid of each pitch class [shape=(6, N_CHROMA)].
+    """Return the tonal centroid of each pitch class [shape=(6, N_CHROMA)].
 
     Harte, Sandler and Gasser, "Detecting harmonic change in musical audio", 2006: circles of fifths, minor thirds and
     major thirds, sine and cosine of each.
@@ -85,7 +85,7 @@ def tonnetz_filters() -> np.ndarray:
 
 @functools.cache
 def cosine_basis(count: int) -> np.ndarray:
-    """The first rows of the orthonormal DCT-II of `N_MELS` levels [shape=(count, N_MELS)]."""
+    """Return the first rows of the orthonormal DCT-II of `N_MELS` levels [shape=(count, N_MELS)]."""
     basis = np.cos(np.pi / N_MELS * np.outer(np.arange(count), np.arange(N_MELS) + 0.5)) * np.sqrt(2 / N_MELS)
     basis[0] /= np.sqrt(2)
     return basis
@@ -93,7 +93,7 @@ def cosine_basis(count: int) -> np.ndarray:
 
 @functools.cache
 def delta_weights(order: int) -> np.ndarray:
-    """What `DELTA_WIDTH` neighbouring values count in their derivative of an order [shape=(DELTA_WIDTH,)].
+    """Return what `DELTA_WIDTH` neighbouring values count in their derivative of an order [shape=(DELTA_WIDTH,)].
 
     Savitzky and Golay, "Smoothing and differentiation of data by simplified least squares procedures", 1964: that of
     the polynomial of this order which fits them best.

@@ -85,7 +85,7 @@ def spectral_shape(magnitude: np.ndarray, frequencies: np.ndarray, roll: float) 
 
 @_compiled
 def extremes(magnitude: np.ndarray, starts: np.ndarray, stops: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """The mean of the least and of the greatest values in bands: valleys and peaks (0.7 ms -> 0.14 ms).
+    """Return the mean of the least and of the greatest values in bands: valleys and peaks (0.7 ms -> 0.14 ms).
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def extremes(magnitude: np.ndarray, starts: np.ndarray, stops: np.ndarray, count
 
 @_compiled
 def band_power(magnitude: np.ndarray, weights: np.ndarray, starts: np.ndarray, stops: np.ndarray) -> np.ndarray:
-    """The power in bands, each over few bins only (0.55 ms -> 0.03 ms).
+    """Return the power in bands, each over few bins only (0.55 ms -> 0.03 ms).
 
     Parameters
     ----------

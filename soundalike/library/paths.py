@@ -34,7 +34,7 @@ OTHER_AUDIO = {
 }
 AUDIO = {*DEMUXERS, *OTHER_AUDIO}
 
-# What systems and programs leave in folders of music. Other names may start with a dot: an album is
+# Files that systems and programs leave in folders of music. Other names may start with a dot: an album is
 # called ".5: The Gray Chapter".
 NOT_MUSIC = (
     "._*",
@@ -59,13 +59,13 @@ MAX_NAME = 255  # bytes in one part of a path, on most file systems
 
 
 def default_root() -> Path:
-    """The root that is used when none is named: the variable MUSIC_LIBRARY, else ``data`` here."""
+    """Return the root that is used when none is named: the variable MUSIC_LIBRARY, else ``data`` here."""
     named = _named_root()
     return resolve(named) if named else PROJECT / "data"
 
 
 def _named_root() -> str | None:
-    """What the environment names; MUSIC_DATA is an earlier name of the variable."""
+    """Return what the environment names; MUSIC_DATA is an earlier name of the variable."""
     return os.environ.get("MUSIC_LIBRARY") or os.environ.get("MUSIC_DATA")
 
 
@@ -96,7 +96,7 @@ def _model_time(root: Path) -> float:
 
 
 def resolve(text: str) -> Path:
-    """A path from the root of the disk, ``~`` being the home folder."""
+    """Return a path from the root of the disk, ``~`` being the home folder."""
     try:
         return Path(text).expanduser().resolve()
     except RuntimeError:  # ~somebody who has no home here
@@ -104,7 +104,7 @@ def resolve(text: str) -> Path:
 
 
 def note(root: Path) -> str:
-    """What is to be said wherever results from this root are shown; empty for most libraries."""
+    """Return what is to be said wherever results from this root are shown; empty for most libraries."""
     path = root / "NOTE.txt"
     return path.read_text(encoding="utf-8").strip() if path.exists() else ""
 
@@ -178,7 +178,7 @@ def _is_no_music(name: str) -> bool:
 
 
 def _folded(song: str) -> str:
-    """The name as a file system would see it that minds neither case nor Unicode form."""
+    """Return the name as a file system would see it that minds neither case nor Unicode form."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", song).casefold())
 
 
@@ -201,7 +201,7 @@ def _problem(path: Path, suffix: str) -> str:
 
 
 def unsupported(suffix: str) -> str:
-    """What is to be said of a file with this suffix."""
+    """Return what is to be said of a file with this suffix."""
     kinds = "MP3, FLAC, OGG, Opus, M4A, AAC or WAV"
     if suffix.lower() in OTHER_AUDIO:
         return f"{suffix} is not supported; convert it to {kinds}"
@@ -218,17 +218,17 @@ def folder_labels(song: str) -> tuple[str, str]:
 
 
 def clip_folder(root: Path, song: str) -> Path:
-    """The folder of a song's clips and of its record."""
+    """Return the folder of a song's clips and of its record."""
     return root / "clips" / song
 
 
 def table_path(root: Path, song: str) -> Path:
-    """The table of a song's features."""
+    """Return the table of a song's features."""
     return root / "features" / suffixed(song, ".parquet")
 
 
 def suffixed(song: str, suffix: str) -> str:
-    """A song's path with one more suffix. A name that becomes too long is cut, and distinguished by a hash."""
+    """Return a song's path with one more suffix. A name that becomes too long is cut, and distinguished by a hash."""
     folders, slash, name = song.rpartition("/")
     if len(f"{name}{suffix}".encode()) > MAX_NAME:
         digest = hashlib.blake2b(name.encode(), digest_size=8).hexdigest()
@@ -237,7 +237,7 @@ def suffixed(song: str, suffix: str) -> str:
 
 
 def clip_paths(root: Path, song: str) -> list[Path]:
-    """A song's clips, in order."""
+    """Return a song's clips, in order."""
     clips = [path for path in clip_folder(root, song).glob("*.wav") if path.stem.isdecimal()]
     return sorted(clips, key=lambda path: int(path.stem))
 

@@ -19,8 +19,8 @@ LOCK = "library.lock"  # in the root: held by the script that writes there
 SIGNS = (LOCK, "songs.txt")  # of a root that this program made
 FRAME_NOTES = "_made_from.json"  # in the folder of the frame; readers of Parquet take it for no data
 
-# What else is made in a root, by names that a user's own files may have; and what a folder of ours holds, which alone
-# is replaced. Frames of earlier versions held other notes.
+# Other things that are made in a root, by names that a user's own files may have; and what a folder of ours holds,
+# which alone is replaced. Frames of earlier versions held other notes.
 MADE = (
     *("clips", "features", "networks", "altered.parquet", "model", "similar", "report", "folds", "songs.csv"),
     *("df_music.pkl", "df_music.parquet", "networks.parquet"),

@@ -32,7 +32,7 @@ def equal(ears: dict[str, list[str]]) -> Fusion:
 def average(logs: Mapping[str, pd.DataFrame], weights: Mapping[str, float], temperature: float = 1.0) -> pd.DataFrame:
     """Average log-probabilities for the same rows, by weights.
 
-    Where some are missing, for a row or for an artist, the weights of the others count. What has no weight counts
+    Where some are missing, for a row or for an artist, the weights of the others count. A model without weight counts
     where there is nothing else.
     """
     rows = next(iter(logs.values())).index

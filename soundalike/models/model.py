@@ -92,7 +92,7 @@ class Model(NamedTuple):
 
 
 def logits_of_all(members: list[Member], examples: Examples) -> list[pd.DataFrame]:
-    """The logits of several members of one kind for the same rows, which are prepared only once."""
+    """Return the logits of several members of one kind for the same rows, which are prepared only once."""
     X = inputs(members[0], examples)
     if len(members) > 1 and hasattr(members[0].estimator, "steps") and np.isfinite(X[:, 0]).all():
         X = members[0].estimator[:-1].transform(X)

@@ -16,7 +16,7 @@ STEPS = 32  # in an epoch, however many rows there are
 
 @functools.lru_cache(maxsize=4)
 def _compiled(columns: int, classes: int) -> Any:
-    """A network to train again and again: to trace one takes Keras longer than to train it on a few songs."""
+    """Return a network to train again and again: to trace one takes Keras longer than to train it on a few songs."""
     net = _built(columns, classes)
     net.compile(
         optimizer=import_keras().optimizers.Adam(LEARNING_RATE),
@@ -73,11 +73,11 @@ class DenseNet(ClassifierMixin, BaseEstimator):
         return self
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
-        """The probability of each class [shape=(rows, classes)]."""
+        """Return the probability of each class [shape=(rows, classes)]."""
         net = self._net()
         net.set_weights(self.weights_)
         return net.predict(self.scaler_.transform(X), batch_size=1024, verbose=0)
 
     def _net(self) -> Any:
-        """The network of this size, which others of it share: its weights must be set."""
+        """Return the network of this size, which others of it share: its weights must be set."""
         return _compiled(self.scaler_.n_features_in_, len(self.classes_))

@@ -69,7 +69,7 @@ REMAKE = "Run make run again, or modeling.ipynb, which makes one."
 
 
 class Prediction(NamedTuple):
-    """What a model predicts for one song."""
+    """A model's predictions for one song."""
 
     clips: pd.DataFrame  # probabilities by each clip and the segment around it
     song: pd.Series  # the probability of each artist, the highest first
@@ -100,7 +100,7 @@ class Saved(NamedTuple):
         clips : pd.DataFrame
             The song's rows of a frame, without the silent ones.
         windows : dict of str to pd.DataFrame
-            What the networks that it uses make of the song, see `networks.describe_windows`.
+            The windows of the song, of the networks that it uses, see `networks.describe_windows`.
         """
         used = {name: windows.get(name, pd.DataFrame()) for name in self.model.networks}
         song = one_song(clips, self.model.columns, used)
@@ -143,7 +143,7 @@ def save(
     Returns
     -------
     dict
-        What stands in ``model.json``.
+        The content of ``model.json``.
     """
     model = model.without_weightless()
     words, _ = open_set.choose(answers)
@@ -166,7 +166,7 @@ def save(
 
 
 def _made_by(model: Model, every: dict[str, int]) -> dict:
-    """What model.json says of when, how and for what a model was made."""
+    """Return what model.json says of when, how and for what a model was made."""
     return {
         "format": FORMAT,
         "name": "average of " + "; ".join(model.members),
@@ -207,7 +207,7 @@ def predictions(answers: pd.DataFrame, words: OpenSet) -> pd.DataFrame:
 
 
 def _about(member: Member) -> dict:
-    """What model.json says of a member, beside its file."""
+    """Return what model.json says of a member, beside its file."""
     known = member._asdict()
     known["log_prior"] = None if member.log_prior is None else list(member.log_prior)
     return {key: known[key] for key in known if key not in ("estimator", "classes")}
@@ -246,12 +246,12 @@ def card(info: dict) -> str:
         "",
         *(f"- {words}: {cli.with_interval(info['scores'][key])}" for key, words in SCORES.items()),
         "",
-        "## What it must not be used for",
+        "## Not to be used for",
         "",
         "It is trained on these songs alone. It may use how recordings were made rather than the music (modeling.ipynb",
         "looks at that), and it is no proof of who made anything.",
         "",
-        "## What it needs",
+        "## Needs",
         "",
         f"Features by the same settings ({len(info['features'])} of them), and "
         + ", ".join(f"{name} {version}" for name, version in info["versions"].items())
@@ -300,7 +300,7 @@ def load(root: Path) -> Saved:
 
 
 def _member(row: dict, classes: list[str]) -> Member:
-    """A member as model.json describes it, without its estimator."""
+    """Return a member as model.json describes it, without its estimator."""
     prior = None if row["log_prior"] is None else np.array(row["log_prior"])
     temperatures = float(row["temperature"]), float(row["clip_temperature"])
     return Member(None, classes, row["columns"], bool(row["segments"]), row["network"], prior, *temperatures)

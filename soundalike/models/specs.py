@@ -48,7 +48,7 @@ NINE = "2018 features: "  # starts the names of the models of 2018
 
 
 def ears(networks: Sequence[str] = ()) -> dict[str, list[str]]:
-    """The models of each ear, whose log-probabilities are averaged; the ears are fused to the kept model.
+    """Return the models of each ear, whose log-probabilities are averaged; the ears are fused to the kept model.
 
     Of the features, a linear and a kernel model make different mistakes. Of what networks make of songs, a kernel
     model was better than a linear one (benchmarks/README.md).
@@ -62,7 +62,7 @@ def ears(networks: Sequence[str] = ()) -> dict[str, list[str]]:
 
 
 def specs(networks: Sequence[str] = ()) -> dict[str, ModelSpec]:
-    """The models to compare, by name; the kept model is made of some of them, see `ears`."""
+    """Return the models to compare, by name; the kept model is made of some of them, see `ears`."""
     table = {
         CHANCE: ModelSpec(DummyClassifier(strategy="prior"), ORIGINAL_NINE, segments=False, inner=0),
         LOUDNESS: _logistic(columns=["rms_mean", "rms_std"], segments=False),
@@ -100,7 +100,7 @@ def fix(spec: ModelSpec, setting: dict, temperature: float) -> ModelSpec:
 
 
 def _models_of_2018() -> dict[str, ModelSpec]:
-    """The seven classifiers of 2018 on its nine features of single clips."""
+    """Return the seven classifiers of 2018 on its nine features of single clips."""
     rows = {
         "logistic regression": _logistic(columns=ORIGINAL_NINE),
         "k nearest neighbours": ModelSpec(

@@ -35,7 +35,7 @@ def fit_all(
     specs : dict of str to ModelSpec
         By name.
     ears : dict of str to list of str, or Fusion
-        Which of them are fused, see `specs.ears`; with a `Fusion` nothing is chosen.
+        The models that are fused, see `specs.ears`; with a `Fusion` nothing is chosen.
     examples, songs, seed
         See `fit`.
 
@@ -46,7 +46,7 @@ def fit_all(
     settings : dict of str to dict
         That were chosen for each of its members.
     inner : dict of str to pd.DataFrame
-        What members predicted for the songs that inner folds held out, see `fit`.
+        The members' predictions for the songs that inner folds held out, see `fit`.
     """
     fusion = ears if isinstance(ears, Fusion) else equal(ears)
     members, settings, inner = {}, {}, {}
@@ -97,7 +97,7 @@ def fit(
         return train(spec, [{}], examples, songs)[0], {}, None
 
     def calibrate(found: list[pd.DataFrame]) -> tuple[float, float, pd.DataFrame]:
-        """The temperature of songs, their mean loss with it, and their log-probabilities."""
+        """Return the temperature of songs, their mean loss with it, and their log-probabilities."""
         logs = pd.concat(aggregate(*fold, segments=spec.segments) for fold in zip(found, tested, strict=True))
         logs = logs.dropna(how="all").fillna(np.log(FLOOR))  # of artists that a network describes in other folds only
         if logs.empty:
@@ -120,7 +120,7 @@ def fit(
 
 
 def _tested(spec: ModelSpec, examples: Examples, places: pd.Series) -> Examples:
-    """The rows of the songs in these places; of some songs, evenly spaced, where they are more than are trained on."""
+    """Find the rows of the songs in these places; evenly spaced songs where they are more than are trained on."""
     count = len(examples.find(places, segments=spec.segments))
     return examples.rows(places[:: -(-count // spec.rows)], segments=spec.segments)
 
@@ -146,7 +146,7 @@ def train_on(
     examples : Examples
         Of the songs, and maybe of others.
     rows : np.ndarray
-        Which of them to train on; those that a network has no window around are passed over. Of more than
+        The rows to train on; those that a network has no window around are passed over. Of more than
         ``spec.rows``, evenly spaced ones are taken, and one of each artist.
     songs : pd.DataFrame
         Rows of the table of songs.
@@ -190,7 +190,7 @@ def prepared(spec: ModelSpec, X: np.ndarray, examples: Examples, rows: np.ndarra
 def _member(
     spec: ModelSpec, setting: dict, prepare: Pipeline | None, X: np.ndarray, y: np.ndarray, weight: np.ndarray
 ) -> Member:
-    """An estimator trained with one setting, and what comes before it."""
+    """Return an estimator trained with one setting, and what comes before it."""
     estimator: BaseEstimator = clone(spec.estimator).set_params(**setting)
     if hasattr(estimator, "n_neighbors"):
         estimator.n_neighbors = min(estimator.n_neighbors, len(y))

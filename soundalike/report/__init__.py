@@ -1,1 +1,1 @@
-"""What people look at: figures, answers, notebooks."""
+"""Figures, answers and notebooks: all that people look at."""

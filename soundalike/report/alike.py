@@ -1,4 +1,4 @@
-"""What recommend.py prints: songs that sound alike, the way from one to another, artists that sound alike."""
+"""The output of recommend.py: songs that sound alike, the way from one to another, artists that sound alike."""
 
 import argparse
 
@@ -124,7 +124,7 @@ def _title(song: pd.Series) -> str:
 
 
 def _number(distance: float, *, shown: bool) -> str:
-    """A distance, if it is asked for."""
+    """Return a distance, if it is asked for."""
     return f"  {distance:.2f}" if shown else ""
 
 

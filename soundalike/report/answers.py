@@ -77,7 +77,7 @@ def find_files(named: list[Path], root: Path, index: Index | None = None, why: s
 
 
 def _by_title(asked: str, root: Path, index: Index | None, why: str) -> Path:
-    """The file of a song of the library."""
+    """Return the file of a song of the library."""
     if index is None:
         raise UserError(f"Titles of the library cannot be looked up: {why}")
     return find_seed(asked, index, root).path
@@ -150,7 +150,7 @@ def find_index(root: Path) -> tuple[Index | None, str]:
 
 
 def _picture_writer(folder: Path, saved: Saved) -> Callable[[str, DecodedSong, Verdict], None]:
-    """A function that draws a song's verdict into a folder."""
+    """Return a function that draws a song's verdict into a folder."""
     from soundalike.report import plots  # matplotlib takes a second, and few ask for pictures
 
     plots.use_style()
@@ -165,7 +165,7 @@ def _picture_writer(folder: Path, saved: Saved) -> Callable[[str, DecodedSong, V
 
 
 def _filed_songs(root: Path) -> pd.DataFrame:
-    """The songs of the library [index: hash of the sound]: ``artist``; ``answer`` and ``predicted`` when held out."""
+    """Read the library's songs [index: hash of the sound]: ``artist``; ``answer`` and ``predicted`` when held out."""
     try:
         songs = good_songs(root)[["hash", "song", "artist"]].drop_duplicates("hash")
     except UserError:  # a model may be used without the library it was made from
@@ -174,7 +174,7 @@ def _filed_songs(root: Path) -> pd.DataFrame:
 
 
 def _filed(said: Verdict, songs: pd.DataFrame, digest: str) -> str:
-    """A line for a song of the library: its artist, or what was said of it when it was held out of training."""
+    """Return a line for a song of the library: its artist, or what was said of it when it was held out of training."""
     if digest not in songs.index:
         return ""
     song = songs.loc[digest]
@@ -207,7 +207,7 @@ def write_answers(kind: str, rows: Rows, saved: Saved, path: Path) -> None:
 
 
 def _name(path: Path) -> str:
-    """A path as text for a table; bytes that are not Unicode become escapes."""
+    """Return a path as text for a table; bytes that are not Unicode become escapes."""
     return str(path).encode(errors="backslashreplace").decode()
 
 

@@ -130,7 +130,7 @@ def _hex(colour: tuple) -> str:
 
 
 def _songs(index: Index, folder: Path, names: list[str], guests: Sequence[Guest]) -> dict[str, list]:
-    """What the page says of each song: a list for each key, which is shorter than a row for each song."""
+    """Return what the page says of each song: a list for each key, which is shorter than a row for each song."""
     songs, first = index.songs, len(index.songs) - len(guests)
     albums, album_names = pd.factorize(songs["album"])
     number = {name: n for n, name in enumerate(names)}
@@ -191,9 +191,9 @@ def _invite(index: Index, places: np.ndarray, guests: Sequence[Guest]) -> tuple[
 
 
 def _common(index: Index, own: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """The songs nearest to each, what each aspect adds to their cosines, and the names of the aspects.
+    """Return the songs nearest to each, what each aspect adds to their cosines, and the names of the aspects.
 
-    What follows the library's ``own`` songs are guests: they are not named, and others are for them.
+    After the library's ``own`` songs come guests: they are not named, and others are for them.
     """
     count = len(index.songs)
     most = min(WHY, own - (count == own))

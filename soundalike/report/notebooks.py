@@ -63,7 +63,7 @@ def run_notebook(name: str, root: Path) -> None:
 
 
 def _users_to_fix(error: CellExecutionError, name: str, root: Path) -> Exception:
-    """What a user can do something about, in words; any other error as it is."""
+    """Return what a user can do something about, in words; any other error as it is."""
     if error.ename == "UserError":
         earlier = " The model in it is of an earlier run." if (root / "model").exists() else ""
         return UserError(f"{name}.ipynb could not go on. {error.evalue}{earlier}")

@@ -62,12 +62,12 @@ def use_style() -> None:
 
 
 def markdown_safe(name: str) -> str:
-    """A name as it may stand in Markdown: none of its characters is taken for markup or HTML."""
+    """Return a name as it may stand in Markdown: none of its characters is taken for markup or HTML."""
     return "".join(c if c.isalnum() or c == " " else f"&#{ord(c)};" for c in printable(name))
 
 
 def _label(name: str) -> str:
-    """A name for a legend: one that starts with an underscore would be hidden by matplotlib."""
+    """Return a name for a legend: one that starts with an underscore would be hidden by matplotlib."""
     return f"{' ' if name.startswith('_') else ''}{printable(name, 40)}"
 
 
@@ -103,9 +103,9 @@ def verdict(title: str, said: Any, sounds: np.ndarray | None, colours: dict[str,
     Parameters
     ----------
     title : str
-        What stands above.
+        The title.
     said : verdict.Verdict
-        What the model says.
+        The model's answer.
     sounds : np.ndarray [shape=(clips, samples), dtype=int16], optional
         The clips; without them there is no waveform.
     colours : dict of str to tuple
@@ -139,7 +139,7 @@ def _waveform(ax: Axes, clips: pd.DataFrame, sounds: np.ndarray | None, shown: d
 
 
 def _probabilities(ax: Axes, clips: pd.DataFrame, shown: dict[str, tuple]) -> None:
-    """The probabilities of each clip, one above the other."""
+    """Return the probabilities of each clip, one above the other."""
     rows = [(_label(artist), clips[artist], colour) for artist, colour in shown.items()]
     if clips.shape[1] > len(shown):
         rows.append(("others", 1 - clips[[*shown]].sum(axis=1, skipna=False), OTHERS))
@@ -242,7 +242,7 @@ def split_picture(found: dict[str, pd.DataFrame], titles: dict[str, str]) -> Fig
     found : dict of str to pd.DataFrame
         From `explain.nearest_clips`.
     titles : dict of str to str
-        What stands above each.
+        The title of each.
     """
     colours = ["0.88", "C1", "C0", "0.15"]
     rows = _rows_of_splits(list(found.values())[-1])
@@ -278,7 +278,7 @@ def split_picture(found: dict[str, pd.DataFrame], titles: dict[str, str]) -> Fig
 
 
 def _rows_of_splits(clips: pd.DataFrame) -> pd.Series:
-    """The artist of each song that is shown [index: song]: some artists, and of each first what is not in training."""
+    """Choose songs to show, test songs of each artist first: the artist of each [index: song]."""
     songs = clips.assign(test=clips["nearest"].cat.codes > 0).groupby(["artist", "song"])
     songs = songs.agg(test=("test", "first"), clips=("clip", "size")).reset_index()
     songs = songs.sort_values(["test", "clips"], ascending=False, kind="stable")
@@ -339,14 +339,14 @@ def show_figure(still: Figure, live: go.Figure, script: str | None = None) -> No
 
 
 def _png(figure: Figure) -> str:
-    """A figure as Jupyter keeps it; left to itself, it draws none before pyplot has drawn one."""
+    """Return a figure as Jupyter keeps it; left to itself, it draws none before pyplot has drawn one."""
     picture = io.BytesIO()
     figure.savefig(picture, format="png")
     return base64.b64encode(picture.getvalue()).decode()
 
 
 def middle_of(root: Path, song: str, clips: int) -> tuple[np.ndarray, float]:
-    """The sound of so many clips in the middle of a song, and where it starts (s); empty if its clips are gone."""
+    """Read so many clips in the middle of a song, and where they start (s); empty if its clips are gone."""
     paths = clip_paths(root, song)
     start = max(len(paths) - clips, 0) // 2
     sounds = [soundfile.read(path, dtype="float32")[0] for path in paths[start : start + clips]]
@@ -354,7 +354,7 @@ def middle_of(root: Path, song: str, clips: int) -> tuple[np.ndarray, float]:
 
 
 def clips_of(root: Path, song: str, count: int) -> np.ndarray | None:
-    """The clips of a song [shape=(clips, samples), dtype=int16]; None if they are gone."""
+    """Return the clips of a song [shape=(clips, samples), dtype=int16]; None if they are gone."""
     sound, _ = middle_of(root, song, count)
     return np.round(FULL_SCALE * sound).astype(np.int16).reshape(count, -1) if len(sound) else None
 

@@ -1,4 +1,4 @@
-"""What a run of all steps came to, in a few lines."""
+"""The outcome of a run of all steps, in a few lines."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def print_summary(root: Path, model: dict, seconds: float) -> None:
     root : Path
         Of the library.
     model : dict
-        What ``model.json`` holds.
+        The content of ``model.json``.
     seconds : float
         The time that all steps took.
     """

@@ -1,4 +1,4 @@
-"""Who a song is by, how surely, when, and what a person can check."""
+"""Verdicts: the artist of a song, how surely, when, and reasons that a person can check."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -25,7 +25,7 @@ EARS = {FEATURES: "the features", MUSICNN: "the music network", VOICE: "the voic
 
 
 class Verdict(NamedTuple):
-    """What the model predicts for one song."""
+    """The model's predictions for one song."""
 
     song: pd.Series  # probability of each artist, the highest first
     clips: pd.DataFrame  # the same around each clip, by its start in seconds; silent ones are missing numbers
@@ -71,7 +71,7 @@ class Verdict(NamedTuple):
         return f"{shown}; {self.agreeing} of {cli.counted(self.loud, 'clip')} agree"
 
     def timeline(self, marks: str) -> str:
-        """The song in a line: who each stretch of it is given to, blank where it is silent."""
+        """Return the song in a line: who each stretch of it is given to, blank where it is silent."""
         rank = {artist: min(place, len(marks) - 1) for place, artist in enumerate(self.song.index)}
         cells = np.arange(len(self.clips)) * min(BAR, len(self.clips)) // len(self.clips)
         stretches = self.clips.groupby(cells).mean()
@@ -101,7 +101,7 @@ class Verdict(NamedTuple):
         }
 
     def in_full(self) -> dict:
-        """The probability of each artist, the reasons, and the artist around each clip: none where it is silent."""
+        """Return each artist's probability, the reasons, and the artist around each clip: none where it is silent."""
         artists, best = self.clips.dropna().idxmax(axis=1), self.clips.max(axis=1)
         return {
             "probabilities": {artist: _rounded(p) for artist, p in self.song.items()},
@@ -154,7 +154,7 @@ def answer(song: DecodedSong, saved: Saved, index: Index | None = None, *, stric
 
 
 def _find_alike(song: DecodedSong, artist: str, index: Index) -> list[str]:
-    """The songs of an artist that sound most like a song, which is not counted itself."""
+    """Return the songs of an artist that sound most like a song, which is not counted itself."""
     barred = (index.songs["artist"] != artist) | (index.songs["hash"] == song.record["hash"])
     return nearest_songs(index, describe_decoded(song, index), barred.to_numpy(), ALIKE)["song"].tolist()
 
@@ -165,7 +165,7 @@ def explain_words(info: dict, *, strict: bool = False) -> list[str]:
     Parameters
     ----------
     info : dict
-        What ``model.json`` holds.
+        The content of ``model.json``.
     strict : bool
         Whether more artists were called unknown than these figures say.
     """

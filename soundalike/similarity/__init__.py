@@ -1,1 +1,1 @@
-"""Which songs sound alike."""
+"""Songs that sound alike."""

@@ -1,4 +1,4 @@
-"""Which artists of a library sound alike, and which songs bring them together."""
+"""Artists of a library that sound alike, and the songs that bring them together."""
 
 from typing import NamedTuple
 
@@ -59,7 +59,7 @@ def compare(index: Index, artists: list[str], count: int) -> list[Portrait]:
     index : Index
         The library.
     artists : list of str
-        Who is asked about.
+        The artists in question.
     count : int
         How many to name for each, at most.
     """
@@ -78,7 +78,7 @@ def compare(index: Index, artists: list[str], count: int) -> list[Portrait]:
 
 
 def _bring_together(index: Index, own: np.ndarray, others: np.ndarray) -> tuple[int, int]:
-    """The songs of two artists that are most alike and no copies of each other."""
+    """Return the songs of two artists that are most alike and no copies of each other."""
     points, recording = np.asarray(index.points[others]), index.songs["recording"].to_numpy()
     apart = np.stack([index.spaces.distances(points, np.asarray(index.points[place])) for place in own])
     apart[recording[own][:, None] == recording[others]] = 2

@@ -182,7 +182,7 @@ def _read_points(folder: Path, spaces: Spaces) -> np.ndarray:
 
 
 def load_index(root: Path, *, make: bool = True) -> Index:
-    """The index of a library.
+    """Return the index of a library.
 
     Parameters
     ----------
@@ -228,7 +228,7 @@ def _made_of(root: Path, noted: dict) -> dict:
 
 
 def _about(folder: Path) -> dict:
-    """What index.json says; nothing if there is none, or it is damaged."""
+    """Return what index.json says; nothing if there is none, or it is damaged."""
     try:
         about = json.loads((folder / "index.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):

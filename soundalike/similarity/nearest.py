@@ -10,7 +10,7 @@ from soundalike.similarity.index import Index
 
 WORTH_NAMING = 0.03  # what an aspect adds to the cosine to be named
 
-# Which columns of a description belong to which aspect: means first, then deviations.
+# The columns of a description that belong to each aspect: means first, then deviations.
 OF_ASPECT = {
     aspect: np.flatnonzero(np.isin(2 * CLIP_COLUMNS, [column for name in names for column in columns(name)]))
     for aspect, names in ASPECTS.items()
@@ -85,7 +85,7 @@ def say_why(index: Index, described: np.ndarray, places: np.ndarray, distance: n
 
 
 def _shares(spaces: Spaces, song: np.ndarray, others: np.ndarray) -> dict[str, np.ndarray]:
-    """What each aspect adds to the cosine between a song and others: exact, for the cosine is a sum over columns."""
+    """Split the cosine between a song and others by aspect: exact, for the cosine is a sum over columns."""
     shares: dict[str, np.ndarray] = {}
     for ear, space, share, described in spaces.blocks(np.concatenate([song[None], others])):
         rows = described - space.centre

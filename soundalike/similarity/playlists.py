@@ -21,7 +21,7 @@ ON_THE_WAY = 300  # songs, at most, that a path may go through: those with the s
 
 
 class Rules(NamedTuple):
-    """Which songs may stand in a list."""
+    """Rules for the songs of a list."""
 
     most: int  # so many songs
     per_artist: int  # so many by each artist
@@ -43,7 +43,7 @@ def fill(index: Index, seeds: Sequence[Seed], barred: np.ndarray, rules: Rules) 
     barred : np.ndarray of bool [shape=(songs,)]
         Songs not to be chosen.
     rules : Rules
-        What else holds.
+        The other rules.
 
     Returns
     -------
@@ -130,7 +130,7 @@ def find_path(
 
 
 def _too_many(artists: np.ndarray, most: int) -> str | None:
-    """An artist who is named more often than that."""
+    """Return an artist who is named more often than that."""
     (artist, count), *_ = Counter(artists.tolist()).most_common(1) or [("", 0)]
     return artist if count > most else None
 
@@ -143,7 +143,7 @@ def shortest(steps: np.ndarray, usable: np.ndarray, between: int) -> np.ndarray:
     steps : np.ndarray [shape=(places, places)]
         How long a step is from each to each later one; places are only passed in their order.
     usable : np.ndarray of bool [shape=(places,)]
-        Which may be passed.
+        The songs that may be passed.
     between : int
         How many to pass; of fewer, all.
 

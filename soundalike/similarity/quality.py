@@ -57,7 +57,7 @@ def measure_likeness(points: np.ndarray, songs: pd.DataFrame, spaces: Spaces) ->
 
 
 def _numbered(songs: pd.DataFrame) -> tuple[np.ndarray, ...]:
-    """The artist, the album and the recording of each song, as numbers."""
+    """Return the artist, the album and the recording of each song, as numbers."""
     return tuple(pd.factorize(key)[0] for key in (songs["artist"], album_keys(songs), songs["recording"]))
 
 

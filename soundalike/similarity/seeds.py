@@ -91,7 +91,7 @@ def _not_found(asked: str, index: Index, root: Path) -> str:
 
 
 def _seed_from_file(path: Path, index: Index, root: Path) -> Seed:
-    """The seed that a file is."""
+    """Return the seed that a file is."""
     spacings = Windows(root).spacings
     here = networks.choose(None) if spacings else []
     try:
