@@ -228,7 +228,7 @@ def tables(figures: dict) -> str:
     return (
         f"{figures['songs']} songs, {figures['artists']} artists; chance level {figures['chance']:.2f}. Balanced "
         f"accuracy of the kept model, {figures['repeats']} repeats:\n\n{page.markdown(sets)}\n\nUnits that a "
-        f"model should be trained on ({figures['unit repeats']} repeats; a dozen segments or 24 clips of each song, "
+        f"model can be trained on ({figures['unit repeats']} repeats; a dozen segments or 24 clips of each song, "
         f"unless all are said to be used):\n\n{page.markdown(units)}\n"
     )
 

