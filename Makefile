@@ -35,6 +35,7 @@ help:
 	@echo "make run LABEL_BY=tag     the same; artists by the songs' tags, not by folders"
 	@echo "make lab                  open Jupyter on the results"
 	@echo "make report               make web pages of the notebooks in report/ again, after work in make lab"
+	@echo "make check                check the code alone (seconds)"
 	@echo "make test                 check the code and run the tests (a quarter of an hour)"
 	@echo "make stress               kill, damage, fill and load it thousands of times (two hours; as root, disks too)"
 	@echo "make notebooks            run 126 free songs of Debian's games and put the notebooks beside the scripts"
@@ -100,12 +101,12 @@ distclean: clean
 	echo "If you have one under another name: make PYTHON=python3.12"; exit 1; }
 	@"$(PYTHON)" -m venv --clear .venv || \
 	{ echo "Python's venv module is missing. On Debian or Ubuntu: sudo apt install python3-venv"; exit 1; }
-	@echo "Installing what requirements.txt names: about 3 GB, one to ten minutes, once."
+	@echo "Installing what requirements.txt names: about 4 GB, one to ten minutes, once."
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > .venv/uv.txt
 	@$(PIP) --quiet --require-hashes -r .venv/uv.txt && \
 	.venv/bin/uv pip install --python $(PY) --compile-bytecode --require-hashes -r requirements.lock || \
 	{ echo "Trying the same with pip, which takes longer."; $(PIP) --require-hashes -r requirements.lock; } || \
-	{ echo "Installing failed; the reason is above. Is there a network, and 4 GB of room? Then run make again."; exit 1; }
+	{ echo "Installing failed; the reason is above. Is there a network, and 5 GB of room? Then run make again."; exit 1; }
 	@touch $@
 
 .venv/networks: .venv/ready requirements-networks.txt

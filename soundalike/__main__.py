@@ -2,6 +2,7 @@
 
     python -m soundalike                       # music in data/songs/; a demo if there is none
     python -m soundalike ~/Music               # music that lies elsewhere; nothing is written there
+    python -m soundalike ~/Music --from-songs  # the same without clips on disk, for thousands of songs
 
 The executed notebooks, also as web pages, go to report/ in the library's root.
 """
@@ -28,6 +29,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     cli.add_song_arguments(parser)
     cli.add_worker_arguments(parser)
     cli.add_network_arguments(parser)
+    parser.add_argument("--from-songs", action="store_true", help="keep no clips on disk; notebooks then play nothing")
     parser.add_argument("--report", action="store_true", help="only make web pages of the notebooks in report/ again")
     args = parser.parse_args(argv)
     if args.music and args.songs:
@@ -52,9 +54,15 @@ def main(argv: list[str] | None = None) -> int:
     root, songs = demo.find_music(args.songs, args.library)
     if args.label_by == "folder":
         splits.check_folders(songs)
-    run_script("mp3_split.py", root, "--songs", songs, *forwarded(args, "jobs", "scheduler", "max_hours", "label_by"))
+    workers, labels = ("jobs", "scheduler"), ("max_hours", "label_by")
+    if args.from_songs:
+        given: list[str | Path] = ["--from-songs", "--songs", songs, *forwarded(args, *workers, "networks", *labels)]
+        run_script("feature_extraction.py", root, *given)
+    else:
+        run_script("mp3_split.py", root, "--songs", songs, *forwarded(args, *workers, *labels))
     splits.check_enough(good_songs(root).groupby("artist")["song"].nunique())  # before the long work, not after it
-    run_script("feature_extraction.py", root, *forwarded(args, "jobs", "scheduler", "networks"))
+    if not args.from_songs:
+        run_script("feature_extraction.py", root, *forwarded(args, *workers, "networks"))
     run_script("dataframe_creation.py", root, *forwarded(args, "networks"))
     before = summary.read_predictions(root)
     for name in notebooks.NOTEBOOKS:

@@ -163,7 +163,7 @@ def add_worker_arguments(parser: argparse.ArgumentParser) -> None:
         "--scheduler",
         default=os.environ.get("DASK_SCHEDULER_ADDRESS"),
         metavar="ADDRESS",
-        help="a Dask cluster to use instead, e.g. tls://host:8786 (docs/security.md); its workers see the same paths",
+        help="a Dask cluster to use instead, e.g. tls://host:8786 (docs/large-libraries.md); it sees the same paths",
     )
 
 

@@ -138,7 +138,7 @@ def _of_cluster(scheduler: str) -> "Iterator[Client]":
     except OSError as error:
         raise UserError(f"The certificate for {printable(scheduler)} cannot be read: {error}") from None
     if scheduler.startswith("tls://") and not certified:
-        raise UserError(f"{printable(scheduler)} needs the certificate of its cluster: docs/security.md says how.")
+        raise UserError(f"{printable(scheduler)} needs the certificate of its cluster, see docs/large-libraries.md.")
     try:
         get_address_host_port(scheduler, strict=True)
         with warnings.catch_warnings(action="ignore"):  # of versions, which are checked below

@@ -256,7 +256,7 @@ def test_a_scheduler_that_goes_away_is_said(cluster, monkeypatch):
 
 
 def test_a_cluster_on_a_network_with_a_certificate(tmp_path):
-    """As docs/security.md has it."""
+    """As docs/large-libraries.md has it."""
     made = Security.temporary()
     (tmp_path / "cert.pem").write_text(made.tls_ca_file)
     (tmp_path / "key.pem").write_text(made.tls_worker_key)

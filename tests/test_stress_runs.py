@@ -23,7 +23,7 @@ import dataframe_creation
 import feature_extraction
 import mp3_split
 from soundalike.audio import decoding
-from soundalike.dataset.frame import _state, frame_notes
+from soundalike.dataset.frame import _state, frame_notes, read_frame
 from soundalike.library.catalogue import read_songs
 from soundalike.library.paths import RECORD
 from soundalike.library.storage import locked
@@ -69,7 +69,7 @@ def check_whole(root: Path) -> None:
         read_songs(root)
     noted = frame_notes(root)
     if noted and noted["pickle"] == _state(root / "df_music.pkl"):  # not killed between the two
-        pd.testing.assert_frame_equal(pd.read_pickle(root / "df_music.pkl"), pd.read_parquet(root / "df_music.parquet"))
+        pd.testing.assert_frame_equal(read_frame(root / "df_music.pkl"), pd.read_parquet(root / "df_music.parquet"))
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +116,7 @@ def check_finished(root: Path, whole: Path) -> None:
     for script in SCRIPTS:
         assert script.main(arguments(root, script, jobs=1)) == 0
     assert files(root) == files(whole)
-    pd.testing.assert_frame_equal(pd.read_pickle(root / "df_music.pkl"), pd.read_pickle(whole / "df_music.pkl"))
+    pd.testing.assert_frame_equal(read_frame(root / "df_music.pkl"), read_frame(whole / "df_music.pkl"))
     check_whole(root)
 
 
@@ -200,9 +200,9 @@ def test_a_full_disk_loses_nothing(tmp_path, old, whole, capsys, figure):
             assert "Traceback" not in said
             assert not list(root.rglob(".unfinished-*"))
             check_whole(root)
-            frame = pd.read_pickle(root / "df_music.pkl")
+            frame = read_frame(root / "df_music.pkl")
             expected = whole if script is dataframe_creation and not status else old
-            pd.testing.assert_frame_equal(frame, pd.read_pickle(expected / "df_music.pkl"))
+            pd.testing.assert_frame_equal(frame, read_frame(expected / "df_music.pkl"))
             change(root, f"size={10**9}")
             check_finished(root, whole)
     reported = ", ".join(f"{times} in {script.__name__}" for script, times in failed.items() if times and script)

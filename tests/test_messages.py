@@ -1,0 +1,165 @@
+"""Messages that no other test provokes: each is met here as a user would meet it, as far as that can be made."""
+
+import errno
+import shutil
+from pathlib import Path
+
+import dask
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import NO_NETWORKS, made_up, sine, write_artists, write_library, write_song
+from distributed import LocalCluster
+
+import dataframe_creation
+import recommend
+from soundalike import parallel
+from soundalike.audio.decoding import Decoder
+from soundalike.dataset import frame
+from soundalike.features import networks, nuisance
+from soundalike.features.one_song import decode
+from soundalike.library import storage
+from soundalike.library.catalogue import good_songs, write_songs
+from soundalike.library.errors import SongError, UserError, printable
+
+
+@pytest.fixture
+def own(small, tmp_path):
+    """A copy of the small library, to be damaged."""
+    return shutil.copytree(small, tmp_path / "own")
+
+
+def test_artists_are_asked_about_without_options_of_songs(capsys):
+    with pytest.raises(SystemExit):
+        recommend.main(["Nickelback", "--artists", "--far"])
+    assert "--artists goes with --count and --verbose alone" in capsys.readouterr().err
+
+
+def test_a_song_that_cannot_be_opened(tmp_path, monkeypatch):
+    song = write_song(tmp_path / "x.wav", sine())
+    monkeypatch.setattr("soundalike.audio.decoding.read_header", lambda path: {"announced": None})
+    monkeypatch.setattr(Path, "open", lambda *_: (_ for _ in ()).throw(OSError(errno.EIO, "Input/output error")))
+    with pytest.raises(SongError, match="cannot be read: Input/output error"):
+        Decoder(song)._check(1)
+
+
+def test_a_song_that_is_not_there(tmp_path):
+    with pytest.raises(SongError, match="there is no such file"):
+        decode(tmp_path / "x.mp3", {})
+
+
+def test_no_table_is_usable(own, capsys, monkeypatch):
+    def failed(gathered, folder, root, left_out):
+        left_out |= dict.fromkeys(gathered.songs["song"], "its table is damaged")
+        return 0
+
+    monkeypatch.setattr(frame, "_write_files", failed)
+    (own / "df_music.pkl").unlink()
+    assert dataframe_creation.main(["--library", str(own)]) == 1
+    assert "No table is usable; the first: its table is damaged" in capsys.readouterr().err
+
+
+def test_a_worker_without_weights_says_where(own, monkeypatch):
+    def missing(left, clips):
+        raise UserError("The weights of voice are missing.")
+
+    monkeypatch.setattr(networks, "describe_windows", missing)
+    song = good_songs(own)["song"].iloc[0]
+    with pytest.raises(UserError, match=r"On .*: The weights of voice are missing\."):
+        networks.describe_song((song, "x"), root=own, songs=own / "songs", share=None, names=["voice"], max_hours=1)
+
+
+@pytest.mark.parametrize(
+    ("does", "says"), [("exit 1", "ffmpeg: it was stopped"), ("exec sleep 9", "took longer than 1 s")]
+)
+def test_an_encoder_that_fails(tmp_path, monkeypatch, does, says):
+    program = tmp_path / "ffmpeg"
+    program.write_text(f"#!/bin/sh\n{does}\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(nuisance, "ffmpeg", lambda: str(program))
+    monkeypatch.setattr(nuisance, "LIMIT", 1)
+    with pytest.raises(SongError, match=says):
+        nuisance._run_ffmpeg([], tmp_path / "x.mp3")
+
+
+def test_an_ffmpeg_that_does_not_answer(monkeypatch):
+    monkeypatch.setattr(nuisance, "ffmpeg", lambda: "/bin/false")
+    with pytest.raises(UserError, match="/bin/false does not say which encoders it has"):
+        nuisance.encoders()
+
+
+def test_an_excerpt_that_is_silent(tmp_path):
+    write_song(tmp_path / "x.wav", np.zeros(44_100 * 30))
+    with pytest.raises(SongError, match="too little of its middle is not silent: 0 clips"):
+        nuisance.describe_altered(("x.wav", 30.0), songs=tmp_path, names=[])
+
+
+def test_songs_that_are_all_rejected(tmp_path):
+    write_songs(tmp_path, [{"song": "A/x.mp3", "artist": "A", "status": "rejected", "reason": "no sound"}])
+    with pytest.raises(UserError, match=r"None of the 1 songs in .*songs\.csv is usable; it says why\."):
+        good_songs(tmp_path)
+
+
+def test_a_disk_that_cannot_lock(tmp_path, monkeypatch):
+    def refused(*_, **__):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(storage.FileLock, "acquire", refused)
+    with (
+        pytest.raises(UserError, match=r"cannot lock files \(No locks available\)\. Name a folder on another disk"),
+        storage.locked(tmp_path),
+    ):
+        pass
+
+
+def test_a_certificate_that_is_not_there(tmp_path):
+    missing = str(tmp_path / "no.pem")
+    names = ("ca-file", "client.cert", "client.key")
+    with (
+        dask.config.set({f"distributed.comm.tls.{name}": missing for name in names}),
+        pytest.raises(UserError, match=r"The certificate for tls://127\.0\.0\.1:1 cannot be read"),
+    ):
+        list(parallel.run(printable, ["a"], label="Testing", scheduler="tls://127.0.0.1:1"))
+
+
+def test_a_cluster_without_workers():
+    with (
+        LocalCluster(n_workers=0, processes=False, dashboard_address=None) as cluster,
+        pytest.raises(UserError, match="has no workers yet; start some"),
+    ):
+        cluster.scheduler_address.startswith("tcp") or pytest.skip("no address of its own")
+        list(parallel.run(printable, ["a"], label="Testing", scheduler=cluster.scheduler_address))
+
+
+def test_the_only_song_of_a_library_has_no_other(tmp_path, capsys):
+    write_library(tmp_path, made_up(artists=1, songs=1, clips=4))
+    assert recommend.main(["--library", str(tmp_path), "0.mp3"]) == 1
+    assert "There is no other song in this library." in capsys.readouterr().err
+
+
+def test_a_frame_that_is_damaged_is_named(own, capsys):
+    shutil.rmtree(own / "similar", ignore_errors=True)
+    for part in (own / "df_music.parquet").glob("part-*.parquet"):
+        part.write_bytes(b"PAR1 no more PAR1")
+    assert recommend.main(["--library", str(own), "Song 1"]) == 1
+    assert "Run dataframe_creation.py" in capsys.readouterr().err
+
+
+def test_songs_without_clips_go_all_the_way(tmp_path, monkeypatch):
+    """A whole run with --from-songs asks step 2 alone to read the songs."""
+    from soundalike import __main__ as everything
+
+    asked = []
+    monkeypatch.setattr(everything, "run_script", lambda name, root, *given: asked.append([name, *map(str, given)]))
+    monkeypatch.setattr("soundalike.dataset.splits.check_folders", lambda songs: None)
+    monkeypatch.setattr(
+        "soundalike.dataset.splits.check_enough", lambda songs: (_ for _ in ()).throw(UserError("enough"))
+    )
+    monkeypatch.setattr(
+        "soundalike.library.catalogue.good_songs", lambda root: pd.DataFrame({"artist": ["A"], "song": ["x"]})
+    )
+    music = tmp_path / "music"
+    write_artists(music, each=1, seconds=2)
+    assert everything.main(["--library", str(tmp_path / "root"), "--from-songs", str(music), *NO_NETWORKS]) == 1
+    options = ["--networks", "none", "--max-hours", "6.0", "--label-by", "folder"]
+    assert asked == [["feature_extraction.py", "--from-songs", "--songs", str(music), *options]]
