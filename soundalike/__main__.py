@@ -43,8 +43,6 @@ def main(argv: list[str] | None = None) -> int:
     """Run everything; returns the exit status."""
     args = parse_args(argv)
     from soundalike.audio import demo  # after --help, which needs none of it
-    from soundalike.dataset import splits
-    from soundalike.library.catalogue import good_songs
     from soundalike.report import notebooks, summary
 
     if args.report:
@@ -52,18 +50,7 @@ def main(argv: list[str] | None = None) -> int:
         return cli.ALL_GOOD
     started = time.monotonic()
     root, songs = demo.find_music(args.songs, args.library)
-    if args.label_by == "folder":
-        splits.check_folders(songs)
-    workers, labels = ("jobs", "scheduler"), ("max_hours", "label_by")
-    if args.from_songs:
-        given: list[str | Path] = ["--from-songs", "--songs", songs, *forwarded(args, *workers, "networks", *labels)]
-        run_script("feature_extraction.py", root, *given)
-    else:
-        run_script("mp3_split.py", root, "--songs", songs, *forwarded(args, *workers, *labels))
-    splits.check_enough(good_songs(root).groupby("artist")["song"].nunique())  # before the long work, not after it
-    if not args.from_songs:
-        run_script("feature_extraction.py", root, *forwarded(args, *workers, "networks"))
-    run_script("dataframe_creation.py", root, *forwarded(args, "networks"))
+    make_frame(args, root, songs)
     before = summary.read_predictions(root)
     for name in notebooks.NOTEBOOKS:
         with step(f"{name}.ipynb"):
@@ -81,6 +68,25 @@ def main(argv: list[str] | None = None) -> int:
     summary.print_changes(before, summary.read_predictions(root))
     remember_root(root)
     return cli.ALL_GOOD
+
+
+def make_frame(args: argparse.Namespace, root: Path, songs: Path) -> None:
+    """Run the three numbered steps on a folder of songs."""
+    from soundalike.dataset import splits
+    from soundalike.library.catalogue import good_songs
+
+    if args.label_by == "folder":
+        splits.check_folders(songs)
+    workers, labels = ("jobs", "scheduler"), ("max_hours", "label_by")
+    if args.from_songs:
+        given: list[str | Path] = ["--from-songs", "--songs", songs, *forwarded(args, *workers, "networks", *labels)]
+        run_script("feature_extraction.py", root, *given)
+    else:
+        run_script("mp3_split.py", root, "--songs", songs, *forwarded(args, *workers, *labels))
+    splits.check_enough(good_songs(root).groupby("artist")["song"].nunique())  # before the long work, not after it
+    if not args.from_songs:
+        run_script("feature_extraction.py", root, *forwarded(args, *workers, "networks"))
+    run_script("dataframe_creation.py", root, *forwarded(args, "networks"))
 
 
 def forwarded(args: argparse.Namespace, *names: str) -> list[str]:

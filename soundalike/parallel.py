@@ -136,7 +136,9 @@ def _of_cluster(scheduler: str) -> "Iterator[Client]":
     try:
         certified = Security().get_connection_args("client").get("ssl_context")
     except OSError as error:
-        raise UserError(f"The certificate for {printable(scheduler)} cannot be read: {error}") from None
+        raise UserError(
+            f"The certificate for {printable(scheduler)} cannot be read: {error}. See docs/large-libraries.md."
+        ) from None
     if scheduler.startswith("tls://") and not certified:
         raise UserError(f"{printable(scheduler)} needs the certificate of its cluster, see docs/large-libraries.md.")
     try:
@@ -144,7 +146,9 @@ def _of_cluster(scheduler: str) -> "Iterator[Client]":
         with warnings.catch_warnings(action="ignore"):  # of versions, which are checked below
             client = Client(scheduler, timeout=CLUSTER_LIMIT, set_as_default=False)
     except (OSError, ValueError) as error:
-        raise UserError(f"No Dask scheduler answers at {printable(scheduler)}: {printable(error)}") from None
+        raise UserError(
+            f"No Dask scheduler answers at {printable(scheduler)}: {printable(error)}. Start it, or use none."
+        ) from None
     with client:
         if not client.nthreads():
             raise UserError(f"The Dask scheduler at {printable(scheduler)} has no workers yet; start some.")

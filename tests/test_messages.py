@@ -56,7 +56,7 @@ def test_no_table_is_usable(own, capsys, monkeypatch):
     monkeypatch.setattr(frame, "_write_files", failed)
     (own / "df_music.pkl").unlink()
     assert dataframe_creation.main(["--library", str(own)]) == 1
-    assert "No table is usable; the first: its table is damaged" in capsys.readouterr().err
+    assert "No table is usable. The first: its table is damaged" in capsys.readouterr().err
 
 
 def test_a_worker_without_weights_says_where(own, monkeypatch):
@@ -96,7 +96,7 @@ def test_an_excerpt_that_is_silent(tmp_path):
 
 def test_songs_that_are_all_rejected(tmp_path):
     write_songs(tmp_path, [{"song": "A/x.mp3", "artist": "A", "status": "rejected", "reason": "no sound"}])
-    with pytest.raises(UserError, match=r"None of the 1 songs in .*songs\.csv is usable; it says why\."):
+    with pytest.raises(UserError, match=r"None of the 1 songs in .*songs\.csv is usable; it says why\. Fix them\."):
         good_songs(tmp_path)
 
 

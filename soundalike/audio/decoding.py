@@ -218,7 +218,7 @@ class Decoder:
         if spent > DECODE_LIMIT:
             raise SongError(f"decoding took longer than {DECODE_LIMIT} s; convert it again")
         if status < 0 or status in (126, 127, 255):  # killed, never started, interrupted: not the song's fault
-            raise SongError(f"ffmpeg ended with status {status}: {self.complaint or 'it was stopped'}")
+            raise SongError(f"ffmpeg ended with status {status}: {self.complaint or 'it was stopped'}; try again")
 
     def _check(self, seconds: float) -> None:
         """Refuse what is too long or cannot be read, in clearer words than ffmpeg's."""
@@ -229,7 +229,7 @@ class Decoder:
                 if not file.read(1):
                     raise SongError("an empty file; copy it again")
         except OSError as error:
-            raise SongError(f"cannot be read: {error.strerror}") from None
+            raise SongError(f"cannot be read: {error.strerror}; check its permissions, or copy it again") from None
 
 
 @contextlib.contextmanager

@@ -68,7 +68,7 @@ def size_and_time(path: Path) -> list[int]:
     try:
         stat = path.stat()
     except OSError as error:
-        raise SongError(f"cannot be read: {error.strerror}") from None
+        raise SongError(f"cannot be read: {error.strerror}; check its permissions, or copy it again") from None
     return [stat.st_size, stat.st_mtime_ns]
 
 

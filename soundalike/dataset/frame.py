@@ -165,7 +165,7 @@ def write_frame(gathered: Gathered, root: Path, *, pickled: bool) -> tuple[int, 
         clips = _write_files(gathered, folder, root, left_out)
         songs = gathered.songs[~gathered.songs["song"].isin(left_out)]
         if songs.empty:
-            raise UserError(f"No table is usable; the first: {next(iter(left_out.values()))}")
+            raise UserError(f"No table is usable. The first: {next(iter(left_out.values()))}")
         written = gathered._replace(songs=songs, left_out=left_out)
         save_notes(folder, root, notes_of(written, clips), pickled=pickled)
     return clips, written
@@ -428,7 +428,7 @@ def read_frame(path: Path, most: int | None = None) -> pd.DataFrame:
         ".pkl": _read_pickle,
     }
     if path.suffix not in readers:
-        raise UserError(f"{printable(path)} is none of {', '.join(readers)}.")
+        raise UserError(f"{printable(path)} is no frame. Name a file that ends in one of {', '.join(readers)}.")
     if not path.exists():
         raise UserError(f"There is no {printable(path)}. Run dataframe_creation.py first.")
     frame = readers[path.suffix](path)

@@ -204,7 +204,7 @@ def encoders() -> set[str]:
         [ffmpeg(), "-v", "error", "-encoders"], stdin=subprocess.DEVNULL, capture_output=True, check=False
     )
     if asked.returncode:
-        raise UserError(f"{printable(ffmpeg())} does not say which encoders it has. Is it whole?")
+        raise UserError(f"{printable(ffmpeg())} does not say which encoders it has. Install ffmpeg again.")
     return {line.split()[1] for line in asked.stdout.decode(errors="replace").splitlines() if len(line.split()) > 1}
 
 

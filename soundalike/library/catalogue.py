@@ -118,5 +118,7 @@ def good_songs(root: Path) -> "pd.DataFrame":
     songs = read_songs(root)
     good = songs[songs["status"].isin(GOOD)].reset_index(drop=True)
     if good.empty:
-        raise UserError(f"None of the {len(songs)} songs in {printable(root / 'songs.csv')} is usable; it says why.")
+        raise UserError(
+            f"None of the {len(songs)} songs in {printable(root / 'songs.csv')} is usable; it says why. Fix them."
+        )
     return good

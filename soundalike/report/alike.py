@@ -72,7 +72,7 @@ def print_path(args: argparse.Namespace, index: Index) -> int:
 def print_artists(args: argparse.Namespace, index: Index) -> int:
     """Print which artists sound alike; returns the exit status."""
     if index.songs["artist"].nunique() < 2:
-        raise UserError("There is one artist in this library, so there is none to compare with.")
+        raise UserError("There is one artist in this library, so there is none to compare with. Add songs by others.")
     asked = artists.find_artists(args.songs, index)
     titles = index.songs["title"].map(lambda title: printable(title, 60)).to_numpy()
     for portrait in artists.compare(index, asked, args.count or PEOPLE):

@@ -67,7 +67,7 @@ def write_map(index: Index, root: Path, path: Path, guests: Sequence[Guest] = ()
         If there is no song to show.
     """
     if index.songs.empty:
-        raise UserError("There is no song in this library to put on a map.")
+        raise UserError("There is no song in this library to put on a map. Run make run first.")
     script, style = ((PARTS / name).read_text(encoding="utf-8") for name in ("page.js", "page.css"))
     data = json.dumps(_collect(index, root, guests), separators=(",", ":"))
     page = string.Template((PARTS / "page.html").read_text(encoding="utf-8")).substitute(
