@@ -42,7 +42,7 @@ def print_summary(root: Path, model: dict, seconds: float) -> None:
         print(f"Look at {printable(root / 'report' / 'visualizations.html')} and modeling.html beside it, or: {lab}")
     print(f"Click through your songs: {printable(root / MAP)}")
     print(f'Ask about a song: {cli.command("predict.py", root)} "SONG.mp3"')
-    print(f'What sounds like it: {cli.command("recommend.py", root)} "SONG.mp3"')
+    print(f'Songs that sound like it: {cli.command("recommend.py", root)} "SONG.mp3"')
 
 
 def _print_scores(model: dict) -> None:
