@@ -130,7 +130,7 @@ def draw(table: pd.DataFrame, path: Path) -> None:
 
 
 def write_noise(root: Path, clips: int) -> None:
-    """Return a frame of noise in which artists shift some features a little, and songs more."""
+    """Write a frame of noise in which artists shift some features a little, and songs more."""
     draw = np.random.default_rng(0)
     names = [f"Artist {n:02d}/{m:05d}.mp3" for n in range(ARTISTS) for m in range(clips // CLIPS // ARTISTS)]
     shifts = {artist: draw.normal(0, 0.1, len(COLUMNS)) for artist in range(ARTISTS)}

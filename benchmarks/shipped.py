@@ -7,7 +7,6 @@ The words of answers are measured in three repeats of the split by song. README.
 """
 
 import argparse
-import functools
 import sys
 from pathlib import Path
 
@@ -73,11 +72,9 @@ def _words(table: dict, ears: dict, study: Study, results: crossval.Results) -> 
     """Return what users get, in each repeat of the split."""
     model, _, fixed = crossval.train_kept(table, ears, study)
     found: list[dict | None] = []
-    plain = unknown.folds
-    for repeat, known in enumerate(results[crossval.UNSEEN_SONGS][specs.KEPT]):
-        unknown.folds = functools.partial(plain, seed=splits.SEED + repeat)  # artists are left out by the same folds
-        found.append(unknown.as_shipped(unknown.give_words(unknown.answer_all(fixed, model.fusion, study, known))))
-    unknown.folds = plain
+    for seed, known in enumerate(results[crossval.UNSEEN_SONGS][specs.KEPT], splits.SEED):
+        answers = unknown.answer_all(fixed, model.fusion, study, known, seed=seed)
+        found.append(unknown.as_shipped(unknown.give_words(answers)))
     return found
 
 

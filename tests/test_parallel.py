@@ -102,13 +102,13 @@ def test_a_bug_is_not_hidden():
 
 @pytest.mark.parametrize("songs", [["a"], ["a", "b", "c"]])
 def test_a_swallowed_ctrl_c_still_ends_the_run(songs):
-    decoded = []
+    done = []
     with pytest.raises(KeyboardInterrupt):
         for song, _ in parallel.run(double, songs, label="Testing", jobs=1):
-            decoded.append(song)
+            done.append(song)
             with contextlib.suppress(KeyboardInterrupt):  # as a library's clean-up may
                 signal.raise_signal(signal.SIGINT)
-    assert len(decoded) == 1
+    assert len(done) == 1
 
 
 def test_no_songs_start_no_process():
@@ -216,13 +216,13 @@ def test_a_worker_with_other_versions_is_refused(cluster, tmp_path):
     cluster.wait_for(1)
     (tmp_path / "other/scipy-0.1.dist-info").mkdir(parents=True)
     (tmp_path / "other/scipy-0.1.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: scipy\nVersion: 0.1\n")
-    decoded = []
+    done = []
     with pytest.raises(UserError, match=r"scipy is 0\.1; here it is 1\."):
         for song, _ in parallel.run(printable, range(3000), label="Testing", scheduler=cluster.address):
-            decoded.append(song)
-            if len(decoded) == 1:  # it joins later
+            done.append(song)
+            if len(done) == 1:  # it joins later
                 cluster.join(PYTHONPATH=str(tmp_path / "other"))
-    assert decoded
+    assert done
 
 
 def test_a_worker_that_does_not_see_this_folder_is_said(cluster, tmp_path, monkeypatch):
@@ -287,13 +287,13 @@ def test_it_listens_on_loopback_only():
     with parallel._client(2, None) as client:
         assert client.run(os.getpid)  # both workers are up
         here = psutil.Process()
-        decoder = [
+        addresses = [
             connection.laddr.ip
             for process in (here, *here.children(recursive=True))
             for connection in process.net_connections("inet")
             if connection.status == psutil.CONN_LISTEN
         ]
-    assert set(decoder) == {"127.0.0.1"}
+    assert set(addresses) == {"127.0.0.1"}
 
 
 def test_strangers_on_this_machine_cannot_send_it_work():

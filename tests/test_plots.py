@@ -62,12 +62,12 @@ def test_a_song_without_clips_has_a_sentence_for_a_player(tmp_path, monkeypatch)
 
 
 def test_a_player_has_the_middle_of_the_song(small, monkeypatch):
-    decoded = []
-    monkeypatch.setattr(plots, "Audio", lambda sound, **_: decoded.append(sound))
+    played = []
+    monkeypatch.setattr(plots, "Audio", lambda sound, **_: played.append(sound))
     monkeypatch.setattr(plots, "display", lambda _: None)
     plots.show_player(small, "Artist A/Album 1/Song 1.mp3", clips=2)
     expected = [plots.soundfile.read(small / f"clips/Artist A/Album 1/Song 1.mp3/{n:04d}.wav")[0] for n in (1, 2)]
-    np.testing.assert_array_equal(decoded[0], np.concatenate(expected))
+    np.testing.assert_array_equal(played[0], np.concatenate(expected))
 
 
 def test_thirty_artists_have_colours_of_their_own():

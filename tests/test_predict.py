@@ -115,8 +115,8 @@ def test_a_song_of_two_halves_turns_in_the_middle(root, tmp_path):
 )
 def test_ears_agree_or_differ(ears, says):
     clips = pd.DataFrame({"A": [0.9, 0.2], "B": [0.1, 0.8]}, index=[0.0, 2.0])
-    decoded = dict(zip(("features", "musicnn", "voice"), ears, strict=True))
-    said = Verdict(clips.mean(), clips, ears=decoded, alike=["A/x/One.mp3", "A/Two.mp3"])
+    by_ear = dict(zip(("features", "musicnn", "voice"), ears, strict=True))
+    said = Verdict(clips.mean(), clips, ears=by_ear, alike=["A/x/One.mp3", "A/Two.mp3"])
     assert said.reasons() == ["most like these by A: One, Two", says]
     assert said.numbers() == "A 0.55, B 0.45; 1 of 2 clips agree"
     assert Verdict(clips.mean(), clips, ears={"features": "A"}).reasons() == []

@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+from scipy.stats import binomtest
 
 from docs import words
 from soundalike.library.paths import PROJECT
@@ -17,9 +18,10 @@ def measured(name: str) -> dict:
 
 def ends(share: float, count: int) -> str:
     """A 95% interval as README has it: Wilson's."""
-    z, p = 1.959964, round(share * count) / count
-    middle, half = p + z * z / (2 * count), z * ((p * (1 - p) + z * z / (4 * count)) / count) ** 0.5
-    return "–".join(f"{100 * (middle + side) / (1 + z * z / count):.0f}" for side in (-half, half)) + "%"
+    return (
+        "–".join(f"{100 * end:.0f}" for end in binomtest(round(share * count), count).proportion_ci(method="wilson"))
+        + "%"
+    )
 
 
 def test_the_figures_of_the_readme_are_those_of_the_benchmarks():

@@ -28,7 +28,7 @@ def effect_size(frame: pd.DataFrame, names: list[str]) -> pd.Series:
         For each column, the greatest first: 1 if artists are all there is, about 0 (or below) if they
         say nothing. Empty unless there are two artists, and more songs than artists.
     """
-    songs = frame.groupby(["artist", "song"])[names].mean().astype(np.float64)
+    songs = _song_means(frame, names)
     return _effects(songs, songs.index.get_level_values("artist"))
 
 
@@ -47,9 +47,14 @@ def chance_effect(frame: pd.DataFrame, names: list[str], times: int = 20) -> flo
     float
         The mean over the shuffles of the greatest effect size; not a number where there is none.
     """
-    songs = frame.groupby(["artist", "song"])[names].mean().astype(np.float64)
+    songs = _song_means(frame, names)
     draw, artists = np.random.default_rng(0), songs.index.get_level_values("artist").to_numpy()
     return float(np.mean([_effects(songs, pd.Index(draw.permutation(artists))).max() for _ in range(times)]))
+
+
+def _song_means(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """Average features over the clips of each song [index: artist, song]."""
+    return frame.groupby(["artist", "song"])[names].mean().astype(np.float64)
 
 
 def _effects(songs: pd.DataFrame, artists: pd.Index) -> pd.Series:

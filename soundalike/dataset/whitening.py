@@ -124,7 +124,7 @@ def fit_space(described: np.ndarray, shifts: np.ndarray | None = None) -> Space:
 
 
 def parts(rows: np.ndarray) -> Iterator[np.ndarray]:
-    """Return some rows at a time, without those that are not numbers."""
+    """Yield some rows at a time, without those that are not numbers."""
     for start in range(0, len(rows), ROW_GROUP):
         part = rows[start : start + ROW_GROUP]
         yield part[np.isfinite(part[:, 0])]

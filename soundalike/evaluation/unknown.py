@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_auc_score
 
-from soundalike.dataset.splits import folds
+from soundalike.dataset.splits import SEED, folds
 from soundalike.evaluation.crossval import Predictions, predict_held_out
 from soundalike.evaluation.study import Study
 from soundalike.models import open_set
@@ -18,7 +18,9 @@ COLUMNS = ["song", "artist", "group", "scored", "known", "right", "closest", "pr
 NO_ANSWERS = pd.DataFrame(columns=COLUMNS).astype({"scored": bool, "known": bool, "right": bool, "probability": float})
 
 
-def answer_all(fixed: dict[str, ModelSpec], fusion: Fusion, study: Study, known: Predictions) -> pd.DataFrame:
+def answer_all(
+    fixed: dict[str, ModelSpec], fusion: Fusion, study: Study, known: Predictions, *, seed: int = SEED
+) -> pd.DataFrame:
     """Answer for songs that a model was not trained on, once with other songs by their artists, and once with none.
 
     Both times the model is trained on the same share of the songs by others, so that one is no surer than the other.
@@ -29,6 +31,8 @@ def answer_all(fixed: dict[str, ModelSpec], fusion: Fusion, study: Study, known:
         See `explain.importance`.
     known : Predictions
         Of the kept model for songs held out of training, whose artists were not.
+    seed : int
+        Of the split that they are from: artists are left out by the same folds.
 
     Returns
     -------
@@ -42,7 +46,7 @@ def answer_all(fixed: dict[str, ModelSpec], fusion: Fusion, study: Study, known:
     names = sorted(songs["artist"].unique())
     number = len(names) if len(names) <= MOST_ALONE else GROUPS
     group = songs["artist"].map({name: n % number for n, name in enumerate(names)})
-    pairs, rows = folds(songs), [_rows(known.songs, songs, group, known=True)]
+    pairs, rows = folds(songs, seed=seed), [_rows(known.songs, songs, group, known=True)]
     if len(names) > 2 and songs["artist"][songs["scored"]].nunique() > 1:
         left_out = []
         for n in range(number):

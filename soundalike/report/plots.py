@@ -139,7 +139,7 @@ def _waveform(ax: Axes, clips: pd.DataFrame, sounds: np.ndarray | None, shown: d
 
 
 def _probabilities(ax: Axes, clips: pd.DataFrame, shown: dict[str, tuple]) -> None:
-    """Return the probabilities of each clip, one above the other."""
+    """Draw the probabilities of each clip, one above the other."""
     rows = [(_label(artist), clips[artist], colour) for artist, colour in shown.items()]
     if clips.shape[1] > len(shown):
         rows.append(("others", 1 - clips[[*shown]].sum(axis=1, skipna=False), OTHERS))
