@@ -86,7 +86,8 @@ stress: .venv/ready
 clean:
 	test ! -e "$${LIBRARY:?}/demo/songs.txt" || rm -rf "$$LIBRARY/demo"
 	test ! -e "$$LIBRARY/songs.txt" || (cd "$$LIBRARY" && rm -rf clips features networks altered.parquet model similar report folds songs.csv \
-	songs.txt last df_music.pkl df_music.parquet networks.parquet library.lock .unfinished-*)
+	songs.txt df_music.pkl df_music.parquet networks.parquet library.lock .unfinished-*)
+	test ! "$$LIBRARY" -ef data || rm -f data/last
 
 distclean: clean
 	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .hypothesis

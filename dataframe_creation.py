@@ -5,8 +5,8 @@
     python dataframe_creation.py --status      # how far the three steps are; it changes nothing
 
 Writes the folder data/df_music.parquet, one frame in files of about 128 MB that pandas, Dask, DuckDB
-and Spark read as it is, and up to a size the same as data/df_music.pkl, which the notebooks load. Songs
-that songs.csv does not call good today are not in it.
+and Spark read as it is, and up to a size the same as data/df_music.pkl. Songs that songs.csv does not call
+good today are not in it.
 """
 
 import argparse

@@ -18,7 +18,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = cli.parser(__doc__, asks=True)
     parser.add_argument(
         "songs",
-        type=Path,
+        type=lambda text: Path(cli.words(text)),
         nargs="+",
         metavar="SONG_OR_FOLDER",
         help="audio file, folder of them, or part of the title of a song you have",

@@ -27,7 +27,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "-n", "--count", type=cli.positive, metavar="N", help="how many to name (default: 10; of artists 3)"
     )
-    parser.add_argument("--per-artist", type=cli.positive, default=2, metavar="N", help="how many songs by one artist")
+    parser.add_argument(
+        "--per-artist", type=cli.positive, metavar="N", help="how many songs by one artist (default: 2)"
+    )
     parser.add_argument("--other-albums", action="store_true", help="name no songs of the artist's same album")
     parser.add_argument(
         "--without", type=cli.words, action="append", metavar="SONG", help="name all but this song; repeatable"
@@ -48,7 +50,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     of_songs = args.path_to or args.playlist or args.without or args.far or args.other_albums
     if not args.songs and of_songs:
         parser.error("name the song that these options are about")
-    if args.artists and of_songs:
+    if args.artists and (of_songs or args.per_artist):
         parser.error("--artists goes with --count and --verbose alone")
     if args.path_to and (len(args.songs) > 1 or args.far):
         parser.error("--path-to takes one song (a title of several words in quotes), and no --far")

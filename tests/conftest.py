@@ -24,9 +24,8 @@ from soundalike.dataset import segments, splits
 from soundalike.dataset.frame import SCHEMA, fingerprint, save_notes
 from soundalike.dataset.whitening import FEATURES, Space, Spaces
 from soundalike.dataset.windows import Windows
-from soundalike.evaluation import crossval
+from soundalike.evaluation import crossval, unknown
 from soundalike.evaluation.study import Study
-from soundalike.evaluation.unknown import NO_ANSWERS
 from soundalike.features import nuisance
 from soundalike.features.table import CLIP_COLUMNS, COLUMNS, FEATURE_SETTINGS
 from soundalike.library import paths
@@ -38,6 +37,9 @@ from soundalike.similarity.index import Index
 
 RATE = 44_100  # Hz, of the songs; clips have their own
 T = TypeVar("T")
+NO_ANSWERS = pd.DataFrame(columns=unknown.COLUMNS).astype(
+    {"scored": bool, "known": bool, "right": bool, "probability": float}
+)
 NO_NETWORKS = ["--networks", "none"]  # for all tests but theirs: TensorFlow takes seconds to start
 
 

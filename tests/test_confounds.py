@@ -87,15 +87,14 @@ def test_it_finds_the_lag():
 def test_what_distinguishes_artists_besides_music_is_named():
     frame = made_up(artists=2, songs=12)
     songs = songs_of(frame)
-    songs["codec"] = np.where(songs["artist"] == "A0", "MP3", "FLAC")
-    songs["loudness"] = np.where(songs["artist"] == "A0", -8.0, -20.0) + np.arange(24) / 100
     songs["bit_rate"] = np.tile([128_000, 192_000], 12)
     table, _ = splits.song_table(frame)
-    found = confounds.score_confounds(songs, table)
-    assert found.loc["codec", "balanced_accuracy"] == 1
-    assert found.loc["loudness", "balanced_accuracy"] == 1
-    assert found.loc["bit_rate", "balanced_accuracy"] < 0.7
-    assert found.loc["sample_rate", "balanced_accuracy"] == 0.5
+    assert confounds.score_confounds(songs, table)["balanced_accuracy"] < 0.7
+    codec = np.where(songs["artist"] == "A0", "MP3", "FLAC")
+    loudness = np.where(songs["artist"] == "A0", -8.0, -20.0) + np.arange(24) / 100
+    for column, values in {"codec": codec, "loudness": loudness}.items():
+        found = confounds.score_confounds(songs.assign(**{column: values}), table)
+        assert found["balanced_accuracy"] == 1
     reported = " ".join(confounds.warnings_of(table, found))
     assert "distinguishes artists: 1.00" in reported
     assert "No artist has two albums" in reported
@@ -107,7 +106,7 @@ def test_where_all_are_made_alike_nothing_is_found():
     songs["bit_rate"] = np.random.default_rng(0).integers(100, 300, len(songs)) * 1000
     songs.loc[0, "bit_rate"] = np.nan  # not stated
     found = confounds.score_confounds(songs, table)
-    assert found.loc["all of these", "low"] < 1 / 3 + 1e-6
+    assert found["low"] < 1 / 3 + 1e-6
     assert confounds.warnings_of(table, found)[0].startswith("No artist")
 
 

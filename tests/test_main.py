@@ -91,11 +91,9 @@ def test_the_summary_tells_the_scores_apart(tmp_path, capsys):
     assert "Balanced accuracy on unseen songs: 0.50 (95% CI 0.40–0.60); chance level 0.25." in out
     assert "On unseen albums: 0.40 (95% CI 0.30–0.50)." in out
     assert "split at random, as in 2018: 0.97. That flatters" in out
-    (tmp_path / "df_music.pkl").unlink()
     summary.print_summary(tmp_path, info | {"scores": dict.fromkeys(ways) | {"chance": 0.25, "as_shipped": None}}, 60)
     out = capsys.readouterr().out
     assert "cannot be measured: that takes two artists with 4 songs or more" in out
-    assert "Look at" not in out
 
 
 def test_the_conclusion_says_how_often_when_and_what_would_help():
@@ -388,7 +386,8 @@ def test_demo_songs_are_of_five_moods(tmp_path, monkeypatch):
     for song in (earlier, own):
         song.parent.mkdir(parents=True)
         song.touch()
-    assert demo.make(tmp_path) == 28
+    demo.make(tmp_path)
+    assert len(made) == 28
     assert {song.relative_to(tmp_path / "songs").parts[1] for _, song in made} == {"Acoustic", "Electronic"}
     assert {song.relative_to(tmp_path / "songs").parts[0] for _, song in made} == {
         "calm", "energetic", "happy", "nostalgic", "tender",

@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import made_up, save_kept, sine, tune, write_library, write_song
+from conftest import NO_ANSWERS, made_up, save_kept, sine, tune, write_library, write_song
 
 import dataframe_creation
 import feature_extraction
@@ -20,7 +20,6 @@ from soundalike.dataset.frame import read_frame
 from soundalike.dataset.splits import song_table
 from soundalike.evaluation import crossval
 from soundalike.evaluation.study import Study
-from soundalike.evaluation.unknown import NO_ANSWERS
 from soundalike.features import networks
 from soundalike.features.networks import MUSICNN, NETWORKS, VOICE, numbers_of
 from soundalike.features.table import CLIP_COLUMNS, COLUMNS

@@ -223,7 +223,7 @@ class Decoder:
     def _check(self, seconds: float) -> None:
         """Refuse what is too long or cannot be read, in clearer words than ffmpeg's."""
         if seconds > self.max_hours * 3600:
-            raise SongError(f"longer than {self.max_hours:g} hours; raise --max-hours to take it")
+            raise SongError(f"longer than {self.max_hours:g} hours; cut it into songs, or raise the steps' --max-hours")
         try:
             with self.path.open("rb") as file:
                 if not file.read(1):

@@ -10,6 +10,7 @@ from importlib import resources
 from pathlib import Path
 
 from soundalike import cli
+from soundalike.audio.decoding import QUIET
 from soundalike.library.catalogue import songs_folder
 from soundalike.library.errors import printable
 from soundalike.library.paths import find_songs
@@ -28,7 +29,7 @@ def encode(track: Path, song: Path) -> None:
         subprocess.run(
             [
                 # The ffmpeg of imageio-ffmpeg: one from elsewhere may have no MP3 encoder.
-                *(imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-nostdin", "-f", "ogg", "-i", f"file:{track}"),
+                *(imageio_ffmpeg.get_ffmpeg_exe(), *QUIET, "-f", "ogg", "-i", f"file:{track}"),
                 *(part for name, value in tags.items() for part in ("-metadata", f"{name}={value}")),
                 *("-c:a", "libmp3lame", "-q:a", "2", f"file:{path}"),
             ],
@@ -37,16 +38,16 @@ def encode(track: Path, song: Path) -> None:
         )
 
 
-def make(root: Path) -> int:
-    """Make the demo songs that this root has not yet; returns how many there are in all."""
+def make(root: Path) -> None:
+    """Make the demo songs that this root has not yet."""
     check_ownership(root)
     with locked(root):
         with atomic_write(root / "NOTE.txt") as path:
             path.write_text(NOTE + "\n", encoding="utf-8")
-        return _encode_all(root)
+        _encode_all(root)
 
 
-def _encode_all(root: Path) -> int:
+def _encode_all(root: Path) -> None:
     """Write every track of the demo as MP3, and remove those that an earlier version filed by style."""
     with resources.as_file(resources.files(PACKAGE) / "tracks") as tracks:
         found = sorted(tracks.glob("*/*.opus"))
@@ -54,7 +55,6 @@ def _encode_all(root: Path) -> int:
             for track in found:
                 _encode_one(track, root)
                 bar.update()
-    return len(found)
 
 
 def _encode_one(track: Path, root: Path) -> None:

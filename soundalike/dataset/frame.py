@@ -27,6 +27,7 @@ from soundalike.parallel import versions
 
 FILE_BYTES = 128e6  # in a file of the frame, about
 ROW_GROUP = 8_192  # clips that a reader holds in memory at least
+BATCH = 512  # clips that are handed to the writer at once, at least
 READERS = os.cpu_count() or 1  # threads
 
 LABELS = ["artist", "album", "song"]
@@ -195,7 +196,7 @@ def _write_files(gathered: Gathered, folder: Path, root: Path, left_out: dict[st
 
 
 def _batches(gathered: Gathered, root: Path, left_out: dict[str, str]) -> Iterator[pa.RecordBatch]:
-    """Each song's table with its labels in front, in order of song, while the next ones are read."""
+    """Yield the songs' tables with their labels in front, in order of song, while the next ones are read."""
 
     def read(labels: tuple[str, ...]) -> pa.Table | None:
         try:
@@ -204,7 +205,7 @@ def _batches(gathered: Gathered, root: Path, left_out: dict[str, str]) -> Iterat
             left_out[labels[-1]] = str(error)
             return None
         front = [pa.repeat(pa.scalar(label, pa.string()), len(table)) for label in labels]
-        return pa.table([*front, *table.columns], SCHEMA).combine_chunks()
+        return pa.table([*front, *table.columns], SCHEMA)
 
     rows = gathered.songs[LABELS].itertuples(index=False, name=None)
     with (
@@ -213,12 +214,16 @@ def _batches(gathered: Gathered, root: Path, left_out: dict[str, str]) -> Iterat
     ):
         reading = (pool.submit(read, labels) for labels in rows)
         ahead = collections.deque(islice(reading, 2 * READERS))
+        group: list[pa.Table] = []
         while ahead:
             table = ahead.popleft().result()
             ahead.extend(islice(reading, 1))
             bar.update()
-            if table is not None:
-                yield from table.to_batches()
+            group.extend(filter(None, [table]))
+            # Joined: the writer collects a row group first, and each array takes some bytes beside its numbers.
+            if sum(map(len, group)) >= BATCH or not ahead:
+                yield from pa.concat_tables(group or [SCHEMA.empty_table()]).combine_chunks().to_batches()
+                group = []
 
 
 def print_written(gathered: Gathered, clips: int, root: Path, *, pickled: bool) -> None:

@@ -179,12 +179,8 @@ def gather(
             rows = rows[loud[rows]]
             if song not in places or not len(rows):
                 continue
-            kept = np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(int)
-            segments, whole = describe(values[rows], length, every, rows=kept)
-            if len(rows) > most:
-                whole[:] = False
-                whole[kept[most > 1 :: 2]] = True
-            row = [np.full(len(kept), places[song]), values[rows[kept]], segments, whole[kept]]
+            kept, segments, whole = _some(values[rows], length, every, most)
+            row = [np.full(len(kept), places[song]), values[rows[kept]], segments, whole]
             for name in windows.names:
                 row.append(around(part["start"].to_numpy()[rows[kept]], read[name].get(song, pd.DataFrame()), name))
             found.append(row)
@@ -198,6 +194,16 @@ def gather(
         if (artist.loc[np.unique(song[np.isfinite(values[:, 0])])].value_counts().reindex(artist.unique()) > 1).all()
     }
     return Examples(song, clips, segments, whole, columns, *_shifts(altered, places, columns, length), networks)
+
+
+def _some(clips: np.ndarray, length: int, every: int, most: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the clips of a song that are trained on, the segment around each, and which segments are the song's."""
+    kept = np.linspace(0, len(clips) - 1, min(most, len(clips))).round().astype(int)
+    segments, whole = describe(clips, length, every, rows=kept)
+    if len(clips) > most:
+        whole[:] = False
+        whole[kept[most > 1 :: 2]] = True
+    return kept, segments, whole[kept]
 
 
 def _join(found: Iterable[Iterable[np.ndarray]]) -> list[np.ndarray]:

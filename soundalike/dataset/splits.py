@@ -25,7 +25,7 @@ SEED = 0
 Fold = tuple[np.ndarray, np.ndarray]  # positions in the table of songs: to train on, to test on
 
 
-def song_table(frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
+def song_table(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """Tabulate the songs that a model can train on.
 
     Parameters
@@ -40,8 +40,8 @@ def song_table(frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
         One row for each song that is not silent, by an artist with `MIN_SONGS` recordings. Index ``song``;
         columns ``artist``, ``album``, ``recording``, ``scored`` (whether the artist has `MIN_SCORED`) and
         ``place``, a number for each that stays its own when others are left out.
-    too_few : dict of str to int
-        The artists left out, and how many recordings each has.
+    too_few : list of str
+        The artists left out.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def song_table(frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
     check_enough(counts)
     known = songs["artist"].map(counts)
     songs = songs.assign(scored=known >= MIN_SCORED, place=np.arange(len(songs)))
-    return songs[known >= MIN_SONGS], counts[counts < MIN_SONGS].to_dict()
+    return songs[known >= MIN_SONGS], list(counts.index[counts < MIN_SONGS])
 
 
 def check_enough(counts: pd.Series) -> None:

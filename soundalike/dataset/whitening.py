@@ -130,7 +130,7 @@ def parts(rows: np.ndarray) -> Iterator[np.ndarray]:
         yield part[np.isfinite(part[:, 0])]
 
 
-def fit_spaces(described: np.ndarray, ears: Iterable[str], shifts: np.ndarray | None = None) -> Spaces:
+def fit_spaces(described: np.ndarray, ears: Iterable[str], shifts: np.ndarray) -> Spaces:
     """Fit the space of each ear, see `fit_space`.
 
     Parameters
@@ -139,7 +139,7 @@ def fit_spaces(described: np.ndarray, ears: Iterable[str], shifts: np.ndarray | 
         The ears' descriptions of songs, side by side; not a number where one does not describe a song.
     ears : iterable of str
         `FEATURES`, and networks.
-    shifts : np.ndarray, optional [shape=(shifts, columns)]
+    shifts : np.ndarray [shape=(shifts, columns)]
         How far alterations move features.
     """
     start, spaces = 0, Spaces({})

@@ -13,16 +13,14 @@ from soundalike.dataset.segments import Examples, find_segment_shifts
 from soundalike.dataset.splits import SEED, folds, several_albums
 from soundalike.evaluation.crossval import Predictions, enough, predictions_of
 from soundalike.evaluation.metrics import METRICS, chance, score
-from soundalike.features.table import CLIP_COLUMNS
 from soundalike.models.model import FLOOR
 
 TECHNICAL = ["sample_rate", "channels", "bit_rate", "codec", "loudness", "cutoff_hz"]  # columns of songs.csv
-ALL = "all of these"
 COMPARED = 1000  # songs, at most, between which distances are measured
 
 
-def score_confounds(files: pd.DataFrame, songs: pd.DataFrame) -> pd.DataFrame:
-    """Score how well the artist of an unseen song can be predicted from how its recording was made.
+def score_confounds(files: pd.DataFrame, songs: pd.DataFrame) -> dict[str, float | None]:
+    """Score how well the artist of an unseen song can be predicted from how its recording was made, by `TECHNICAL`.
 
     Parameters
     ----------
@@ -33,15 +31,11 @@ def score_confounds(files: pd.DataFrame, songs: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    pd.DataFrame
-        One row for each of `TECHNICAL`, and one for all: `metrics.METRICS`.
+    dict of str to float, or to None
+        `metrics.METRICS`; not numbers where too few songs are scored.
     """
-    made = files.set_index("song").loc[songs.index]
-    rows = {}
-    for name in [ALL, *TECHNICAL]:
-        used = TECHNICAL if name == ALL else [name]
-        rows[name] = score([_predict(made[used], songs)], songs) or dict.fromkeys(METRICS, np.nan)
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("property")
+    made = files.set_index("song").loc[songs.index, TECHNICAL]
+    return score([_predict(made, songs)], songs) or dict.fromkeys(METRICS, np.nan)
 
 
 def _predict(made: pd.DataFrame, songs: pd.DataFrame) -> Predictions:
@@ -82,12 +76,11 @@ def file_effects(altered: pd.DataFrame, examples: Examples, songs: pd.DataFrame)
     """
     some = songs["place"].sample(min(len(songs), COMPARED), random_state=SEED)
     rows = examples.find(some, segments=True)
-    own = np.flatnonzero(np.isin(examples.columns, CLIP_COLUMNS))
-    segments = examples.segments[rows][:, np.concatenate([own, own + len(examples.columns)])]
+    segments = examples.segments[rows]
     means = pd.DataFrame(segments).groupby(examples.song[rows]).mean()
     artist = songs.set_index("place")["artist"].loc[means.index].to_numpy()
     others = artist[:, None] != artist
-    shifts = find_segment_shifts(altered[altered["song"].isin(songs.index)], list(np.array(examples.columns)[own]))
+    shifts = find_segment_shifts(altered[altered["song"].isin(songs.index)], examples.columns)
     half = shifts.index.codes[0] % 2
     plain = _lengths(Shrinkage().fit(segments), means, others, shifts)
     shrunk = [
@@ -104,12 +97,12 @@ def _lengths(shrinkage: Shrinkage, means: pd.DataFrame, others: np.ndarray, shif
     return pd.Series(np.linalg.norm(moved, axis=1) / np.median(squareform(pdist(points))[others]), shifts.index)
 
 
-def warnings_of(songs: pd.DataFrame, scores: pd.DataFrame) -> list[str]:
-    """Say what a reader should know before believing a score, in sentences."""
+def warnings_of(songs: pd.DataFrame, by_recording: dict[str, float | None]) -> list[str]:
+    """Say what a reader should know before believing a score, in sentences; see `score_confounds`."""
     sentences = []
-    if scores.loc[ALL, "low"] > chance(songs) + 1e-6:
+    if (by_recording["low"] or 0) > chance(songs) + 1e-6:
         sentences.append(
-            f"How recordings were made distinguishes artists: {scores.loc[ALL, 'balanced_accuracy']:.2f} by that "
+            f"How recordings were made distinguishes artists: {by_recording['balanced_accuracy']:.2f} by that "
             f"alone, at a chance level of {chance(songs):.2f}."
         )
     if not several_albums(songs):

@@ -15,7 +15,6 @@ from soundalike.models.specs import ModelSpec
 MOST_ALONE = 12  # artists who are left out one by one; more are left out in GROUPS
 GROUPS = 6
 COLUMNS = ["song", "artist", "group", "scored", "known", "right", "closest", "probability"]
-NO_ANSWERS = pd.DataFrame(columns=COLUMNS).astype({"scored": bool, "known": bool, "right": bool, "probability": float})
 
 
 def answer_all(

@@ -284,7 +284,7 @@ def describe_song(
     names : list of str
         Of `NETWORKS`.
     share : float, optional
-        See `describe_windows`.
+        See `Network.spacing`.
     """
     song, digest = asked
     spacings = {name: NETWORKS[name].spacing(share) for name in names}
@@ -323,7 +323,7 @@ def describe_songs(args: argparse.Namespace, names: list[str], share: float | No
     names : list of str
         Of `NETWORKS`; their weights are here.
     share : float, optional
-        See `describe_windows`.
+        See `Network.spacing`.
     """
     root, good = args.library, good_songs(args.library)
     failed, count, done = {}, 0, 0

@@ -41,7 +41,7 @@ SONGS = 24  # that are altered, evenly over the artists
 FEWEST = 8  # good songs; of fewer, too little could be learned
 TABLE = "altered.parquet"
 LABELS = ["song", "hash", "alteration"]
-NUMBERS = dict.fromkeys(CLIP_COLUMNS, np.float32)  # the types of the other columns
+TYPES = dict.fromkeys(CLIP_COLUMNS, np.float32)  # the types of the other columns
 SECONDS = 20  # of each song, from its middle
 SHORTEST = 4  # clips that are not silent: as many as a segment has
 LIMIT = 120  # s that ffmpeg may take for one song; it takes about three
@@ -200,9 +200,7 @@ def encoders() -> set[str]:
     UserError
         If it does not answer.
     """
-    asked = subprocess.run(
-        [ffmpeg(), "-v", "error", "-encoders"], stdin=subprocess.DEVNULL, capture_output=True, check=False
-    )
+    asked = subprocess.run([ffmpeg(), *QUIET, "-encoders"], stdin=subprocess.DEVNULL, capture_output=True, check=False)
     if asked.returncode:
         raise UserError(f"{printable(ffmpeg())} does not say which encoders it has. Install ffmpeg again.")
     return {line.split()[1] for line in asked.stdout.decode(errors="replace").splitlines() if len(line.split()) > 1}
@@ -238,7 +236,7 @@ def read_altered(root: Path) -> "pd.DataFrame":
             return pd.read_parquet(root / TABLE)
     except (OSError, pa.ArrowException):
         pass
-    return pd.DataFrame(columns=[*LABELS, *CLIP_COLUMNS]).astype(NUMBERS)
+    return pd.DataFrame(columns=[*LABELS, *CLIP_COLUMNS]).astype(TYPES)
 
 
 def write_altered_table(root: Path, altered: "pd.DataFrame") -> None:
@@ -296,7 +294,7 @@ def alter_songs(args: argparse.Namespace) -> Altered:
                 continue
             done[song] = join_clips(outcome, song=song, hash=hashes[song])
         rows = [earlier[earlier["song"].isin(chosen) & ~earlier["song"].isin(done)], *done.values()]
-        altered = pd.concat(rows, ignore_index=True)[[*LABELS, *CLIP_COLUMNS]].astype(NUMBERS)
+        altered = pd.concat(rows, ignore_index=True)[[*LABELS, *CLIP_COLUMNS]].astype(TYPES)
         altered = altered.sort_values("song", kind="stable", ignore_index=True)
         if done or len(altered) < len(before):
             write_altered_table(root, altered)

@@ -34,7 +34,6 @@ def import_keras() -> Any:
         return sys.modules["keras"]
     with _quiet():
         import keras
-        import keras.wrappers
     return keras
 
 

@@ -61,7 +61,7 @@ def keep_songs_folder(root: Path, songs: Path) -> None:
 
 
 def songs_folder(root: Path) -> Path:
-    """Return the folder of this library's songs: the last that mp3_split.py was given, else ``songs`` in the root."""
+    """Return the folder of this library's songs: the last that was named, else ``songs`` in the root."""
     try:
         return Path(os.fsdecode((root / "songs.txt").read_bytes()))
     except OSError:

@@ -240,6 +240,3 @@ def clip_paths(root: Path, song: str) -> list[Path]:
     """Return a song's clips, in order."""
     clips = [path for path in clip_folder(root, song).glob("*.wav") if path.stem.isdecimal()]
     return sorted(clips, key=lambda path: int(path.stem))
-
-
-# --- writing ---------------------------------------------------------------------------------

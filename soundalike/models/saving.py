@@ -122,7 +122,7 @@ def save(
     *,
     settings: dict[str, dict],
     **about: object,
-) -> dict:
+) -> None:
     """Save the kept model below the root; see the module for what the files hold.
 
     Parameters
@@ -139,11 +139,6 @@ def save(
         That were chosen for each member.
     **about
         ``held_out``, ``scores`` (from `metrics.summary`), ``seconds``.
-
-    Returns
-    -------
-    dict
-        The content of ``model.json``.
     """
     model = model.without_weightless()
     words, _ = open_set.choose(answers)
@@ -162,7 +157,6 @@ def save(
         predictions(answers, words).to_csv(folder / "predictions.csv", index=False, lineterminator="\n")
         (folder / "model.json").write_text(json.dumps(info, indent=1, ensure_ascii=False), encoding="utf-8")
         (folder / "model.md").write_text(card(info), encoding="utf-8")
-    return info
 
 
 def _made_by(model: Model, every: dict[str, int]) -> dict:

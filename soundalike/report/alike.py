@@ -15,7 +15,11 @@ from soundalike.similarity.quality import DIFFERENT, how_alike, is_far, quality_
 from soundalike.similarity.seeds import Seed, all_of, find_seed, same_albums
 
 FEW_SONGS = 30  # songs: with fewer, what songs have in common may be chance
-SONGS, PEOPLE = 10, 3  # songs, and artists, that are named unless more are asked for
+SONGS, PER_ARTIST, PEOPLE = (
+    10,
+    2,
+    3,
+)  # songs, of them by one artist, and artists, that are named unless others are asked for
 
 
 def print_songs(args: argparse.Namespace, index: Index) -> int:
@@ -89,7 +93,7 @@ def print_artists(args: argparse.Namespace, index: Index) -> int:
 
 def _rules(args: argparse.Namespace, index: Index) -> Rules:
     """Make the rules of lists; where all songs are by one artist, there may be any number of these."""
-    per_artist = args.per_artist if index.songs["artist"].nunique() > 1 else len(index.songs)
+    per_artist = args.per_artist or PER_ARTIST if index.songs["artist"].nunique() > 1 else len(index.songs)
     return Rules(args.count or SONGS, per_artist, args.far)
 
 

@@ -6,7 +6,7 @@ import re
 import signal
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,7 @@ def run_notebook(name: str, root: Path) -> None:
         try:
             running.result()
         except KeyboardInterrupt:
-            _kill_kernel(client.km.provisioner.pid)  # type: ignore[union-attr]  # there is one while it runs
+            _kill_kernel(client, running)
             raise
         except DeadKernelError:
             raise UserError(f"{name}.ipynb lost its process. {NO_MEMORY}") from None
@@ -130,8 +130,14 @@ def write_pages(root: Path) -> None:
     print(f"Look at {printable(root / 'report' / 'visualizations.html')} and modeling.html beside it.")
 
 
-def _kill_kernel(kernel: int) -> None:
-    """End a kernel at once, however deep in a fit it is, with the processes it started."""
+def _kill_kernel(client: NotebookClient, running: Future) -> None:
+    """End the kernel of a notebook at once, however deep in a fit it is, with the processes it started."""
+    kernel = None
+    while kernel is None and not running.done():  # it may only be starting
+        kernel = getattr(getattr(client.km, "provisioner", None), "pid", None)
+        time.sleep(0.01)
+    if kernel is None:
+        return
     if os.name == "posix":
         os.killpg(kernel, signal.SIGKILL)  # each kernel leads a group of its own
     else:

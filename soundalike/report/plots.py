@@ -25,7 +25,7 @@ from matplotlib.patches import Patch
 from plotly.offline import get_plotlyjs
 
 from soundalike import cli
-from soundalike.audio.decoding import CLIP_SECONDS, FULL_SCALE, SAMPLE_RATE
+from soundalike.audio.decoding import CLIP_SAMPLES, CLIP_SECONDS, FULL_SCALE, SAMPLE_RATE
 from soundalike.features.filters import HOP_LENGTH, N_FFT, N_MELS
 from soundalike.library.errors import printable
 from soundalike.library.paths import clip_paths
@@ -354,9 +354,11 @@ def middle_of(root: Path, song: str, clips: int) -> tuple[np.ndarray, float]:
 
 
 def clips_of(root: Path, song: str, count: int) -> np.ndarray | None:
-    """Return the clips of a song [shape=(clips, samples), dtype=int16]; None if they are gone."""
+    """Return the clips of a song [shape=(clips, samples), dtype=int16]; None if one of them is gone."""
     sound, _ = middle_of(root, song, count)
-    return np.round(FULL_SCALE * sound).astype(np.int16).reshape(count, -1) if len(sound) else None
+    if len(sound) < count * CLIP_SAMPLES:
+        return None
+    return np.round(FULL_SCALE * sound).astype(np.int16).reshape(count, -1)
 
 
 def show_player(root: Path, song: str, clips: int = 3) -> None:

@@ -37,9 +37,8 @@ def print_summary(root: Path, model: dict, seconds: float) -> None:
     _print_scores(model)
     if not_compared:
         print(f"Left out, having fewer than {MIN_SONGS} songs: {printable(', '.join(not_compared))}")
-    if (root / "df_music.pkl").exists():
-        lab = "make lab" + ("" if root == PROJECT / "data" else f" LIBRARY={printable(root)}")
-        print(f"Look at {printable(root / 'report' / 'visualizations.html')} and modeling.html beside it, or: {lab}")
+    lab = "make lab" + ("" if root == PROJECT / "data" else f" LIBRARY={printable(root)}")
+    print(f"Look at {printable(root / 'report' / 'visualizations.html')} and modeling.html beside it, or: {lab}")
     print(f"Click through your songs: {printable(root / MAP)}")
     print(f'Ask about a song: {cli.command("predict.py", root)} "SONG.mp3"')
     print(f'Songs that sound like it: {cli.command("recommend.py", root)} "SONG.mp3"')
@@ -122,9 +121,9 @@ def read_predictions(root: Path) -> pd.DataFrame:
             "song"
         )
         table = table[table["answer"].isin([SURE, PROBABLY, UNKNOWN])].set_index("song")
-        return table[["artist", "answer", "predicted"]].dropna()
+        return table[["answer", "predicted"]].dropna()
     except (OSError, ValueError, KeyError):
-        return pd.DataFrame(columns=["artist", "answer", "predicted"])
+        return pd.DataFrame(columns=["answer", "predicted"])
 
 
 def print_changes(before: pd.DataFrame, after: pd.DataFrame) -> None:

@@ -8,13 +8,13 @@ import pandas as pd
 
 from soundalike import cli
 from soundalike.audio.decoding import CLIP_SECONDS
+from soundalike.dataset.whitening import FEATURES
 from soundalike.features import musicnn
 from soundalike.features.networks import MUSICNN, VOICE, numbers_of
 from soundalike.features.one_song import DecodedSong
 from soundalike.library.errors import printable
 from soundalike.models.open_set import PROBABLY, SURE, UNKNOWN, OpenSet, in_words
 from soundalike.models.saving import Saved
-from soundalike.models.specs import FEATURES
 from soundalike.similarity.index import Index, describe_decoded
 from soundalike.similarity.nearest import nearest_songs
 

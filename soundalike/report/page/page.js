@@ -475,6 +475,11 @@ function search() {
   say(!words.length ? "" : found.length ? `Found: ${found.length}${several}.` : "No song or artist is called so.");
 }
 
+function showWhole() {
+  state.untouched = true;  // so that it stays whole when the window changes
+  showAll();
+}
+
 function goBack() {
   if (state.past.length) go(state.past.pop(), { remember: false });
 }
@@ -483,7 +488,7 @@ document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.altKey || event.metaKey || event.shiftKey || event.target.matches("input, select, audio")) return;
   if (event.key === " " && (event.repeat || event.target.matches("button"))) return;
   const middle = [state.wide / 2, state.high / 2];
-  const onMap = { "+": () => zoom(1.3, ...middle), "-": () => zoom(1 / 1.3, ...middle), "0": showAll };
+  const onMap = { "+": () => zoom(1.3, ...middle), "-": () => zoom(1 / 1.3, ...middle), "0": showWhole };
   const ofSong = {
     ArrowDown: () => walk(1), ArrowUp: () => walk(-1),
     ArrowRight: () => state.near.length && go(state.near[state.marked]), ArrowLeft: goBack,
@@ -592,7 +597,7 @@ data.artists.forEach((artist, n) => {
   element("legend").append(button);
 });
 showArtist("");
-element("whole").addEventListener("click", () => { state.untouched = true; showAll(); });
+element("whole").addEventListener("click", showWhole);
 resize();
 new ResizeObserver(resize).observe(canvas);
 if (data.note) say(data.note);
