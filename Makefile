@@ -105,7 +105,7 @@ distclean: clean
 	@echo "Installing what requirements.txt names: about 4 GB, one to ten minutes, once."
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > .venv/uv.txt
 	@$(PIP) --quiet --require-hashes -r .venv/uv.txt && \
-	.venv/bin/uv pip install --python $(PY) --compile-bytecode --require-hashes -r requirements.lock || \
+	.venv/bin/uv pip install --python $(PY) --require-hashes -r requirements.lock || \
 	{ echo "Trying the same with pip, which takes longer."; $(PIP) --require-hashes -r requirements.lock; } || \
 	{ echo "Installing failed; the reason is above. Is there a network, and 5 GB of room? Then run make again."; exit 1; }
 	@touch $@

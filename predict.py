@@ -51,7 +51,8 @@ def main(argv: list[str] | None = None) -> int:
     """Answer for each song, in words, tables and pictures; returns the exit status."""
     args = parse_args(argv)
     cli.find_library(args)
-    from soundalike.library.errors import SongError, UserError  # after --help, which needs none of it
+    from soundalike.dataset.windows import Windows  # after --help, which needs none of it
+    from soundalike.library.errors import SongError, UserError
     from soundalike.models import saving
     from soundalike.report import answers, verdict
 
@@ -65,7 +66,8 @@ def main(argv: list[str] | None = None) -> int:
     rows = {path: {"problem": reason} for path, reason in problems.items()}
     show, guests = answers.viewer(args, saved, songs), []
     try:
-        for path, song in answers.decode_all(list(songs), args, saved):
+        spacings = saved.spacings | (Windows(args.library).spacings if args.page else {})  # as the map compares songs
+        for path, song in answers.decode_all(list(songs), args, spacings):
             if isinstance(song, SongError):
                 rows[path] = {"problem": str(song)}
                 show(path, None, None)

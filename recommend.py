@@ -32,7 +32,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--other-albums", action="store_true", help="name no songs of the artist's same album")
     parser.add_argument(
-        "--without", type=cli.words, action="append", metavar="SONG", help="name all but this song; repeatable"
+        "--without", type=cli.words, action="append", metavar="SONG", help="leave this song out; repeatable"
     )
     parser.add_argument("--far", action="store_true", help="go on where songs are hardly alike")
     parser.add_argument("--path-to", type=cli.words, metavar="SONG", help="name a way to this song, in small steps")
@@ -41,7 +41,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--playlist", type=cli.output(".m3u8"), metavar="FILE", help="write the songs as a playlist that ends in .m3u8"
     )
     parser.add_argument(
-        "--page", action="store_true", help="make the map of all songs again: report/map.html in the root"
+        "--page", action="store_true", help="make the map of all songs again: report/map.html in the library"
     )
     parser.add_argument("--verbose", action="store_true", help="print the numbers behind the words, too")
     args = parser.parse_args(argv)

@@ -74,16 +74,25 @@ def make_frame(args: argparse.Namespace, root: Path, songs: Path) -> None:
     """Run the three numbered steps on a folder of songs."""
     from soundalike.dataset import splits
     from soundalike.library.catalogue import good_songs
+    from soundalike.library.errors import UserError
+    from soundalike.library.storage import atomic_write
 
     if args.label_by == "folder":
         splits.check_folders(songs)
+    kept = {path: path.read_bytes() for path in (root / "songs.csv", root / "songs.txt") if path.exists()}
     workers, labels = ("jobs", "scheduler"), ("max_hours", "label_by")
     if args.from_songs:
         given: list[str | Path] = ["--from-songs", "--songs", songs, *forwarded(args, *workers, "networks", *labels)]
         run_script("feature_extraction.py", root, *given)
     else:
         run_script("mp3_split.py", root, "--songs", songs, *forwarded(args, *workers, *labels))
-    splits.check_enough(good_songs(root).groupby("artist")["song"].nunique())  # before the long work, not after it
+    try:
+        splits.check_enough(good_songs(root).groupby("artist")["song"].nunique())  # before the long work, not after it
+    except UserError:
+        for path, content in kept.items():  # the model and the pages are of these songs
+            with atomic_write(path) as target:
+                target.write_bytes(content)
+        raise
     if not args.from_songs:
         run_script("feature_extraction.py", root, *forwarded(args, *workers, "networks"))
     run_script("dataframe_creation.py", root, *forwarded(args, "networks"))
@@ -106,9 +115,8 @@ def run_script(name: str, root: Path, *arguments: str | Path) -> None:
     with step(name), subprocess.Popen(command) as process:
         try:
             status = process.wait()
-        except KeyboardInterrupt:  # the script gets it too: let it end in order
-            process.wait()
-            raise
+        except KeyboardInterrupt:  # the script gets it too: let it end in order, and say so
+            raise SystemExit(process.wait()) from None
     if status not in (cli.ALL_GOOD, cli.LEFT_OUT):
         raise SystemExit(status)
 

@@ -7,6 +7,7 @@ import functools
 import math
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -132,7 +133,7 @@ def find_library(args: argparse.Namespace) -> None:
 
 def add_song_arguments(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
     """Add ``--songs``, ``--label-by`` and ``--max-hours``."""
-    parser.add_argument("--songs", type=folder, metavar="DIR", help="folder of music (default: songs/ in the root)")
+    parser.add_argument("--songs", type=folder, metavar="DIR", help="folder of music (default: songs/ in the library)")
     parser.add_argument("--label-by", choices=("folder", "tag"), default="folder", help="what names the artist")
     hours = number("a number of hours above zero", most=1000)
     parser.add_argument("--max-hours", type=hours, default=MAX_HOURS, metavar="H", help="refuse longer songs")
@@ -205,17 +206,17 @@ def drawable(nice: str, plain: str) -> str:
 
 
 @contextlib.contextmanager
-def bar(total: int, label: str, unit: str) -> "Iterator[tqdm]":
+def bar(total: int, label: str, unit: str, *, stays: bool = True) -> "Iterator[tqdm]":
     """Show a bar with rate and time left.
 
     It goes to stderr; in the log of a run of days, as a line now and then. In a notebook it stands below its cell until
-    the work is done.
+    the work is done, and so it does where it is not to stay.
     """
     from tqdm import tqdm
 
     in_notebook = type(sys.stdout).__module__ == "ipykernel.iostream"
     every = 0.5 if in_notebook else 0.1 if sys.stderr.isatty() else REPORT_EVERY
-    looks: dict = {"ncols": 79, "leave": False} if in_notebook else {"dynamic_ncols": True}
+    looks: dict = {"ncols": 79, "leave": False} if in_notebook else {"dynamic_ncols": True, "leave": stays}
     with tqdm(
         total=total,
         desc=label,
@@ -226,7 +227,19 @@ def bar(total: int, label: str, unit: str) -> "Iterator[tqdm]":
         smoothing=0.05,
         **looks,
     ) as shown:
-        yield shown
+        over = threading.Event()
+        if in_notebook or sys.stderr.isatty():
+            threading.Thread(target=_tick, args=(shown, over), daemon=True).start()
+        try:
+            yield shown
+        finally:
+            over.set()
+
+
+def _tick(shown: "tqdm", over: threading.Event) -> None:
+    """Let the clock of a bar go on, also while a first song takes long: a bar that stands still looks dead."""
+    while not over.wait(1):
+        shown.refresh()
 
 
 def check_writable(*files: Path) -> None:

@@ -285,7 +285,7 @@ def test_status_says_how_far_it_is(own, tmp_path, capsys):
     out = said(own)
     for line in (
         f"songs:      8 in {own / 'songs'}; 1 that cannot become songs",
-        "cut:        8",
+        "decoded:    8",
         "described:  7",
         "songs.csv:  8 good, 0 left out",
         "frame:      8 songs, 32 clips",

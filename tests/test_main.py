@@ -2,8 +2,13 @@
 
 import contextlib
 import json
+import os
 import re
 import shutil
+import signal
+import sys
+import threading
+import time
 from pathlib import Path
 
 import nbformat
@@ -286,6 +291,14 @@ def test_too_few_artists_are_told_before_the_long_work(tmp_path, capfd):
     assert run.main(["--library", str(tmp_path)]) == 1
     assert "Songs per artist here: A 4, B 1." in capfd.readouterr().err
     assert clip_paths(tmp_path, "A/0.wav")  # what was done is kept
+    before = [(tmp_path / name).read_bytes() for name in ("songs.csv", "songs.txt")]
+    for number in range(2):
+        write_song(tmp_path / f"other/C/{number}.wav", tune(number, 3, 4))
+        (tmp_path / "other/D").mkdir(exist_ok=True)
+        (tmp_path / f"other/D/{number}.wav").write_text("no music")
+    assert run.main(["--library", str(tmp_path), "--songs", str(tmp_path / "other")]) == 1
+    capfd.readouterr()
+    assert [(tmp_path / name).read_bytes() for name in ("songs.csv", "songs.txt")] == before
     assert not (tmp_path / "features").exists()
 
 
@@ -328,6 +341,29 @@ def test_bars_are_for_the_terminal_and_not_for_the_page(tmp_path, monkeypatch, c
     notebooks.run_notebook("small", tmp_path)
     assert "".join(out["text"] for out in outputs(tmp_path / "report/small.ipynb")) == "before\ndone\n"
     assert "Working:" in capsys.readouterr().err
+
+
+def test_a_silent_cell_shows_how_long_it_has_been_at_work(tmp_path, monkeypatch, capsys):
+    cells = [nbformat.v4.new_code_cell("import time; time.sleep(3)"), nbformat.v4.new_markdown_cell("## What then?")]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "small.ipynb")
+    monkeypatch.setattr(notebooks, "PROJECT", tmp_path)
+    monkeypatch.setattr(notebooks, "SILENT", 1)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    notebooks.run_notebook("small", tmp_path)
+    said = capsys.readouterr()
+    assert re.search(r"\r    [12] s.*\r {12}\r$", said.err, re.DOTALL)
+    assert said.out == "  What then?\n"
+
+
+def test_ctrl_c_while_a_kernel_starts_ends_at_once(tmp_path, monkeypatch):
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("import time; time.sleep(60)")])
+    nbformat.write(book, tmp_path / "small.ipynb")
+    monkeypatch.setattr(notebooks, "PROJECT", tmp_path)
+    started = time.monotonic()
+    threading.Timer(0.02, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        notebooks.run_notebook("small", tmp_path)
+    assert time.monotonic() - started < 30
 
 
 def test_a_notebook_that_is_killed_is_no_traceback(tmp_path, monkeypatch, capsys):

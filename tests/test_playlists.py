@@ -73,6 +73,8 @@ def test_it_stops_where_songs_are_no_more_alike_than_others():
     means = likeness(0.1, 0.4, np.linspace(0, 2, 101))
     index = on_a_circle([0, 20, 50, 80, 120], means=means)  # distances 0.06, 0.36, 0.83, 1.5
     assert fill(index, [0]) == ([1, 2, 3], playlists.FAR)
+    two = on_a_circle([0, 20, 50, 80, 120], artist=["a", "b", "b", "b", "b"], means=means)
+    assert fill(two, [0]) == ([1, 2], playlists.ARTISTS)  # --far would name no more
     assert fill(index, [0], far=True) == ([1, 2, 3, 4], playlists.ALL)
     assert [quality.how_alike(distance, means) for distance in (0.06, 0.36, 0.83, 1.5)] == [
         "as alike as songs of one album",
@@ -177,6 +179,15 @@ def test_artists_are_alike_by_all_their_songs():
     assert [pair.other for pair in first.alike] == ["b", "c"]
     assert (first.typical, first.oddest, first.songs) == (1, 2, 3)
     assert [pair.songs for pair in first.alike] == [(1, 4), (2, 7)]
+
+
+def test_an_artist_of_one_song_is_like_none_where_others_have_more():
+    index = on_a_circle([0, 10, 1, 90, 100], artist=["a", "a", "one", "b", "b"])
+    first, second = artists.compare(index, ["a", "one"], 2)
+    assert [pair.other for pair in first.alike] == ["b"]
+    assert [pair.other for pair in second.alike] == ["a", "b"]
+    index = on_a_circle([0, 10, 90], artist=["a", "b", "c"])
+    assert [pair.other for pair in artists.compare(index, ["a"], 2)[0].alike] == ["b", "c"]
 
 
 def test_copies_bring_no_artists_together():

@@ -247,6 +247,7 @@ def test_the_map_is_made_again(root, tmp_path, capsys):
         (["b/album 2/song 4", "--without", "b/album 2/song 4"], "is asked for and left out by --without"),
         (["b/album 2/song 4", "--path-to", "Artist B/Album 2/Song 4.mp3"], "is where the way begins and where it ends"),
         (["b/album 2/song 4", "--path-to", "nowhere"], "nowhere is neither a file nor"),
+        (["sogn 4"], "among the 12 songs of this library. Did you mean Song 4?"),
         (["--artists", "x"], "x is no part of an artist's name"),
     ],
 )
@@ -271,4 +272,4 @@ def test_what_does_not_go_together_is_wrong_usage(root, asked):
 
 def test_without_a_library_it_says_what_to_do(tmp_path, capsys):
     assert recommend.main(["--library", str(tmp_path), "song"]) == 1
-    assert "Run dataframe_creation.py first" in capsys.readouterr().err
+    assert "Run make run first" in capsys.readouterr().err

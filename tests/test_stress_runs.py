@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,16 +23,26 @@ from conftest import NO_NETWORKS, many, noise, run_scripts, wait_until, write_so
 import dataframe_creation
 import feature_extraction
 import mp3_split
+import recommend
 from soundalike.audio import decoding
 from soundalike.dataset.frame import _state, frame_notes, read_frame
 from soundalike.library.catalogue import read_songs
+from soundalike.library.errors import UserError
 from soundalike.library.paths import RECORD
 from soundalike.library.storage import locked
+from soundalike.similarity.index import load_index
 
 pytestmark = [pytest.mark.stress, pytest.mark.skipif(sys.platform == "win32", reason="signals, mounts")]
 
 HERE = Path(__file__).resolve().parent.parent
-SCRIPTS = [mp3_split, feature_extraction, dataframe_creation]
+STEPS = [mp3_split, feature_extraction, dataframe_creation]
+SCRIPTS = [*STEPS, recommend]  # which makes the index and the map
+WRITES = {
+    mp3_split: ["clips", "songs.csv"],
+    feature_extraction: ["features", "networks", "altered.parquet"],
+    dataframe_creation: ["df_music.parquet", "df_music.pkl", "networks.parquet"],
+    recommend: ["similar", "report"],
+}
 
 
 def write_songs(songs: Path, numbers: range, seconds: float = 10) -> None:
@@ -42,6 +53,8 @@ def write_songs(songs: Path, numbers: range, seconds: float = 10) -> None:
 
 
 def arguments(root: Path, script, jobs: int = 2) -> list[str]:
+    if script is recommend:
+        return ["--library", str(root), "--page"]
     songs = ["--songs", str(root.parent / "songs")] if script is mp3_split else many(NO_NETWORKS, [])
     workers = [] if script is dataframe_creation else ["--jobs", str(jobs)]
     return ["--library", str(root), *workers, *songs]
@@ -67,6 +80,11 @@ def check_whole(root: Path) -> None:
         pq.read_table(path)
     if (root / "songs.csv").exists():
         read_songs(root)
+    for page in root.glob("report/map.html"):
+        assert page.read_text(encoding="utf-8").endswith("</html>\n")
+    if (root / "similar").exists() and (root / "df_music.parquet").exists():
+        with contextlib.suppress(UserError):  # the frame is newer
+            load_index(root, make=False)
     noted = frame_notes(root)
     if noted and noted["pickle"] == _state(root / "df_music.pkl"):  # not killed between the two
         pd.testing.assert_frame_equal(read_frame(root / "df_music.pkl"), pd.read_parquet(root / "df_music.parquet"))
@@ -74,7 +92,7 @@ def check_whole(root: Path) -> None:
 
 @pytest.fixture(scope="module")
 def old(tmp_path_factory) -> Path:
-    """A root through which the three scripts went, of two songs."""
+    """A root through which the scripts went, of two songs."""
     root = tmp_path_factory.mktemp("old") / "root"
     write_songs(root.parent / "songs", range(2))
     for script in SCRIPTS:
@@ -101,11 +119,11 @@ def before(script, old: Path, whole: Path, folder: Path) -> Path:
     """A root where a script is to do six songs more, with all songs beside it. The steps before it are done."""
     root = folder / "root"
     shutil.copytree(old, root, dirs_exist_ok=True)
-    done = {mp3_split: [], feature_extraction: ["clips"], dataframe_creation: ["clips", "features"]}[script]
-    for name in done:
-        shutil.copytree(whole / name, root / name, dirs_exist_ok=True)
-    if done:
-        shutil.copy(whole / "songs.csv", root)
+    for name in (name for step in SCRIPTS[: SCRIPTS.index(script)] for name in WRITES[step]):
+        if (whole / name).is_dir():
+            shutil.copytree(whole / name, root / name, dirs_exist_ok=True)
+        elif (whole / name).exists():
+            shutil.copy2(whole / name, root)
     # with their times, by which the clips are known to be theirs
     shutil.copytree(whole.parent / "songs", folder / "songs", dirs_exist_ok=True)
     return root
@@ -133,11 +151,23 @@ def kill(process: subprocess.Popen, group: bool) -> None:
         assert not alive
 
 
+def doing(script, root: Path, whole: Path) -> str:
+    """Say at which work a script is: step 2 describes, then re-encodes, then asks the networks."""
+
+    def tables(folder: Path) -> int:
+        return sum(1 for _ in folder.rglob("*.parquet"))
+
+    if script is not feature_extraction or tables(root / "features") < tables(whole / "features"):
+        return script.__name__
+    altered = [pd.read_parquet(of / "altered.parquet", columns=["song"])["song"].nunique() for of in (root, whole)]
+    return f"its {'re-encoding' if altered[0] < altered[1] else 'networks'}"
+
+
 def test_killed_at_any_point_and_run_again(tmp_path, old, whole, figure):
-    draw, killed, left = random.Random(0), 0, 0
+    draw, killed, left, at = random.Random(0), 0, 0, Counter()
     runs, in_a_row = many(5, 40), many(1, 5)
     for number in range(runs):
-        script = SCRIPTS[number % 3]
+        script = SCRIPTS[number % len(SCRIPTS)]
         root = before(script, old, whole, tmp_path / str(number))
         for _ in range(in_a_row):
             process = start(script, root)
@@ -147,6 +177,7 @@ def test_killed_at_any_point_and_run_again(tmp_path, old, whole, figure):
             while patient and process.poll() is None and not list(root.rglob(".unfinished-*")):
                 time.sleep(0.002)
             killed += process.poll() is None
+            at[doing(script, root, whole)] += process.poll() is None
             kill(process, group=draw.random() < 0.5)
             left += bool(list(root.rglob(".unfinished-*")))
             check_whole(root)
@@ -155,7 +186,8 @@ def test_killed_at_any_point_and_run_again(tmp_path, old, whole, figure):
     assert killed > runs * in_a_row / 3
     figure(
         f"kill -9: {killed} of {runs * in_a_row} starts were killed before their end, {left} with work half done; "
-        f"all {runs} libraries came to the same frame when run again"
+        f"all {runs} libraries came to the same frame when run again; at work were "
+        + ", ".join(f"{name} {times}" for name, times in sorted(at.items()))
     )
 
 
@@ -183,15 +215,21 @@ def used(place: Path) -> int:
     return shutil.disk_usage(place).used
 
 
+def need(script, old: Path, whole: Path) -> int:
+    """How many bytes a script writes of six songs more."""
+    paths = [
+        path for name in WRITES[script] for root in (old, whole) for path in (root / name, *(root / name).rglob("*"))
+    ]
+    return sum(path.stat().st_size * (1 if whole in path.parents else -1) for path in paths if path.is_file())
+
+
 def test_a_full_disk_loses_nothing(tmp_path, old, whole, capsys, figure):
-    draw, count, failed = random.Random(1), many(3, 50), dict.fromkeys([*SCRIPTS, None], 0)
-    need = sum(path.stat().st_size for path in whole.rglob("*")) - sum(path.stat().st_size for path in old.rglob("*"))
-    parts = {mp3_split: 0.7, feature_extraction: 0.1, dataframe_creation: 0.2}  # of that
+    draw, count, failed = random.Random(1), many(4, 50), dict.fromkeys([*SCRIPTS, None], 0)
     for number in range(count):
-        script, folder = SCRIPTS[number % 3], tmp_path / str(number)
+        script, folder = SCRIPTS[number % len(SCRIPTS)], tmp_path / str(number)
         with disk(folder / "root", 10**9):
             root = before(script, old, whole, folder)
-            change(root, f"size={used(root) + round(need * parts[script] * draw.uniform(0, 1.2))}")
+            change(root, f"size={used(root) + round(need(script, old, whole) * draw.uniform(0, 1.2))}")
             capsys.readouterr()
             status, said = script.main(arguments(root, script)), capsys.readouterr().err
             failed[script if status else None] += 1
@@ -201,7 +239,7 @@ def test_a_full_disk_loses_nothing(tmp_path, old, whole, capsys, figure):
             assert not list(root.rglob(".unfinished-*"))
             check_whole(root)
             frame = read_frame(root / "df_music.pkl")
-            expected = whole if script is dataframe_creation and not status else old
+            expected = whole if script is recommend or (script is dataframe_creation and not status) else old
             pd.testing.assert_frame_equal(frame, read_frame(expected / "df_music.pkl"))
             change(root, f"size={10**9}")
             check_finished(root, whole)
@@ -215,7 +253,7 @@ def test_a_full_disk_loses_nothing(tmp_path, old, whole, capsys, figure):
 
 def test_a_second_run_is_refused(whole):
     with locked(whole):
-        for script in SCRIPTS:
+        for script in STEPS:
             process = start(script, whole)
             assert "Another run is at work" in process.communicate(timeout=60)[1]
             assert process.returncode == 1
@@ -224,7 +262,7 @@ def test_a_second_run_is_refused(whole):
 def test_two_runs_at_once(tmp_path, old, whole, figure):
     draw, count, refused = random.Random(2), many(1, 20), 0
     for number in range(count):
-        script = SCRIPTS[number % 3]
+        script = STEPS[number % 3]
         root = before(script, old, whole, tmp_path / str(number))
         first = start(script, root)
         time.sleep(draw.uniform(0, 1.5))
@@ -255,7 +293,7 @@ def test_a_root_that_cannot_be_written(tmp_path, whole, capsys):
         shutil.copytree(whole.parent / "songs", tmp_path / "songs")
         write_songs(tmp_path / "songs", range(8, 9))
         change(tmp_path / "root", "ro")
-        for script in SCRIPTS:
+        for script in STEPS:
             assert script.main(arguments(tmp_path / "root", script)) == 1
             assert "library.lock: Read-only file system" in capsys.readouterr().err
 
@@ -326,7 +364,7 @@ def test_memory_stays_flat_over_many_songs(tmp_path, figure):
     for number in range(count):
         y = noise(2.2, decoding.SAMPLE_RATE, seed=number)
         write_song(tmp_path / f"songs/Artist {number % 50}/{number}.mp3", y, decoding.SAMPLE_RATE)
-    for script in SCRIPTS:
+    for script in STEPS:
         started = time.monotonic()
         process = start(script, root)
         threading.Thread(target=process.stderr.read, daemon=True).start()  # its bar

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from soundalike import cli, parallel
-from soundalike.library.catalogue import GOOD, SONG_COLUMNS, keep_songs_folder, write_songs
+from soundalike.library.catalogue import GOOD, SONG_COLUMNS, keep_songs_folder, songs_folder, write_songs
 from soundalike.library.errors import SongError, UserError, printable, typed
 from soundalike.library.paths import find_songs, folder_labels
 from soundalike.library.storage import check_ownership, locked
@@ -167,9 +167,14 @@ def print_songs(table: "pd.DataFrame", processed: int, place: Path) -> int:
         f"({int(good['silent_clips'].sum()):,} silent; {good['dropped'].sum():,.1f} s at songs' ends filled no clip). "
         f"Songs processed now: {processed:,}."
     )
-    by_tag = int((~good["song"].str.contains("/")).sum())
-    if by_tag:
-        print(f"{cli.counted(by_tag, 'song')} in no artist's folder: labelled by the artist tag.")
+    loose, music = good[~good["song"].str.contains("/")], songs_folder(place.parent)
+    if len(loose):
+        print(f"{cli.counted(len(loose), 'song')} in no artist's folder: labelled by the artist tag.")
+    if (loose["artist"].str.casefold() == music.name.casefold()).any():
+        print(
+            f"{printable(music.name)} is the artist of some of these songs: are the folders in it albums? "
+            f"Then name the folder above: {typed('songs')} {printable(music.parent)}"
+        )
     where = f": see {printable(place.parent / 'songs.csv')}"
     cli.print_left_out(dict(zip(bad["song"], bad["status"] + ": " + bad["reason"], strict=True)), rest=where)
     if "rejected" in counts:

@@ -318,7 +318,7 @@ def current_notes(root: Path) -> dict:
             "which makes it again."
         )
     if not notes:
-        raise UserError(f"There is no frame in {printable(root)} yet. Run dataframe_creation.py first.")
+        raise UserError(f"There is no frame in {printable(root)} yet. Run make run first, or the three steps.")
     _check_made_by(notes, root / "df_music.parquet")
     return notes
 
@@ -482,7 +482,7 @@ def status(root: Path) -> list[str]:
         found, refused = find_songs(source)
         lines = [f"songs:      {len(found):,} in {printable(source)}; {len(refused):,} that cannot become songs"]
     cut = sum(RECORD in files for _, _, files in os.walk(root / "clips"))
-    lines.append(f"cut:        {cut:,} (none are needed with --from-songs)")
+    lines.append(f"decoded:    {cut:,} (none with --from-songs)")
     tables = sum(name.endswith(".parquet") for _, _, files in os.walk(root / "features") for name in files)
     lines.append(f"described:  {tables:,}")
     if (root / "songs.csv").exists():

@@ -43,6 +43,7 @@ NOT_MUSIC = (
     ".AppleDouble",
     ".unfinished-*",
     ".stversions",
+    ".venv",
     "__MACOSX",
     "@eaDir",
     "$RECYCLE.BIN",

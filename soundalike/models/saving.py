@@ -268,6 +268,8 @@ def load(root: Path) -> Saved:
     try:
         info = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
+        if not root.is_dir():
+            raise UserError(f"There is no folder {printable(root)}.") from None
         demo = " For the demo's, add --library data/demo." if (root / "demo" / "model").is_dir() else ""
         raise UserError(f"There is no model in {printable(folder)}. {REMAKE}{demo}") from None
     if not isinstance(info, dict) or info.get("format") != FORMAT:

@@ -84,19 +84,21 @@ def _by_title(asked: str, root: Path, index: Index | None, why: str) -> Path:
 
 
 def decode_all(
-    songs: list[Path], args: argparse.Namespace, saved: Saved
+    songs: list[Path], args: argparse.Namespace, spacings: dict[str, int]
 ) -> Iterator[tuple[Path, DecodedSong | SongError]]:
-    """Decode songs for a model, see `one_song.decode`: a single one in this process, several in worker processes."""
-    work = functools.partial(decode, spacings=saved.spacings, keep_sound=bool(args.plot))
+    """Decode songs, see `one_song.decode`: a single one in this process, several in worker processes."""
+    work = functools.partial(decode, spacings=spacings, keep_sound=bool(args.plot))
     if len(songs) != 1 or args.scheduler:
         names = list(map(str, songs))
         for name, outcome in parallel.run(work, names, label="Decoding", jobs=args.jobs, scheduler=args.scheduler):
             yield Path(name), outcome
         return
     try:
-        yield songs[0], work(songs[0])
+        with cli.bar(1, "Decoding", "songs", stays=False):
+            song: DecodedSong | SongError = work(songs[0])
     except SongError as error:
-        yield songs[0], error
+        song = error
+    yield songs[0], song
 
 
 def viewer(

@@ -6,7 +6,7 @@ import re
 import signal
 import sys
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ FULL_OR_LOCKED = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.E
 NO_MEMORY = (
     "Most likely no memory was left: close other programs, and run the same command again; finished work is kept."
 )
+SILENT = 3  # s without a sign, after which the seconds are shown
 NOTEBOOKS = ("visualizations", "modeling")
 
 
@@ -43,11 +44,13 @@ def run_notebook(name: str, root: Path) -> None:
         record_timing=False,
         resources=place,
         extra_arguments=["--log-level=ERROR"],  # else each start warns that loopback is not encrypted
-        on_cell_start=tell_heading,
     )
+    client.on_cell_start, client.moved_at = client.tell_heading, time.monotonic()
     with ThreadPoolExecutor(1) as thread:  # in the main thread nbclient would answer Ctrl-C with a traceback
         running = thread.submit(client.execute)
         try:
+            while wait([running], timeout=1).not_done:
+                client.tick()
             running.result()
         except KeyboardInterrupt:
             _kill_kernel(client, running)
@@ -79,6 +82,8 @@ class _Client(NotebookClient):
     """Executes a notebook. A line that starts over is a bar: it is for the terminal, and not kept in the notebook."""
 
     shown_at = float("-inf")  # when a line of progress was last printed
+    moved_at = 0.0  # when something was last shown
+    ticking = False  # whether the seconds since then are shown
 
     def process_message(self, msg: dict, cell: nbformat.NotebookNode, cell_index: int) -> Any:
         """Show bars; leave all else to the client."""
@@ -97,17 +102,31 @@ class _Client(NotebookClient):
     def _show(self, text: str) -> None:
         """Show a bar; where no terminal does, as a line now and then."""
         line = text.rpartition("\r")[2].strip()
+        self._move()
         if sys.stderr.isatty():
             print(text, end="", file=sys.stderr, flush=True)
         elif line and time.monotonic() > self.shown_at + cli.REPORT_EVERY:
             self.shown_at = time.monotonic()
             print(f"    {line}", file=sys.stderr, flush=True)
 
+    def tell_heading(self, cell: nbformat.NotebookNode, cell_index: int) -> None:
+        """Print the heading that the notebook has come to: some take minutes."""
+        if cell.cell_type == "markdown" and cell.source.startswith("## "):
+            self._move()
+            print(f"  {cell.source.splitlines()[0].removeprefix('## ')}", flush=True)
 
-def tell_heading(cell: nbformat.NotebookNode, cell_index: int) -> None:
-    """Print the heading that a notebook has come to: some take minutes."""
-    if cell.cell_type == "markdown" and cell.source.startswith("## "):
-        print(f"  {cell.source.splitlines()[0].removeprefix('## ')}", flush=True)
+    def tick(self) -> None:
+        """Show how long it has been silent, on a terminal."""
+        silent = time.monotonic() - self.moved_at
+        if sys.stderr.isatty() and silent > SILENT:
+            self.ticking = True
+            print(f"\r    {silent:.0f} s", end="", file=sys.stderr, flush=True)
+
+    def _move(self) -> None:
+        """Wipe these seconds out, and count from now on."""
+        if self.ticking:
+            print("\r" + " " * 12 + "\r", end="", file=sys.stderr, flush=True)
+        self.ticking, self.moved_at = False, time.monotonic()
 
 
 def write_page(name: str, root: Path) -> None:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from soundalike import cli
 from soundalike.audio.decoding import CLIP_SECONDS
+from soundalike.dataset.splits import MIN_SCORED
 from soundalike.dataset.whitening import FEATURES
 from soundalike.features import musicnn
 from soundalike.features.networks import MUSICNN, VOICE, numbers_of
@@ -20,6 +21,7 @@ from soundalike.similarity.nearest import nearest_songs
 
 BAR = 60  # cells of a song's timeline, at most
 MARKS = "█▒·", "#=."  # in it: the artist the song is given to, the next, the others; and where that cannot be shown
+NAMED = 0.05  # from this probability on, the next artist is named beside the closest
 ALIKE = 3  # songs that are named as a reason, at most
 EARS = {FEATURES: "the features", MUSICNN: "the music network", VOICE: "the voice network"}
 
@@ -47,6 +49,8 @@ class Verdict(NamedTuple):
 
     def __str__(self) -> str:
         closest, following = map(printable, self.song.index[:2])
+        if self.song.iloc[1] < NAMED:
+            following = ""
         if self.known:  # no word: none was measured on such songs
             return f"{closest}, but the model was trained on this very song, so this proves nothing"
         return in_words(self.word, closest, following)
@@ -171,6 +175,10 @@ def explain_words(info: dict, *, strict: bool = False) -> list[str]:
     """
     found, words = info["scores"]["as_shipped"], OpenSet(**info["words"])
     lines = []
+    if not found:
+        lines.append(
+            f"How often answers are right is not measured: that takes two artists with {MIN_SCORED} songs each."
+        )
     if found:
         lines.append(f"How often answers were right for songs held out of training{', without --strict' * strict}:")
         counts = {word: found[word] for word in (SURE, PROBABLY) if found[word]["songs"]}

@@ -62,6 +62,9 @@ def fill(index: Index, seeds: Sequence[Seed], barred: np.ndarray, rules: Rules) 
         recording, artist = names[place]
         if len(chosen) == rules.most or (not rules.far and is_far(distance[place], index.likeness)):
             why = FULL if len(chosen) == rules.most else FAR
+            rest = names[np.argsort(distance, kind="stable")[: int((~barred).sum())]]
+            if why == FAR and all(artists[artist] >= rules.per_artist for _, artist in rest):
+                why = ARTISTS
             break
         if recording in recordings:
             continue

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from soundalike.dataset.splits import album_keys
 from soundalike.dataset.windows import Windows
 from soundalike.features import networks
 from soundalike.features.one_song import DecodedSong, decode
-from soundalike.library.catalogue import read_songs, songs_folder
+from soundalike.library.catalogue import GOOD, read_songs, songs_folder
 from soundalike.library.errors import SongError, UserError, printable
 from soundalike.similarity.index import Index, describe_decoded
 from soundalike.similarity.nearest import nearest_songs
@@ -83,10 +84,15 @@ def _not_found(asked: str, index: Index, root: Path) -> str:
     out = songs[~songs["song"].isin(index.songs["song"]) & _holding(songs["song"], asked.casefold())]
     if len(out):
         song, status, reason = out.iloc[0][["song", "status", "reason"]]
+        if status in GOOD:
+            return f"{printable(song)} is not in the frame yet: run make run, or the steps that are missing."
         return f"{printable(song)} was left out of this library: {status}{': ' if reason else ''}{printable(reason)}"
+    near = get_close_matches(asked.casefold(), index.songs["title"].str.casefold().unique(), 1)
+    meant = index.songs.loc[index.songs["title"].str.casefold().isin(near), "title"].tolist()
     return (
         f"{printable(asked)} is neither a file nor a part of the title or path of a song among the "
         f"{cli.counted(len(index.songs), 'song')} of this library."
+        + (f" Did you mean {printable(meant[0])}?" if meant else "")
     )
 
 
