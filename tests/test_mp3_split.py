@@ -272,12 +272,16 @@ def test_labels_from_tags(tmp_path):
     assert made == {"songs", "clips", "songs.csv", "songs.txt", LOCK}  # tags made no path
 
 
-def test_a_song_in_no_folder_takes_its_tag_or_is_left_out(tmp_path):
+def test_a_song_in_no_folder_takes_its_tag_or_is_left_out(tmp_path, capsys):
     tagged(tmp_path / "songs/x.mp3", artist="Pitbull")
     write_song(tmp_path / "songs/y.mp3", sine())
     assert split(tmp_path) == 3
     assert rows(tmp_path)["x.mp3"]["artist"] == "Pitbull"
     assert rows(tmp_path)["y.mp3"]["reason"] == "in no artist folder and without an artist tag"
+    assert "are the folders in it albums" not in capsys.readouterr().out
+    (tmp_path / "songs").rename(tmp_path / "pitbull")
+    assert split(tmp_path, "--songs", str(tmp_path / "pitbull")) == 3
+    assert f"Then name the folder above (--songs DIR): {tmp_path}" in capsys.readouterr().out
 
 
 # --- running again ---------------------------------------------------------------------------

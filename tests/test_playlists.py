@@ -73,6 +73,8 @@ def test_it_stops_where_songs_are_no_more_alike_than_others():
     means = likeness(0.1, 0.4, np.linspace(0, 2, 101))
     index = on_a_circle([0, 20, 50, 80, 120], means=means)  # distances 0.06, 0.36, 0.83, 1.5
     assert fill(index, [0]) == ([1, 2, 3], playlists.FAR)
+    both = on_a_circle([0, 20, 50, 120, 130], artist=["a", "b", "b", "c", "b"], means=means)
+    assert fill(both, [0])[1] == playlists.FAR  # --far would name c
     two = on_a_circle([0, 20, 50, 80, 120], artist=["a", "b", "b", "b", "b"], means=means)
     assert fill(two, [0]) == ([1, 2], playlists.ARTISTS)  # --far would name no more
     assert fill(index, [0], far=True) == ([1, 2, 3, 4], playlists.ALL)

@@ -103,6 +103,9 @@ def test_what_a_machine_hears_is_drawn_with_a_player(small, tmp_path, monkeypatc
     assert "<audio" in player._repr_html_()
     shown.clear()
     plots.show_sound(tmp_path, "gone.mp3", "gone")
+    assert plots.clips_of(tmp_path, "gone.mp3", 4) is None
+    assert plots.clips_of(small, "Artist A/Album 1/Song 1.mp3", 4).shape[0] == 4
+    assert plots.clips_of(small, "Artist A/Album 1/Song 1.mp3", 5) is None  # one of five is gone
     assert len(shown) == 1
     assert "no longer there" in shown[0].data
 

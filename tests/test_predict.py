@@ -160,6 +160,7 @@ def test_the_word_follows_the_probability(root, tmp_path, capsys, words, strict,
     assert predict.main(["--library", str(own), song, *(["--strict"] if strict else [])]) == 0
     out = capsys.readouterr().out
     assert out.splitlines()[1] == f"  {says}"
+    assert "How often answers are right is not measured" in out
     assert ("One of the 2 artists is always named" in out) == ("unknown_below" not in words)
     assert ("No answer is called sure: too few" in out) == ("sure_from" not in words)
     (answered,) = run_json(capsys, "--library", str(own), song, *(["--strict"] if strict else []))["songs"]

@@ -173,7 +173,7 @@ def print_songs(table: "pd.DataFrame", processed: int, place: Path) -> int:
     if (loose["artist"].str.casefold() == music.name.casefold()).any():
         print(
             f"{printable(music.name)} is the artist of some of these songs: are the folders in it albums? "
-            f"Then name the folder above: {typed('songs')} {printable(music.parent)}"
+            f"Then name the folder above ({typed('songs')}): {printable(music.parent)}"
         )
     where = f": see {printable(place.parent / 'songs.csv')}"
     cli.print_left_out(dict(zip(bad["song"], bad["status"] + ": " + bad["reason"], strict=True)), rest=where)
