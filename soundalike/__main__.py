@@ -115,8 +115,10 @@ def run_script(name: str, root: Path, *arguments: str | Path) -> None:
     with step(name), subprocess.Popen(command) as process:
         try:
             status = process.wait()
-        except KeyboardInterrupt:  # the script gets it too: let it end in order, and say so
-            raise SystemExit(process.wait()) from None
+        except KeyboardInterrupt:  # the script gets it too: let it end in order
+            if process.wait() == cli.STOPPED:  # and it has said so
+                raise SystemExit(cli.STOPPED) from None
+            raise
     if status not in (cli.ALL_GOOD, cli.LEFT_OUT):
         raise SystemExit(status)
 

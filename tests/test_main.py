@@ -292,9 +292,9 @@ def test_too_few_artists_are_told_before_the_long_work(tmp_path, capfd):
     assert "Songs per artist here: A 4, B 1." in capfd.readouterr().err
     assert clip_paths(tmp_path, "A/0.wav")  # what was done is kept
     before = [(tmp_path / name).read_bytes() for name in ("songs.csv", "songs.txt")]
+    (tmp_path / "other/D").mkdir(parents=True)
     for number in range(2):
         write_song(tmp_path / f"other/C/{number}.wav", tune(number, 3, 4))
-        (tmp_path / "other/D").mkdir(exist_ok=True)
         (tmp_path / f"other/D/{number}.wav").write_text("no music")
     assert run.main(["--library", str(tmp_path), "--songs", str(tmp_path / "other")]) == 1
     capfd.readouterr()

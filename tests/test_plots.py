@@ -70,6 +70,12 @@ def test_a_player_has_the_middle_of_the_song(small, monkeypatch):
     np.testing.assert_array_equal(played[0], np.concatenate(expected))
 
 
+def test_clips_are_there_only_if_none_is_gone(small, tmp_path):
+    assert plots.clips_of(tmp_path, "gone.mp3", 4) is None
+    assert plots.clips_of(small, "Artist A/Album 1/Song 1.mp3", 4).shape[0] == 4
+    assert plots.clips_of(small, "Artist A/Album 1/Song 1.mp3", 5) is None  # one of five is gone
+
+
 def test_thirty_artists_have_colours_of_their_own():
     names = [f"Artist {n:02d}" for n in range(40)]
     assert plots.artist_colours(names[:10]) == {
@@ -103,9 +109,6 @@ def test_what_a_machine_hears_is_drawn_with_a_player(small, tmp_path, monkeypatc
     assert "<audio" in player._repr_html_()
     shown.clear()
     plots.show_sound(tmp_path, "gone.mp3", "gone")
-    assert plots.clips_of(tmp_path, "gone.mp3", 4) is None
-    assert plots.clips_of(small, "Artist A/Album 1/Song 1.mp3", 4).shape[0] == 4
-    assert plots.clips_of(small, "Artist A/Album 1/Song 1.mp3", 5) is None  # one of five is gone
     assert len(shown) == 1
     assert "no longer there" in shown[0].data
 

@@ -119,6 +119,11 @@ def _tag(file: Any, *names: str) -> str:
     return ""
 
 
+def unreadable(error: OSError) -> SongError:
+    """Return what is to be said of a file that the disk does not give."""
+    return SongError(f"cannot be read: {error.strerror}; check its permissions, or copy it again")
+
+
 class Decoder:
     """One song as it is decoded: iterate over its whole clips, then read its record.
 
@@ -229,7 +234,7 @@ class Decoder:
                 if not file.read(1):
                     raise SongError("an empty file; copy it again")
         except OSError as error:
-            raise SongError(f"cannot be read: {error.strerror}; check its permissions, or copy it again") from None
+            raise unreadable(error) from None
 
 
 @contextlib.contextmanager

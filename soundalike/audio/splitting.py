@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from soundalike.audio.decoding import CLIP_SECONDS, SAMPLE_RATE, SILENCE_DBFS, Decoder
+from soundalike.audio.decoding import CLIP_SECONDS, SAMPLE_RATE, SILENCE_DBFS, Decoder, unreadable
 from soundalike.library.catalogue import GOOD, read_record
 from soundalike.library.errors import SongError, UserError, printable, typed
 from soundalike.library.paths import RECORD, clip_folder, clip_paths
@@ -68,7 +68,7 @@ def size_and_time(path: Path) -> list[int]:
     try:
         stat = path.stat()
     except OSError as error:
-        raise SongError(f"cannot be read: {error.strerror}; check its permissions, or copy it again") from None
+        raise unreadable(error) from None
     return [stat.st_size, stat.st_mtime_ns]
 
 

@@ -219,10 +219,11 @@ def _batches(gathered: Gathered, root: Path, left_out: dict[str, str]) -> Iterat
             table = ahead.popleft().result()
             ahead.extend(islice(reading, 1))
             bar.update()
-            group.extend(filter(None, [table]))
+            if table is not None:
+                group.append(table)
             # Joined: the writer collects a row group first, and each array takes some bytes beside its numbers.
-            if sum(map(len, group)) >= BATCH or not ahead:
-                yield from pa.concat_tables(group or [SCHEMA.empty_table()]).combine_chunks().to_batches()
+            if group and (sum(map(len, group)) >= BATCH or not ahead):
+                yield from pa.concat_tables(group).combine_chunks().to_batches()
                 group = []
 
 

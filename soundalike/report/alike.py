@@ -15,11 +15,8 @@ from soundalike.similarity.quality import DIFFERENT, how_alike, is_far, quality_
 from soundalike.similarity.seeds import Seed, all_of, find_seed, same_albums
 
 FEW_SONGS = 30  # songs: with fewer, what songs have in common may be chance
-SONGS, PER_ARTIST, PEOPLE = (
-    10,
-    2,
-    3,
-)  # songs, of them by one artist, and artists, that are named unless others are asked for
+SONGS, PEOPLE = 10, 3  # songs, and artists, that are named unless more are asked for
+PER_ARTIST = 2  # of these songs, at most
 
 
 def print_songs(args: argparse.Namespace, index: Index) -> int:

@@ -175,14 +175,14 @@ def explain_words(info: dict, *, strict: bool = False) -> list[str]:
     """
     found, words = info["scores"]["as_shipped"], OpenSet(**info["words"])
     lines = []
-    if not found:
-        lines.append(
-            f"How often answers are right is not measured: that takes two artists with {MIN_SCORED} songs each."
-        )
     if found:
         lines.append(f"How often answers were right for songs held out of training{', without --strict' * strict}:")
         counts = {word: found[word] for word in (SURE, PROBABLY) if found[word]["songs"]}
         lines += [f"  {word}: {of['right']} of {cli.counted(of['songs'], 'song')}" for word, of in counts.items()]
+    else:
+        lines.append(
+            f"How often answers are right is not measured: that takes two artists with {MIN_SCORED} songs each."
+        )
     if found and found["unknown"] and words.unknown_below is not None:
         lines.append(
             f"  unknown artist?: said of {found['known']['unknown']:.0%} of these songs, and of "

@@ -66,12 +66,12 @@ def compare(index: Index, artists: list[str], count: int) -> list[Portrait]:
     places = pd.Series(np.arange(len(index.songs))).groupby(index.songs["artist"].to_numpy()).indices
     every = list(places)
     middles = np.stack([index.spaces.middle(np.asarray(index.points[own])) for own in places.values()])
+    # One song says little of its artist, and lies near to all when it is plain.
+    known = {n for n, of in enumerate(places.values()) if len(of) > 1} or {*range(len(every))}
     portraits = []
     for artist in artists:
         own, middle = places[artist], middles[every.index(artist)]
         apart = index.spaces.distances(middles, middle)
-        # One song says little of its artist, and lies near to all when it is plain.
-        known = [n for n, of in enumerate(places.values()) if len(of) > 1] or range(len(every))
         near = [n for n in np.argsort(apart, kind="stable") if every[n] != artist and n in known][:count]
         order = own[np.argsort(index.spaces.distances(np.asarray(index.points[own]), middle), kind="stable")]
         pairs = [Pair(every[n], float(apart[n]), _bring_together(index, own, places[every[n]])) for n in near]

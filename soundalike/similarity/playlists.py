@@ -58,12 +58,12 @@ def fill(index: Index, seeds: Sequence[Seed], barred: np.ndarray, rules: Rules) 
     recordings: set[str] = set()
     artists: Counter[str] = Counter()
     names, why = index.songs[["recording", "artist"]].to_numpy(), ALL
-    for place in np.argsort(distance, kind="stable")[: int((~barred).sum())]:
+    order = np.argsort(distance, kind="stable")[: int((~barred).sum())]
+    for place in order:
         recording, artist = names[place]
         if len(chosen) == rules.most or (not rules.far and is_far(distance[place], index.likeness)):
             why = FULL if len(chosen) == rules.most else FAR
-            rest = names[np.argsort(distance, kind="stable")[: int((~barred).sum())]]
-            if why == FAR and all(artists[artist] >= rules.per_artist for _, artist in rest):
+            if why == FAR and all(artists[artist] >= rules.per_artist for _, artist in names[order]):
                 why = ARTISTS
             break
         if recording in recordings:
