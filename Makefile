@@ -80,7 +80,7 @@ test: check
 	@$(PY) -m pytest tests -n 2 --dist loadfile --no-loadscope-reorder
 
 # One after another, so that the speeds it prints are those of a machine at rest.
-stress: .venv/ready
+stress: .venv/ready .venv/networks
 	@STRESS=1 $(PY) -m pytest tests -m stress
 
 clean:
