@@ -200,6 +200,56 @@ def find_copies(plain: pd.DataFrame, copies: pd.DataFrame, altered: pd.DataFrame
     return {"first": float(first[counted].mean()), "same next": float(same[counted].mean())}
 
 
+def measure_ears(
+    room: Path, source: Path, songs: pd.DataFrame, tables: dict[str, pd.DataFrame], altered: pd.DataFrame, repeats: int
+) -> list[dict]:
+    """Let the networks describe the songs, too, and compare all ears.
+
+    Parameters
+    ----------
+    room, source : Path
+        Where the networks' tables are kept, and where the songs lie.
+    tables : dict
+        The clips of all songs by alteration.
+    altered : pd.DataFrame
+        From `nuisance.read_altered`, by which the features are shrunk.
+    """
+    embedded = kept(room, functools.partial(embed_song, songs=source), list(songs.index), "Embedding")
+
+    def with_windows(name: str, **more: pd.DataFrame) -> segments.Examples:
+        """Gather clips, and the windows that networks have of the same files."""
+        own = embedded[embedded["alteration"] == name].groupby(["song", "network"])
+        windows = {song: {network: own.get_group((song, network)) for network in NETWORKS} for song in songs.index}
+        rows = tables[name]
+        rows = rows.assign(start=CLIP_SECONDS * rows.groupby("song").cumcount())
+        return segments.gather([rows], songs=songs, columns=CLIP_COLUMNS, windows=Given(windows), **more)
+
+    views = {name: with_windows(name) for name in FOR_NETWORKS}
+    return compare_ears(with_windows(PLAIN, altered=altered), views, songs, repeats)
+
+
+def measure_planted(
+    tables: dict[str, pd.DataFrame], kinds: dict[str, str], moved: pd.DataFrame, songs: pd.DataFrame, repeats: int
+) -> list[dict]:
+    """Compare where each artist's songs are encoded in one way.
+
+    Parameters
+    ----------
+    tables : dict
+        The clips of all songs by alteration.
+    kinds : dict
+        The alteration of each artist.
+    moved : pd.DataFrame
+        What alterations change in songs that are encoded so.
+    """
+    gather = functools.partial(segments.gather, songs=songs, columns=CLIP_COLUMNS)
+    mixed = pd.concat([rows[rows["song"].map(songs["artist"]).map(kinds) == name] for name, rows in tables.items()])
+    mixed = mixed.sort_values("song", kind="stable").reset_index(drop=True)
+    learned = {"before": gather([mixed]), "after": gather([mixed], altered=moved)}
+    views = {"encoded as their artist's": learned["before"]} | {name: gather([tables[name]]) for name in PLANTED}
+    return compare(learned, views, songs, repeats, "An encoding for each artist")
+
+
 def measure(root: Path, repeats: int) -> dict:
     """Do all experiments."""
     frame, files, source = pd.read_parquet(root / "df_music.parquet"), good_songs(root), songs_folder(root)
@@ -211,20 +261,6 @@ def measure(root: Path, repeats: int) -> dict:
     gather = functools.partial(segments.gather, songs=songs, columns=CLIP_COLUMNS)
     views = {name: gather([tables[name]]) for name in [PLAIN, *ALTERATIONS, *OTHERS, TWICE] if name != MP3_128}
     plain = {"before": views[PLAIN], "after": gather([tables[PLAIN]], altered=altered)}
-    robust = compare(plain, views, songs, repeats, "Unseen songs")
-    embedded = kept(room, functools.partial(embed_song, songs=source), list(songs.index), "Embedding")
-
-    def with_windows(name: str, **more: pd.DataFrame) -> segments.Examples:
-        """Gather clips, and the windows that networks have of the same files."""
-        own = embedded[embedded["alteration"] == name].groupby(["song", "network"])
-        windows = {song: {network: own.get_group((song, network)) for network in NETWORKS} for song in songs.index}
-        rows = tables[name]
-        rows = rows.assign(start=CLIP_SECONDS * rows.groupby("song").cumcount())
-        return gather([rows], windows=Given(windows), **more)
-
-    ears = compare_ears(
-        with_windows(PLAIN, altered=altered), {name: with_windows(name) for name in FOR_NETWORKS}, songs, repeats
-    )
     by = crossval.UNSEEN_ALBUMS
     albums = {
         way: metrics.score(
@@ -232,27 +268,23 @@ def measure(root: Path, repeats: int) -> dict:
         )
         for way, examples in plain.items()
     }
-    artists = sorted(songs["artist"].unique())
-    kinds = {artist: PLANTED[n % len(PLANTED)] for n, artist in enumerate(artists)}
+    kinds = {artist: PLANTED[n % len(PLANTED)] for n, artist in enumerate(sorted(songs["artist"].unique()))}
     seconds = files.set_index("song")["seconds"]
     chosen = [song for song in altered["song"].unique() if song in songs.index]
     asked = [(song, kinds[songs.loc[song, "artist"]], float(seconds[song])) for song in chosen]
     moved = kept(room, functools.partial(plant, songs=source), asked, "Planting")
-    mixed = pd.concat([rows[rows["song"].map(songs["artist"]).map(kinds) == name] for name, rows in tables.items()])
-    mixed = mixed.sort_values("song", kind="stable").reset_index(drop=True)
-    learned = {"before": gather([mixed]), "after": gather([mixed], altered=moved)}
-    planted = {"encoded as their artist's": learned["before"]} | {name: gather([tables[name]]) for name in PLANTED}
+    others = [song for song in songs.index if song not in chosen]
     return {
         "songs": len(songs),
-        "artists": len(artists),
+        "artists": len(kinds),
         "altered songs": len(chosen),
         "repeats": repeats,
-        "unseen songs": robust,
-        "ears": ears,
-        "planted": compare(learned, planted, songs, repeats, "An encoding for each artist"),
+        "unseen songs": compare(plain, views, songs, repeats, "Unseen songs"),
+        "ears": measure_ears(room, source, songs, tables, altered, repeats),
+        "planted": measure_planted(tables, kinds, moved, songs, repeats),
         "unseen albums": albums,
         "copies": {
-            way: find_copies(tables[PLAIN], tables[MP3_64], some, [song for song in songs.index if song not in chosen])
+            way: find_copies(tables[PLAIN], tables[MP3_64], some, others)
             for way, some in (("before", altered[:0]), ("after", altered))
         },
     }

@@ -21,6 +21,7 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import librosa
 import numpy as np
@@ -224,14 +225,8 @@ def start_up(clip: Path) -> float:
     return time.monotonic() - started
 
 
-def work(args: argparse.Namespace) -> int:
-    """Time everything, keep the results and print the page."""
-    pydub.AudioSegment.converter = ffmpeg()
-    good = good_songs(args.library)
-    long = good[good["clips"] >= CLIPS].sample(frac=1, random_state=0)["song"].head(args.songs)
-    if long.empty:
-        raise UserError(f"No song in {printable(args.library)} has {CLIPS} clips.")
-    clips = [[clip_folder(args.library, song) / f"{k:04d}.wav" for k in range(CLIPS)] for song in long]
+def describers() -> dict[str, Callable]:
+    """Return what describes the clips of a song, by name; of what need not be installed, what is."""
     contenders: dict[str, Callable] = {
         "ours": ours,
         "ours, clip by clip": functools.partial(each, ours_apart),
@@ -243,29 +238,48 @@ def work(args: argparse.Namespace) -> int:
     for name, (module, make) in OTHERS.items():
         if importlib.util.find_spec(module):
             contenders[name] = functools.partial(each, make())
+    return contenders
+
+
+def from_mp3(songs: list[str], sound: float, source: Path, rounds: int) -> dict[str, list[dict]]:
+    """Time how songs of so many seconds in all are cut, and the whole path to the frame."""
+    with tempfile.TemporaryDirectory() as folder:
+        where: dict[str, Any] = {"root": Path(folder), "source": source}
+        cut: dict[str, Callable] = {
+            "ours": lambda song: split_song(song, songs=source, root=Path(folder), max_hours=cli.MAX_HOURS),
+            "2018": functools.partial(split_2018, **where),
+        }
+        whole: dict[str, Callable] = {
+            "ours": functools.partial(path_ours, **where),
+            "2018": functools.partial(path_2018, **where),
+        }
+        in_turn(cut, songs[:1], 1)
+        return {
+            "cutting": rows(in_turn(cut, songs, rounds), sound, {}),
+            "MP3 to frame": rows(in_turn(whole, [songs], 1), sound, {}),
+        }
+
+
+def work(args: argparse.Namespace) -> int:
+    """Time everything, keep the results and print the page."""
+    pydub.AudioSegment.converter = ffmpeg()
+    good = good_songs(args.library)
+    long = good[good["clips"] >= CLIPS].sample(frac=1, random_state=0)["song"].head(args.songs)
+    if long.empty:
+        raise UserError(f"No song in {printable(args.library)} has {CLIPS} clips.")
+    clips = [[clip_folder(args.library, song) / f"{k:04d}.wav" for k in range(CLIPS)] for song in long]
+    contenders = describers()
     figures: dict = {"clips": len(clips) * CLIPS, "start-up (s)": round(start_up(clips[0][0]), 2)}
     with threadpool_limits(1), warnings.catch_warnings(action="ignore"):
         notes = {name: f"{function(clips[0]):,}" for name, function in contenders.items()}
         seconds = in_turn(contenders, clips, args.rounds)
         figures["features"] = rows(seconds, figures["clips"] * CLIP_SECONDS, notes)
-    if args.source:
-        songs = [song for song in long if song.lower().endswith(".mp3")]
-        if not songs:
-            raise UserError("None of these songs is an MP3; take more with --songs.")
-        sound = float(good.set_index("song").loc[songs, "seconds"].sum())
-        with tempfile.TemporaryDirectory() as folder, threadpool_limits(1), warnings.catch_warnings(action="ignore"):
-            where = {"root": Path(folder), "source": args.source}
-            cut: dict[str, Callable] = {
-                "ours": lambda song: split_song(song, songs=args.source, root=Path(folder), max_hours=cli.MAX_HOURS),
-                "2018": functools.partial(split_2018, **where),
-            }
-            in_turn(cut, songs[:1], 1)
-            figures["cutting"] = rows(in_turn(cut, songs, args.rounds), sound, {})
-            whole: dict[str, Callable] = {
-                "ours": functools.partial(path_ours, **where),
-                "2018": functools.partial(path_2018, **where),
-            }
-            figures["MP3 to frame"] = rows(in_turn(whole, [songs], 1), sound, {})
+        if args.source:
+            songs = [song for song in long if song.lower().endswith(".mp3")]
+            if not songs:
+                raise UserError("None of these songs is an MP3; take more with --songs.")
+            sound = float(good.set_index("song").loc[songs, "seconds"].sum())
+            figures |= from_mp3(songs, sound, args.source, args.rounds)
     return page.show("speed", figures, tables(figures), kept=args.keep)
 
 

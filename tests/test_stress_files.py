@@ -106,45 +106,55 @@ def wav_header(rate: int, length: int, channels: int = 1) -> bytes:
     return b"RIFF" + word(36 + length) + b"WAVEfmt " + word(16) + form + b"data" + word(length)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="pipes and links")
-def test_hostile_files_are_refused_or_bounded(tmp_path, capsys, figure):
-    songs = tmp_path / "songs/A"
-    outside = write_song(tmp_path / "outside/secret.wav", sine(440, 6))
-    os.mkfifo(tmp_path / "outside/pipe.mp3")  # a reader of it waits for ever
-    good = write_song(songs / "good.wav", tune(0, 1, 6)).read_bytes()
-    for name, target in (("one", outside), ("two", tmp_path / "outside/pipe.mp3")):
+def write_what_is_no_song(songs: Path, outside: Path) -> None:
+    """Playlists that name other files, what is no sound, pipes, and links out and in a loop."""
+    secret, pipe = write_song(outside / "secret.wav", sine(440, 6)), outside / "pipe.mp3"
+    os.mkfifo(pipe)  # a reader of it waits for ever
+    for name, target in (("one", secret), ("two", pipe)):
         for suffix in ("mp3", "wav", "flac", "ogg", "m4a", "aac"):
             (songs / f"concat {name}.{suffix}").write_text(f"ffconcat version 1.0\nfile '{target}'\n")
             (songs / f"list {name}.{suffix}").write_text(f"#EXTM3U\n#EXTINF:6,\nfile://{target}\n")
     (songs / "sdp.mp3").write_text("v=0\no=- 0 0 IN IP4 127.0.0.1\nc=IN IP4 127.0.0.1\nm=audio 5004 RTP/AVP 0\n")
     (songs / "picture.mp3").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(20_000))
     (songs / "empty.mp3").touch()
-    sound = good[44:]
+    os.mkfifo(songs / "pipe.mp3")
+    (songs / "folder.mp3").mkdir()
+    (songs / "link.wav").symlink_to(secret)
+    (songs / "way out").symlink_to(outside)
+    (songs / "loop").symlink_to(songs)
+
+
+def write_lies(songs: Path, sound: bytes) -> None:
+    """WAVs whose headers claim what is not so."""
     lies = {"1 Hz": (1, len(sound)), "no Hz": (0, len(sound)), "many Hz": (2**32 - 1, len(sound)),
             "long": (44_100, 2**31), "longest": (44_100, 2**32 - 1), "none": (44_100, 0)}  # fmt: skip
     for name, (rate, length) in lies.items():
         (songs / f"{name}.wav").write_bytes(wav_header(rate, length) + sound)
     (songs / "channels.wav").write_bytes(wav_header(44_100, len(sound), 65_535) + sound)
-    os.mkfifo(songs / "pipe.mp3")
-    (songs / "folder.mp3").mkdir()
-    (songs / "link.wav").symlink_to(outside)
-    (songs / "way out").symlink_to(tmp_path / "outside")
-    (songs / "loop").symlink_to(songs)
+
+
+def write_hostile_tags(songs: Path) -> None:
+    """Songs whose tags have paths, escapes, a megabyte of text, and thousands of frames."""
     write_song(songs / "tags.mp3", tune(0, 2, 6))
     tags = mutagen.id3.ID3()
     tags.add(mutagen.id3.TPE1(text="../../evil\x1b]0;gotcha\x07\x1b[31m\u202e"))
     tags.add(mutagen.id3.TALB(text="x" * 1_000_000))
     tags.add(mutagen.id3.TIT2(text="/etc/passwd\r\n\0"))
     tags.save(songs / "tags.mp3")
-    frames = [
-        b"TXXX\0\0\0\x07\0\0\0%04x\0b" % number for number in range(20_000)
-    ]  # mutagen's time grows with its square
-    size = sum(map(len, frames))
-    head = b"ID3\x03\0\0" + bytes((size >> shift) & 127 for shift in (21, 14, 7, 0))
-    (songs / "frames.mp3").write_bytes(
-        head + b"".join(frames) + write_song(songs / "x.mp3", tune(0, 3, 6)).read_bytes()
-    )
-    (songs / "x.mp3").unlink()
+    # mutagen's time grows with the square of their number
+    frames = b"".join(b"TXXX\0\0\0\x07\0\0\0%04x\0b" % number for number in range(20_000))
+    head = b"ID3\x03\0\0" + bytes((len(frames) >> shift) & 127 for shift in (21, 14, 7, 0))
+    song = write_song(songs / "frames.mp3", tune(0, 3, 6))
+    song.write_bytes(head + frames + song.read_bytes())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes and links")
+def test_hostile_files_are_refused_or_bounded(tmp_path, capsys, figure):
+    songs, outside = tmp_path / "songs/A", tmp_path / "outside"
+    good = write_song(songs / "good.wav", tune(0, 1, 6)).read_bytes()
+    write_what_is_no_song(songs, outside)
+    write_lies(songs, good[44:])
+    write_hostile_tags(songs)
     put = {f"A/{entry.name}" for entry in os.scandir(songs) if "." in entry.name and not entry.is_dir()}
 
     capsys.readouterr()
