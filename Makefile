@@ -84,10 +84,11 @@ stress: .venv/ready .venv/networks
 	@STRESS=1 $(PY) -m pytest tests -m stress
 
 clean:
-	test ! -e "$${LIBRARY:?}/demo/songs.txt" || rm -rf "$$LIBRARY/demo"
-	test ! -e "$$LIBRARY/songs.txt" || (cd "$$LIBRARY" && rm -rf clips features networks altered.parquet model similar report folds songs.csv \
-	songs.txt df_music.pkl df_music.parquet networks.parquet library.lock .unfinished-*)
-	test ! "$$LIBRARY" -ef data || rm -f data/last
+	@test ! -e "$${LIBRARY:?}/demo/songs.txt" || { rm -rf "$$LIBRARY/demo" && echo "Removed the demo in $$LIBRARY/demo."; }
+	@test ! -e "$$LIBRARY/songs.txt" || { (cd "$$LIBRARY" && rm -rf clips features networks altered.parquet model similar report folds \
+	songs.csv songs.txt df_music.pkl df_music.parquet networks.parquet library.lock .unfinished-*) && \
+	echo "Removed what was made of your songs in $$LIBRARY. The songs are untouched."; }
+	@test ! "$$LIBRARY" -ef data || rm -f data/last
 
 distclean: clean
 	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .hypothesis

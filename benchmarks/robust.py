@@ -240,7 +240,7 @@ def measure_planted(
     kinds : dict
         The alteration of each artist.
     moved : pd.DataFrame
-        What alterations change in songs that are encoded so.
+        The changes by alterations in songs that are encoded so.
     """
     gather = functools.partial(segments.gather, songs=songs, columns=CLIP_COLUMNS)
     mixed = pd.concat([rows[rows["song"].map(songs["artist"]).map(kinds) == name] for name, rows in tables.items()])
@@ -321,8 +321,8 @@ def table(figures: dict) -> str:
     before, after = figures["copies"]["before"], figures["copies"]["after"]
     return "\n\n".join([
         f"{figures['songs']} songs by {figures['artists']} artists; step 2 re-encoded {figures['altered songs']}. "
-        f"Balanced accuracy of the kept model, {figures['repeats']} repeats. Before: nothing is shrunk. After: as it "
-        "is today. *Lost* is paired, against the songs as they are.",
+        f"Balanced accuracy of our features alone, {figures['repeats']} repeats. Before: nothing is shrunk. After: as "
+        "it is today. *Lost* is paired, against the songs as they are.",
         page.markdown(rows_of(figures["unseen songs"])),
         f"Mean of what is lost: {np.mean(lost):+.3f}, at worst {max(lost):+.3f}. The songs as they are: after against "
         f"before {cli.signed(*first['after, better by'])}, log-loss {first['before']['log_loss']:.2f} before and "

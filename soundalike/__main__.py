@@ -4,7 +4,7 @@
     python -m soundalike ~/Music               # music that lies elsewhere; nothing is written there
     python -m soundalike ~/Music --from-songs  # the same without clips on disk, for thousands of songs
 
-The executed notebooks, also as web pages, go to report/ in the library's root.
+The executed notebooks, also as web pages, go to report/ in the library.
 """
 
 import argparse
@@ -75,7 +75,7 @@ def make_frame(args: argparse.Namespace, root: Path, songs: Path) -> None:
     from soundalike.dataset import splits
     from soundalike.library.catalogue import good_songs
     from soundalike.library.errors import UserError
-    from soundalike.library.storage import atomic_write
+    from soundalike.library.storage import atomic_write, locked
 
     if args.label_by == "folder":
         splits.check_folders(songs)
@@ -89,9 +89,10 @@ def make_frame(args: argparse.Namespace, root: Path, songs: Path) -> None:
     try:
         splits.check_enough(good_songs(root).groupby("artist")["song"].nunique())  # before the long work, not after it
     except UserError:
-        for path, content in kept.items():  # the model and the pages are of these songs
-            with atomic_write(path) as target:
-                target.write_bytes(content)
+        with locked(root):
+            for path, content in kept.items():  # the model and the pages are of these songs
+                with atomic_write(path) as target:
+                    target.write_bytes(content)
         raise
     if not args.from_songs:
         run_script("feature_extraction.py", root, *forwarded(args, *workers, "networks"))

@@ -77,6 +77,8 @@ def test_it_stops_where_songs_are_no_more_alike_than_others():
     assert fill(both, [0])[1] == playlists.FAR  # --far would name c
     two = on_a_circle([0, 20, 50, 80, 120], artist=["a", "b", "b", "b", "b"], means=means)
     assert fill(two, [0]) == ([1, 2], playlists.ARTISTS)  # --far would name no more
+    once = on_a_circle([0, 10, 20, 50, 80, 120], artist=["a", "c", "b", "b", "b", "b"], means=means)
+    assert fill(once, [0]) == ([1, 2, 3], playlists.ARTISTS)  # nor here: c has no other song
     assert fill(index, [0], far=True) == ([1, 2, 3, 4], playlists.ALL)
     assert [quality.how_alike(distance, means) for distance in (0.06, 0.36, 0.83, 1.5)] == [
         "as alike as songs of one album",

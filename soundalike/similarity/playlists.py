@@ -59,11 +59,12 @@ def fill(index: Index, seeds: Sequence[Seed], barred: np.ndarray, rules: Rules) 
     artists: Counter[str] = Counter()
     names, why = index.songs[["recording", "artist"]].to_numpy(), ALL
     order = np.argsort(distance, kind="stable")[: int((~barred).sum())]
-    for place in order:
+    for rank, place in enumerate(order):
         recording, artist = names[place]
         if len(chosen) == rules.most or (not rules.far and is_far(distance[place], index.likeness)):
             why = FULL if len(chosen) == rules.most else FAR
-            if why == FAR and all(artists[artist] >= rules.per_artist for _, artist in names[order]):
+            left = (artist for recording, artist in names[order[rank:]] if recording not in recordings)
+            if why == FAR and all(artists[artist] >= rules.per_artist for artist in left):
                 why = ARTISTS
             break
         if recording in recordings:
