@@ -396,8 +396,8 @@ def test_memory_stays_flat_over_many_songs(tmp_path, figure):
             assert workers_late < workers_early + 50
         figure(
             f"{' '.join([script.__name__, *more])}: {count:,} songs, {count / seconds:.0f} a second; "
-            f"driver {early:.0f} MB early, {late:.0f} MB late, {max(memory.driver):.0f} MB at most; the largest worker {workers_early:.0f} and "
-            f"{workers_late:.0f} MB"
+            f"driver {early:.0f} MB early, {late:.0f} MB late, {max(memory.driver):.0f} MB at most; "
+            f"the largest worker {workers_early:.0f} and {workers_late:.0f} MB"
         )
     assert set(read_songs(root)["status"]) == {"ok"}
     assert len(read_songs(root)) == count
