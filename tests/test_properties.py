@@ -45,7 +45,9 @@ def test_gain_changes_loudness_alone(seed, gain):
         if name.startswith("rms"):
             assert loud[name] == pytest.approx(gain * value, rel=1e-5)
         elif name not in LOUDNESS:
-            assert loud[name] == pytest.approx(value, rel=1e-4, abs=1e-3), name
+            # a band's valley may be so weak that the rounding of the samples shows (in dB)
+            most = 1e-2 if name.startswith("contrast") else 1e-3
+            assert loud[name] == pytest.approx(value, rel=1e-4, abs=most), name
 
 
 @often
@@ -85,7 +87,7 @@ def test_lengths_add_up(seed, rate, channels, seconds):
         clips = sum(1 for _ in decoder)
     record = decoder.record
     assert record["clips"] == clips
-    assert 0 <= record["dropped"] < decoding.CLIP_SECONDS
+    assert 0 <= record["dropped"] <= decoding.CLIP_SECONDS  # it is rounded to 1 ms
     assert clips * decoding.CLIP_SECONDS + record["dropped"] == pytest.approx(record["seconds"], abs=2e-3)
     assert record["seconds"] == pytest.approx(seconds, abs=0.01)
 
