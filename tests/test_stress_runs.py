@@ -186,7 +186,7 @@ def test_killed_at_any_point_and_run_again(tmp_path, old, whole, figure):
         for _ in range(in_a_row):
             process = start(script, root)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(draw.uniform(0.1, 0.9) * LASTS[script])
+                process.wait(draw.uniform(0.1, 0.9) ** 2 * LASTS[script])  # describing is over soon
             patient = draw.random() < 0.9  # mostly in the middle of something
             while patient and process.poll() is None and not half_done(root):
                 time.sleep(0.002)
