@@ -149,6 +149,20 @@ def test_what_changed_since_the_last_run_is_said(capsys):
     assert not capsys.readouterr().out
 
 
+def test_an_artist_who_is_renamed_changes_no_answer(tmp_path, capsys):
+    table = tmp_path / "model" / "predictions.csv"
+    table.parent.mkdir()
+    first = "song,artist,answer,predicted\nA/1.mp3,A,sure,A\n"
+    table.write_text(first + "A/1.mp3,A,probably,B\nA/2.mp3,A,hardly,A\nA/3.mp3,A\n")  # twice, no word, cut short
+    before = summary.read_predictions(tmp_path)
+    assert before.to_dict("index") == {"A/1.mp3": {"answer": "sure", "predicted": "A"}}
+    table.write_text(first.replace(",A,sure", ",An A,sure"))
+    summary.print_changes(before, summary.read_predictions(tmp_path))
+    assert capsys.readouterr().out == "Since the last run, 0 of 1 held-out answer changed.\n"
+    table.write_text("nothing of the kind")
+    assert summary.read_predictions(tmp_path).empty
+
+
 def test_a_library_too_large_for_a_pickle_gets_its_verdict_too(finished, tmp_path, monkeypatch, capfd):
     script = run.run_script
 
