@@ -63,6 +63,15 @@ def test_another_model_fold_label_or_feature_is_another_task(tmp_path, counted, 
     assert counted == [5, 5, 5, 5, 5]
 
 
+def test_other_alterations_are_another_task(tmp_path, counted):
+    songs, examples = prepared(made_up(), CLIP_COLUMNS)
+    shifts = np.zeros((2, 2 * len(CLIP_COLUMNS)), np.float32)
+    for moved, by in [([0, 1], 0), ([0, 1], 1), ([0, 2], 1), ([0, 2], 1)]:  # which songs, and how far
+        altered = examples._replace(moved=np.array(moved), shifts=shifts + np.float32(by))
+        Study(songs, altered, tmp_path).run(predict, [(SPEC, fold) for fold in folds(songs)], "Testing")
+    assert counted == [5, 5, 5, 0]
+
+
 def test_a_feature_that_no_model_of_a_task_uses_changes_nothing(tmp_path, counted):
     frame = made_up()
     ask(tmp_path, frame)
