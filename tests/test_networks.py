@@ -226,6 +226,23 @@ def test_windows_are_gathered_beside_the_frame(own, plain, monkeypatch, capsys):
     assert windows.Windows(own).names == []
 
 
+def test_only_windows_that_lie_alike_are_gathered(own, plain, capsys):
+    spacings = dict.fromkeys(good_songs(own)["song"], 2) | {SONG: 3}
+    first, *_ = (song for song in spacings if song != SONG)
+    spacings[first] = 6
+    digests = good_songs(own).set_index("song")["hash"]
+    for song, every in spacings.items():
+        asked = {"names": [MUSICNN], "share": 1 / every}
+        assert networks.describe_song((song, digests[song]), root=own, songs=own / "songs", **asked) == 1
+    assert windows.gather_windows(good_songs(own), own, [MUSICNN]) == {MUSICNN: 8}  # 2 and 3 divide 6
+    assert set(gathered(own)[MUSICNN]["clip"]) == {0}
+    spacings[first] = 4
+    networks.network_path(own, MUSICNN, first).unlink()
+    networks.describe_song((first, digests[first]), root=own, songs=own / "songs", names=[MUSICNN], share=1 / 4)
+    assert windows.gather_windows(good_songs(own), own, [MUSICNN]) == {MUSICNN: 7}
+    assert SONG not in set(gathered(own)[MUSICNN]["song"])  # of its windows one in four would lie as the others do
+
+
 def test_damaged_windows_are_noticed_and_made_again(own, plain, monkeypatch, capsys):
     in_this_process(monkeypatch)
     assert [describe(own), dataframe_creation.main(["--library", str(own)])] == [0, 0]
