@@ -232,8 +232,8 @@ def test_only_windows_that_lie_alike_are_gathered(own, plain, capsys):
     spacings[first] = 6
     digests = good_songs(own).set_index("song")["hash"]
     for song, every in spacings.items():
-        asked = {"names": [MUSICNN], "share": 1 / every}
-        assert networks.describe_song((song, digests[song]), root=own, songs=own / "songs", **asked) == 1
+        share = 1 / every
+        networks.describe_song((song, digests[song]), root=own, songs=own / "songs", names=[MUSICNN], share=share)
     assert windows.gather_windows(good_songs(own), own, [MUSICNN]) == {MUSICNN: 8}  # 2 and 3 divide 6
     assert set(gathered(own)[MUSICNN]["clip"]) == {0}
     spacings[first] = 4
