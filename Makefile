@@ -93,7 +93,8 @@ distclean: clean
 	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-# A half-made .venv does not count: the file "ready" is written last.
+# A half-made .venv does not count: the file "ready" is written last. Where Python is to write no bytecode (as in many
+# containers), it is made now: else every worker would compile TensorFlow and the like again.
 .venv/ready: requirements.lock
 	@command -v "$(PYTHON)" >/dev/null || \
 	{ echo "There is no $(PYTHON) here. Install Python 3.11, 3.12 or 3.13, or name it: make PYTHON=python3.12"; exit 1; }
@@ -105,7 +106,7 @@ distclean: clean
 	@echo "Installing what requirements.txt names: about 4 GB, one to ten minutes, once."
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > .venv/uv.txt
 	@$(PIP) --quiet --require-hashes -r .venv/uv.txt && \
-	.venv/bin/uv pip install --python $(PY) --require-hashes -r requirements.lock || \
+	.venv/bin/uv pip install --python $(PY) $${PYTHONDONTWRITEBYTECODE:+--compile-bytecode} --require-hashes -r requirements.lock || \
 	{ echo "Trying the same with pip, which takes longer."; $(PIP) --require-hashes -r requirements.lock; } || \
 	{ echo "Installing failed; the reason is above. Is there a network, and 5 GB of room? Then run make again."; exit 1; }
 	@touch $@
