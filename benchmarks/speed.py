@@ -7,12 +7,16 @@ ffmpeg included. Imports and compilation are done before, by a run on one song, 
 takes sixteen clips of a song at once, as it always does; the others have no way to do that. Its time
 clip by clip is shown beside it.
 Of openSMILE, Essentia and pyAudioAnalysis those take part that are installed, see requirements.txt here.
+
+With --processes the three scripts are timed as well, as a person starts them, on all MP3s of --source, against
+processes that do as in 2018; start-up is in it.
 """
 
 import argparse
 import functools
 import importlib.util
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -46,6 +50,7 @@ from soundalike.library.catalogue import good_songs, write_songs
 from soundalike.library.errors import UserError, printable
 from soundalike.library.paths import clip_folder
 
+HERE = Path(__file__).resolve().parent
 CLIPS = 48  # of each song, from its beginning: three stacks
 
 
@@ -152,12 +157,15 @@ OTHERS = {
 
 def split_2018(song: str, source: Path, root: Path) -> list[Path]:
     """Cut one song by pydub as in 2018: all of it at once, and a file for each slice."""
+    pydub.AudioSegment.converter = ffmpeg()
     whole = pydub.AudioSegment.from_file(source / song, codec="mp3")
+    folder = root / Path(song).parent
+    folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for number, part in enumerate(whole[:: CLIP_SECONDS * 1000]):
-        paths.append(root / f"{Path(song).stem}{number}.wav")
+        paths.append(folder / f"{Path(song).stem}{number}.wav")
         part.export(paths[-1], format="wav").close()
-    return paths
+    return [path for path in paths if soundfile.info(path).duration == CLIP_SECONDS]
 
 
 def path_ours(songs: list[str], source: Path, root: Path) -> None:
@@ -177,7 +185,7 @@ def path_ours(songs: list[str], source: Path, root: Path) -> None:
 def path_2018(songs: list[str], source: Path, root: Path) -> None:
     """From songs to the frame as in 2018."""
     clips = [clip for song in songs for clip in split_2018(song, source, root)]
-    rows = [features_2018(clip) for clip in clips if soundfile.info(clip).duration == CLIP_SECONDS]
+    rows = [features_2018(clip) for clip in clips]
     pd.DataFrame({"clip": rows}).to_pickle(root / "df_music.pkl")
 
 
@@ -219,10 +227,51 @@ def start_up(clip: Path) -> float:
         "import sys, pathlib; sys.path.insert(0, sys.argv[1]); from soundalike.features.extraction import *; "
         "song_table(stack_clips([read_clip(pathlib.Path(sys.argv[2]))]))"
     )
-    here = str(Path(__file__).resolve().parent.parent)
     started = time.monotonic()
-    subprocess.run([sys.executable, "-c", code, here, str(clip)], check=True)
+    subprocess.run([sys.executable, "-c", code, str(HERE.parent), str(clip)], check=True)
     return time.monotonic() - started
+
+
+def process(*command: str | Path, given: str = "") -> float:
+    """CPU seconds of a new Python process and all that it starts."""
+    started = cpu()
+    here = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (HERE, HERE.parent)))}
+    run = subprocess.run(
+        [sys.executable, *map(str, command)], input=given, text=True, capture_output=True, check=False, env=here
+    )
+    if run.returncode:
+        raise UserError(f"{printable(command[0])} ended with status {run.returncode}:\n{run.stderr.strip()}")
+    return cpu() - started
+
+
+def as_processes(source: Path) -> list[dict]:
+    """CPU seconds of the three scripts on all MP3s of a folder, each with one worker, and of processes as in 2018."""
+    each_line = "import speed, sys; from pathlib import Path; [{} for line in sys.stdin.read().splitlines()]"
+    cut_2018 = each_line.format("speed.split_2018(line, *map(Path, sys.argv[1:]))")
+    described_2018 = each_line.format("speed.features_2018(Path(line))")
+    with tempfile.TemporaryDirectory() as folder:
+        root, old = Path(folder) / "ours", Path(folder) / "2018"
+        step_2 = (HERE.parent / "feature_extraction.py", "--library", root, "--networks", "none", "--jobs", "1")
+        split = process(HERE.parent / "mp3_split.py", "--library", root, "--songs", source, "--jobs", "1")
+        described = process(*step_2)
+        gathered = process(HERE.parent / "dataframe_creation.py", "--library", root)
+        shutil.rmtree(root / "features")
+        described_again = process(*step_2)  # what was re-encoded is kept, and is not made again
+        songs = "\n".join(good_songs(root)["song"])
+        split_2018 = process("-c", cut_2018, source, old, given=songs)
+        same, stereo = (
+            process("-c", described_2018, given="\n".join(str(clip) for clip in sorted(clips.rglob("*.wav"))))
+            for clips in (root / "clips", old)
+        )
+    found = {
+        "step 2 without re-encoding": (described_again, same, stereo),
+        "step 2": (described, same, stereo),
+        "three steps": (split + described + gathered, None, split_2018 + stereo),
+    }
+    return [
+        {"processes": name, "ours (s)": ours, "2018, same clips (s)": mono, "2018, its own clips (s)": own}
+        for name, (ours, mono, own) in found.items()
+    ]
 
 
 def describers() -> dict[str, Callable]:
@@ -262,7 +311,6 @@ def from_mp3(songs: list[str], sound: float, source: Path, rounds: int) -> dict[
 
 def work(args: argparse.Namespace) -> int:
     """Time everything, keep the results and print the page."""
-    pydub.AudioSegment.converter = ffmpeg()
     good = good_songs(args.library)
     long = good[good["clips"] >= CLIPS].sample(frac=1, random_state=0)["song"].head(args.songs)
     if long.empty:
@@ -280,7 +328,18 @@ def work(args: argparse.Namespace) -> int:
                 raise UserError("None of these songs is an MP3; take more with --songs.")
             sound = float(good.set_index("song").loc[songs, "seconds"].sum())
             figures |= from_mp3(songs, sound, args.source, args.rounds)
+    if args.processes:
+        figures["processes"] = as_processes(args.source)
     return page.show("speed", figures, tables(figures), kept=args.keep)
+
+
+def in_words(row: dict) -> dict:
+    """Write a row of `as_processes` for the page: ours in CPU seconds, the others with how many times ours that is."""
+    ours_took = row["ours (s)"]
+    shown = {"whole processes": row["processes"], "ours (s)": f"{ours_took:,.1f}"}
+    for name in ("2018, same clips (s)", "2018, its own clips (s)"):
+        shown[name] = f"{row[name]:,.0f}; {row[name] / ours_took:.1f} times" if row[name] else ""
+    return shown
 
 
 def tables(figures: dict) -> str:
@@ -302,6 +361,8 @@ def tables(figures: dict) -> str:
             rate = {"seconds of sound per CPU second": f"{row['rate']:,.0f}", "ours is faster by": faster}
             shown.append({title: row["name"]} | numbers | rate)
         parts.append(page.markdown(shown))
+    if "processes" in figures:
+        parts.append(page.markdown([in_words(row) for row in figures["processes"]]))
     first = (
         f"{figures['clips']} clips, one thread. Until the first clip is described, a new process takes "
         f"{figures['start-up (s)']:.1f} s (imports, and loops compiled before); that is left out on all sides."
@@ -315,8 +376,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--songs", type=int, default=8, metavar="N", help="how many songs take part (default: 8)")
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="how often each is timed (default: 3)")
     parser.add_argument("--keep", action="store_true", help="write results/speed.json and README.md here")
+    parser.add_argument("--processes", action="store_true", help="time whole processes, too (half an hour)")
     parser.add_argument("--source", type=cli.folder, metavar="DIR", help="where its songs lie, to time cutting")
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.processes and not args.source:
+        parser.error("--processes needs --source")
+    return args
 
 
 if __name__ == "__main__":
