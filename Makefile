@@ -29,7 +29,7 @@ RESULTS = root="$$LIBRARY"; test -d "$$root/report" || root="$$root/demo"; \
 
 help:
 	@echo "make run                  songs -> clips -> features -> frame -> notebooks -> a verdict"
-	@echo "                          (music in data/songs/<artist>/; a demo if there is none)"
+	@echo "                          (music in data/songs/<artist>/; else that of the last run, else a demo)"
 	@echo "make run SONGS=~/Music    the same for music that lies elsewhere; nothing is written there"
 	@echo "make run NETWORKS=none    the same without the two published networks (110 MB; half the time); or musicnn, voice"
 	@echo "make run LABEL_BY=tag     the same; artists by the songs' tags, not by folders"

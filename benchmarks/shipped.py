@@ -64,6 +64,8 @@ def _score(name: str, results: crossval.Results, songs: pd.DataFrame) -> dict:
     measured = {title: results[by][name] for title, by in WAYS.items() if name in results[by]}
     scores = {title: metrics.score(repeats, songs, by=WAYS[title]) for title, repeats in measured.items()}
     other = measured["unseen songs"]
+    if "random clips" in measured:
+        scores["clips of unseen songs"] = metrics.score(metrics.clips_alone(other), songs)
     better = metrics.difference(results[crossval.UNSEEN_SONGS][specs.KEPT][: len(other)], other, songs)
     return {"model": name, **scores, "kept model better by": better}
 
@@ -107,16 +109,17 @@ def tables(figures: dict) -> str:
             "log-loss": f"{of['unseen songs']['log_loss']:.2f}",
             "kept model better by": "" if of["model"] == specs.KEPT else cli.signed(*of["kept model better by"]),
             "unseen albums": f"{of['unseen albums']['balanced_accuracy']:.2f}" if of.get("unseen albums") else "",
-            "random clips": f"{of['random clips']['balanced_accuracy']:.2f}" if of.get("random clips") else "",
+            **{by: cli.with_interval(of[by]) if of.get(by) else "" for by in ("clips of unseen songs", "random clips")},
         }
         for of in sorted(figures["models"], key=lambda of: -of["unseen songs"]["balanced_accuracy"])
     ]
     made = cli.with_interval(figures["how recordings were made"])
     return (
         f"{count} songs by {figures['artists']} artists (one more song is held out for predict.py), chance level "
-        f"{figures['chance']:.2f}. By how recordings were made, without the music: {made}. Answers for held-out songs, "
-        f"and for songs by artists who were left out of the library:\n\n{page.markdown(answers)}\n\nBalanced accuracy; "
-        f"unseen albums are those of {figures['artists of several albums']} artists:\n\n{page.markdown(models)}\n"
+        f"{figures['chance']:.2f}. A model of the files alone (bit rate, loudness and the like) scores {made}. "
+        "Answers for held-out songs, and for songs by artists who were left out of the library:\n\n"
+        f"{page.markdown(answers)}\n\nBalanced accuracy; unseen albums are those of "
+        f"{figures['artists of several albums']} artists:\n\n{page.markdown(models)}\n"
     )
 
 

@@ -40,7 +40,7 @@ def test_the_figures_of_the_readme_are_those_of_the_benchmarks():
     rows = [
         f"| **{known['right']:.0%}** ({ends(known['right'], count)}) / {known['wrong']:.0%} / {known['unknown']:.0%} | "
         f"{figures['chance']:.0%} right |",
-        f"| {others['refused']:.0%} ({ends(others['refused'], count)}); {' and '.join(more)} in two other splits |",
+        f"| {others['refused']:.0%} ({ends(others['refused'], count)}); {' and '.join(more)} in two repeats |",
         of_songs,
         f"| {kept['unseen albums']['balanced_accuracy']:.2f} | {chance}",
         f"| balanced accuracy on single clips of unseen songs | {clips_apart[0]} | {chance}",

@@ -167,6 +167,11 @@ def score_table(results: Results, songs: pd.DataFrame) -> pd.DataFrame:
     return table.rename_axis("model")
 
 
+def clips_alone(repeats: list[Predictions]) -> list[Predictions]:
+    """Return the predictions for single clips of the first repeat, without those for songs, for `score`."""
+    return [one._replace(songs=one.songs.iloc[:0]) for one in repeats[:1]]
+
+
 def clip_scores(results: Results, songs: pd.DataFrame) -> pd.DataFrame:
     """Score single clips of the models that were also trained as in 2018: balanced accuracy, the best last.
 
@@ -177,8 +182,7 @@ def clip_scores(results: Results, songs: pd.DataFrame) -> pd.DataFrame:
     """
     rows = {}
     for name, at_random in results[RANDOM_CLIPS].items():
-        unseen = [one._replace(songs=one.songs.iloc[:0]) for one in results[UNSEEN_SONGS][name][:1]]
-        both = (score(unseen, songs), score(at_random, songs))
+        both = (score(clips_alone(results[UNSEEN_SONGS][name]), songs), score(at_random, songs))
         rows[name] = [found["balanced_accuracy"] if found else np.nan for found in both]
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["unseen songs", "random-clip split"])
     return table.sort_values("unseen songs")
