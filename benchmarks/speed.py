@@ -8,7 +8,7 @@ takes sixteen clips of a song at once, as it always does; the others have no way
 clip by clip is shown beside it.
 Of openSMILE, Essentia and pyAudioAnalysis those take part that are installed, see requirements.txt here.
 
-With --processes the three scripts are timed as well, as a person starts them, on all MP3s of --source, against
+With --processes the three scripts are timed instead, as a person starts them, on all MP3s of --source, against
 processes that do as in 2018; start-up is in it.
 """
 
@@ -82,6 +82,7 @@ def features_2018(path: Path) -> int:
     """Return the nine features of 2018: HPSS, tempo of the percussive part, means and deviations of four more."""
     y, sr = librosa.load(path)
     _, percussive = librosa.effects.hpss(y)
+    percussive = np.nan_to_num(percussive)  # of clips that are nearly silent it has values that are no numbers
     tempo, _ = librosa.beat.beat_track(y=percussive, sr=sr)
     values = [
         librosa.feature.rms(y=y),
@@ -240,7 +241,9 @@ def process(*command: str | Path, given: str = "") -> float:
         [sys.executable, *map(str, command)], input=given, text=True, capture_output=True, check=False, env=here
     )
     if run.returncode:
-        raise UserError(f"{printable(command[0])} ended with status {run.returncode}:\n{run.stderr.strip()}")
+        raise UserError(
+            f"{printable(command[0])} ended with status {run.returncode}: {run.stderr.strip().splitlines()[-1]}"
+        )
     return cpu() - started
 
 
@@ -311,6 +314,9 @@ def from_mp3(songs: list[str], sound: float, source: Path, rounds: int) -> dict[
 
 def work(args: argparse.Namespace) -> int:
     """Time everything, keep the results and print the page."""
+    if args.processes:
+        whole = {"songs": len(good_songs(args.library)), "rows": as_processes(args.source)}
+        return page.show("processes", whole, processes_page(whole), kept=args.keep)
     good = good_songs(args.library)
     long = good[good["clips"] >= CLIPS].sample(frac=1, random_state=0)["song"].head(args.songs)
     if long.empty:
@@ -328,8 +334,6 @@ def work(args: argparse.Namespace) -> int:
                 raise UserError("None of these songs is an MP3; take more with --songs.")
             sound = float(good.set_index("song").loc[songs, "seconds"].sum())
             figures |= from_mp3(songs, sound, args.source, args.rounds)
-    if args.processes:
-        figures["processes"] = as_processes(args.source)
     return page.show("speed", figures, tables(figures), kept=args.keep)
 
 
@@ -340,6 +344,12 @@ def in_words(row: dict) -> dict:
     for name in ("2018, same clips (s)", "2018, its own clips (s)"):
         shown[name] = f"{row[name]:,.0f}; {row[name] / ours_took:.1f} times" if row[name] else ""
     return shown
+
+
+def processes_page(figures: dict) -> str:
+    """Write the page of whole processes."""
+    table = page.markdown([in_words(row) for row in figures["rows"]])
+    return f"CPU seconds of whole processes, {figures['songs']} songs:\n\n{table}\n"
 
 
 def tables(figures: dict) -> str:
@@ -361,8 +371,6 @@ def tables(figures: dict) -> str:
             rate = {"seconds of sound per CPU second": f"{row['rate']:,.0f}", "ours is faster by": faster}
             shown.append({title: row["name"]} | numbers | rate)
         parts.append(page.markdown(shown))
-    if "processes" in figures:
-        parts.append(page.markdown([in_words(row) for row in figures["processes"]]))
     first = (
         f"{figures['clips']} clips, one thread. Until the first clip is described, a new process takes "
         f"{figures['start-up (s)']:.1f} s (imports, and loops compiled before); that is left out on all sides."
@@ -375,8 +383,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = cli.parser(__doc__)
     parser.add_argument("--songs", type=int, default=8, metavar="N", help="how many songs take part (default: 8)")
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="how often each is timed (default: 3)")
-    parser.add_argument("--keep", action="store_true", help="write results/speed.json and README.md here")
-    parser.add_argument("--processes", action="store_true", help="time whole processes, too (half an hour)")
+    parser.add_argument("--keep", action="store_true", help="write results/ and README.md here")
+    parser.add_argument("--processes", action="store_true", help="time whole processes (half an hour)")
     parser.add_argument("--source", type=cli.folder, metavar="DIR", help="where its songs lie, to time cutting")
     args = parser.parse_args(argv)
     if args.processes and not args.source:
