@@ -186,9 +186,9 @@ def main() -> None:
                 rows.append(measure(songs, Path(folder) / f"{count} {jobs}", count, jobs))
                 print(pd.Series(rows[-1]).to_string(), flush=True)
     table = pd.DataFrame(rows)
+    page.show("scale", {"rows": rows}, songs_page(table), kept=args.keep)
     if args.keep:
         draw(table, HERE / "scale.png")
-    page.show("scale", {"rows": rows}, songs_page(table), kept=args.keep)
 
 
 def songs_page(table: pd.DataFrame) -> str:
@@ -206,7 +206,8 @@ def songs_page(table: pd.DataFrame) -> str:
     if set(table["workers"]) >= {1, 2}:
         ratios = at.loc[1]["ms per song"] / at.loc[2]["ms per song"]
         said.append(f"Two workers are {', '.join(f'{ratio:.2f}' for ratio in ratios)} times as fast as one.")
-    return page.markdown(table.map(lambda value: f"{value:,.4g}").to_dict("records")) + "\n\n" + "\n".join(said) + "\n"
+    figures = table.map(lambda value: f"{value:,.0f}" if value >= 100 else f"{value:.3g}")
+    return page.markdown(figures.to_dict("records")) + "\n\n" + "\n".join(said) + "\n"
 
 
 def measure_models(root: Path, clips: int) -> dict:
