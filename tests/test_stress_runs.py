@@ -204,7 +204,7 @@ def test_killed_at_any_point_and_run_again(tmp_path, old, whole, figure):
     figure(
         f"kill -9: {killed} of {runs * in_a_row} starts were killed before their end, {left} with work half done; "
         f"all {runs} libraries came to the same frame when run again; at work were "
-        + ", ".join(f"{name} {times}" for name, times in sorted(at.items()))
+        + ", ".join(f"{name} {times}" for name, times in sorted((+at).items()))
     )
 
 
@@ -259,7 +259,7 @@ def test_a_full_disk_loses_nothing(tmp_path, old, whole, capsys, figure):
             change(root, f"size={10**9}")
             check_finished(root, whole)
     assert stopped.total()
-    reported = ", ".join(f"{name} {times}" for name, times in sorted(stopped.items()))
+    reported = ", ".join(f"{name} {times}" for name, times in sorted((+stopped).items()))
     room = count - stopped.total()
     figure(f"disk full: {count} runs; it stopped {reported}; {room} had room; nothing old was lost")
 
