@@ -166,6 +166,11 @@ def split_2018(song: str, source: Path, root: Path) -> list[Path]:
     for number, part in enumerate(whole[:: CLIP_SECONDS * 1000]):
         paths.append(folder / f"{Path(song).stem}{number}.wav")
         part.export(paths[-1], format="wav").close()
+    return paths
+
+
+def whole_clips(paths: list[Path]) -> list[Path]:
+    """Return the clips that are not shorter than the others, as the last of a song is."""
     return [path for path in paths if soundfile.info(path).duration == CLIP_SECONDS]
 
 
@@ -186,7 +191,7 @@ def path_ours(songs: list[str], source: Path, root: Path) -> None:
 def path_2018(songs: list[str], source: Path, root: Path) -> None:
     """From songs to the frame as in 2018."""
     clips = [clip for song in songs for clip in split_2018(song, source, root)]
-    rows = [features_2018(clip) for clip in clips]
+    rows = [features_2018(clip) for clip in whole_clips(clips)]
     pd.DataFrame({"clip": rows}).to_pickle(root / "df_music.pkl")
 
 
@@ -236,19 +241,18 @@ def start_up(clip: Path) -> float:
 def process(*command: str | Path, given: str = "") -> float:
     """CPU seconds of a new Python process and all that it starts."""
     started = cpu()
-    here = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (HERE, HERE.parent)))}
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (HERE, HERE.parent)))}
     run = subprocess.run(
-        [sys.executable, *map(str, command)], input=given, text=True, capture_output=True, check=False, env=here
+        [sys.executable, *map(str, command)], input=given, text=True, capture_output=True, check=False, env=env
     )
     if run.returncode:
-        raise UserError(
-            f"{printable(command[0])} ended with status {run.returncode}: {run.stderr.strip().splitlines()[-1]}"
-        )
+        why = run.stderr.strip().rpartition("\n")[2]
+        raise UserError(f"{printable(command[0])} ended with status {run.returncode}: {why}")
     return cpu() - started
 
 
-def as_processes(source: Path) -> list[dict]:
-    """CPU seconds of the three scripts on all MP3s of a folder, each with one worker, and of processes as in 2018."""
+def as_processes(source: Path) -> dict:
+    """Return CPU seconds of the three scripts on a folder of MP3s, one worker each, and of processes as in 2018."""
     each_line = "import speed, sys; from pathlib import Path; [{} for line in sys.stdin.read().splitlines()]"
     cut_2018 = each_line.format("speed.split_2018(line, *map(Path, sys.argv[1:]))")
     described_2018 = each_line.format("speed.features_2018(Path(line))")
@@ -260,21 +264,19 @@ def as_processes(source: Path) -> list[dict]:
         gathered = process(HERE.parent / "dataframe_creation.py", "--library", root)
         shutil.rmtree(root / "features")
         described_again = process(*step_2)  # what was re-encoded is kept, and is not made again
-        songs = "\n".join(good_songs(root)["song"])
-        split_2018 = process("-c", cut_2018, source, old, given=songs)
+        songs = list(good_songs(root)["song"])
+        split_2018 = process("-c", cut_2018, source, old, given="\n".join(songs))
         same, stereo = (
-            process("-c", described_2018, given="\n".join(str(clip) for clip in sorted(clips.rglob("*.wav"))))
+            process("-c", described_2018, given="\n".join(map(str, whole_clips(sorted(clips.rglob("*.wav"))))))
             for clips in (root / "clips", old)
         )
-    found = {
-        "step 2 without re-encoding": (described_again, same, stereo),
-        "step 2": (described, same, stereo),
-        "three steps": (split + described + gathered, None, split_2018 + stereo),
-    }
-    return [
-        {"processes": name, "ours (s)": ours, "2018, same clips (s)": mono, "2018, its own clips (s)": own}
-        for name, (ours, mono, own) in found.items()
+    names = ("processes", "ours (s)", "2018, same clips (s)", "2018, its own clips (s)")
+    rows_found = [
+        ("step 2 without re-encoding", described_again, same, stereo),
+        ("step 2", described, same, stereo),
+        ("three steps", split + described + gathered, None, split_2018 + stereo),
     ]
+    return {"songs": len(songs), "rows": [dict(zip(names, row, strict=True)) for row in rows_found]}
 
 
 def describers() -> dict[str, Callable]:
@@ -315,7 +317,7 @@ def from_mp3(songs: list[str], sound: float, source: Path, rounds: int) -> dict[
 def work(args: argparse.Namespace) -> int:
     """Time everything, keep the results and print the page."""
     if args.processes:
-        whole = {"songs": len(good_songs(args.library)), "rows": as_processes(args.source)}
+        whole = as_processes(args.source)
         return page.show("processes", whole, processes_page(whole), kept=args.keep)
     good = good_songs(args.library)
     long = good[good["clips"] >= CLIPS].sample(frac=1, random_state=0)["song"].head(args.songs)
