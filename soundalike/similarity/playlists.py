@@ -61,11 +61,12 @@ def fill(index: Index, seeds: Sequence[Seed], barred: np.ndarray, rules: Rules) 
     order = np.argsort(distance, kind="stable")[: int((~barred).sum())]
     for rank, place in enumerate(order):
         recording, artist = names[place]
-        if len(chosen) == rules.most or (not rules.far and is_far(distance[place], index.likeness)):
-            why = FULL if len(chosen) == rules.most else FAR
+        if len(chosen) == rules.most:
+            why = FULL
+            break
+        if not rules.far and is_far(distance[place], index.likeness):
             left = (artist for recording, artist in names[order[rank:]] if recording not in recordings)
-            if why == FAR and all(artists[artist] >= rules.per_artist for artist in left):
-                why = ARTISTS
+            why = ARTISTS if all(artists[artist] >= rules.per_artist for artist in left) else FAR
             break
         if recording in recordings:
             continue
