@@ -241,7 +241,7 @@ def start_up(clip: Path) -> float:
 def process(*command: str | Path, given: str = "") -> float:
     """CPU seconds of a new Python process and all that it starts, one thread each.
 
-    Threads of BLAS that wait for one another use CPU time, too: with two, the way of 2018 would cost twice as much.
+    Threads of BLAS that wait for one another use CPU time, too: with two, describing as in 2018 costs twice as much.
     """
     started = cpu()
     env = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (HERE, HERE.parent)))}
