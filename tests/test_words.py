@@ -28,7 +28,8 @@ def test_the_figures_of_the_readme_are_those_of_the_benchmarks():
     text = (PROJECT / "README.md").read_text(encoding="utf-8")
     figures = measured("shipped")
     models = {of["model"]: of for of in figures["models"]}
-    known, others = figures["answers"][0]["known"], figures["answers"][0]["unknown"]
+    answers = figures["answers"][0]
+    known, others = answers["known"], answers["unknown"]
     kept, count, chance = models["kept model"], figures["songs"], f"{figures['chance']:.2f} |"
     of_songs, of_clips_apart, of_clips = (
         f"| {of['balanced_accuracy']:.2f} ({of['low']:.2f}–{of['high']:.2f}) | {chance}"
@@ -44,7 +45,8 @@ def test_the_figures_of_the_readme_are_those_of_the_benchmarks():
         f"| balanced accuracy on single clips of unseen songs {of_clips_apart}",
         of_clips,
     ]
-    for row in rows:
+    words = [f"{word}: {answers[word]['right']} of {answers[word]['songs']} songs\n" for word in ("sure", "probably")]
+    for row in rows + words:
         assert row in text
     table = text[text.index("## How good it is") : text.index("## Limits")]
     numbers = set(re.findall(r"\d+\.\d\d|\d+%", table)) - {"95%"}
