@@ -6,6 +6,7 @@ import errno
 import functools
 import math
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -273,6 +274,30 @@ def print_left_out(left_out: dict[str, str], title: str = "Left out", rest: str 
         print(f"  {printable(song)}: {printable(left_out[song])}")
     if len(single) > SHOWN or (alike and rest):
         print(f"  … and {len(single) - SHOWN:,} more{rest}" if len(single) > SHOWN else f"  All of them{rest}")
+
+
+@contextlib.contextmanager
+def ctrl_c_remembered() -> Iterator[list]:
+    """Yield a list that Ctrl-C fills: where Python or a library cleans up, KeyboardInterrupt would be swallowed.
+
+    It is raised again at the end, if nothing else was.
+    """
+    pressed: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield pressed
+        return
+
+    def remember(number: int, frame: object) -> None:
+        pressed.append(number)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, remember)
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pressed:
+        raise KeyboardInterrupt
 
 
 def script(main: Callable[[list[str] | None], int]) -> Callable[..., int]:

@@ -92,7 +92,7 @@ def run(
     from dask.distributed import as_completed
     from dask.system import CPU_COUNT
 
-    with _ctrl_c_remembered() as pressed, _client(min(jobs or CPU_COUNT, len(songs)), scheduler) as client:
+    with cli.ctrl_c_remembered() as pressed, _client(min(jobs or CPU_COUNT, len(songs)), scheduler) as client:
         waiting, running = iter(songs), as_completed(loop=client.loop)
         names: dict[Any, str] = {}
         threads, looked, bad = 1, float("-inf"), 0
@@ -251,30 +251,6 @@ def _ctrl_c_held_back() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextlib.contextmanager
-def _ctrl_c_remembered() -> Iterator[list]:
-    """Yield a list that Ctrl-C fills: raised inside a library's clean-up, KeyboardInterrupt would be swallowed.
-
-    It is raised again at the end, if nothing else was.
-    """
-    pressed: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield pressed
-        return
-
-    def remember(number: int, frame: object) -> None:
-        pressed.append(number)
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGINT, remember)
-    try:
-        yield pressed
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if pressed:
-        raise KeyboardInterrupt
 
 
 def _watched(function: Callable[[Any], Any], song: Any, limit: float, wanted: dict[str, str]) -> Any:

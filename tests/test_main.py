@@ -380,6 +380,20 @@ def test_ctrl_c_while_a_kernel_starts_ends_at_once(tmp_path, monkeypatch):
     assert time.monotonic() - started < 30
 
 
+def test_ctrl_c_that_a_clean_up_swallows_still_ends_a_notebook(tmp_path, monkeypatch):
+    def read(path, as_version):
+        with contextlib.suppress(KeyboardInterrupt):  # as Python does while it collects garbage
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(5)
+        return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("import time; time.sleep(60)")])
+
+    monkeypatch.setattr(notebooks.nbformat, "read", read)
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        notebooks.run_notebook("small", tmp_path)
+    assert time.monotonic() - started < 30
+
+
 def test_a_notebook_that_is_killed_is_no_traceback(tmp_path, monkeypatch, capsys):
     def killed(self):
         raise DeadKernelError("Kernel died")

@@ -35,6 +35,16 @@ NOTEBOOKS = ("visualizations", "modeling")
 def run_notebook(name: str, root: Path) -> None:
     """Execute a notebook on a library; the result and its web page go to the root's report folder."""
     os.environ["MUSIC_LIBRARY"] = str(root)
+    with cli.ctrl_c_remembered() as pressed:
+        book = _executed(name, root, pressed)
+    with locked(root, wait=True), atomic_write(root / "report" / f"{name}.ipynb") as path:
+        path.write_text(nbformat.writes(book), encoding="utf-8")
+    NotebookNotary().sign(book)  # made here a moment ago: Jupyter may show its players and live figures
+    write_page(name, root)
+
+
+def _executed(name: str, root: Path, pressed: list) -> nbformat.NotebookNode:
+    """Execute a notebook until Ctrl-C is pressed; return it with its output."""
     book = nbformat.read(PROJECT / f"{name}.ipynb", as_version=4)
     place = {"metadata": {"path": str(PROJECT)}}
     client = _Client(
@@ -50,6 +60,8 @@ def run_notebook(name: str, root: Path) -> None:
         running = thread.submit(client.execute)
         try:
             while wait([running], timeout=1).not_done:
+                if pressed:
+                    raise KeyboardInterrupt
                 client.tick()
             running.result()
         except KeyboardInterrupt:
@@ -59,10 +71,7 @@ def run_notebook(name: str, root: Path) -> None:
             raise UserError(f"{name}.ipynb lost its process. {NO_MEMORY}") from None
         except CellExecutionError as error:
             raise _users_to_fix(error, name, root) from None
-    with locked(root, wait=True), atomic_write(root / "report" / f"{name}.ipynb") as path:
-        path.write_text(nbformat.writes(book), encoding="utf-8")
-    NotebookNotary().sign(book)  # made here a moment ago: Jupyter may show its players and live figures
-    write_page(name, root)
+    return book
 
 
 def _users_to_fix(error: CellExecutionError, name: str, root: Path) -> Exception:
