@@ -1,5 +1,6 @@
 """The whole path, both notebooks with it, and the notebooks as they are committed."""
 
+import atexit
 import contextlib
 import json
 import os
@@ -373,11 +374,15 @@ def test_ctrl_c_while_a_kernel_starts_ends_at_once(tmp_path, monkeypatch):
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("import time; time.sleep(60)")])
     nbformat.write(book, tmp_path / "small.ipynb")
     monkeypatch.setattr(notebooks, "PROJECT", tmp_path)
+    at_exit: list = []  # what would be done, and fail with a traceback, when Python ends
+    monkeypatch.setattr(atexit, "register", at_exit.append)
+    monkeypatch.setattr(atexit, "unregister", lambda done: done in at_exit and at_exit.remove(done))
     started = time.monotonic()
     threading.Timer(0.02, os.kill, (os.getpid(), signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
         notebooks.run_notebook("small", tmp_path)
     assert time.monotonic() - started < 30
+    assert not at_exit
 
 
 def test_ctrl_c_that_a_clean_up_swallows_still_ends_a_notebook(tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 """Notebooks executed on a library, and web pages of them."""
 
+import atexit
 import errno
 import os
 import re
@@ -71,6 +72,8 @@ def _executed(name: str, root: Path, pressed: list) -> nbformat.NotebookNode:
             raise UserError(f"{name}.ipynb lost its process. {NO_MEMORY}") from None
         except CellExecutionError as error:
             raise _users_to_fix(error, name, root) from None
+        finally:  # where a kernel had not started, nbclient leaves this for the end of Python, to fail there
+            atexit.unregister(client._cleanup_kernel)
     return book
 
 
