@@ -8,8 +8,8 @@ takes sixteen clips of a song at once, as it always does; the others have no way
 clip by clip is shown beside it.
 Of openSMILE, Essentia and pyAudioAnalysis those take part that are installed, see requirements.txt here.
 
-With --processes the three scripts are timed instead, as a person starts them, on all MP3s of --source, against
-processes that do as in 2018; start-up is in it.
+With --processes the three scripts are timed instead, as whole processes with one worker each, on all MP3s of --source,
+against processes that do as in 2018; start-up is in it.
 """
 
 import argparse
@@ -49,6 +49,7 @@ from soundalike.features.table import COLUMNS
 from soundalike.library.catalogue import good_songs, write_songs
 from soundalike.library.errors import UserError, printable
 from soundalike.library.paths import clip_folder
+from soundalike.parallel import ONE_THREAD
 
 HERE = Path(__file__).resolve().parent
 CLIPS = 48  # of each song, from its beginning: three stacks
@@ -244,8 +245,7 @@ def process(*command: str | Path, given: str = "") -> float:
     Threads of BLAS that wait for one another use CPU time, too: with two, describing as in 2018 costs twice as much.
     """
     started = cpu()
-    env = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (HERE, HERE.parent)))}
-    env |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    env = os.environ | ONE_THREAD | {"PYTHONPATH": os.pathsep.join(map(str, (HERE, HERE.parent)))}
     run = subprocess.run(
         [sys.executable, *map(str, command)], input=given, text=True, capture_output=True, check=False, env=env
     )
