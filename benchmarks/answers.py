@@ -1,0 +1,95 @@
+"""Answer for the songs of a library with the code beside this file, in folds that a file names.
+
+    python benchmarks/answers.py --library DIR --folds FILE.csv --out DIR
+
+`compare.py` runs it in two versions of the code, each of which has its own. The folds are one row for each ``song``:
+its ``group`` of artists who are left out together, and its fold in each repeat (``fold 0``, ``fold 1``, …). It writes
+
+answers.csv  one or two rows for each song and repeat: ``song``, ``artist``, ``repeat``, ``known`` (whether other songs by
+             the artist were trained on), ``predicted``, its ``probability``, ``word``, and ``loss`` (negative
+             log-probability of the artist, nats; missing where the artist is left out)
+nearest.csv  ``song``, and the ``nearest`` that is no copy of it
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import numpy as np
+import pandas as pd
+
+from soundalike import cli
+from soundalike.dataset import duplicates, segments, splits
+from soundalike.dataset.frame import Frame
+from soundalike.dataset.windows import Windows
+from soundalike.evaluation import crossval, unknown
+from soundalike.evaluation.study import Study
+from soundalike.features import nuisance
+from soundalike.features.table import CLIP_COLUMNS
+from soundalike.library.catalogue import good_songs
+from soundalike.models import specs
+from soundalike.models.calibration import losses
+from soundalike.similarity.index import load_index
+from soundalike.similarity.nearest import nearest_songs
+
+
+def answer(root: Path, folds: pd.DataFrame) -> pd.DataFrame:
+    """Answer for each song, once with other songs by its artist in training, and once with none."""
+    frame, files = Frame(root), good_songs(root)
+    labels, *_ = duplicates.resolve_duplicates(frame.parts(duplicates.USED), files)
+    songs, _ = splits.song_table(labels[labels["song"].isin(folds.index)])
+    parts, altered = frame.parts(["song", "start", "silent", *CLIP_COLUMNS]), nuisance.read_altered(root)
+    examples = segments.gather(parts, songs, CLIP_COLUMNS, altered=altered, windows=Windows(root))
+    study, names = Study(songs, examples), list(examples.networks)
+    ears = specs.ears(names)
+    parts_of_it = {name: specs.specs(names)[name] for own in ears.values() for name in own}
+    model, _, fixed = crossval.train_kept(parts_of_it, ears, study)
+    folds = folds.loc[songs.index]
+    repeats, group = folds.filter(like="fold "), folds["group"].to_numpy()
+    held_out, left_out = [], []
+    for _, fold in repeats.items():
+        pairs = [(np.flatnonzero(fold != n), np.flatnonzero(fold == n)) for n in sorted(fold.unique())]
+        held_out.append(pairs)
+        learn = {n: pairs[n % len(pairs)][0] for n in np.unique(group)}
+        left_out.append([(learn[n][group[learn[n]] != n], np.flatnonzero(group == n)) for n in learn])
+    known = crossval.predict_held_out(parts_of_it, ears, study, held_out, "Holding songs out")
+    others = crossval.predict_held_out(fixed, model.fusion, study, left_out, "Leaving artists out")
+    rows = []
+    for repeat, (one, other) in enumerate(zip(known, others, strict=True)):
+        of_group = pd.Series(group, songs.index)
+        both = [unknown._rows(one.songs, songs, of_group, known=True)]
+        both += [unknown._rows(other.songs, songs, of_group, known=False)]
+        table = unknown.give_words(pd.concat(both, ignore_index=True))
+        loss = losses(one.songs, songs["artist"].loc[one.songs.index])
+        rows.append(table.assign(repeat=repeat, loss=table["song"].map(loss).where(table["known"])))
+    found = pd.concat(rows, ignore_index=True).rename(columns={"closest": "predicted"})
+    return found[["song", "artist", "repeat", "known", "predicted", "probability", "word", "loss"]]
+
+
+def find_nearest(root: Path) -> pd.DataFrame:
+    """Find the song that sounds most like each, and is no copy of it."""
+    index, rows = load_index(root), []
+    for place, song in enumerate(index.songs.itertuples()):
+        copies = (index.songs["recording"] == song.recording).to_numpy()
+        nearest = nearest_songs(index, index.described[place], copies, 1)["song"]
+        rows.append({"song": song.song, "nearest": nearest.iloc[0] if len(nearest) else ""})
+    return pd.DataFrame(rows)
+
+
+@cli.script
+def main(argv: list[str] | None = None) -> int:
+    """Answer, and write both tables."""
+    parser = cli.parser(__doc__)
+    parser.add_argument("--folds", type=Path, required=True, metavar="FILE.csv", help="the songs and their folds")
+    parser.add_argument("--out", type=cli.folder, required=True, metavar="DIR", help="where the tables go")
+    args: argparse.Namespace = parser.parse_args(argv)
+    args.out.mkdir(parents=True, exist_ok=True)
+    answer(args.library, pd.read_csv(args.folds, index_col="song")).to_csv(args.out / "answers.csv", index=False)
+    find_nearest(args.library).to_csv(args.out / "nearest.csv", index=False)
+    return cli.ALL_GOOD
+
+
+if __name__ == "__main__":
+    sys.exit(main())
