@@ -20,9 +20,17 @@ MEANT := $(shell "$(PYTHON)" -c '$(NEAREST)' $(UNKNOWN) $(KNOWN) 2>/dev/null)
 $(error There is no $(UNKNOWN)=. $(if $(MEANT),Did you mean $(MEANT)=?,Known are SONGS NETWORKS LABEL_BY LIBRARY PYTHON.) See: make help)
 endif
 
+# A word that is no goal is the rest of a name with spaces, as a rule.
+GOALS := help run songs-are-there notebooks report pictures lab check test stress clean distclean .venv/ready .venv/networks
+STRANGE := $(firstword $(filter-out $(GOALS),$(MAKECMDGOALS)))
+QUOTES := echo 'There is no "make $(STRANGE)". A name with spaces goes in quotes: make run SONGS="My Music". See: make help'
+
 # The root that has results: the one that is named, or its demo.
 RESULTS = root="$$LIBRARY"; test -d "$$root/report" || root="$$root/demo"; \
 	test -d "$$root/report" || { echo "There are no results yet. Run: make run"; exit 1; };
+
+.DEFAULT:
+	@$(QUOTES); exit 1
 
 .PHONY: help run songs-are-there notebooks report pictures lab check test stress clean distclean
 .DEFAULT_GOAL := help
@@ -51,6 +59,7 @@ run: songs-are-there .venv/ready
 	$${LABEL_BY:+--label-by "$$LABEL_BY"}
 
 songs-are-there:
+	@$(if $(STRANGE),$(QUOTES); exit 1)
 	@case "$$SONGS" in ""|"~"*) ;; *) test -d "$$SONGS" || { echo "There is no folder $$SONGS."; exit 1; };; esac
 
 notebooks: .venv/ready .venv/networks
@@ -85,7 +94,7 @@ stress: .venv/ready .venv/networks
 clean:
 	@test ! -e "$${LIBRARY:?}/demo/songs.txt" || { rm -rf "$$LIBRARY/demo" && echo "Removed the demo in $$LIBRARY/demo."; }
 	@test ! -e "$$LIBRARY/songs.txt" || { (cd "$$LIBRARY" && rm -rf clips features networks altered.parquet model similar report folds \
-	songs.csv songs.txt df_music.pkl df_music.parquet networks.parquet library.lock .unfinished-*) && \
+	songs.csv songs.txt df_music.pkl df_music.parquet networks.parquet library.lock run.lock .unfinished-*) && \
 	echo "Removed what was made of your songs in $$LIBRARY. The songs are untouched."; }
 	@test ! "$$LIBRARY" -ef data || rm -f data/last
 

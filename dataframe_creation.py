@@ -43,7 +43,10 @@ def main(argv: list[str] | None = None) -> int:
     from soundalike.library.storage import locked
 
     if args.status:
+        from soundalike.report.summary import print_left_out
+
         print(*frame.status(args.library), sep="\n")
+        print_left_out(args.library)
         return cli.ALL_GOOD
     good = good_songs(args.library)
     cli.print_note(args.library)

@@ -52,11 +52,15 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     cli.find_library(args)
     from soundalike.dataset.windows import Windows  # after --help, which needs none of it
+    from soundalike.library import storage
     from soundalike.library.errors import SongError, UserError
     from soundalike.models import saving
     from soundalike.report import answers, verdict
+    from soundalike.similarity import seeds
 
-    saved = saving.load(args.library)
+    cli.check_quotes(list(map(str, args.songs)))
+    with storage.unless_running(args.library):
+        saved = saving.load(args.library)
     tables = {kind: path for kind, path in (("csv", args.csv), ("json", args.json)) if path}
     cli.check_writable(*tables.values(), *filter(None, [args.page]))
     index, why = answers.find_index(args.library)
@@ -72,7 +76,8 @@ def main(argv: list[str] | None = None) -> int:
                 rows[path] = {"problem": str(song)}
                 show(path, None, None)
                 continue
-            said = verdict.answer(song, saved, index, strict=args.strict)
+            copies = seeds.find_copies(song, path, index, args.library) if index else None
+            said = verdict.answer(song, saved, index, copies, strict=args.strict)
             rows[path] = said.as_dict() | (said.in_full() if args.json else {}) | {"problem": ""}
             show(path, song, said)
             if args.page and index:

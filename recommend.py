@@ -62,13 +62,16 @@ def main(argv: list[str] | None = None) -> int:
     """Print songs or artists that are alike, and write a playlist if asked to; returns the exit status."""
     args = parse_args(argv)
     cli.find_library(args)
-    from soundalike.library.errors import printable  # after --help, which needs none of it
+    from soundalike.library import storage  # after --help, which needs none of it
+    from soundalike.library.errors import printable
     from soundalike.library.paths import MAP
     from soundalike.report import alike
     from soundalike.similarity import index
 
+    cli.check_quotes(args.songs)
     cli.print_note(args.library)
-    library = index.load_index(args.library)
+    with storage.unless_running(args.library):
+        library = index.load_index(args.library)
     if args.page:
         from soundalike.report import map_page  # which draws, and takes a second
 

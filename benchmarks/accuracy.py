@@ -227,7 +227,7 @@ def tables(figures: dict) -> str:
     ]
     return (
         f"{figures['songs']} songs, {figures['artists']} artists; chance level {figures['chance']:.2f}. Balanced "
-        f"accuracy of the earlier model, {figures['repeats']} repeats:\n\n{page.markdown(sets)}\n\nUnits that a "
+        f"accuracy, {figures['repeats']} repeats:\n\n{page.markdown(sets)}\n\nUnits that a "
         f"model can be trained on ({figures['unit repeats']} repeats; a dozen segments or 24 clips of each song, "
         f"unless all are said to be used):\n\n{page.markdown(units)}\n"
     )
@@ -236,7 +236,7 @@ def tables(figures: dict) -> str:
 def work(args: argparse.Namespace) -> int:
     """Compare, keep the results and print the page."""
     whole = pd.read_parquet(args.library / "df_music.parquet")
-    labels, _, _ = duplicates.resolve_duplicates([whole], good_songs(args.library))
+    labels = duplicates.resolve_duplicates([whole], good_songs(args.library), args.library)
     songs, _ = splits.song_table(labels)
     frame = whole[whole["song"].isin(songs.index) & ~whole["silent"]].reset_index(drop=True)
     frame = pd.concat([frame, other_sets(frame, args.library)], axis=1)

@@ -2,11 +2,11 @@
 
     python benchmarks/answers.py --library DIR --folds FILE.csv --out DIR
 
-`compare.py` runs it in two versions of the code, each of which has its own. The folds are one row for each ``song``:
+`compare.py` runs it in two versions of the code; each has its own. The folds are one row for each ``song``:
 its ``group`` of artists who are left out together, and its fold in each repeat (``fold 0``, ``fold 1``, …). It writes
 
-answers.csv  one or two rows for each song and repeat: ``song``, ``artist``, ``repeat``, ``known`` (whether other songs by
-             the artist were trained on), ``predicted``, its ``probability``, ``word``, and ``loss`` (negative
+answers.csv  one or two rows for each song and repeat: ``song``, ``artist``, ``repeat``, ``known`` (whether other songs
+             by the artist were trained on), ``predicted``, its ``probability``, ``word``, and ``loss`` (negative
              log-probability of the artist, nats; missing where the artist is left out)
 nearest.csv  ``song``, and the ``nearest`` that is no copy of it
 """
@@ -38,7 +38,7 @@ from soundalike.similarity.nearest import nearest_songs
 def answer(root: Path, folds: pd.DataFrame) -> pd.DataFrame:
     """Answer for each song, once with other songs by its artist in training, and once with none."""
     frame, files = Frame(root), good_songs(root)
-    labels, *_ = duplicates.resolve_duplicates(frame.parts(duplicates.USED), files)
+    labels = duplicates.resolve_duplicates(frame.parts(duplicates.USED), files, root)
     songs, _ = splits.song_table(labels[labels["song"].isin(folds.index)])
     parts, altered = frame.parts(["song", "start", "silent", *CLIP_COLUMNS]), nuisance.read_altered(root)
     examples = segments.gather(parts, songs, CLIP_COLUMNS, altered=altered, windows=Windows(root))
@@ -56,15 +56,13 @@ def answer(root: Path, folds: pd.DataFrame) -> pd.DataFrame:
         left_out.append([(learn[n][group[learn[n]] != n], np.flatnonzero(group == n)) for n in learn])
     known = crossval.predict_held_out(parts_of_it, ears, study, held_out, "Holding songs out")
     others = crossval.predict_held_out(fixed, model.fusion, study, left_out, "Leaving artists out")
-    rows = []
+    rows, of_group = [], pd.Series(group, songs.index)
     for repeat, (one, other) in enumerate(zip(known, others, strict=True)):
-        of_group = pd.Series(group, songs.index)
-        both = [unknown._rows(one.songs, songs, of_group, known=True)]
-        both += [unknown._rows(other.songs, songs, of_group, known=False)]
-        table = unknown.give_words(pd.concat(both, ignore_index=True))
         loss = losses(one.songs, songs["artist"].loc[one.songs.index])
-        rows.append(table.assign(repeat=repeat, loss=table["song"].map(loss).where(table["known"])))
-    found = pd.concat(rows, ignore_index=True).rename(columns={"closest": "predicted"})
+        held = unknown._rows(one.songs, songs, of_group, known=True)
+        rows.append(held.assign(repeat=repeat, loss=held["song"].map(loss)))
+        rows.append(unknown._rows(other.songs, songs, of_group, known=False).assign(repeat=repeat))
+    found = unknown.give_words(pd.concat(rows, ignore_index=True)).rename(columns={"closest": "predicted"})
     return found[["song", "artist", "repeat", "known", "predicted", "probability", "word", "loss"]]
 
 

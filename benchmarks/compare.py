@@ -3,12 +3,11 @@
     python benchmarks/compare.py COMMIT --songs DIR    # COMMIT against the code as it is here
 
 Both versions make a library of the songs, and answer for songs held out of training and for songs by artists who are
-left out (`answers.py` of each). The folds are written once, by song, so that pairs stay pairs whatever either version
-takes for copies. What is made is kept in data/compare/ and made again only where the code or the songs changed.
+left out (`answers.py` of each). The folds are written once, by song, so that pairs stay pairs where one version takes
+songs for copies and the other does not. Libraries are kept in data/compare/; the steps make again what is out of date.
 """
 
 import argparse
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -23,7 +22,8 @@ from scipy.stats import t as student
 from sklearn.metrics import roc_auc_score
 
 from soundalike import cli
-from soundalike.dataset import splits
+from soundalike.dataset import duplicates, splits
+from soundalike.dataset.frame import Frame
 from soundalike.library.catalogue import good_songs
 from soundalike.library.errors import UserError
 from soundalike.library.paths import PROJECT
@@ -44,21 +44,21 @@ def check_out(commit: str, folder: Path) -> None:
     """Put a commit into a worktree of its own."""
     if not folder.exists():
         run("git", "worktree", "add", "--detach", folder, commit, folder=PROJECT)
-    if not (folder / "benchmarks" / "answers.py").exists():  # of before there was one
-        shutil.copy(Path(__file__).with_name("answers.py"), folder / "benchmarks")
+    if not (folder / "benchmarks" / "answers.py").exists():
+        raise UserError(f"{commit} cannot be asked: it has no benchmarks/answers.py.")
 
 
 def make_library(tree: Path, songs: Path, root: Path) -> None:
     """Run the three steps of a version of the code."""
     for script in SCRIPTS:
-        named = ["--songs", songs] if script == SCRIPTS[0] else []
+        named: list[str | Path] = ["--songs", songs] if script == SCRIPTS[0] else []
         run(sys.executable, tree / script, "--library", root, *named, folder=tree)
 
 
 def write_folds(root: Path, path: Path) -> pd.DataFrame:
-    """Split the songs of a library, each on its own, unless the file has the same songs already."""
-    good = good_songs(root).assign(silent=False)
-    songs, _ = splits.song_table(good)
+    """Split the songs of a library, unless the file has the same songs already."""
+    labels = duplicates.resolve_duplicates(Frame(root).parts(duplicates.USED), good_songs(root), root)
+    songs, _ = splits.song_table(labels)
     if path.exists() and list(pd.read_csv(path)["song"]) == list(songs.index):
         return pd.read_csv(path, index_col="song")
     artists = sorted(songs["artist"].unique())

@@ -19,11 +19,11 @@ import numpy as np
 import page
 import pandas as pd
 from joblib import delayed
-from voice import SPACINGS, Given
 
 from soundalike import cli, parallel
 from soundalike.audio.decoding import CLIP_SECONDS, is_silent
 from soundalike.dataset import duplicates, segments, splits, whitening
+from soundalike.dataset.windows import Windows
 from soundalike.evaluation import crossval, metrics
 from soundalike.evaluation.study import in_parallel
 from soundalike.features import nuisance
@@ -50,7 +50,20 @@ NEVER = [*OTHERS, TWICE]  # no model has seen what these change
 FOR_NETWORKS = [PLAIN, MP3_64, "Opus, 64 kbit/s", "compressed", "low-pass 9 kHz"]  # by the networks, which take long
 PLANTED = [MP3_64, MP3_96, MP3_128, V0]  # one for each artist, in turn
 
+SPACINGS = {name: network.every for name, network in NETWORKS.items()}
+
 Views = dict[str, segments.Examples]  # the same songs, altered
+
+
+class Given(Windows):
+    """Windows that are in memory, see `windows.Windows`."""
+
+    def __init__(self, tables: dict[str, dict[str, pd.DataFrame]]) -> None:
+        self.names, self.tables = list(NETWORKS), tables
+
+    def read(self, name: str, songs: list[str]) -> dict[str, pd.DataFrame]:
+        """Return the windows of some songs."""
+        return {song: self.tables[song][name] for song in songs}
 
 
 # --- songs as other files --------------------------------------------------------------------
@@ -253,7 +266,7 @@ def measure_planted(
 def measure(root: Path, repeats: int) -> dict:
     """Do all experiments."""
     frame, files, source = pd.read_parquet(root / "df_music.parquet"), good_songs(root), songs_folder(root)
-    songs, _ = splits.song_table(duplicates.resolve_duplicates([frame], files)[0])
+    songs, _ = splits.song_table(duplicates.resolve_duplicates([frame], files, root))
     room = root / "benchmarks"
     tables = kept(room, functools.partial(alter_song, songs=source), list(songs.index), "Altering")
     altered = nuisance.read_altered(root)

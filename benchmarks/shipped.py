@@ -38,7 +38,7 @@ WAYS = {
 def measure(root: Path) -> dict:
     """Compare all models as modeling.ipynb does, and give words to the answers of three repeats."""
     frame, files = Frame(root), good_songs(root)
-    labels, _, _ = duplicates.resolve_duplicates(frame.parts(duplicates.USED), files)
+    labels = duplicates.resolve_duplicates(frame.parts(duplicates.USED), files, root)
     songs, _ = splits.song_table(labels)
     songs = songs.drop(index=splits.hold_out(songs), errors="ignore")
     parts = frame.parts(["song", "start", "silent", *CLIP_COLUMNS])
@@ -73,11 +73,9 @@ def _score(name: str, results: crossval.Results, songs: pd.DataFrame) -> dict:
 def _words(table: dict, ears: dict, study: Study, results: crossval.Results) -> list[dict | None]:
     """Return what users get, in each repeat of the split."""
     model, _, fixed = crossval.train_kept(table, ears, study)
-    found: list[dict | None] = []
-    for seed, known in enumerate(results[crossval.UNSEEN_SONGS][specs.KEPT], splits.SEED):
-        answers = unknown.answer_all(fixed, model.fusion, study, known, seed=seed)
-        found.append(unknown.as_shipped(unknown.give_words(answers)))
-    return found
+    known = results[crossval.UNSEEN_SONGS][specs.KEPT]
+    answers = unknown.give_words(unknown.answer_all(fixed, model.fusion, study, known))
+    return [unknown.as_shipped(one) for _, one in answers.groupby("repeat")]
 
 
 def share(value: float, count: int) -> str:

@@ -5,10 +5,12 @@
 
 No package holds songs with vocals by several artists, so telephone prompts stand for singers: each speaker's are laid
 over the same twelve backings, at three levels. Their spectra are matched, so that no microphone gives a speaker away.
-Models are trained on some backings and tested on others, and no utterance occurs twice.
+Models are trained on some backings and tested on others, and no utterance occurs twice. The songs go through the same
+steps, and the same search for duplicates, as those of make run.
 """
 
 import hashlib
+import itertools
 import subprocess
 import sys
 import tempfile
@@ -19,22 +21,24 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 import page
 import pandas as pd
-from joblib import Parallel, delayed
+import soundfile
 from real_music import fetch
 from tqdm import tqdm
 
 from soundalike import cli
-from soundalike.audio.decoding import CLIP_SAMPLES, FULL_SCALE, SAMPLE_RATE, ffmpeg, is_silent
-from soundalike.dataset import segments, splits
+from soundalike.audio.decoding import CLIP_SAMPLES, FULL_SCALE, SAMPLE_RATE, ffmpeg
+from soundalike.dataset import duplicates, segments, splits
+from soundalike.dataset.frame import Frame
 from soundalike.dataset.splits import Fold
 from soundalike.dataset.windows import Windows
 from soundalike.evaluation import crossval, metrics
 from soundalike.evaluation.study import Study
-from soundalike.features.extraction import clip_features
-from soundalike.features.networks import NETWORKS, clips_of_file, describe_windows
+from soundalike.features import nuisance
+from soundalike.features.networks import NETWORKS, clips_of_file
 from soundalike.features.table import CLIP_COLUMNS
 from soundalike.library.catalogue import good_songs, songs_folder
 from soundalike.library.errors import UserError
+from soundalike.library.paths import PROJECT
 from soundalike.models import specs
 
 # One speaker for each package of Debian's, all of one codec; asterisk-core-sounds-es has the speaker of -en.
@@ -50,7 +54,6 @@ SPEAKERS = {
 BACKINGS = 12  # songs: the first of each artist in the library, in the order of their names
 FOLDS = 4  # each holds three backings out
 CLIPS = 20  # of each song: 40 s
-SPACINGS = {name: network.every for name, network in NETWORKS.items()}
 LEVELS = (0, -6, -12)  # dB: the voice over the backing
 LOUD = -35  # dBFS: what of a prompt is softer is cut out
 TOP = 3400  # Hz: what telephones transmit
@@ -99,67 +102,59 @@ def match_spectra(voices: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return matched
 
 
-def describe(voice: np.ndarray, backing: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray, dict]:
-    """Lay a voice over a backing, and describe the clips by our features and by the networks."""
+def mix(voice: np.ndarray, backing: np.ndarray, level: float) -> np.ndarray:
+    """Lay a voice over a backing of the same length [shape=(samples,), dtype=float32]."""
     y = backing / np.sqrt(np.mean(backing**2)) + 10 ** (level / 20) * voice
-    clips = (0.9 * y / np.abs(y).max()).astype(np.float32).reshape(-1, CLIP_SAMPLES)
-    windows = {name: table.to_pandas() for name, table in describe_windows(SPACINGS, clips).items()}
-    return clip_features(clips), is_silent(clips), windows
+    return (0.9 * y / np.abs(y).max()).astype(np.float32)
 
 
-class Given(Windows):
-    """Windows that are in memory, see `windows.Windows`."""
+def read_material(root: Path) -> tuple[dict[str, np.ndarray], list[np.ndarray]]:
+    """Read the voices, and the backings: songs of a library [shape=(samples,)]."""
+    seconds = BACKINGS * CLIPS * CLIP_SAMPLES // SAMPLE_RATE
+    voices = match_spectra({name: read_speaker(package, seconds) for name, package in tqdm(SPEAKERS.items())})
+    good = good_songs(root).sort_values("song")
+    first = good[good["clips"] >= CLIPS].drop_duplicates("artist").head(BACKINGS)
+    paths = [songs_folder(root) / song for song in first["song"]]
+    return voices, [np.concatenate(list(itertools.islice(clips_of_file(path), CLIPS))) for path in paths]
 
-    def __init__(self, tables: dict[str, dict[str, pd.DataFrame]]) -> None:
-        self.names, self.tables = list(NETWORKS), tables
 
-    def read(self, name: str, songs: list[str]) -> dict[str, pd.DataFrame]:
-        """Return the windows of some songs."""
-        return {song: self.tables[song][name] for song in songs}
-
-
-def prepare(voices: dict[str, np.ndarray], backings: list[np.ndarray], level: float) -> tuple[pd.DataFrame, Study]:
-    """Make the songs of one level: each speaker over each backing."""
+def make_library(voices: dict[str, np.ndarray], backings: list[np.ndarray], level: float, root: Path) -> None:
+    """Write the songs of one level, each speaker over each backing, and run the three steps on them."""
     length = CLIPS * CLIP_SAMPLES
-    asked = [(speaker, n) for speaker in voices for n in range(len(backings))]
-    made = Parallel(n_jobs=-1)(
-        delayed(describe)(voices[speaker][n * length : (n + 1) * length], backings[n], level)
-        for speaker, n in tqdm(asked, desc=f"Describing {level} dB", unit=" songs")
-    )
-    frames, tables = [], {}
-    for (speaker, n), (values, silent, windows) in zip(asked, made, strict=True):
-        labels = {"artist": speaker, "album": f"{n:02d}", "song": f"{speaker}/{n:02d}", "silent": silent}
-        clips = {"clip": np.arange(CLIPS), "start": 2.0 * np.arange(CLIPS)}
-        frames.append(pd.DataFrame(values, columns=CLIP_COLUMNS).assign(**labels, **clips))
-        tables[labels["song"]] = windows
-    frame = pd.concat(frames, ignore_index=True)
-    songs, _ = splits.song_table(frame)
-    return songs, Study(songs, segments.gather([frame], songs, CLIP_COLUMNS, windows=Given(tables)))
+    for speaker, n in itertools.product(voices, range(len(backings))):
+        path = root / "songs" / speaker / f"{n:02d}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, mix(voices[speaker][n * length : (n + 1) * length], backings[n], level), SAMPLE_RATE)
+    for script in ("mp3_split.py", "feature_extraction.py", "dataframe_creation.py"):
+        subprocess.run([sys.executable, PROJECT / script, "--library", root], check=True)
+
+
+def prepare(root: Path) -> tuple[pd.DataFrame, Study, int]:
+    """Read a library as make run does: its songs, what models are trained on, and how many songs are left out."""
+    frame = Frame(root)
+    labels = duplicates.resolve_duplicates(frame.parts(duplicates.USED), good_songs(root), root)
+    songs, left_out = splits.song_table(labels)
+    parts, altered = frame.parts(["song", "start", "silent", *CLIP_COLUMNS]), nuisance.read_altered(root)
+    examples = segments.gather(parts, songs, CLIP_COLUMNS, altered=altered, windows=Windows(root))
+    return songs, Study(songs, examples), len(left_out)
 
 
 def by_backing(songs: pd.DataFrame) -> list[Fold]:
     """Split songs so that backings are unseen."""
-    number = songs["album"].astype(int) % FOLDS
+    number = songs.index.map(lambda song: int(Path(song).stem)) % FOLDS
     return [(np.flatnonzero(number != n), np.flatnonzero(number == n)) for n in range(FOLDS)]
 
 
 def measure(root: Path) -> dict:
     """Score each ear alone, and all together, at each level."""
-    seconds = BACKINGS * CLIPS * CLIP_SAMPLES // SAMPLE_RATE
-    voices = match_spectra({name: read_speaker(package, seconds) for name, package in tqdm(SPEAKERS.items())})
-    good = good_songs(root).sort_values("song")
-    first = good[good["clips"] >= CLIPS].drop_duplicates("artist").head(BACKINGS)
-    backings = [
-        np.concatenate([clip for clip, _ in zip(clips_of_file(songs_folder(root) / song), range(CLIPS), strict=False)])
-        for song in first["song"]
-    ]
-    ears = specs.ears(list(NETWORKS))
-    known = specs.specs(list(NETWORKS))
-    rows = []
+    voices, backings = read_material(root)
+    ears, known, rows = specs.ears(list(NETWORKS)), specs.specs(list(NETWORKS)), []
     for level in LEVELS:
-        songs, study = prepare(voices, backings, level)
+        with tempfile.TemporaryDirectory() as room:
+            make_library(voices, backings, level, Path(room))
+            songs, study, left_out = prepare(Path(room))
         ways = {ear: {ear: names} for ear, names in ears.items()} | {"fused": ears}
-        row: dict = {"level": level}
+        row: dict = {"level": level, "left out": left_out, "works": int(songs["work"].nunique())}
         for name, fused in ways.items():
             used = {member: known[member] for names in fused.values() for member in names}
             found = crossval.predict_held_out(used, fused, study, [by_backing(songs)], name)
@@ -171,8 +166,8 @@ def measure(root: Path) -> dict:
 def table(figures: dict) -> str:
     """Write the page."""
     rows = [
-        {"voice over backing": f"{row['level']} dB"}
-        | {name: cli.with_interval(found) for name, found in row.items() if name != "level"}
+        {"voice over backing": f"{row['level']} dB", "songs left out": row["left out"], "works": row["works"]}
+        | {name: cli.with_interval(found) for name, found in row.items() if isinstance(found, dict)}
         for row in figures["levels"]
     ]
     return (

@@ -43,13 +43,23 @@ def main(argv: list[str] | None = None) -> int:
     """Run everything; returns the exit status."""
     args = parse_args(argv)
     from soundalike.audio import demo  # after --help, which needs none of it
-    from soundalike.report import notebooks, summary
+    from soundalike.library import storage
+    from soundalike.report import notebooks
 
     if args.report:
         notebooks.write_pages(args.library)
         return cli.ALL_GOOD
     started = time.monotonic()
     root, songs = demo.find_music(args.songs, args.library)
+    with storage.running(root):
+        run_all(args, root, songs, started)
+    return cli.ALL_GOOD
+
+
+def run_all(args: argparse.Namespace, root: Path, songs: Path, started: float) -> None:
+    """Run all steps on a folder of songs, ask about the song that is held out, and say how it went."""
+    from soundalike.report import notebooks, summary
+
     make_frame(args, root, songs)
     before = summary.read_predictions(root)
     for name in notebooks.NOTEBOOKS:
@@ -67,13 +77,12 @@ def main(argv: list[str] | None = None) -> int:
     summary.print_summary(root, model, time.monotonic() - started)
     summary.print_changes(before, summary.read_predictions(root))
     remember_root(root)
-    return cli.ALL_GOOD
 
 
 def make_frame(args: argparse.Namespace, root: Path, songs: Path) -> None:
     """Run the three numbered steps on a folder of songs."""
     from soundalike.dataset import splits
-    from soundalike.library.catalogue import good_songs
+    from soundalike.library.catalogue import good_songs, read_songs
     from soundalike.library.errors import UserError
     from soundalike.library.storage import atomic_write, locked
 
@@ -87,7 +96,9 @@ def make_frame(args: argparse.Namespace, root: Path, songs: Path) -> None:
     else:
         run_script("mp3_split.py", root, "--songs", songs, *forwarded(args, *workers, *labels))
     try:
-        splits.check_enough(good_songs(root).groupby("artist")["song"].nunique())  # before the long work, not after it
+        good = good_songs(root)
+        copies = int((read_songs(root)["status"] == "duplicate").sum())
+        splits.check_enough(good.groupby("artist")["song"].nunique(), copies, good["song"].iloc[0])  # before long work
     except UserError:
         with locked(root):
             for path, content in kept.items():  # the model and the pages are of these songs

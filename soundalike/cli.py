@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from soundalike.library.errors import UserError, printable
 from soundalike.library.paths import PROJECT, default_root, last_root, note, resolve
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 ALL_GOOD, NOTHING_USABLE, LEFT_OUT = 0, 1, 3  # exit statuses; 2 is argparse's: wrong usage
 SHOWN = 20  # songs that are left out are named on the screen, at most
 ALIKE = 4  # songs that are left out for one reason are named; more are counted in a line
+LONGEST_NAME = 12  # words of a name that came without quotes, at most
 STOPPED = 130  # what shells report for Ctrl-C
 MAX_HOURS = 6.0  # longer songs are refused unless another limit is set
 REPORT_EVERY = 30  # s between two lines of progress where no terminal shows the bar
@@ -32,9 +33,18 @@ USERS_TO_FIX = {  # no room, no permission, unplugged, not a folder, gone
     *(errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOENT, errno.ENAMETOOLONG),
 }
 
+PROJECT_PACKAGE = __name__.partition(".")[0]
 STDOUT = Path("-")  # as the name of a file
 
 STATUSES = "exit status: 0 all good, 1 nothing usable, 2 wrong usage, 3 finished but left songs out"
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says it where a name with spaces came without quotes, instead of calling its words unknown."""
+
+    def error(self, message: str) -> NoReturn:
+        name = unquoted(sys.argv[1:]) if message.startswith("unrecognized arguments") else ""
+        super().error(quotes_missing(name) if name else message)
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
@@ -56,6 +66,33 @@ def words(text: str) -> str:
     if not text.strip():
         raise argparse.ArgumentTypeError("a name is missing")
     return text
+
+
+def unquoted(words: list[str]) -> str:
+    """Find a file or folder whose name has spaces and came as several words; empty if there is none."""
+    for start in range(len(words[:LONGEST_NAME])):
+        for stop in range(start + 2, min(start + LONGEST_NAME, len(words)) + 1):
+            name = " ".join(words[start:stop])
+            if os.path.exists(os.path.expanduser(name)):
+                return name
+    return ""
+
+
+def quotes_missing(name: str) -> str:
+    """Say how a name with spaces is written."""
+    return f'a name with spaces goes in quotes: "{printable(name)}"'
+
+
+def check_quotes(words: list[str]) -> None:
+    """Refuse the words of a name with spaces that came without quotes.
+
+    Raises
+    ------
+    UserError
+        If some words that are no files are one together.
+    """
+    if not all(map(os.path.exists, words)) and (name := unquoted(words)):
+        raise UserError(f"There is no file of one of these names; {quotes_missing(name)}")
 
 
 def output(suffix: str, *, or_stdout: bool = False) -> Callable[[str], Path]:
@@ -111,7 +148,7 @@ def parser(description: str, *, asks: bool = False) -> argparse.ArgumentParser:
     asks : bool
         Whether the script asks a library that was made before: then it is that of the last run, see `find_library`.
     """
-    made = argparse.ArgumentParser(description=description, epilog=STATUSES, formatter_class=_Formatter)
+    made = _Parser(description=description, epilog=STATUSES, formatter_class=_Formatter)
     made.add_argument(
         "--library",
         "--data",  # as it was called at first
@@ -318,6 +355,17 @@ def script(main: Callable[[list[str] | None], int]) -> Callable[..., int]:
             return main(argv)
         except UserError as error:
             print(printable(error, limit=2000), file=sys.stderr)
+            return NOTHING_USABLE
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] in ("", PROJECT_PACKAGE):
+                raise
+            ours = PROJECT / ".venv" / "bin" / "python"
+            make = "" if ours.exists() else " (which make run installs)"
+            print(
+                f"{sys.executable} lacks the package {error.name}. Use this Python{make}: {printable(ours)} "
+                f"{Path(sys.argv[0]).name}",
+                file=sys.stderr,
+            )
             return NOTHING_USABLE
         except KeyboardInterrupt:
             print("\nStopped. Finished songs are kept; run the same command again to go on.", file=sys.stderr)

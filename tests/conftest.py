@@ -37,8 +37,8 @@ from soundalike.similarity.index import Index
 
 RATE = 44_100  # Hz, of the songs; clips have their own
 T = TypeVar("T")
-NO_ANSWERS = pd.DataFrame(columns=unknown.COLUMNS).astype(
-    {"scored": bool, "known": bool, "right": bool, "probability": float}
+NO_ANSWERS = pd.DataFrame(columns=[*unknown.COLUMNS, "word"]).astype(
+    {"repeat": int, "scored": bool, "known": bool, "right": bool, "probability": float}
 )
 NO_NETWORKS = ["--networks", "none"]  # for all tests but theirs: TensorFlow takes seconds to start
 
@@ -194,13 +194,13 @@ def prepared(frame: pd.DataFrame, columns: list[str] = CLIP_COLUMNS) -> tuple[pd
 
 def save_kept(root: Path, frame: pd.DataFrame, **more) -> None:
     """Train the kept model on a frame and save it below a root; ``more`` changes what is saved beside it."""
-    songs, _ = splits.song_table(frame)
+    songs, left_out = splits.song_table(frame)
     examples = segments.gather([frame], songs, CLIP_COLUMNS, windows=Windows(root))
     names = list(examples.networks)
     model, settings, _ = crossval.train_kept(specs.specs(names), specs.ears(names), Study(songs, examples))
     scores = {"chance": 0.5, "unseen_songs": None, "unseen_albums": None, "random_clips": None, "as_shipped": None}
     about = {"held_out": "", "scores": scores, "seconds": 1.0}
-    saving.save(root, model, songs, NO_ANSWERS, settings=settings, **(about | more))
+    saving.save(root, model, songs, NO_ANSWERS, left_out, settings=settings, **(about | more))
 
 
 def write_library(root, frame):
@@ -242,5 +242,5 @@ def made_index(points: np.ndarray, means: dict, **labels) -> Index:
     described = np.zeros((len(points), width), np.float32)
     described[:, : points.shape[1]] = points
     spaces = Spaces({FEATURES: Space(np.zeros(width), np.ones(width), np.eye(width)[:, : points.shape[1]])})
-    songs = songs.assign(**({"recording": names} | labels))
+    songs = songs.assign(**({"recording": names, "work": labels.get("recording", names)} | labels))
     return Index(songs, described, spaces.points(described), spaces, {}, means)

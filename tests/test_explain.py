@@ -73,14 +73,14 @@ def test_settings_that_were_chosen_are_the_models_own():
 # --- where the flattering number comes from --------------------------------------------------
 
 
-def recordings(frame: pd.DataFrame) -> pd.Series:
+def works(frame: pd.DataFrame) -> pd.Series:
     songs = frame["song"].unique()
     return pd.Series(songs, songs)
 
 
 def test_the_nearest_clip_is_of_the_same_song_where_songs_differ():
     frame = made_up(songs=10, song_cue=2.0)
-    found = explain.nearest_clips(frame, recordings(frame))
+    found = explain.nearest_clips(frame, works(frame))
     at_random, by_song = (found[by]["nearest"].value_counts() for by in (crossval.RANDOM_CLIPS, crossval.UNSEEN_SONGS))
     training, same_song, same_artist, other_artist = explain.NEAREST
     assert at_random[same_song] == len(frame) - at_random[training]
@@ -93,7 +93,7 @@ def test_the_nearest_clip_is_of_the_same_song_where_songs_differ():
 
 def test_the_nearest_clip_is_the_artists_where_artists_differ():
     frame = made_up(songs=10, artist_cue=2.0, song_cue=0.5)
-    found = explain.nearest_clips(frame, recordings(frame))[crossval.UNSEEN_SONGS]["nearest"].value_counts()
+    found = explain.nearest_clips(frame, works(frame))[crossval.UNSEEN_SONGS]["nearest"].value_counts()
     assert found["another artist"] == 0
     assert found["the same artist"] == 9 * 6
 
@@ -101,7 +101,7 @@ def test_the_nearest_clip_is_the_artists_where_artists_differ():
 def test_no_feature_drowns_the_others_among_neighbours():
     frame = made_up(songs=10, song_cue=2.0)
     frame["tempo"] = 1000 * np.random.default_rng(0).standard_normal(len(frame)).astype(np.float32)
-    found = explain.nearest_clips(frame, recordings(frame))[crossval.RANDOM_CLIPS]["nearest"]
+    found = explain.nearest_clips(frame, works(frame))[crossval.RANDOM_CLIPS]["nearest"]
     assert set(found) == set(explain.NEAREST[:2])
 
 
@@ -110,7 +110,7 @@ def test_copies_are_one_song(song):
     frame = made_up(artists=2, songs=4, song_cue=2.0)
     names = [f"A0/{song}.mp3", "A0/copy.mp3"]
     frame = pd.concat([frame, frame[frame["song"] == names[0]].assign(song=names[1])], ignore_index=True)
-    found = explain.nearest_clips(frame, recordings(frame).replace(names[1], names[0]))
+    found = explain.nearest_clips(frame, works(frame).replace(names[1], names[0]))
     at_random, by_song = (
         found[by].set_index("song")["nearest"][names] for by in (crossval.RANDOM_CLIPS, crossval.UNSEEN_SONGS)
     )
@@ -121,11 +121,11 @@ def test_copies_are_one_song(song):
 def test_of_very_many_songs_some_are_compared(monkeypatch):
     monkeypatch.setattr(explain, "MOST_CLIPS", 60)
     frame = made_up(songs=10)
-    for clips in explain.nearest_clips(frame, recordings(frame)).values():
+    for clips in explain.nearest_clips(frame, works(frame)).values():
         assert clips.groupby("song").size().tolist() == 30 * [2]  # all songs, for fewer would be easier to hold out
 
 
 def test_an_artist_of_one_song_is_in_training():
     frame = made_up(artists=2, songs=1)
-    found = explain.nearest_clips(frame, recordings(frame))
+    found = explain.nearest_clips(frame, works(frame))
     assert set(found[crossval.UNSEEN_SONGS]["nearest"]) == {"in training"}

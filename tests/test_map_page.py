@@ -390,10 +390,9 @@ def test_names_are_text_and_never_run(page):
 @in_browser
 def test_guests_stand_among_the_others_with_their_answer(page):
     song = write_song(page.root / "new <i>.wav", sine(300, 3), RATE)
-    guest = map_page.Guest(song, page.index.described[7], 3.0, "x", "unknown artist? closest Nobody", "Nobody")
-    known = guest._replace(digest="hash of 7")
-    index = page.index._replace(songs=page.index.songs.assign(hash=[f"hash of {n}" for n in range(SONGS)]))
-    map_page.write_map(index, page.root, page.root / "guests.html", [guest, known])
+    guest = map_page.Guest(song, page.index.described[7], 3.0, "", "unknown artist? closest Nobody", "Nobody")
+    known = guest._replace(copy_of=page.index.songs["song"][7])
+    map_page.write_map(page.index, page.root, page.root / "guests.html", [guest, known])
     page.browser.get((page.root / "guests.html").as_uri())
     assert page.text("title") == "new <i>"
     assert page.text("answer") == "unknown artist? closest Nobody"

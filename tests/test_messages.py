@@ -90,7 +90,7 @@ def test_an_ffmpeg_that_does_not_answer(monkeypatch):
 
 def test_an_excerpt_that_is_silent(tmp_path):
     write_song(tmp_path / "x.wav", np.zeros(44_100 * 30))
-    with pytest.raises(SongError, match="too little of its middle is not silent: 0 clips"):
+    with pytest.raises(SongError, match="too little of its excerpt is not silent: 0 clips"):
         nuisance.describe_altered(("x.wav", 30.0), songs=tmp_path, names=[])
 
 

@@ -361,7 +361,7 @@ def test_a_model_uses_the_networks_and_so_does_its_answer(own, capsys, monkeypat
     song = str(own / "songs/Artist B/Album 2/Song 2.mp3")
     assert predict.main(["--library", str(own), song]) == 0
     out = capsys.readouterr().out
-    assert "\n  Artist B, but the model was trained on this very song" in out
+    assert "\n  Artist B, but you have this song, as Artist B/" in out
     assert "\n  named so by the features" in out
     assert "musicnn calls it: " in out
     write_song(own / "short.wav", sine(seconds=2.5))  # one clip: shorter than a window of voices
@@ -373,7 +373,7 @@ def test_a_model_uses_the_networks_and_so_does_its_answer(own, capsys, monkeypat
 
 def test_a_song_that_an_ear_has_no_window_of_is_answered_by_the_others(tmp_path, plain):
     frame = write_library(tmp_path, made_up(artists=2, songs=6, clips=6, artist_cue=1.0))
-    songs, _ = song_table(frame)
+    songs, left_out = song_table(frame)
     draw = np.random.default_rng(0)
     numbers = {song: list(np.float32(int(song[1]) + draw.normal(0, 0.1, (2, 2)))) for song in songs.index}
     given = Given({song: pd.DataFrame({"start": [0.0, 8], "numbers": own}) for song, own in numbers.items()})
@@ -381,7 +381,7 @@ def test_a_song_that_an_ear_has_no_window_of_is_answered_by_the_others(tmp_path,
     model, settings, _ = crossval.train_kept(specs.specs([VOICE]), specs.ears([VOICE]), Study(songs, examples))
     about = {"held_out": "", "scores": {"chance": 0.5}, "seconds": 1.0}
     about["scores"] |= {"unseen_songs": None, "unseen_albums": None, "random_clips": None, "as_shipped": None}
-    saving.save(tmp_path, model, songs, NO_ANSWERS, settings=settings, **about)
+    saving.save(tmp_path, model, songs, NO_ANSWERS, left_out, settings=settings, **about)
     saved = saving.load(tmp_path)
     own = frame[frame["song"] == "A1/3.mp3"]
     for windows_of in ({}, {VOICE: given.rows["A1/3.mp3"]}):

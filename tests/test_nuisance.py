@@ -1,4 +1,5 @@
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -67,17 +68,17 @@ def test_an_excerpt_as_it_is_has_the_features_of_its_clips(described):
 
 
 def test_songs_are_chosen_evenly_over_artists_and_stay_chosen():
-    good = pd.DataFrame({"artist": ["A"] * 30 + ["B"] * 3 + ["C"] * 30, "clips": 9, "silent_clips": 0})
+    good = pd.DataFrame({"artist": ["A"] * 30 + ["B"] * 3 + ["C"] * 30, "clips": 9, "silent_clips": 0, "seconds": 18.0})
     good["song"] = [f"{n}.mp3" for n in range(len(good))]
     good["hash"] = [f"{n * 7919 % 63:02d}" for n in range(len(good))]
-    chosen = nuisance.choose(good, set())
+    chosen = list(nuisance.choose(good, set(), Path()))
     artists = good.set_index("song")["artist"]
     assert len(chosen) == nuisance.SONGS
     assert sorted(artists[chosen].value_counts()) == [3, 10, 11]
     more = pd.concat([good, good.assign(artist="D", song="D/" + good["song"], hash="!" + good["hash"])])
-    assert set(nuisance.choose(more, set(chosen))) == set(chosen)
+    assert set(nuisance.choose(more, set(chosen), Path())) == set(chosen)
     silent = good.assign(silent_clips=9)
-    assert nuisance.choose(silent, set()) == nuisance.choose(good[:7], set()) == []
+    assert nuisance.choose(silent, set(), Path()) == nuisance.choose(good[:7], set(), Path()) == {}
 
 
 def test_what_was_altered_is_kept_and_new_songs_are_added(library, capsys, monkeypatch):
@@ -93,6 +94,21 @@ def test_what_was_altered_is_kept_and_new_songs_are_added(library, capsys, monke
     assert nuisance.altered_hash(library) != before
     old = after[after["song"] != "Artist 9/new.wav"].reset_index(drop=True)
     pd.testing.assert_frame_equal(old, first)
+
+
+def test_a_song_with_a_silent_middle_gives_another_excerpt_and_only_once(library, capsys, monkeypatch):
+    quiet = np.concatenate([np.zeros(4 * 44_100), sine(900, seconds=16), np.zeros(40 * 44_100)])
+    write_song(library / "songs" / "Artist 9" / "quiet.wav", quiet)
+    write_song(
+        library / "songs" / "Artist 9" / "scattered.wav",
+        np.tile(np.append(sine(900, seconds=4), np.zeros(44_100 * 20)), 3),
+    )
+    split_and_describe(library)
+    altered = nuisance.read_altered(library)
+    assert (altered[altered["alteration"] == nuisance.PLAIN].groupby("song").size()["Artist 9/quiet.wav"]) == 8
+    assert "Artist 9/scattered.wav" not in set(altered["song"])  # nowhere are four clips in twenty seconds
+    monkeypatch.setattr(nuisance, "describe_altered", lambda *_, **__: pytest.fail("described again"))
+    assert "Could not" not in extract(library, capsys)
 
 
 def test_songs_that_are_gone_keep_what_was_altered(library, capsys):
@@ -129,7 +145,7 @@ def test_of_a_small_library_nothing_is_altered(library, capsys):
 def test_surround_sound_is_altered_too(tmp_path):
     write_song(tmp_path / "wide.flac", np.stack([sine(300 + 50 * n, seconds=10) for n in range(6)], axis=1))
     names = list(nuisance.ALTERATIONS)
-    found = nuisance.describe_altered(("wide.flac", 10.0), songs=tmp_path, names=names)
+    found = nuisance.describe_altered(("wide.flac", 0.0), songs=tmp_path, names=names)
     assert list(found) == [nuisance.PLAIN, *names]
     assert {len(values) for values in found.values()} == {5}
 

@@ -1,5 +1,6 @@
 """The words of answers: what they promise, and what they cost."""
 
+import numpy as np
 import pandas as pd
 import pytest
 from conftest import made_up, prepared
@@ -9,21 +10,26 @@ from soundalike.evaluation.crossval import UNSEEN_SONGS
 from soundalike.evaluation.study import Study
 from soundalike.models import open_set, specs
 from soundalike.models.fusion import equal
-from soundalike.models.open_set import PROBABLY, SURE, UNKNOWN, OpenSet
+from soundalike.models.open_set import CLOSEST, PROBABLY, SURE, UNKNOWN, OpenSet
 
 LOGISTIC = specs.LOGISTIC
 FIXED = {LOGISTIC: specs.fix(specs.specs()[LOGISTIC], {"C": 0.02}, 0.7)}
 FUSION = equal({specs.FEATURES: [LOGISTIC]})  # a kept model of one member, which is soon trained
 
 
-def answers(known: list[tuple[float, bool]], others: list[float], group: int = 0) -> pd.DataFrame:
-    """Answers of these probabilities (%); for songs by known artists also whether they are right."""
-    rows = [(f"k{n}", "A", group, True, True, right, "A", p / 100) for n, (p, right) in enumerate(known)]
-    rows += [(f"u{n}", "B", group, True, False, False, "A", p / 100) for n, p in enumerate(others)]
+def answers(known: list[tuple[float, bool]], others: list[float], group: int = 0, repeat: int = 0) -> pd.DataFrame:
+    """Answers of these probabilities (%); for songs by known artists also whether they are right.
+
+    The songs by unknown artists are by three.
+    """
+    rows = [(f"k{n}", "A", repeat, group, True, True, right, "A", p / 100) for n, (p, right) in enumerate(known)]
+    rows += [(f"u{n}", "BCD"[n % 3], repeat, group, True, False, False, "A", p / 100) for n, p in enumerate(others)]
     return pd.DataFrame(rows, columns=unknown.COLUMNS)
 
 
 # --- thresholds ------------------------------------------------------------------------------
+
+UNLIKE = [0.0] * 30  # songs by unknown artists that no artist is near to
 
 
 def test_unknown_costs_one_right_answer_in_ten():
@@ -34,14 +40,70 @@ def test_unknown_costs_one_right_answer_in_ten():
     assert open_set._choose(answers([(n, True) for n in range(40)], [])).unknown_below is None
 
 
-def test_sure_is_a_promise():
+def test_sure_promises_that_nearly_all_are_right():
     right = [(100 - n, True) for n in range(30)]
-    assert open_set._choose(answers(right, [])).sure_from == 0.71  # of the 30 the lowest: (30 + 1) / 32 >= 0.95
+    assert open_set._choose(answers(right, UNLIKE)).sure_from == 0.71  # of the 30 the lowest: (30 + 1) / 32 >= 0.95
     wrong = [(50 - n, False) for n in range(10)]
-    assert open_set._choose(answers(right + wrong, [])).sure_from == 0.71  # with one wrong it would be 31 / 33
-    assert open_set._choose(answers(right[:17], [])).sure_from is None  # too few
+    assert open_set._choose(answers(right + wrong, UNLIKE)).sure_from == 0.71  # with one wrong it would be 31 / 33
+    assert open_set._choose(answers(right[:17], UNLIKE)).sure_from is None  # too few
     often_wrong = [(100 - n, n % 5 > 0) for n in range(100)]
-    assert open_set._choose(answers(often_wrong, [])).sure_from is None
+    assert open_set._choose(answers(often_wrong, UNLIKE)).sure_from is None
+
+
+def test_sure_promises_to_be_said_of_few_unknown_artists():
+    right = [(100 - n, True) for n in range(60)]
+    others = [99.5 - n for n in range(30)]  # whose answers are as probable as those of known artists
+    rows = answers(right, others)
+    sure_from = open_set._choose(rows).sure_from
+    said = rows["probability"] >= sure_from
+    assert said[~rows["known"]].sum() == 3  # one in ten, and one more would be too many
+    assert sure_from == pytest.approx(0.965)
+    assert open_set._choose(rows, 0.05).sure_from == pytest.approx(0.985)
+    certain = answers(right, [100.0] * 4 + UNLIKE[:26])
+    assert open_set._choose(certain).sure_from is None  # no threshold could keep it
+
+
+@pytest.mark.parametrize("others", [[], UNLIKE[:19], "two artists"])
+def test_sure_is_not_said_where_unknown_artists_are_not_measured(others):
+    rows = answers([(100 - n, True) for n in range(30)], UNLIKE if others == "two artists" else others)
+    rows = rows.replace({"artist": {"D": "C"}}) if others == "two artists" else rows
+    assert open_set._choose(rows).sure_from is None
+
+
+def test_repeats_are_no_more_songs():
+    right = [(100 - n, True) for n in range(12)]
+    rows = pd.concat([answers(right, UNLIKE[:12], repeat=repeat) for repeat in range(3)], ignore_index=True)
+    assert open_set._choose(rows) == open_set._choose(rows[rows["repeat"] == 0])  # twelve, not 36
+    assert open_set._choose(rows).sure_from is None
+
+
+def by_groups(known: list[tuple[float, bool]], others: list[float], groups: int = 4) -> pd.DataFrame:
+    """Give the same answers to several groups of artists, whose songs have names of their own."""
+    rows = [answers(known, others, group=group) for group in range(groups)]
+    return pd.concat([one.assign(song=f"{n}/" + one["song"]) for n, one in enumerate(rows)], ignore_index=True)
+
+
+def test_the_promise_is_kept_as_measured_on_others_or_the_word_is_not_used():
+    """The songs of one group are like those of others: by thresholds that let a tenth of the rest through, all are."""
+    rows = by_groups([(100 - n, True) for n in range(30)], list(np.linspace(50, 98, 10)))
+    odd = (rows["group"] == 0) & ~rows["known"]
+    rows.loc[odd, "probability"] = 0.95
+    assert open_set._choose(rows[rows["group"] != 0]).sure_from < 0.98
+    found = unknown.give_words(rows)
+    assert (found["word"][~found["known"]] == SURE).mean() <= open_set.UNKNOWN_SURE
+    assert open_set.choose(rows)[0].sure_from > 0.98
+    rows.loc[odd, "probability"] = 0.999
+    assert open_set.choose(rows)[0].sure_from is None
+
+
+def test_unknown_is_said_only_where_it_tells_unknown_artists():
+    known = [(60 + n, True) for n in range(30)]
+    assert open_set.choose(by_groups(known, [30.0] * 10))[0].unknown_below is not None
+    same = by_groups(known, [60 + 3 * n for n in range(10)])
+    chosen, others = open_set.choose(same)
+    assert chosen.unknown_below is chosen.strict_below is None
+    assert all(of.unknown_below is None for of in others.values())
+    assert set(chosen.words(same["probability"])) <= {CLOSEST, SURE}
 
 
 def test_a_word_that_was_not_measured_is_not_used():
@@ -49,7 +111,6 @@ def test_a_word_that_was_not_measured_is_not_used():
     rows = [answers([(n, True) for n in range(12)], [0.0] * 5, group=group) for group in (0, 1)]
     chosen, others = open_set.choose(pd.concat(rows, ignore_index=True))
     assert chosen.sure_from is None
-    assert chosen.unknown_below is not None
     assert {found.sure_from for found in others.values()} == {None}
     assert open_set.choose(rows[0])[0] == OpenSet()
 
@@ -61,16 +122,20 @@ def test_songs_of_artists_who_are_not_scored_choose_nothing():
     ) == open_set._choose(rows)
 
 
-def test_what_is_sure_is_not_unknown():
-    chosen = open_set._choose(answers([(n, True) for n in range(40)], [0.0]))
-    assert chosen.sure_from == chosen.unknown_below == 0.04
+def test_where_both_thresholds_meet_probably_is_not_said():
+    chosen, _ = open_set.choose(by_groups([(n, True) for n in range(50, 90)], [0.0] * 10))
+    assert chosen.sure_from == chosen.unknown_below
+    assert chosen.named == [SURE]
+    assert set(chosen.words(pd.Series(np.linspace(0, 1, 101)))) == {SURE, UNKNOWN}
 
 
 def test_words_follow_the_probability_and_nothing_contradicts_itself():
     p = pd.Series([0.1, 0.2, 0.3])
     assert OpenSet(0.2, 0.3, 0.3).words(p).tolist() == [UNKNOWN, PROBABLY, SURE]
     assert OpenSet(0.2, 0.3, 0.3).words(p, strict=True).tolist() == [UNKNOWN, UNKNOWN, SURE]
-    assert set(OpenSet().words(p)) == {PROBABLY}
+    assert OpenSet(0.2, 0.3, 0.3).named == [SURE, PROBABLY]
+    assert set(OpenSet().words(p)) == {CLOSEST}  # no adverb where unknown artists were not measured
+    assert open_set.in_words(CLOSEST, "A", artists=2) == "closest of your 2 artists: A"
     certain = open_set._choose(answers([(95 + n / 10, True) for n in range(40)], [0.0]))
     assert certain.unknown_below == certain.strict_below == open_set.CERTAIN
 
@@ -83,30 +148,30 @@ def test_what_users_get_is_counted():
         word=[UNKNOWN, PROBABLY, PROBABLY, SURE, UNKNOWN, SURE]
     )
     assert unknown.as_shipped(rows) == {
-        "known": {"songs": 4, "right": 0.5, "wrong": 0.25, "unknown": 0.25},
-        "unknown": {"refused": 0.5, "called_sure": 0.5},
+        "known": {"songs": 4, "right": 0.5, "wrong": 0.25, "unknown": 0.25, "right_by_artist": 0.5},
+        "unknown": {"songs": 2, "refused": 0.5, "called_sure": 0.5},
         "auc": pytest.approx(2.5 / 6),  # of right ones 1, 3, 4 against 1 and 5: two and a draw
         SURE: {"songs": 1, "right": 1},
         PROBABLY: {"songs": 2, "right": 1},
+        CLOSEST: {"songs": 0, "right": 0},
     }
     assert unknown.as_shipped(rows[rows["known"]].assign(artist=[*"AABB"]))["unknown"] is None
     assert unknown.as_shipped(rows[rows["known"]]) is None  # of one artist
     assert unknown.as_shipped(rows[:0]) is None
 
 
-def test_what_users_get_in_a_sentence():
-    known = {"songs": 20, "right": 0.7, "wrong": 0.3, "unknown": 0.0}
-    said = open_set.shipped_in_words({"known": known, "unknown": {"refused": 0.0, "called_sure": 0.0}})
-    assert said == "Of 20 songs held out of training 70% were named rightly and 30% wrongly."  # a word is not used
+def test_a_word_that_is_not_used_is_not_in_the_sentence():
+    known = {"songs": 20, "right": 0.7, "wrong": 0.3, "unknown": 0.0, "right_by_artist": 0.6}
+    assert "unknown artist" not in open_set.shipped_in_words({"known": known, "unknown": {"refused": 0.0}})
 
 
 def test_words_are_chosen_on_other_artists():
-    mine = answers([(n, True) for n in range(20)], [0.0] * 5, group=0)
-    others = answers([(n + 50, True) for n in range(20)], [0.0] * 5, group=1)
-    found = unknown.give_words(pd.concat([mine, others], ignore_index=True))
+    rows = by_groups([(n + 60, True) for n in range(20)], [0.0] * 10)
+    rows.loc[rows["group"] == 0, "probability"] -= 0.6  # by what the others ask for, all of these are unknown
+    found = unknown.give_words(rows)
     words = found.groupby(["group", "known"])["word"].unique().map(set)
-    assert words[0, True] == {UNKNOWN}  # by what group 1 asks for: 52%
-    assert words[1, True] == {SURE}
+    assert words[0, True] == {UNKNOWN}
+    assert words[1, True] >= {SURE}
     assert words[1, False] == {UNKNOWN}
 
 
@@ -114,7 +179,7 @@ def answered(frame: pd.DataFrame) -> pd.DataFrame:
     songs, examples = prepared(frame)
     study, (name,) = Study(songs, examples), FIXED
     kept = crossval.compare({name: specs.specs()[name]}, dict(FUSION.ears), study, repeats=1)[UNSEEN_SONGS][specs.KEPT]
-    return unknown.answer_all(FIXED, FUSION, study, kept[0])
+    return unknown.answer_all(FIXED, FUSION, study, kept)
 
 
 def test_unknown_artists_are_told_where_artists_are_far_apart():

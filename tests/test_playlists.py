@@ -168,7 +168,7 @@ def test_where_songs_of_one_artist_are_no_nearer_it_is_not_said_that_they_are():
 
 def test_copies_make_nothing_alike():
     index = on_a_circle(np.repeat(np.arange(0, 360, 12), 2), artist=[f"{n // 2 % 5}" for n in range(60)])
-    songs = index.songs.assign(recording=np.repeat(np.arange(30), 2))
+    songs = index.songs.assign(work=np.repeat(np.arange(30), 2))
     assert quality.measure_likeness(index.points, songs, index.spaces)[quality.ARTIST] is None
     assert quality.measure_likeness(index.points, index.songs, index.spaces)[quality.ARTIST] is not None
 

@@ -42,7 +42,7 @@ def test_unseen_songs_get_their_artists(root, capsys):
     for artist in "AB":
         name, reported, bar = out[out.index(f"Artist {artist}/Album 2") :].splitlines()[:3]
         assert name.endswith("Song 4.mp3")
-        assert reported == f"  probably Artist {artist}"
+        assert reported == f"  closest of your 2 artists: Artist {artist}"
         assert bar == f"  0:00 ████ 0:08   █ Artist {artist}"
 
 
@@ -67,7 +67,7 @@ def test_what_is_no_song_is_named_and_the_others_are_predicted(root, tmp_path, c
     names = ["text.mp3", "folder.mp3", "note.txt", "short.wav", "silent.wav", "nowhere.mp3"]
     assert predict.main(["--library", str(root), "--", *(str(tmp_path / name) for name in names), str(good)]) == 3
     out = capsys.readouterr().out
-    assert "-good.wav\n  probably Artist A" in out
+    assert "-good.wav\n  closest of your 2 artists: Artist A" in out
     for name, reason in zip(
         names,
         (
@@ -116,7 +116,7 @@ def test_a_song_of_two_halves_turns_in_the_middle(root, tmp_path):
 def test_ears_agree_or_differ(ears, says):
     clips = pd.DataFrame({"A": [0.9, 0.2], "B": [0.1, 0.8]}, index=[0.0, 2.0])
     by_ear = dict(zip(("features", "musicnn", "voice"), ears, strict=True))
-    said = Verdict(clips.mean(), clips, ears=by_ear, alike=["A/x/One.mp3", "A/Two.mp3"])
+    said = Verdict(clips.mean(), clips, ears=by_ear, alike={"A/x/1.mp3": "One", "A/2.mp3": "Two"})
     assert said.reasons() == ["most like these by A: One, Two", says]
     assert said.numbers() == "A 0.55, B 0.45; 1 of 2 clips agree"
     assert Verdict(clips.mean(), clips, ears={"features": "A"}).reasons() == []
@@ -138,18 +138,19 @@ def test_a_long_song_has_a_bar_that_fits():
 def test_a_song_it_was_trained_on_is_called_so(root):
     saved = saving.load(root)
     songs = root / "songs/Artist A"
-    assert "Artist A, but the model was trained on this very song" in str(
-        answer(decode(songs / "Album 1/Song 1.mp3", {}), saved)
-    )
-    assert "trained on" not in str(answer(decode(songs / "Album 2/Song 4.mp3", {}), saved))
+    known = answer(decode(songs / "Album 1/Song 1.mp3", {}), saved)._replace(word="unknown")
+    assert (known.known, known.copy_of) == (True, "Artist A/Album 1/Song 1.mp3")
+    assert "you have this song, as Artist A/Album 1/Song 1.mp3" in str(known)
+    assert (known.as_dict()["answer"], known.as_dict()["artist"]) == ("trained on", "Artist A")
+    assert not answer(decode(songs / "Album 2/Song 4.mp3", {}), saved).known
 
 
 @pytest.mark.parametrize(
     ("words", "strict", "says"),
     [
-        ({}, False, "probably Artist A"),
+        ({}, False, "closest of your 2 artists: Artist A"),
         ({"sure_from": 0.1}, False, "sure: Artist A"),
-        ({"sure_from": 1.1}, False, "probably Artist A"),
+        ({"sure_from": 1.1}, False, "closest of your 2 artists: Artist A"),
         ({"unknown_below": 1.1}, False, "unknown artist? closest Artist A"),
         ({"unknown_below": 0.1, "strict_below": 1.1}, False, "probably Artist A"),
         ({"unknown_below": 0.1, "strict_below": 1.1}, True, "unknown artist? closest Artist A"),
@@ -223,12 +224,14 @@ def test_a_song_of_the_library_whose_artist_was_not_trained_on_is_known_for_what
     own = shutil.copytree(root, tmp_path / "own")
     songs = read_songs(own)
     songs.loc[songs["song"] == "Artist A/Album 2/Song 4.mp3", "artist"] = "Somebody Else"
+    songs.loc[songs["song"] == "Artist A/Album 1/Song 1.mp3", "artist"] = "Artist B"
     write_songs(own, songs)
     album = "Album 2/Song 4.mp3"
     for song, reported in (
-        (f"Artist A/{album}", "it is by Somebody Else, on whom the model was not trained."),
-        (f"Artist B/{album}", "it is by Artist B."),
+        (f"Artist A/{album}", "it is filed under Somebody Else, on whom the model was not trained."),
+        (f"Artist B/{album}", "it is filed under Artist B."),
         ("Artist B/Album 1/Song 1.mp3", ""),  # the model was trained on it, and says so
+        ("Artist A/Album 1/Song 1.mp3", "it is filed under Artist B."),  # and names another artist
     ):
         assert predict.main(["--library", str(own), str(root / "songs" / song)]) == 0
         out = capsys.readouterr().out
@@ -271,7 +274,7 @@ PROBABILITY = {"type": "number", "minimum": 0, "maximum": 1}
 NAME_OR_NOTHING = {"type": ["string", "null"]}
 PREDICTED = {
     "song": {"type": "string"},
-    "answer": {"enum": ["sure", "probably", "unknown"]},
+    "answer": {"enum": ["sure", "probably", "unknown", "closest", "trained on"]},
     "artist": NAME_OR_NOTHING,
     "probability": PROBABILITY,
     "closest": {"type": "string"},
@@ -280,6 +283,7 @@ PREDICTED = {
     "agreeing_clips": {"type": "integer", "minimum": 0},
     "silent_clips": {"type": "integer", "minimum": 0},
     "trained_on": {"type": "boolean"},
+    "copy_of": {"type": "string"},
     "probabilities": {"type": "object", "additionalProperties": PROBABILITY},
     "tags": {"type": "array", "items": {"type": "string"}},
     "alike": {"type": "array", "items": {"type": "string"}},
@@ -382,10 +386,10 @@ def test_a_folder_is_predicted_in_a_table_and_left_as_it_is(root, messy, tmp_pat
     assert (rows["one.wav"]["problem"], rows["one.wav"]["trained_on"]) == ("", "False")
     assert rows["quiet.wav"]["problem"].startswith("silent: every clip")
     assert rows["broken.mp3"]["artist"] == rows["broken.mp3"]["clips"] == rows["broken.mp3"]["answer"] == ""
-    assert rows["one.wav"]["answer"] == "probably"
+    assert rows["one.wav"]["answer"] == "closest"
     out = capsys.readouterr().out
     assert out.index("two.mp3\n") < out.index("one.wav\n")  # as in the folder, whichever was ready first
-    assert "two.mp3\n  probably Artist B\n" in out
+    assert "two.mp3\n  closest of your 2 artists: Artist B\n" in out
     assert "No verdict (2 songs):" in out
     assert f"Written: {table}\n" in out
 

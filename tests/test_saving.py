@@ -13,9 +13,9 @@ import skops.io
 from conftest import made_up, prepared
 from sklearn.preprocessing import FunctionTransformer
 
-from soundalike.evaluation import crossval
+from soundalike.dataset import splits
+from soundalike.evaluation import crossval, unknown
 from soundalike.evaluation.study import Study
-from soundalike.evaluation.unknown import COLUMNS as COLUMNS_OF_ANSWERS
 from soundalike.features.table import COLUMNS
 from soundalike.library.catalogue import write_songs
 from soundalike.library.errors import UserError
@@ -30,7 +30,10 @@ SCORES = {
     "unseen_songs": SCORE,
     "unseen_albums": None,
     "random_clips": SCORE | {"low": None},
-    "as_shipped": {"known": {"songs": 50, "right": 0.7, "wrong": 0.1, "unknown": 0.2}, "unknown": {"refused": 0.6}},
+    "as_shipped": {
+        "known": {"songs": 50, "right": 0.7, "wrong": 0.1, "unknown": 0.2, "right_by_artist": 0.6},
+        "unknown": {"refused": 0.6},
+    },
 }
 
 
@@ -41,19 +44,20 @@ def trained() -> tuple[Model, dict]:
 
 def answers() -> pd.DataFrame:
     """Twenty songs by known artists, all but the first named rightly, and twenty by unknown ones."""
-    rows = [(f"A0/{n}.mp3", "A0", 0, True, True, n > 0, "A0" if n else "A1", 0.4 + n / 50) for n in range(20)]
-    rows += [(song, *about[:3], False, False, "A1", 0.3) for song, *about in rows]
-    rows += [(song, artist, 1, *about) for song, artist, _, *about in rows]
-    return pd.DataFrame(rows, columns=COLUMNS_OF_ANSWERS)
+    rows = [(f"A0/{n}.mp3", "A0", 0, 0, True, True, n > 0, "A0" if n else "A1", 0.4 + n / 50) for n in range(20)]
+    rows += [(song, *about[:4], False, False, "A1", 0.3) for song, *about in rows]
+    again = [(song, artist, 1, 1, *about) for song, artist, _, _, *about in rows]
+    return unknown.give_words(pd.DataFrame(rows + again, columns=unknown.COLUMNS))
 
 
 def save(root) -> None:
     """Save the kept model of a made-up library."""
-    songs, _ = prepared(made_up(artist_cue=0.5))
+    frame = made_up(artist_cue=0.5)
+    songs, left_out = splits.song_table(frame)
     write_songs(root, [{"song": song, "hash": f"hash of {song}"} for song in songs.index])
     model, settings = trained()
     about = {"held_out": "x", "scores": SCORES, "seconds": 12.3}
-    saving.save(root, model, songs, answers(), settings=settings, **about)
+    saving.save(root, model, songs, answers(), left_out, settings=settings, **about)
 
 
 def test_a_loaded_model_predicts_as_the_saved_one(tmp_path):
@@ -101,7 +105,7 @@ def test_the_description_is_as_documented(tmp_path):
     assert set(info) == set(KINDS)
     assert all(isinstance(info[key], kind) for key, kind in KINDS.items())
     assert all(re.search(rf"\b{key}\b", saving.__doc__) for key in KINDS)
-    assert info["format"] == 4
+    assert info["format"] == saving.FORMAT == 5
     assert info["segments"] == {"clips": 4, "every": 2}
     assert info["classes"] == ["A0", "A1", "A2"]
     assert info["scores"] == SCORES
@@ -113,16 +117,22 @@ def test_the_description_is_as_documented(tmp_path):
     assert set(info["members"][0]["setting"]) == {"C"}
     assert re.fullmatch("[0-9a-f]{40}(-dirty)?|unknown", info["commit"])
     assert set(info["words"]) == {"unknown_below", "strict_below", "sure_from"}
-    written = (tmp_path / "model/predictions.csv").read_text().splitlines()
-    assert written[:2] == ["song,artist,answer,predicted,probability", "A0/0.mp3,A0,unknown,A1,0.4"]
-    assert len(written) == 41  # of songs by known artists
+    written = pd.read_csv(tmp_path / "model/predictions.csv")
+    assert list(written.columns) == [
+        *("song", "artist", "answer", "predicted", "probability"),
+        *("unknown_answer", "unknown_predicted", "unknown_probability"),
+    ]
+    assert written["song"].tolist() == sorted(f"A0/{n}.mp3" for n in range(20))  # of the first repeat
+    first = answers().query("repeat == 0")  # by whose words the figures are counted
+    for column, known in {"answer": True, "unknown_answer": False}.items():
+        assert written[column].tolist() == first[first["known"] == known].sort_values("song")["word"].tolist()
 
 
 def test_the_page_for_people(tmp_path):
     save(tmp_path)
     card = (tmp_path / "model/model.md").read_text()
     assert "A0, A1, A2" in card
-    assert "Of 50 songs held out of training 70% were named rightly and 10% wrongly; 20% were called" in card
+    assert "Of 50 songs held out of training 70% were named rightly" in card
     assert "and so were 60% of songs by artists not in the library." in card
     assert "Chance level is 0.33" in card
     assert "- songs held out of training: 0.70 (95% CI 0.60–0.80)" in card

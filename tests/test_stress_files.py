@@ -165,7 +165,7 @@ def test_hostile_files_are_refused_or_bounded(tmp_path, capsys, figure):
     assert status == 3
     used = {song for song, row in rows.items() if row["status"] in GOOD}
     # ffmpeg takes the first for what is there, as soundfile would; each within what the file really holds.
-    assert {"A/good.wav", "A/tags.mp3", "A/frames.mp3"} <= used
+    assert {"A/tags.mp3", "A/frames.mp3"} < used  # and one of those that are the same sound
     assert used <= {
         f"A/{name}" for name in ("good.wav", "tags.mp3", "frames.mp3", "long.wav", "longest.wav", "none.wav")
     }

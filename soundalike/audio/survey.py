@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from soundalike import cli, parallel
-from soundalike.library.catalogue import GOOD, SONG_COLUMNS, keep_songs_folder, songs_folder, write_songs
+from soundalike.library.catalogue import (
+    GOOD,
+    SONG_COLUMNS,
+    keep_songs_folder,
+    preferred_first,
+    songs_folder,
+    write_songs,
+)
 from soundalike.library.errors import SongError, UserError, printable, typed
 from soundalike.library.paths import find_songs, folder_labels
 from soundalike.library.storage import check_ownership, locked
@@ -116,12 +123,12 @@ def catalogue_row(song: str, record: dict, label_by: str) -> dict:
 def mark_duplicates(table: "pd.DataFrame") -> None:
     """Keep one of the songs whose decoded samples are the same; none, if artists differ. ``table`` is changed.
 
-    The shortest name stays: the names of copies are longer.
+    The one that `catalogue.preferred_first` puts first stays.
     """
     hashes = table["hash"].where(table["status"].isin(GOOD))
-    copies = table[hashes.duplicated(keep=False) & hashes.notna()].sort_values("song")
-    copies = copies.sort_values("song", key=lambda names: names.str.len(), kind="stable")
-    for _, same in copies.groupby("hash"):
+    copies = table[hashes.duplicated(keep=False) & hashes.notna()]
+    for _, group in copies.groupby("hash"):
+        same = preferred_first(group)
         first = same.iloc[0]
         others = same[same["artist"] != first["artist"]]
         for place, row in same.iterrows():

@@ -1,9 +1,16 @@
-"""Recordings that are in a library twice."""
+"""Songs that a library holds more than once: copies, versions, and songs over one backing.
 
+A *copy* is the same recording again, encoded otherwise, softer, or with another beginning: by its sound alone. One file
+of it is learned from and recommended. Songs that share a *work* (live and studio versions, two singers over one
+backing) are all learned from, but stay on one side of every split.
+"""
+
+import itertools
 import math
 import re
 import unicodedata
 from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,25 +19,54 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.neighbors import NearestNeighbors
 
 from soundalike import cli
+from soundalike.audio.decoding import CLIP_SAMPLES, SAMPLE_RATE
+from soundalike.dataset.splits import COPY
+from soundalike.features.extraction import read_clip
+from soundalike.features.filters import N_FFT, mel_filters
+from soundalike.features.networks import clips_of_file
+from soundalike.features.spectra import Spectra
 from soundalike.features.table import COLUMNS
-from soundalike.library.errors import UserError
+from soundalike.library.catalogue import preferred_first, songs_folder
+from soundalike.library.errors import SongError, UserError
+from soundalike.library.paths import clip_paths
 
-# Two recordings are the same when their clips rise and fall together. Of 126 songs, copies encoded again
-# at 64 kbit/s, or beginning up to 7 s later and half as loud, agreed by 0.64 to 1.00, different songs by
-# 0.49 at most.
-SAME_RECORDING = 0.6
+# Measured by benchmarks/duplicates.py, see benchmarks/README.md.
+SAME_SOUND = 0.95  # similarity of copies: encoded again 0.957 or more; another singer 12 dB below the backing 0.938
+SHARED = 0.6  # agreement of songs over one backing; different songs reach 0.50
+VERSION = 0.3  # agreement of versions, which also have one title, and of copies, at least: a copy that begins half a
+# clip later may agree no better. 99% of an artist's different songs are below 0.28.
+
 LAGS = 5  # clips that one of two copies may begin later
 LEAST_CLIPS = 8  # that must overlap; fewer agree by accident
-RIVALS = 20  # songs most like a song on average, among which copies of it are sought
+RIVALS = 20  # songs most like a song on average, or beside it in a list of one title, that it is compared with
+LONGEST = 60  # clips of a song that are decoded to compare it
+BANDS, TOP = 64, 6000  # mel bands; those up to so many Hz are compared, which encoders leave alone
+FLOOR = 1e-6  # of the power of the loudest band: levels stop there
 
-COURSE_COLUMNS = [name for name in COLUMNS if re.fullmatch(r"(mfcc_(?!01)\d\d|chroma_\d\d)_mean", name)]
-USED = ["artist", "album", "song", "silent", *COURSE_COLUMNS]  # of the frame
+SHARED_SOUND, ONE_TITLE = "shared sound", "version"  # why two songs are a pair, beside `COPY`
+
+CONTOUR_COLUMNS = [name for name in COLUMNS if re.fullmatch(r"(mfcc_(?!01)\d\d|chroma_\d\d)_mean", name)]
+USED = ["artist", "album", "song", "silent", *CONTOUR_COLUMNS]  # of the frame
+
+# Words that say which version of a song it is, in brackets or after a dash; and words that name no song.
+VERSION_WORDS = (
+    "live remaster remastered remix mix version edit demo acoustic unplugged instrumental karaoke mono stereo session "
+    "sessions extended radio single bonus alternate take outtake rehearsal cover feat featuring ft explicit reprise "
+    "remake rework dub vivo directo acustico concert konzert ライブ リミックス リマスター 现场 現場 концерт "
+    "ремикс ремастер"
+)
+NO_TITLE = (
+    "track audiotrack title titel titre titulo titolo song part parts pt teil parte partie movement mvt satz untitled "
+    "unknown intro introduction outro interlude prelude hidden bonus no nr number nummer numero op opus disc disk cd "
+    "side vol volume chapter kapitel spur piste pista traccia faixa spår ohne sans sin sem senza without name namenlos "
+    "recording aufnahme трек дорожка часть без названия вступление トラック 曲 曲目 イントロ アウトロ 無題 パート 第 "
+    "部 无题 未知 轨道 音轨 音軌 트랙 무제 인트로 부 भाग μέρος חלק جزء الجزء"
+)
+ROMAN = re.compile("[ivx]+")
 
 
-def resolve_duplicates(
-    parts: Iterable[pd.DataFrame], songs: pd.DataFrame
-) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
-    """Say which songs are one recording, and leave out songs whose artist is ambiguous.
+def resolve_duplicates(parts: Iterable[pd.DataFrame], songs: pd.DataFrame, root: Path) -> pd.DataFrame:
+    """Find which songs are copies, and which share a work.
 
     Parameters
     ----------
@@ -38,32 +74,56 @@ def resolve_duplicates(
         The frame, some whole songs at a time: the columns `USED`.
     songs : pd.DataFrame
         The rows of songs.csv.
+    root : Path
+        Of the library, whose clips or songs are decoded where songs may be copies.
 
     Returns
     -------
-    labels : pd.DataFrame
-        The songs that are left, one row for each: ``artist``, ``album``, ``song``, ``silent`` (whether all of it is)
-        and ``recording``, which `splits.folds` keeps on one side.
-    pairs : pd.DataFrame
-        See `find_duplicates`.
-    left_out : list of str
-        See `conflicting_artists`.
+    pd.DataFrame
+        One row for each song: ``artist``, ``album``, ``song``, ``silent`` (whether all of it is), ``work`` (a name that
+        songs share which `splits.folds` keeps on one side), ``copy_of`` (the song that is kept of a recording, or
+        empty) and ``conflict`` (the same recording under another artist, or empty: one label is wrong, and it is
+        unknown which).
 
     Raises
     ------
     UserError
         If the frame holds songs that songs.csv does not.
     """
-    labels, means, courses = read_courses(parts)
+    labels, means, contours = read_contours(parts)
     if not set(labels["song"]) <= set(songs["song"]):
         raise UserError("The frame is older than songs.csv: run dataframe_creation.py.")
-    pairs = find_duplicates(means, courses, songs)
-    left_out = conflicting_artists(pairs, songs)
-    labels["recording"] = same_recordings(labels["song"], pairs)
-    return labels[~labels["song"].isin(left_out)].reset_index(drop=True), pairs, left_out
+    return mark_duplicates(labels, find_pairs(means, contours, songs, root), songs)
 
 
-def read_courses(parts: Iterable[pd.DataFrame]) -> tuple[pd.DataFrame, np.ndarray, dict[str, np.ndarray]]:
+def mark_duplicates(labels: pd.DataFrame, pairs: pd.DataFrame, songs: pd.DataFrame) -> pd.DataFrame:
+    """Add ``work``, ``copy_of`` and ``conflict`` to a table of songs, see `resolve_duplicates`.
+
+    Parameters
+    ----------
+    labels : pd.DataFrame
+        From `read_contours`.
+    pairs : pd.DataFrame
+        From `find_pairs`.
+    songs : pd.DataFrame
+        The rows of songs.csv.
+    """
+    recording = linked(labels["song"], pairs[pairs["why"] == COPY])
+    labels = labels.assign(work=linked(labels["song"], pairs), copy_of="", conflict="").set_index("song")
+    about = songs.set_index(songs["song"].rename(None)).loc[labels.index]
+    for _, copies in about.groupby(recording.to_numpy()):
+        if len(copies) == 1:
+            continue
+        kept = preferred_first(copies).iloc[0]
+        if copies["artist"].nunique() == 1:
+            labels.loc[copies.index.drop(kept["song"]), "copy_of"] = kept["song"]
+            continue
+        for song, artist in copies["artist"].items():
+            labels.loc[song, "conflict"] = copies["song"][copies["artist"] != artist].iloc[0]
+    return labels.reset_index()
+
+
+def read_contours(parts: Iterable[pd.DataFrame]) -> tuple[pd.DataFrame, np.ndarray, dict[str, np.ndarray]]:
     """Read whose each song is, and how its timbre and harmony move.
 
     Parameters
@@ -77,7 +137,7 @@ def read_courses(parts: Iterable[pd.DataFrame]) -> tuple[pd.DataFrame, np.ndarra
         One row for each song: ``artist``, ``album``, ``song``, ``silent``.
     means : np.ndarray [shape=(songs, features)]
         Timbre and harmony of each song that is not silent, in units of the deviation over all clips.
-    courses : dict of str to np.ndarray [shape=(clips, features), dtype=float32]
+    contours : dict of str to np.ndarray [shape=(clips, features), dtype=float32]
         Of each of these songs: how its clips differ from its mean, which encoding hardly changes; in the same units.
     """
     labels: list[pd.DataFrame] = []
@@ -85,7 +145,7 @@ def read_courses(parts: Iterable[pd.DataFrame]) -> tuple[pd.DataFrame, np.ndarra
     for part in parts:
         labels.append(part[["artist", "album", "song", "silent"]].sort_values("silent").drop_duplicates("song"))
         loud = part[~part["silent"]]
-        features = loud[COURSE_COLUMNS].to_numpy(np.float32)
+        features = loud[CONTOUR_COLUMNS].to_numpy(np.float32)
         values |= {song: features[rows] for song, rows in loud.groupby("song").indices.items()}
     count = sum(len(own) for own in values.values())
     centre = sum(own.sum(axis=0, dtype=float) for own in values.values()) / count
@@ -98,67 +158,82 @@ def read_courses(parts: Iterable[pd.DataFrame]) -> tuple[pd.DataFrame, np.ndarra
     return pd.concat(labels).sort_values("song", ignore_index=True), means, values
 
 
-def find_duplicates(means: np.ndarray, courses: dict[str, np.ndarray], songs: pd.DataFrame) -> pd.DataFrame:
-    """Find songs that are the same recording again, or by their titles the same song.
+def find_pairs(means: np.ndarray, contours: dict[str, np.ndarray], songs: pd.DataFrame, root: Path) -> pd.DataFrame:
+    """Find songs that are copies, share a backing, or are versions of one song.
 
     Parameters
     ----------
-    means, courses
-        From `read_courses`.
+    means, contours
+        From `read_contours`.
     songs : pd.DataFrame
         The rows of songs.csv.
+    root : Path
+        See `resolve_duplicates`.
 
     Returns
     -------
     pd.DataFrame
-        One row for each pair: ``song``, ``other``, ``why`` and ``agreement`` (of timbre and harmony,
-        -1 to 1; missing where one is too short for that).
+        One row for each pair: ``song``, ``other``, ``why`` (`COPY`, `SHARED_SOUND` or `ONE_TITLE`) and ``agreement``
+        (of their contours, -1 to 1).
     """
-    near, pairs = _neighbours(means, list(courses)), {}
+    titles = songs[songs["song"].isin(contours)].assign(title=songs["title"].map(telling_title)).sort_values("song")
+    same_title = set()
+    for _, same in titles[titles["title"] != ""].groupby(["artist", "title"])["song"]:
+        for n, song in enumerate(same):
+            same_title |= {(song, other) for other in same[n + 1 : n + 1 + RIVALS]}
+    near, rows = sorted({*_neighbours(means, list(contours)), *same_title}), []
     with cli.bar(len(near), "Looking for duplicates", "pairs") as bar:
         for song, other in near:
-            if (close := agreement(courses[song], courses[other])) >= SAME_RECORDING:
-                pairs[song, other] = "sounds the same", close
+            close, why = agreement(contours[song], contours[other]), ""
+            if close >= VERSION and is_copy(root, song, other):
+                why = COPY
+            elif close >= SHARED:
+                why = SHARED_SOUND
+            elif close >= VERSION and (song, other) in same_title:
+                why = ONE_TITLE
+            if why:
+                rows.append((song, other, why, close))
             bar.update()
-    used = songs[songs["song"].isin(courses)]
-    titles = used["artist"] + "\n" + used["title"].map(bare_title)
-    for _, same in used.groupby(titles):
-        first, *others = sorted(same["song"])
-        for other in others:
-            _, close = pairs.get((first, other), ("", agreement(courses[first], courses[other])))
-            pairs[first, other] = "same title" + (", sounds the same" if close >= SAME_RECORDING else ""), close
-    rows = [(song, other, why, close) for (song, other), (why, close) in sorted(pairs.items())]
     return pd.DataFrame(rows, columns=["song", "other", "why", "agreement"])
 
 
-def bare_title(title: str) -> str:
-    """Return a title without track number, brackets, capitals and accents: ``03 - Intro (Live)`` is ``intro``.
+def linked(songs: pd.Series, pairs: pd.DataFrame) -> pd.Series:
+    """Give songs that pairs link, over any number of steps, one name: that of the first of them.
 
-    Numbers in brackets stay: ``Recording (2)`` is not ``Recording (1)``.
+    Parameters
+    ----------
+    songs : pd.Series
+        Each song once.
+    pairs : pd.DataFrame
+        Some rows of `find_pairs`.
+
+    Returns
+    -------
+    pd.Series
+        Under the index of ``songs``.
     """
-    plain = unicodedata.normalize("NFKD", title.casefold())
-    plain = re.sub(r"[(\[](?!(part|pt\.?|no\.?|vol\.?)?\s*(\d+|[ivx]+)[)\]]).*?[)\]]", " ", plain)
-    words = re.findall(r"\w+", "".join(c for c in plain if not unicodedata.combining(c)))
-    while len(words) > 1 and words[0].isdecimal():
-        words = words[1:]
-    return " ".join(words) or title
+    names = pd.Index(songs)
+    one, two = names.get_indexer(pairs["song"]), names.get_indexer(pairs["other"])
+    graph = coo_array((np.ones(len(pairs)), (one, two)), shape=(len(names), len(names)))
+    _, part = connected_components(graph, directed=False)
+    return songs.groupby(part).transform("first")
 
 
-def _neighbours(means: np.ndarray, names: list[str]) -> list[tuple[str, str]]:
+def _neighbours(means: np.ndarray, names: list[str]) -> set[tuple[str, str]]:
     """Pairs of songs that are alike on average: only these are looked at closely."""
     spread = means.std(axis=0)
     values = (means - means.mean(axis=0)) / np.where(spread > 0, spread, 1)
     search = NearestNeighbors(n_neighbors=min(RIVALS + 1, len(means))).fit(values)
     near = search.kneighbors(values, return_distance=False)
-    return sorted({tuple(sorted((names[k], names[j]))) for k, row in enumerate(near) for j in row if j != k})
+    return {tuple(sorted((names[k], names[j]))) for k, row in enumerate(near) for j in row if j != k}
 
 
-def agreement(course: np.ndarray, other: np.ndarray) -> float:
-    """How far two songs rise and fall together: the highest correlation over some lags.
+def agreement(contour: np.ndarray, other: np.ndarray) -> float:
+    """Return how far two songs rise and fall together: their maximum normalised cross-correlation over some lags.
 
     Parameters
     ----------
-    course, other : np.ndarray [shape=(clips, features)]
+    contour, other : np.ndarray [shape=(clips, features)]
         Of each song, from its own mean.
 
     Returns
@@ -168,9 +243,9 @@ def agreement(course: np.ndarray, other: np.ndarray) -> float:
     """
     found = []
     for lag in range(-LAGS, LAGS + 1):
-        one, two = course[max(lag, 0) :], other[max(-lag, 0) :]
+        one, two = contour[max(lag, 0) :], other[max(-lag, 0) :]
         n = min(len(one), len(two))
-        if n < max(LEAST_CLIPS, min(len(course), len(other)) / 2):
+        if n < max(LEAST_CLIPS, min(len(contour), len(other)) / 2):
             continue
         one, two = one[:n], two[:n]
         size = float(np.vdot(one, one)) * float(np.vdot(two, two))
@@ -179,30 +254,105 @@ def agreement(course: np.ndarray, other: np.ndarray) -> float:
     return max(found, default=math.nan)
 
 
-def same_recordings(songs: pd.Series, pairs: pd.DataFrame) -> pd.Series:
-    """Name the recording of each song: one name for all songs that are the same again.
+# --- by sound --------------------------------------------------------------------------------
+
+
+def is_copy(root: Path, song: str | Path, other: str) -> bool:
+    """Whether two songs are one recording; no where the sound of one cannot be had.
 
     Parameters
     ----------
-    songs : pd.Series
-        Each song once.
-    pairs : pd.DataFrame
-        From `find_duplicates`.
+    root : Path
+        Of the library.
+    song : str or Path
+        Of the library, or a file.
+    other : str
+        Of the library.
+    """
+    try:
+        return similarity(*(_read_sound(root, each) for each in (song, other))) >= SAME_SOUND
+    except SongError:
+        return False
+
+
+def _read_sound(root: Path, song: str | Path) -> np.ndarray:
+    """Read the first `LONGEST` clips of a song, from its clips if there are any [shape=(samples,)]."""
+    paths = clip_paths(root, song)[:LONGEST] if isinstance(song, str) else []
+    clips = map(read_clip, paths) if paths else clips_of_file(songs_folder(root) / song)
+    return np.concatenate(list(itertools.islice(clips, LONGEST)))
+
+
+def similarity(one: np.ndarray, other: np.ndarray) -> float:
+    """Return how alike two recordings are where their waveforms match best: the correlation of their mel levels.
+
+    Each band counts from its own mean, so that neither gain nor equalisation matters. The lag is found to the sample,
+    which two clips side by side could not do: a copy that begins half a clip later agrees no better than a cover.
+
+    Parameters
+    ----------
+    one, other : np.ndarray [shape=(samples,)]
+        At `SAMPLE_RATE`.
 
     Returns
     -------
-    pd.Series
-        Under the index of ``songs``.
+    float
+        From -1 to 1.
     """
-    names = pd.Index(songs)
-    one, two = names.get_indexer(pairs["song"]), names.get_indexer(pairs["other"])
-    linked = coo_array((np.ones(len(pairs)), (one, two)), shape=(len(names), len(names)))
-    _, part = connected_components(linked, directed=False)
-    return songs.groupby(part).transform("first")
+    size = len(one) + len(other)
+    crossed = np.fft.irfft(np.fft.rfft(one, size) * np.fft.rfft(other, size).conj(), size)
+    lags = np.arange(-LAGS * CLIP_SAMPLES, LAGS * CLIP_SAMPLES + 1)
+    overlap = np.minimum(len(one), len(other) + lags) - np.maximum(lags, 0)
+    lags = lags[overlap >= min(len(one), len(other)) / 2]
+    lag = int(lags[np.abs(crossed[lags]).argmax()])
+    stop = min(len(one), len(other) + lag)
+    a, b = (_levels(y) for y in (one[max(lag, 0) : stop], other[max(-lag, 0) : stop - lag]))
+    return float((a * b).sum() / math.sqrt((a**2).sum() * (b**2).sum() or 1))
 
 
-def conflicting_artists(pairs: pd.DataFrame, songs: pd.DataFrame) -> list[str]:
-    """Songs that are one recording under two artists: one label is wrong, and it is unknown which."""
-    artist = songs.set_index("song")["artist"]
-    two = pairs["song"].map(artist) != pairs["other"].map(artist)
-    return sorted({*pairs["song"][two], *pairs["other"][two]})
+def _levels(y: np.ndarray) -> np.ndarray:
+    """Levels of mel bands, from the mean of each over time (dB) [shape=(bands, frames)]."""
+    weights, _, stops = mel_filters(n_mels=BANDS)
+    power = weights[stops * SAMPLE_RATE / N_FFT < TOP] @ Spectra(y[None]).magnitude[0] ** 2
+    levels = 10 * np.log10(np.maximum(power, FLOOR * power.max() + 1e-20))
+    return levels - levels.mean(axis=1, keepdims=True)
+
+
+# --- by title --------------------------------------------------------------------------------
+
+
+def telling_title(title: str) -> str:
+    """Return the part of a title that names the song, the same for all of its versions; empty if there is none.
+
+    Track numbers, capitals, accents, and words for a version in brackets or after a dash are taken off: ``03 - Déjà Vu
+    (Live)`` is ``deja vu``. Numbers and other words in brackets stay: ``Theme (Town)`` is not ``Theme (Battle)``. The
+    rest must be two words or eight letters that name something, in any script: ``Track 01``, ``Untitled``, ``Intro``
+    and ``Part 2`` say nothing.
+    """
+    plain = re.sub(r"^[\W\d_]+(?=.*[^\W\d_])", "", _plain(title))
+    for piece in (*re.findall(r"[(\[]([^)\]]*)[)\]]", plain), *re.split(r"\s[-–—]\s", plain)[1:]):
+        words = _words(piece)
+        if set(words) & set(_words(_plain(VERSION_WORDS))):
+            plain = plain.replace(piece, " ".join(filter(_is_number, words)))
+    words = _words(plain)
+    generic = set(_words(_plain(NO_TITLE)))
+    letters = ["".join(c for c in word if not c.isnumeric()) for word in words if not _is_number(word)]
+    naming = [word for word in letters if word and not generic.issuperset([word]) and not generic.issuperset(word)]
+    return " ".join(words) if len(naming) >= 2 or len("".join(naming)) >= 8 else ""
+
+
+def _plain(text: str) -> str:
+    """Take off capitals and accents, and make spaces of underscores and brackets of all brackets."""
+    spread = unicodedata.normalize("NFKD", text.casefold()).replace("_", " ")
+    return "".join(c for c in spread if unicodedata.category(c) != "Mn").translate(
+        str.maketrans("【「『】」』", "((()))")
+    )
+
+
+def _words(text: str) -> list[str]:
+    """Split text into words, in any script."""
+    return "".join(c if c.isalnum() or unicodedata.category(c) == "Mc" else " " for c in text).split()
+
+
+def _is_number(word: str) -> bool:
+    """Whether a word is a number: in digits or characters of any script, or Roman."""
+    return word.isnumeric() or ROMAN.fullmatch(word) is not None

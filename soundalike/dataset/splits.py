@@ -1,7 +1,7 @@
 """The table of songs, and how songs are split into folds so that no score is flattered.
 
-A *recording* never stands on both sides of a split: a song with all its duplicates (see
-`duplicates`). A frame may name it in a column ``recording``; without one, each song is its own.
+A *work* never stands on both sides of a split: a song with all its versions, and songs over one backing (see
+`duplicates`). A table may name it in a column ``work``; without one, each song is its own.
 """
 
 import hashlib
@@ -15,68 +15,127 @@ import pandas as pd
 from soundalike.library.errors import UserError, printable, typed
 from soundalike.library.paths import find_songs, folder_labels
 
-MIN_SONGS = 2  # recordings that an artist needs for a model to train on them
+MIN_SONGS = 2  # works that an artist needs for a model to train on them
 MIN_SCORED = 4  # and for the artist to count in a score
 MIN_ALBUMS = 5  # of each artist, for an interval over albums: of two, a bootstrap covers 67% instead of 95%
 FOLDS = 5
 ALBUM_FOLDS = 3  # at most
 SEED = 0
 
+SILENT, COPY, CONFLICT, TOO_FEW = "silent", "copy", "conflict", "too few"  # why no model trains on a song
+
 Fold = tuple[np.ndarray, np.ndarray]  # positions in the table of songs: to train on, to test on
 
 
-def song_table(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Tabulate the songs that a model can train on.
+def song_table(labels: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Tabulate the songs that a model can train on, and why it cannot on the others.
 
     Parameters
     ----------
-    frame : pd.DataFrame
-        Clips or songs, with columns ``artist``, ``album``, ``song``, ``silent``; see
-        `duplicates.resolve_duplicates`.
+    labels : pd.DataFrame
+        Clips or songs, with columns ``artist``, ``album``, ``song``, ``silent``; ``work``, ``copy_of`` and
+        ``conflict`` where they are known, see `duplicates.resolve_duplicates`.
 
     Returns
     -------
     songs : pd.DataFrame
-        One row for each song that is not silent, by an artist with `MIN_SONGS` recordings. Index ``song``;
-        columns ``artist``, ``album``, ``recording``, ``scored`` (whether the artist has `MIN_SCORED`) and
+        One row for each song that is not silent, no copy and under one artist, by an artist with `MIN_SONGS` works.
+        Index ``song``; columns ``artist``, ``album``, ``work``, ``scored`` (whether the artist has `MIN_SCORED`) and
         ``place``, a number for each that stays its own when others are left out.
-    too_few : list of str
-        The artists left out.
+    left_out : pd.DataFrame
+        The others [index: song]: ``artist``, ``status`` (`SILENT`, `COPY`, `CONFLICT` or `TOO_FEW`) and ``reason``.
 
     Raises
     ------
     UserError
         If fewer than two artists have enough of them.
     """
-    recording = "recording" if "recording" in frame else "song"
-    loud = frame[~frame["silent"]].drop_duplicates("song").sort_values("song")
-    songs = loud[["artist", "album"]].assign(recording=loud[recording]).set_index(pd.Index(loud["song"], name="song"))
-    counts = songs.groupby("artist")["recording"].nunique()
-    check_enough(counts)
+    whole = labels.sort_values(["song", "silent"]).drop_duplicates("song").set_index("song")
+    table = whole.assign(**{"work": whole.index, "copy_of": "", "conflict": ""} | dict(whole.items()))
+    status = np.select([table["silent"], table["copy_of"] != "", table["conflict"] != ""], [SILENT, COPY, CONFLICT], "")
+    songs = table.loc[status == "", ["artist", "album", "work"]]
+    counts = songs.groupby("artist")["work"].nunique().reindex(sorted(set(table["artist"])), fill_value=0)
+    check_enough(counts, int((status == COPY).sum()), str(table["work"].iloc[0]) if len(table) else "")
     known = songs["artist"].map(counts)
-    songs = songs.assign(scored=known >= MIN_SCORED, place=np.arange(len(songs)))
-    return songs[known >= MIN_SONGS], list(counts.index[counts < MIN_SONGS])
+    songs = songs.assign(scored=known >= MIN_SCORED, place=np.arange(len(songs)))[known >= MIN_SONGS]
+    out = table.assign(status=status).drop(songs.index)
+    return songs, _say_why(out, counts)
 
 
-def check_enough(counts: pd.Series) -> None:
+def _say_why(out: pd.DataFrame, counts: pd.Series) -> pd.DataFrame:
+    """Say of each song why no model trains on it; ``counts`` holds the works of each artist."""
+    reasons = {
+        SILENT: lambda song: "all of it is silent",
+        COPY: lambda song: f"the same recording as {song['copy_of']}",
+        CONFLICT: lambda song: (
+            f"the same recording as {song['conflict']}, of another artist; both left out: remove the "
+            "one in the wrong folder"
+        ),
+    }
+    few = out["artist"].map(counts) < MIN_SONGS
+    sentences = {artist: _why_too_few(artist, own) for artist, own in out[few].groupby("artist")}
+    rows = {
+        song: (row["artist"], TOO_FEW, sentences[row["artist"]])
+        if row["artist"] in sentences
+        else (row["artist"], row["status"], reasons[row["status"]](row))
+        for song, row in out.iterrows()
+    }
+    found = pd.DataFrame.from_dict(rows, orient="index", columns=["artist", "status", "reason"])
+    return found.rename_axis("song")
+
+
+def _why_too_few(artist: str, own: pd.DataFrame) -> str:
+    """Say why an artist has too few songs to train on, in terms of the files.
+
+    Parameters
+    ----------
+    artist : str
+        The artist.
+    own : pd.DataFrame
+        Rows of all songs by the artist, with ``status``.
+    """
+    counts, kept = own["status"].value_counts(), own.index[own["status"] == ""]
+    if len(own) > 1 and len(kept) == 1 and counts.get(COPY, 0) == len(own) - 1:
+        why = f"all are copies of {Path(kept[0]).name}"
+    elif len(kept) == len(own):
+        why = "they are versions of one"
+    else:
+        said = {COPY: "copies of others", CONFLICT: "filed under other artists, too", SILENT: "silent"}
+        why = ", ".join(f"{counts[status]} {words}" for status, words in said.items() if status in counts)
+    number = f"{len(own)} song{'s' * (len(own) > 1)}"
+    return f"{artist}: {number}{f', but {why}' if len(own) > 1 or len(kept) == 0 else ''}. Add another by this artist"
+
+
+def check_enough(counts: pd.Series, copies: int = 0, of: str = "") -> None:
     """Refuse a library in which no artist can be compared with another.
 
     Parameters
     ----------
     counts : pd.Series
-        The number of songs of each artist.
+        The number of songs of each artist, without copies.
+    copies : int
+        The number of copies.
+    of : str
+        The song that they are copies of, if it is one.
 
     Raises
     ------
     UserError
         If fewer than two artists have `MIN_SONGS`.
     """
-    if (counts >= MIN_SONGS).sum() < 2:
+    if (counts >= MIN_SONGS).sum() >= 2:
+        return
+    if copies and counts.sum() == 1:
         raise UserError(
-            f"Comparing takes two artists with {MIN_SONGS} songs each. Songs per artist here: {_in_words(counts)}. Is "
-            "there a folder for each artist, and in it that artist's songs? Add some, or name the right folder "
-            f"({typed('songs')}), and run this again."
+            f"All {copies + 1} songs here are copies of one recording, {printable(of)}. Add other songs, two each by "
+            "two artists at least, and run this again."
         )
+    not_counted = f" (without {copies} that are copies of others)" if copies else ""
+    raise UserError(
+        f"Comparing takes two artists with {MIN_SONGS} songs each. Songs per artist here: {_in_words(counts)}"
+        f"{not_counted}. Is there a folder for each artist, and in it that artist's songs? Add some, or name the right "
+        f"folder ({typed('songs')}), and run this again."
+    )
 
 
 def check_folders(music: Path) -> None:
@@ -97,8 +156,8 @@ def hold_out(songs: pd.DataFrame) -> str:
 
     It is the first in an order that does not change when other songs are added.
     """
-    alone = songs[~songs["recording"].duplicated(keep=False)]  # no copy of it may be trained on
-    count = alone["artist"].map(songs.groupby("artist")["recording"].nunique())
+    alone = songs[~songs["work"].duplicated(keep=False)]  # no version of it may be trained on
+    count = alone["artist"].map(songs.groupby("artist")["work"].nunique())
     for least in (MIN_SCORED, MIN_SONGS):
         spare = sorted(alone.index[count > least], key=_order)
         if spare:
@@ -140,8 +199,8 @@ def several_albums(songs: pd.DataFrame) -> list[str]:
 def folds(songs: pd.DataFrame, n_folds: int = FOLDS, *, by: str = "song", seed: int = SEED) -> list[Fold]:
     """Split songs into folds.
 
-    Each artist's recordings (or albums) are split in the order of a hash of their names, so that adding an
-    artist leaves the folds of the others as they were.
+    Each artist's works (or albums) are split in the order of a hash of their names, so that adding an
+    artist leaves the folds of the others as they were. Works of several artists are split before, all alike.
 
     Parameters
     ----------
@@ -158,20 +217,25 @@ def folds(songs: pd.DataFrame, n_folds: int = FOLDS, *, by: str = "song", seed: 
     Returns
     -------
     list of (np.ndarray, np.ndarray)
-        Positions of songs to train on and to test on. No recording (by album: no album) stands on both
-        sides, and every tested artist is trained on. Artists of one recording (album) are never tested.
+        Positions of songs to train on and to test on. No work (by album: no album) stands on both
+        sides, and every tested artist is trained on. Artists of one work (album) are never tested.
     """
-    group = album_keys(songs) if by == "album" else songs["artist"] + "\n" + songs["recording"]
+    group = album_keys(songs) if by == "album" else songs["artist"] + "\n" + songs["work"]
     parts = pd.Series(n_folds, songs["artist"].unique())
     if by != "song":
         albums = album_counts(songs)
         n_folds = min(n_folds, ALBUM_FOLDS, int(albums.max()))
         parts = albums.where(albums > 1, 0).clip(upper=n_folds)
     number_of = _fold_numbers(songs["artist"], group, parts, seed)
-    recording, found = pd.factorize(songs["recording"])[0], []
+    if by == "song":
+        shared = songs.groupby("work")["artist"].nunique()
+        ordered = sorted(shared.index[shared > 1], key=lambda work: _order(work, seed))
+        together = songs["work"].map({work: n % n_folds for n, work in enumerate(ordered)})
+        number_of = together.fillna(number_of).astype(int)
+    work, found = pd.factorize(songs["work"])[0], []
     for number in range(n_folds):
         tested = (number_of == number).to_numpy()
-        elsewhere = np.isin(recording, recording[tested])
+        elsewhere = np.isin(work, work[tested])
         train = ~tested & ~elsewhere
         # A best-of album may hold nothing but what is on the others: then its artist cannot be tested on it.
         tested = tested & songs["artist"].isin(songs["artist"][train]).to_numpy()

@@ -122,15 +122,15 @@ def fewer(drawn: pd.DataFrame, songs: pd.DataFrame, learn: np.ndarray, size: int
 # --- where the flattering number comes from --------------------------------------------------
 
 
-def nearest_clips(clips: pd.DataFrame, recording: pd.Series) -> dict[str, pd.DataFrame]:
+def nearest_clips(clips: pd.DataFrame, work: pd.Series) -> dict[str, pd.DataFrame]:
     """Find whose training clip is nearest to each test clip, with single clips split at random and with songs.
 
     Parameters
     ----------
     clips : pd.DataFrame
         Rows of a frame that are not silent. Of very many, evenly spaced ones of each song are compared.
-    recording : pd.Series
-        Of each song [index: song]: copies count as one song.
+    work : pd.Series
+        Of each song [index: song]: copies and versions count as one song.
 
     Returns
     -------
@@ -144,7 +144,7 @@ def nearest_clips(clips: pd.DataFrame, recording: pd.Series) -> dict[str, pd.Dat
     by_song = clips.groupby("song")["song"]
     place, count = by_song.cumcount(), by_song.transform("size")
     clips = clips[(place + 1) * each // count > place * each // count]  # evenly spaced ones
-    of_song = clips["song"].map(recording).to_numpy()
+    of_song = clips["song"].map(work).to_numpy()
     artists = clips["artist"].to_numpy()
     owners = pd.Series(artists, of_song).groupby(level=0).first().sample(frac=1, random_state=SEED)
     by_artist = owners.groupby(owners)

@@ -6,6 +6,7 @@ in a temporary folder; what is kept of them is one table, ``altered.parquet`` in
 
 import argparse
 import functools
+import math
 import os
 import subprocess
 import tempfile
@@ -32,6 +33,7 @@ from soundalike.features.extraction import clip_features, stack_clips
 from soundalike.features.table import CLIP_COLUMNS, FEATURE_SETTINGS
 from soundalike.library.catalogue import good_songs, songs_folder
 from soundalike.library.errors import SongError, UserError, printable
+from soundalike.library.paths import table_path
 from soundalike.library.storage import atomic_write, hash_of, locked
 
 if TYPE_CHECKING:  # worker processes do without it
@@ -42,7 +44,7 @@ FEWEST = 8  # good songs; of fewer, too little could be learned
 TABLE = "altered.parquet"
 LABELS = ["song", "hash", "alteration"]
 TYPES = dict.fromkeys(CLIP_COLUMNS, np.float32)  # the types of the other columns
-SECONDS = 20  # of each song, from its middle
+SECONDS = 20  # of each song
 SHORTEST = 4  # clips that are not silent: as many as a segment has
 LIMIT = 120  # s that ffmpeg may take for one song; it takes about three
 
@@ -146,12 +148,11 @@ def describe_clips(clips: np.ndarray) -> np.ndarray:
 
 
 def describe_altered(song: tuple[str, float], *, songs: Path, names: list[str]) -> dict[str, np.ndarray]:
-    """Describe the excerpt of a song as it is and altered; the arrays are of equal lengths."""
-    path, seconds = songs / song[0], song[1]
+    """Describe the excerpt of a song that starts there (s), as it is and altered; the arrays are of equal lengths."""
+    path, start = songs / song[0], song[1]
     if not os.path.exists(path):  # which, unlike Path's, raises nothing where a disk is gone
         raise SongError("its file is gone")
     alterations = {PLAIN: Alteration()} | {name: ALTERATIONS[name] for name in names}
-    start = max(0.0, (seconds - SECONDS) / 2)
     with tempfile.TemporaryDirectory() as folder:
         clips = read_clips(
             write_altered(path, alterations, Path(folder), start=start, seconds=SECONDS + 0.2)
@@ -159,7 +160,7 @@ def describe_altered(song: tuple[str, float], *, songs: Path, names: list[str]) 
     count = min(map(len, clips.values()))  # encoders may lose the end
     loud = np.flatnonzero(~is_silent(clips[PLAIN][:count]))
     if len(loud) < SHORTEST:
-        raise SongError(f"too little of its middle is not silent: {cli.counted(len(loud), 'clip')}")
+        raise SongError(f"too little of its excerpt is not silent: {cli.counted(len(loud), 'clip')}")
     return {name: describe_clips(values[loud]) for name, values in clips.items()}
 
 
@@ -174,8 +175,8 @@ def join_clips(found: dict[str, np.ndarray], **labels: str) -> "pd.DataFrame":
 # --- all songs -------------------------------------------------------------------------------
 
 
-def choose(good: "pd.DataFrame", known: set[str]) -> list[str]:
-    """Choose `SONGS` songs to alter: those that were before, then others, evenly over the artists.
+def choose(good: "pd.DataFrame", known: set[str], root: Path) -> dict[str, float]:
+    """Choose `SONGS` songs to alter, and where their excerpts start: those that were before, then evenly over artists.
 
     Parameters
     ----------
@@ -183,13 +184,55 @@ def choose(good: "pd.DataFrame", known: set[str]) -> list[str]:
         Rows of songs.csv.
     known : set of str
         Songs that were altered before.
+    root : Path
+        Of the library.
+
+    Returns
+    -------
+    dict of str to float
+        The starts, in seconds.
     """
     usable = good[good["clips"] - good["silent_clips"] >= SHORTEST]
     if len(usable) < FEWEST:
-        return []
+        return {}
     usable = usable.assign(new=~usable["song"].isin(known)).sort_values(["new", "hash"])
     usable["turn"] = usable.groupby("artist").cumcount()
-    return usable.sort_values(["new", "turn", "hash"], kind="stable")["song"].head(SONGS).tolist()
+    chosen: dict[str, float] = {}
+    for _, song in usable.sort_values(["new", "turn", "hash"], kind="stable").iterrows():
+        if not math.isnan(start := find_excerpt(song, root)):
+            chosen[song["song"]] = start
+        if len(chosen) == SONGS:
+            break
+    return chosen
+
+
+def find_excerpt(song: "pd.Series", root: Path) -> float:
+    """Find where the excerpt of a song starts: in its middle, or nearest to it where most is not silent.
+
+    Parameters
+    ----------
+    song : pd.Series
+        A row of songs.csv.
+    root : Path
+        Of the library.
+
+    Returns
+    -------
+    float
+        In seconds; NaN where fewer than `SHORTEST` clips in a row of so many seconds are not silent.
+    """
+    import pyarrow.parquet as pq
+
+    middle = max(0.0, (song["seconds"] - SECONDS) / 2)
+    if not song["silent_clips"]:
+        return middle
+    try:
+        silent = pq.read_table(table_path(root, song["song"]), columns=["silent"])["silent"].to_numpy()
+    except OSError:  # it was not described
+        return math.nan
+    loud = np.convolve(~silent, np.ones(min(SECONDS // CLIP_SECONDS, len(silent))), "valid")
+    starts = CLIP_SECONDS * np.flatnonzero(loud == loud.max())
+    return float(starts[np.abs(starts - middle).argmin()]) if loud.max() >= SHORTEST else math.nan
 
 
 def encoders() -> set[str]:
@@ -269,22 +312,21 @@ def alter_songs(args: argparse.Namespace) -> Altered:
     import pandas as pd
 
     root, good = args.library, good_songs(args.library)
-    known = good.set_index("song")
-    seconds, hashes = known["seconds"], known["hash"]
+    hashes = good.set_index("song")["hash"]
     with locked(root):
         there = encoders()
         names = [name for name, made in ALTERATIONS.items() if made.encoder in there]
         before = read_altered(root)
         earlier = before[before["hash"] == before["song"].map(hashes)]
         alterations = earlier.groupby("song")["alteration"].nunique() - 1  # one is none
-        chosen = choose(good, set(alterations.index))
+        chosen = choose(good, set(alterations.index), root)
         pending = [song for song in chosen if alterations.get(song, 0) < len(names)]
         describe = functools.partial(describe_altered, songs=songs_folder(root), names=names)
         done: dict[str, pd.DataFrame] = {}
         failed = {}
         for (song, _), outcome in parallel.run(
             describe,
-            [(song, float(seconds[song])) for song in pending],
+            [(song, chosen[song]) for song in pending],
             label="Re-encoding",
             jobs=args.jobs,
             scheduler=args.scheduler,

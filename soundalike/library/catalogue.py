@@ -34,6 +34,10 @@ SONG_COLUMNS = {
     "cutoff_hz": int,
     "hash": str,
 }
+# File managers call a copy so: "Copy of Song", "Song - Copy", "Song copy 2", "Song (1)", "Kopie von Song".
+NAMED_AS_COPY = (
+    r"(?i)^(?:copy of|kopie von|copie de|copia de)\b|\b(?:copy|kopie|copie|copia)(?: ?\(?\d*\)?)?$| ?\(\d+\)$"
+)
 FORMER_NAMES = {"reach": "cutoff_hz"}  # in records and tables of earlier versions
 
 
@@ -105,6 +109,21 @@ def read_songs(root: Path) -> "pd.DataFrame":
             f"{printable(path)} is not as mp3_split.py wrote it: did another program save it? Run mp3_split.py, which "
             "makes it again."
         ) from None
+
+
+def preferred_first(copies: "pd.DataFrame") -> "pd.DataFrame":
+    """Order rows of songs.csv that are one recording: the one to keep is first.
+
+    The longer sound comes first, then a file that is not named as a copy, a tagged one, and one of a longer name.
+    """
+    stems = copies["song"].map(lambda song: Path(song).stem)
+    order = copies.assign(
+        shorter=-copies["clips"],
+        copied=stems.str.contains(NAMED_AS_COPY),
+        untagged=copies["title"] == stems,
+        terser=-stems.str.len(),
+    )
+    return copies.loc[order.sort_values(["shorter", "copied", "untagged", "terser", "song"]).index]
 
 
 def good_songs(root: Path) -> "pd.DataFrame":

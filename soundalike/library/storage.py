@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 from soundalike.library.errors import UserError, printable, typed
 
 LOCK = "library.lock"  # in the root: held by the script that writes there
+RUN_LOCK = "run.lock"
 SIGNS = (LOCK, "songs.txt")  # of a root that this program made
 FRAME_NOTES = "_made_from.json"  # in the folder of the frame; readers of Parquet take it for no data
 
@@ -162,15 +163,53 @@ def locked(root: Path, *, wait: bool = False) -> Iterator[None]:
         lock.release()
 
 
-def is_locked(root: Path) -> bool:
-    """Whether another run is writing below a root."""
-    lock = FileLock(root / LOCK)
+@contextlib.contextmanager
+def running(root: Path) -> Iterator[None]:
+    """Mark a root as that of a run of all steps, which holds no lock while it trains models.
+
+    Raises
+    ------
+    UserError
+        If another such run is at work there.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(root / RUN_LOCK)
     try:
-        if (root / LOCK).exists():
-            lock.acquire(blocking=False)
-            lock.release()
+        lock.acquire(blocking=False)
     except Timeout:
-        return True
-    except OSError:  # a folder that may only be read, or a disk that cannot lock
-        pass
+        raise UserError(f"Another run is at work in {printable(root)}. When it has ended, run this again.") from None
+    except OSError as error:
+        if error.errno not in CANNOT_LOCK:
+            raise
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def is_locked(root: Path) -> bool:
+    """Whether another run is at work below a root."""
+    for path in (root / LOCK, root / RUN_LOCK):
+        lock = FileLock(path)
+        try:
+            if path.exists():
+                lock.acquire(blocking=False)
+                lock.release()
+        except Timeout:
+            return True
+        except OSError:  # a folder that may only be read, or a disk that cannot lock
+            pass
     return False
+
+
+@contextlib.contextmanager
+def unless_running(root: Path) -> Iterator[None]:
+    """Say of what a library lacks that a run is making it, if one is at work there."""
+    try:
+        yield
+    except UserError:
+        if not is_locked(root):
+            raise
+        raise UserError(
+            f"A run is at work in {printable(root)} now, so there is no answer yet. Ask again when it has ended."
+        ) from None

@@ -1,9 +1,10 @@
 """Models on disk: saved with all that must match when they are used, and loaded without running code.
 
 ``data/model/`` holds ``model.json``, one file of scikit-learn's for each member, ``predictions.csv`` (the answer for
-every song, held out) and ``model.md``, a page for people. ``model.json``, format 4:
+every song, held out), ``left_out.csv`` (the songs that it was not trained on, and why, with the columns of songs.csv)
+and ``model.md``, a page for people. ``model.json``, format 5:
 
-format              4
+format              5
 name                of the model
 created, commit     when, and by which code
 members             what is fused: name, file, columns or network, segments (or clips), setting, temperatures, log_prior
@@ -18,6 +19,7 @@ scores              unseen_songs, unseen_albums, random_clips: {balanced_accurac
                     as_shipped: see `evaluation.unknown.as_shipped`, or null
 seconds             that comparing and training took
 words               the probabilities at which answers get another word: unknown_below, strict_below, sure_from, or null
+                    (chosen on all artists; as_shipped and predictions.csv have words by those chosen on the others)
 songs               trained on, with the hash of their sound
 altered             the hash of the altered songs by which features were shrunk, or empty
 """
@@ -39,7 +41,7 @@ from soundalike.dataset.windows import Windows
 from soundalike.features.networks import NETWORKS
 from soundalike.features.nuisance import altered_hash
 from soundalike.features.table import COLUMNS, FEATURE_SETTINGS
-from soundalike.library.catalogue import read_songs
+from soundalike.library.catalogue import GOOD, read_songs
 from soundalike.library.errors import UserError, printable
 from soundalike.library.paths import PROJECT
 from soundalike.library.storage import atomic_write, locked
@@ -49,7 +51,7 @@ from soundalike.models.model import Member, Model
 from soundalike.models.open_set import OpenSet, shipped_in_words
 from soundalike.parallel import versions
 
-FORMAT = 4
+FORMAT = 5
 
 # The only types that a model file may hold: those of the members of the kept model.
 TRUSTED = ["soundalike.dataset.invariance.Shrinkage"] + [
@@ -119,6 +121,7 @@ def save(
     model: Model,
     songs: pd.DataFrame,
     answers: pd.DataFrame,
+    left_out: pd.DataFrame,
     *,
     settings: dict[str, dict],
     **about: object,
@@ -134,7 +137,9 @@ def save(
     songs : pd.DataFrame
         The songs it was trained on, from `splits.song_table`.
     answers : pd.DataFrame
-        From `unknown.answer_all`.
+        From `unknown.give_words`.
+    left_out : pd.DataFrame
+        From `splits.song_table`.
     settings : dict of str to dict
         That were chosen for each member.
     **about
@@ -154,7 +159,10 @@ def save(
         for name, member in model.members.items():
             compressed = {"compression": zipfile.ZIP_DEFLATED, "compresslevel": 1}
             _import_skops().dump(member.estimator, folder / files[name], **compressed)
-        predictions(answers, words).to_csv(folder / "predictions.csv", index=False, lineterminator="\n")
+        predictions(answers).to_csv(folder / "predictions.csv", index=False, lineterminator="\n")
+        not_learned_from(root, left_out, songs, str(about["held_out"])).to_csv(
+            folder / "left_out.csv", index=False, lineterminator="\n"
+        )
         (folder / "model.json").write_text(json.dumps(info, indent=1, ensure_ascii=False), encoding="utf-8")
         (folder / "model.md").write_text(card(info), encoding="utf-8")
 
@@ -185,19 +193,42 @@ def _hashes(root: Path, songs: pd.DataFrame) -> dict[str, str]:
     return {song: hashes.get(song, "") for song in songs.index}
 
 
-def predictions(answers: pd.DataFrame, words: OpenSet) -> pd.DataFrame:
+def predictions(answers: pd.DataFrame) -> pd.DataFrame:
     """Put the answers for songs that were held out as predictions.csv holds them.
 
     Returns
     -------
     pd.DataFrame
-        ``song``, ``artist``, ``answer`` (its word), ``predicted`` and its ``probability``.
+        Of the first repeat, by which ``as_shipped`` counts: ``song``, ``artist``, ``answer`` (its word, by thresholds
+        chosen on other artists), ``predicted`` and its ``probability``; and the same three when its artist was left
+        out, too, as ``unknown_answer``, ``unknown_predicted`` and ``unknown_probability``.
     """
-    known = answers[answers["known"]]
-    table = known.assign(
-        answer=words.words(known["probability"]), predicted=known["closest"], probability=known["probability"].round(4)
+    first = answers[answers["repeat"] == 0].set_index("song").sort_index()
+    names = {"word": "answer", "closest": "predicted", "probability": "probability"}
+    known, others = (
+        first.loc[first["known"] == is_known, ["artist", *names]].rename(columns=names) for is_known in (1, 0)
     )
-    return table[["song", "artist", "answer", "predicted", "probability"]].sort_values("song")
+    others = others.drop(columns="artist").add_prefix("unknown_")
+    return known.join(others).round(4).reset_index()
+
+
+def not_learned_from(root: Path, left_out: pd.DataFrame, songs: pd.DataFrame, held_out: str) -> pd.DataFrame:
+    """Tabulate the good songs of a library that a model was not trained on, as left_out.csv holds them.
+
+    Returns
+    -------
+    pd.DataFrame
+        Rows of songs.csv, their ``status`` and ``reason`` from ``left_out``; besides, the song that is held out, and
+        those that are not in the frame.
+    """
+    files = read_songs(root).set_index("song", drop=False)
+    files = files[files["status"].isin(GOOD)]
+    out = files.drop(files.index.intersection(songs.index))
+    out["status"], out["reason"] = "not described", "it is not in the frame: run feature_extraction.py"
+    if held_out in out.index:
+        out.loc[held_out, ["status", "reason"]] = "held out", "kept aside, to be asked about at the end"
+    out.update(left_out[["status", "reason"]])
+    return out
 
 
 def _about(member: Member) -> dict:

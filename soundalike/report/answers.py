@@ -26,7 +26,7 @@ from soundalike.similarity.seeds import find_seed
 
 CSV_COLUMNS = [
     *("song", "answer", "artist", "closest", "probability", "next"),
-    *("clips", "agreeing_clips", "silent_clips", "trained_on", "problem"),
+    *("clips", "agreeing_clips", "silent_clips", "trained_on", "copy_of", "problem"),
 ]
 
 Rows = dict[Path, dict]  # the answer for each file, or its ``problem``
@@ -131,7 +131,7 @@ def viewer(
             draw(songs[path], song, said)
         if song and said and filed is not None:
             words = said.in_words(numbers=args.verbose)
-            waiting[path] = f"{printable(path)}\n{words}{_filed(said, filed, song.record['hash'])}"
+            waiting[path] = f"{printable(path)}\n{words}{_filed(said, filed)}"
         with tqdm.external_write_mode():
             while left and left[0] in waiting:
                 if text := waiting.pop(left.pop(0)):
@@ -167,26 +167,26 @@ def _picture_writer(folder: Path, saved: Saved) -> Callable[[str, DecodedSong, V
 
 
 def _filed_songs(root: Path) -> pd.DataFrame:
-    """Read the library's songs [index: hash of the sound]: ``artist``; ``answer`` and ``predicted`` when held out."""
+    """Read the library's songs [index: song]: ``artist``; ``answer`` and ``predicted`` when held out."""
     try:
-        songs = good_songs(root)[["hash", "song", "artist"]].drop_duplicates("hash")
+        songs = good_songs(root)[["song", "artist"]].set_index("song")
     except UserError:  # a model may be used without the library it was made from
-        songs = pd.DataFrame(columns=["hash", "song", "artist"])
-    return songs.join(read_predictions(root)[["answer", "predicted"]], on="song").set_index("hash")
+        songs = pd.DataFrame(columns=["artist"])
+    return songs.join(read_predictions(root)[["answer", "predicted"]])
 
 
-def _filed(said: Verdict, songs: pd.DataFrame, digest: str) -> str:
-    """Return a line for a song of the library: its artist, or what was said of it when it was held out of training."""
-    if digest not in songs.index:
+def _filed(said: Verdict, songs: pd.DataFrame) -> str:
+    """Return lines for a song of the library: its artist, and what was said of it when it was held out of training."""
+    if said.copy_of not in songs.index:
         return ""
-    song = songs.loc[digest]
-    if not said.known:
+    song, lines = songs.loc[said.copy_of], []
+    if not said.known or song["artist"] != said.song.index[0]:
         unknown = "" if song["artist"] in said.song.index else ", on whom the model was not trained"
-        return f"\n  In your library it is by {printable(song['artist'])}{unknown}."
-    if pd.isna(song["answer"]):
-        return ""
-    said_then = in_words(song["answer"], printable(song["predicted"]))
-    return f"\n  When it was held out of training, the answer was {said_then}."
+        lines.append(f"In your library it is filed under {printable(song['artist'])}{unknown}.")
+    if said.known and not pd.isna(song["answer"]):
+        said_then = in_words(song["answer"], printable(song["predicted"]), artists=len(said.song))
+        lines.append(f"When it was held out of training, the answer was {said_then}.")
+    return "".join(f"\n  {line}" for line in lines)
 
 
 def write_answers(kind: str, rows: Rows, saved: Saved, path: Path) -> None:

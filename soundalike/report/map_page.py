@@ -42,7 +42,7 @@ class Guest(NamedTuple):
     path: Path
     described: np.ndarray  # [shape=(columns,)], see `index.song_descriptions`
     seconds: float
-    digest: str  # of its sound, by which a song of the library is known again
+    copy_of: str  # the song of the library that is the same recording, if one is
     answer: str  # who it is by, in words
     closest: str  # the artist
 
@@ -84,7 +84,7 @@ def write_map(index: Index, root: Path, path: Path, guests: Sequence[Guest] = ()
 def as_guest(path: Path, song: DecodedSong, said: Verdict, index: Index) -> Guest:
     """Make a guest of a song that was asked about, and of the answer."""
     record, closest = song.record, str(said.song.index[0])
-    return Guest(path, describe_decoded(song, index), float(record["seconds"]), record["hash"], str(said), closest)
+    return Guest(path, describe_decoded(song, index), float(record["seconds"]), said.copy_of, str(said), closest)
 
 
 def _hash(text: str) -> str:
@@ -168,7 +168,7 @@ def _between(index: Index, point: np.ndarray, places: np.ndarray) -> np.ndarray:
 def _invite(index: Index, places: np.ndarray, guests: Sequence[Guest]) -> tuple[Index, np.ndarray]:
     """Put guests at the end of the index, and on the map."""
     described, songs = np.stack([guest.described for guest in guests]), index.songs
-    recordings = dict(zip(songs["hash"], songs["recording"], strict=True))
+    recordings = dict(zip(songs["song"], songs["recording"], strict=True))
     rows = [
         {
             "song": str(guest.path.absolute()),
@@ -177,7 +177,7 @@ def _invite(index: Index, places: np.ndarray, guests: Sequence[Guest]) -> tuple[
             "title": guest.path.stem,
             "seconds": guest.seconds,
             "hash": "",
-            "recording": recordings.get(guest.digest, f"\0{n}"),  # else one that is no song's name
+            "recording": recordings.get(guest.copy_of, f"\0{n}"),  # else one that is no song's name
         }
         for n, guest in enumerate(guests)
     ]

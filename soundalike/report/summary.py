@@ -1,15 +1,16 @@
 """The outcome of a run of all steps, in a few lines."""
 
+import shlex
 from pathlib import Path
 
 import pandas as pd
 
 from soundalike import cli
-from soundalike.dataset.splits import MIN_SCORED, MIN_SONGS, several_albums
-from soundalike.library.catalogue import read_songs
-from soundalike.library.errors import printable
+from soundalike.dataset.splits import MIN_SCORED, TOO_FEW, several_albums
+from soundalike.library.catalogue import GOOD, read_songs
+from soundalike.library.errors import UserError, printable
 from soundalike.library.paths import MAP, PROJECT
-from soundalike.models.open_set import PROBABLY, SURE, UNKNOWN, in_words, shipped_in_words
+from soundalike.models.open_set import CLOSEST, PROBABLY, SURE, UNKNOWN, in_words, shipped_in_words
 
 SHOWN = 5  # answers that changed, at most
 TRUSTED = 0.8  # of the named answers are right, at least, for them to be called trustworthy
@@ -29,19 +30,48 @@ def print_summary(root: Path, model: dict, seconds: float) -> None:
     """
     frame = pd.read_parquet(root / "df_music.parquet", columns=["artist", "song"])
     found, used = len(read_songs(root)), frame["song"].nunique()
-    not_compared = sorted(set(frame["artist"]) - set(model["classes"]))
     print(f"\n--- done in {seconds / 60:.1f} minutes")
     cli.print_note(root)
     print(f"{cli.counted(found, 'song')}, {found - used} left out (see {printable(root / 'songs.csv')})")
     print(cli.counted(len(frame), "clip"))
     _print_scores(model)
-    if not_compared:
-        print(f"Left out, having fewer than {MIN_SONGS} songs: {printable(', '.join(not_compared))}")
-    lab = "make lab" + ("" if root == PROJECT / "data" else f" LIBRARY={printable(root)}")
+    print_not_learned_from(root)
+    lab = "make lab" + ("" if root == PROJECT / "data" else f" LIBRARY={shlex.quote(printable(root))}")
     print(f"Look at {printable(root / 'report' / 'visualizations.html')} and modeling.html beside it, or: {lab}")
     print(f"Click through your songs: {printable(root / MAP)}")
     print(f'Ask about a song: {cli.command("predict.py", root)} "SONG.mp3"')
     print(f'Songs that sound like it: {cli.command("recommend.py", root)} "SONG.mp3"')
+
+
+def print_left_out(root: Path) -> None:
+    """Print which songs were left out of a library, and of its model, why, and where all are listed."""
+    try:
+        files = read_songs(root)
+    except UserError:  # there is none yet
+        return
+    bad = files[~files["status"].isin(GOOD)]
+    reasons = dict(zip(bad["song"], bad["status"] + ": " + bad["reason"], strict=True))
+    cli.print_left_out(reasons, rest=f": see {printable(root / 'songs.csv')}")
+    print_not_learned_from(root)
+
+
+def print_not_learned_from(root: Path) -> None:
+    """Print which songs and artists the model was not trained on, why, and what to do."""
+    try:
+        table = pd.read_csv(root / "model" / "left_out.csv", dtype=str, keep_default_na=False)
+        files = read_songs(root)
+    except (OSError, ValueError, UserError):  # there is no model yet
+        return
+    good = files.groupby("artist")["status"].agg(lambda status: status.isin(GOOD).any())
+    for artist in good.index[~good & (good.index != "")]:
+        number = cli.counted(int((files["artist"] == artist).sum()), "song")
+        print(f"No model learns from {printable(artist)}: {number}, all left out; songs.csv says why.")
+    for sentence in table.loc[table["status"] == TOO_FEW, "reason"].unique():
+        print(f"No model learns from {printable(sentence)}.")
+    others = table[table["status"] != TOO_FEW]
+    where = f": see {printable(root / 'model' / 'left_out.csv')}"
+    reasons = dict(zip(others["song"], others["status"] + ": " + others["reason"], strict=True))
+    cli.print_left_out(reasons, "The model was not trained on", rest=where)
 
 
 def _print_scores(model: dict) -> None:
@@ -84,10 +114,9 @@ def conclude(shipped: dict | None, curve: pd.DataFrame, songs: pd.DataFrame, net
             "Take its answers as guesses.",
             f"{MIN_SCORED} songs or more by each artist would help: then it can be measured.",
         ]
-    named = [shipped[word] for word in (SURE, PROBABLY)]
-    counts = {word: shipped[word] for word in (SURE, PROBABLY) if shipped[word]["songs"]}
+    counts = {word: shipped[word] for word in (SURE, PROBABLY, CLOSEST) if shipped[word]["songs"]}
     said = " and ".join(f'{of["right"]} of {of["songs"]} called "{word}"' for word, of in counts.items())
-    share = sum(of["right"] for of in named) / max(sum(of["songs"] for of in named), 1)
+    share = sum(of["right"] for of in counts.values()) / max(sum(of["songs"] for of in counts.values()), 1)
     trust = "Trust its word" if share >= TRUSTED else "Check its answers"
     helps = _say_what_helps(curve, songs, networks)
     if shipped["known"]["right"] == 1:
@@ -120,7 +149,7 @@ def read_predictions(root: Path) -> pd.DataFrame:
         table = pd.read_csv(root / "model" / "predictions.csv", dtype=str, keep_default_na=False).drop_duplicates(
             "song"
         )
-        table = table[table["answer"].isin([SURE, PROBABLY, UNKNOWN])].set_index("song")
+        table = table[table["answer"].isin([SURE, PROBABLY, UNKNOWN, CLOSEST])].set_index("song")
         return table[["answer", "predicted"]].dropna()
     except (OSError, ValueError, KeyError):
         return pd.DataFrame(columns=["answer", "predicted"])

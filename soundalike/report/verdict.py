@@ -1,6 +1,5 @@
 """Verdicts: the artist of a song, how surely, when, and reasons that a person can check."""
 
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +13,7 @@ from soundalike.features import musicnn
 from soundalike.features.networks import MUSICNN, VOICE, numbers_of
 from soundalike.features.one_song import DecodedSong
 from soundalike.library.errors import printable
-from soundalike.models.open_set import PROBABLY, SURE, UNKNOWN, OpenSet, in_words
+from soundalike.models.open_set import PROBABLY, UNKNOWN, OpenSet, in_words
 from soundalike.models.saving import Saved
 from soundalike.similarity.index import Index, describe_decoded
 from soundalike.similarity.nearest import nearest_songs
@@ -23,6 +22,7 @@ BAR = 60  # cells of a song's timeline, at most
 MARKS = "█▒·", "#=."  # in it: the artist the song is given to, the next, the others; and where that cannot be shown
 NAMED = 0.05  # from this probability on, the next artist is named beside the closest
 ALIKE = 3  # songs that are named as a reason, at most
+TRAINED_ON = "trained on"  # instead of a word, for programs
 EARS = {FEATURES: "the features", MUSICNN: "the music network", VOICE: "the voice network"}
 
 
@@ -32,9 +32,10 @@ class Verdict(NamedTuple):
     song: pd.Series  # probability of each artist, the highest first
     clips: pd.DataFrame  # the same around each clip, by its start in seconds; silent ones are missing numbers
     known: bool = False  # whether the model was trained on this very recording
+    copy_of: str = ""  # the song of the library that is the same recording, if one is
     word: str = PROBABLY  # see `open_set`
     ears: dict[str, str] = {}  # noqa: RUF012 - the artist that each ear alone finds closest
-    alike: list[str] | tuple = ()  # songs of the closest artist that sound most alike
+    alike: dict[str, str] = {}  # noqa: RUF012 - songs of the closest artist that sound most alike, and their titles
     tags: list[str] | tuple = ()  # of musicnn, if the model uses it
 
     @property
@@ -52,14 +53,15 @@ class Verdict(NamedTuple):
         if self.song.iloc[1] < NAMED:
             following = ""
         if self.known:  # no word: none was measured on such songs
-            return f"{closest}, but the model was trained on this very song, so this proves nothing"
-        return in_words(self.word, closest, following)
+            have = f"you have this song, as {printable(self.copy_of)}; the model learned from it"
+            return f"{closest}, but {have}, so this proves nothing"
+        return in_words(self.word, closest, following, len(self.song))
 
     def reasons(self) -> list[str]:
         """Return what a person can check: the songs of the artist that sound most alike, and which ears agree."""
         closest, lines = self.song.index[0], []
         if self.alike:
-            titles = ", ".join(printable(Path(song).stem, 60) for song in self.alike)
+            titles = ", ".join(printable(title, 60) for title in self.alike.values())
             lines.append(f"most like these by {printable(closest)}: {titles}")
         agree = [EARS[ear] for ear, artist in self.ears.items() if artist == closest]
         others = [f"{printable(artist)} by {EARS[ear]}" for ear, artist in self.ears.items() if artist != closest]
@@ -92,9 +94,10 @@ class Verdict(NamedTuple):
     def as_dict(self) -> dict:
         """For programs: ``artist`` is None if it is unknown; ``probability`` is that of ``closest``."""
         closest, following = self.song.index[:2]
+        word = TRAINED_ON if self.known else self.word
         return {
-            "answer": self.word,
-            "artist": None if self.word == UNKNOWN else closest,
+            "answer": word,
+            "artist": None if word == UNKNOWN else closest,
             "closest": closest,
             "probability": _rounded(self.song.iloc[0]),
             "next": following,
@@ -102,6 +105,7 @@ class Verdict(NamedTuple):
             "agreeing_clips": self.agreeing,
             "silent_clips": len(self.clips) - self.loud,
             "trained_on": self.known,
+            "copy_of": self.copy_of,
         }
 
     def in_full(self) -> dict:
@@ -128,7 +132,14 @@ def _rounded(p: float) -> float | None:
     return None if np.isnan(p) else round(float(p), 4)
 
 
-def answer(song: DecodedSong, saved: Saved, index: Index | None = None, *, strict: bool = False) -> Verdict:
+def answer(
+    song: DecodedSong,
+    saved: Saved,
+    index: Index | None = None,
+    copies: np.ndarray | None = None,
+    *,
+    strict: bool = False,
+) -> Verdict:
     """Predict the artist of a song with a model from `saving.load`.
 
     Parameters
@@ -139,6 +150,8 @@ def answer(song: DecodedSong, saved: Saved, index: Index | None = None, *, stric
         The model.
     index : Index, optional
         Of the library, to name songs of the artist that sound alike.
+    copies : np.ndarray [shape=(songs,), dtype=bool], optional
+        Songs of the index that are this recording, see `seeds.find_copies`; by default those of the same samples.
     strict : bool
         Whether more artists are called unknown, see `open_set.STRICT_COST`.
     """
@@ -146,21 +159,30 @@ def answer(song: DecodedSong, saved: Saved, index: Index | None = None, *, stric
     by_start = found.clips.reindex(song.table.index).set_axis(song.table["start"])
     tagged = song.windows.get(MUSICNN, [])
     (word,) = saved.words.words(found.song.iloc[:1], strict=strict)
+    trained_on = saved.info["songs"]
+    same = [name for name, digest in trained_on.items() if digest == song.record["hash"]]
+    if index and copies is not None:
+        same += index.songs["song"][copies].tolist()
+    same.sort(key=lambda name: name not in trained_on)
     return Verdict(
         found.song,
         by_start,
-        known=song.record["hash"] in saved.info["songs"].values(),
+        known=bool(same) and same[0] in trained_on,
+        copy_of=same[0] if same else "",
         word=word,
         ears=found.ears,
-        alike=_find_alike(song, found.song.index[0], index) if index else (),
+        alike=_find_alike(song, found.song.index[0], index, copies) if index else {},
         tags=musicnn.top_tags(musicnn.tag_table(numbers_of(tagged))) if len(tagged) else (),
     )
 
 
-def _find_alike(song: DecodedSong, artist: str, index: Index) -> list[str]:
-    """Return the songs of an artist that sound most like a song, which is not counted itself."""
-    barred = (index.songs["artist"] != artist) | (index.songs["hash"] == song.record["hash"])
-    return nearest_songs(index, describe_decoded(song, index), barred.to_numpy(), ALIKE)["song"].tolist()
+def _find_alike(song: DecodedSong, artist: str, index: Index, copies: np.ndarray | None) -> dict[str, str]:
+    """Return songs by an artist that sound most like a song and are no copies, and their titles."""
+    barred = ((index.songs["artist"] != artist) | (index.songs["hash"] == song.record["hash"])).to_numpy()
+    if copies is not None:
+        barred = barred | copies
+    alike = nearest_songs(index, describe_decoded(song, index), barred, ALIKE)
+    return dict(zip(alike["song"], alike["title"], strict=True))
 
 
 def explain_words(info: dict, *, strict: bool = False) -> list[str]:
@@ -174,24 +196,30 @@ def explain_words(info: dict, *, strict: bool = False) -> list[str]:
         Whether more artists were called unknown than these figures say.
     """
     found, words = info["scores"]["as_shipped"], OpenSet(**info["words"])
+    others = found and found["unknown"]
     lines = []
+    if others and words.sure_from is not None:
+        sure = cli.counted(round(others["called_sure"] * others["songs"]), "").strip()
+        lines.append(f"{sure} of {cli.counted(others['songs'], 'song')} by artists you do not have were called sure.")
     if found:
         lines.append(f"How often answers were right for songs held out of training{', without --strict' * strict}:")
-        counts = {word: found[word] for word in (SURE, PROBABLY) if found[word]["songs"]}
+        counts = {word: found[word] for word in words.named if found[word]["songs"]}
         lines += [f"  {word}: {of['right']} of {cli.counted(of['songs'], 'song')}" for word, of in counts.items()]
     else:
         lines.append(
             f"How often answers are right is not measured: that takes two artists with {MIN_SCORED} songs each."
         )
-    if found and found["unknown"] and words.unknown_below is not None:
+    if others and words.unknown_below is not None:
         lines.append(
             f"  unknown artist?: said of {found['known']['unknown']:.0%} of these songs, and of "
-            f"{found['unknown']['refused']:.0%} of songs by artists not in the library"
-            + (f" ({found['unknown']['called_sure']:.0%} were called sure)" if words.sure_from is not None else "")
+            f"{others['refused']:.0%} of songs by artists you do not have"
         )
     if words.sure_from is None:
         lines.append("No answer is called sure: too few songs were held out of training, or too many named wrongly.")
     if words.unknown_below is None:
-        why = "to measure it an artist must be left out" if len(info["classes"]) < 3 else "too few songs were held out"
-        lines.append(f"One of the {len(info['classes'])} artists is always named, also for songs by others: {why}.")
+        artists = len(info["classes"])
+        why = "too few songs were held out, or songs by unknown artists get no other answers"
+        if artists < 3:
+            why = "to measure it an artist must be left out"
+        lines.append(f"One of the {artists} artists is always named, also for songs by others: {why}.")
     return lines

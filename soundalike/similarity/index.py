@@ -26,15 +26,15 @@ from soundalike.library.errors import UserError, printable
 from soundalike.library.storage import atomic_write, locked
 from soundalike.similarity.quality import measure_likeness, measure_quality
 
-INDEX_VERSION = 6  # of the index; raise it when the same songs would lie elsewhere
+INDEX_VERSION = 7  # of the index; raise it when the same songs would lie elsewhere
 
-SONG_LABELS = ["song", "artist", "album", "title", "seconds", "hash", "recording"]
+SONG_LABELS = ["song", "artist", "album", "title", "seconds", "hash", "recording", "work"]
 
 
 class Index(NamedTuple):
     """The songs of a library; its arrays are read from disk as needed."""
 
-    songs: pd.DataFrame  # one row for each, with `SONG_LABELS`; copies have one ``recording``, see `duplicates`
+    songs: pd.DataFrame  # one row for each, with `SONG_LABELS`; copies have one ``recording``, versions one ``work``
     described: np.ndarray  # see `song_descriptions`; beside them, what networks make of songs: means of windows
     points: np.ndarray  # see `Spaces.points`
     spaces: Spaces
@@ -128,7 +128,7 @@ def map_positions(index: Index, most: int = 3000) -> pd.DataFrame:
 def build_index(root: Path) -> None:
     """Make the index of a library: its frame is read once, some songs at a time."""
     # scikit-learn takes long, and asking does without
-    from soundalike.dataset.duplicates import USED, find_duplicates, read_courses, same_recordings
+    from soundalike.dataset.duplicates import COPY, USED, find_pairs, linked, read_contours
 
     with (
         locked(root, wait=True),
@@ -138,7 +138,7 @@ def build_index(root: Path) -> None:
         folder.mkdir()
         windows = Windows(root)
         columns = list(dict.fromkeys([*USED, *CLIP_COLUMNS]))
-        _, means, courses = read_courses(_describe_all(root, columns, windows, folder / "described.f32"))
+        _, means, contours = read_contours(_describe_all(root, columns, windows, folder / "described.f32"))
         ears = [FEATURES, *windows.names]
         described = _read_described(folder, ears)
         spaces = fit_spaces(described, ears, find_song_shifts(read_altered(root)))
@@ -147,10 +147,12 @@ def build_index(root: Path) -> None:
                 file.write(spaces.points(part).tobytes())
         arrays = {ear: space._asdict() for ear, space in spaces.ears.items()}
         np.savez(folder / "spaces.npz", **{f"{ear} {key}": of[key] for ear, of in arrays.items() for key in of})
-        songs = read_songs(root).set_index("song").reindex(list(courses)).reset_index()
+        songs = read_songs(root).set_index("song").reindex(list(contours)).reset_index()
         if songs["artist"].isna().any():
             raise UserError(f"The frame in {printable(root)} is older than songs.csv. Run dataframe_creation.py.")
-        songs["recording"] = same_recordings(songs["song"], find_duplicates(means, courses, songs))
+        pairs = find_pairs(means, contours, songs, root)
+        songs["recording"] = linked(songs["song"], pairs[pairs["why"] == COPY])
+        songs["work"] = linked(songs["song"], pairs)
         songs[SONG_LABELS].to_parquet(folder / "songs.parquet", index=False)
         points = _read_points(folder, spaces)
         about = _made_of(root, frame_notes(root)) | {

@@ -28,17 +28,17 @@ def measure_likeness(points: np.ndarray, songs: pd.DataFrame, spaces: Spaces) ->
         For `ALBUM` and `ARTIST` the distance (see `nearest.distances`) up to which most pairs are: beyond it the share
         of such pairs, isotonic in distance, is below half; None if it always is, or if they are few. For `DIFFERENT`
         the 0th to 100th percentile of the distances between songs of different artists; none if there are few.
-        Copies are not counted.
+        Copies and versions are not counted.
     """
     from sklearn.isotonic import IsotonicRegression  # which takes long, and asking does without
 
-    artist, album, recording = _numbered(songs)
+    artist, album, work = _numbered(songs)
     several, named = bool((album_counts(songs) > 1).any()), songs["album"].to_numpy() != ""
     edges = np.arange(0, 2 + STEP, STEP)
     counts = {name: np.zeros(len(edges) - 1) for name in (ALBUM, ARTIST, DIFFERENT)}
     for song in np.random.default_rng(0).permutation(len(songs))[:FEWER_SEEDS]:
         apart = spaces.distances(points, points[song])
-        others, same = recording != recording[song], artist == artist[song]
+        others, same = work != work[song], artist == artist[song]
         groups = {ALBUM: same & (album == album[song]) & named & several, ARTIST: same, DIFFERENT: ~same}
         for name, group in groups.items():
             counts[name] += np.histogram(apart[group & others].clip(0, 2), edges)[0]
@@ -57,8 +57,8 @@ def measure_likeness(points: np.ndarray, songs: pd.DataFrame, spaces: Spaces) ->
 
 
 def _numbered(songs: pd.DataFrame) -> tuple[np.ndarray, ...]:
-    """Return the artist, the album and the recording of each song, as numbers."""
-    return tuple(pd.factorize(key)[0] for key in (songs["artist"], album_keys(songs), songs["recording"]))
+    """Return the artist, the album and the work of each song, as numbers."""
+    return tuple(pd.factorize(key)[0] for key in (songs["artist"], album_keys(songs), songs["work"]))
 
 
 def is_far(distance: float, likeness: dict) -> bool:
@@ -81,7 +81,7 @@ def how_alike(distance: float, likeness: dict) -> str:
 
 
 def measure_quality(points: np.ndarray, described: np.ndarray, songs: pd.DataFrame, spaces: Spaces) -> dict:
-    """Measure how often the song that sounds most alike, on another album and no copy, is by the same artist.
+    """Measure how often the song that sounds most alike, on another album and no version, is by the same artist.
 
     Parameters
     ----------
@@ -104,8 +104,8 @@ def measure_quality(points: np.ndarray, described: np.ndarray, songs: pd.DataFra
     """
     count = songs["artist"].map(album_counts(songs)).to_numpy()
     albums = count > 1
-    artist, album, recording = _numbered(songs)
-    own = album if albums.any() else recording
+    artist, album, work = _numbered(songs)
+    own = album if albums.any() else work
     asked = np.random.default_rng(0).permutation(np.flatnonzero(albums | ~albums.any()))[:SEEDS]
     space = spaces.ears[FEATURES]
     described = described[:, : WIDTHS[FEATURES]]
@@ -117,7 +117,7 @@ def measure_quality(points: np.ndarray, described: np.ndarray, songs: pd.DataFra
     hits: dict[str, list] = {name: [] for name in (*ways, "chance")}
     for some in np.array_split(asked, -(-len(asked) // SEEDS_AT_ONCE)):
         same, others = artist[some, None] == artist, own[some, None] != own
-        others &= recording[some, None] != recording
+        others &= work[some, None] != work
         same &= others  # of a song that is alone, nothing is right
         for name, (rows, view) in ways.items():
             ours = view(rows[some])

@@ -105,24 +105,36 @@ def _seed_from_file(path: Path, index: Index, root: Path) -> Seed:
     except SongError as error:
         raise UserError(f"{printable(path)}: {error}") from None
     described = describe_decoded(song, index)
-    itself = _copies(song, described, index, root)
+    itself = find_copies(song, path, index, root)
     copy_of = str(index.songs["song"][itself].iloc[0]) if itself.any() else ""
     return Seed(str(path), path.absolute(), path.stem, song.record["seconds"], described, itself, copy_of)
 
 
-def _copies(song: DecodedSong, described: np.ndarray, index: Index, root: Path) -> np.ndarray:
-    """Mark the songs of the library that are this recording, encoded otherwise perhaps, see `duplicates.agreement`."""
-    from soundalike.dataset.duplicates import SAME_RECORDING, USED, agreement, read_courses  # scikit-learn takes long
+def find_copies(song: DecodedSong, path: Path, index: Index, root: Path) -> np.ndarray:
+    """Find the songs of the library that are the same recording as a file, encoded otherwise perhaps.
 
+    Parameters
+    ----------
+    song, path : DecodedSong, Path
+        The file, decoded, and where it lies.
+    index, root
+        The library.
+
+    Returns
+    -------
+    np.ndarray [shape=(songs,), dtype=bool]
+    """
     songs = index.songs
     same = (songs["hash"] == song.record["hash"]).to_numpy()
     if not same.any():
-        near = nearest_songs(index, described, same, RIVALS)["song"].tolist()
+        from soundalike.dataset.duplicates import USED, VERSION, agreement, is_copy, read_contours  # which takes long
+
+        near = nearest_songs(index, describe_decoded(song, index), same, RIVALS)["song"].tolist()
         clips = pd.read_parquet(root / "df_music.parquet", columns=USED, filters=[("song", "in", near)])
         own = song.table.assign(artist="", album="", song="")[USED]
-        courses = read_courses([clips, own])[2]
-        alike = [name for name in near if agreement(courses[""], courses[name]) >= SAME_RECORDING]
-        same = songs["song"].isin(alike).to_numpy()
+        contours = read_contours([clips, own])[2]
+        close = [name for name in near if agreement(contours[""], contours[name]) >= VERSION]
+        same = songs["song"].isin([name for name in close if is_copy(root, path.absolute(), name)]).to_numpy()
     return songs["recording"].isin(songs["recording"][same]).to_numpy()
 
 
