@@ -3,15 +3,18 @@
     python benchmarks/shipped.py --library DIR          # a library of real_music.py, after the three scripts
     python benchmarks/shipped.py --library DIR --keep   # results go to results/ and into README.md here
 
-The words of answers are measured in three repeats of the split by song. README.md of the project quotes the first.
+The words of answers are measured in three repeats of the split by song. README.md of the project quotes their means,
+and intervals over artists where a figure is about artists.
 """
 
 import argparse
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
+from scipy.stats import t as student
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -26,7 +29,7 @@ from soundalike.evaluation.study import Study
 from soundalike.features import nuisance
 from soundalike.features.table import CLIP_COLUMNS
 from soundalike.library.catalogue import good_songs
-from soundalike.models import specs
+from soundalike.models import open_set, specs
 
 WAYS = {
     "unseen songs": crossval.UNSEEN_SONGS,
@@ -55,8 +58,7 @@ def measure(root: Path) -> dict:
         "artists of several albums": len(splits.several_albums(songs)),
         "models": [_score(name, results, songs) for name in results[crossval.UNSEEN_SONGS]],
         "how recordings were made": made,
-        "answers": _words(table, ears, study, results),
-    }
+    } | _answers(table, ears, study, results)
 
 
 def _score(name: str, results: crossval.Results, songs: pd.DataFrame) -> dict:
@@ -70,12 +72,33 @@ def _score(name: str, results: crossval.Results, songs: pd.DataFrame) -> dict:
     return {"model": name, **scores, "kept model better by": better}
 
 
-def _words(table: dict, ears: dict, study: Study, results: crossval.Results) -> list[dict | None]:
-    """Return what users get, in each repeat of the split."""
+def _answers(table: dict, ears: dict, study: Study, results: crossval.Results) -> dict:
+    """Return what users get in each repeat of the split, and shares by artist, of all repeats together."""
     model, _, fixed = crossval.train_kept(table, ears, study)
     known = results[crossval.UNSEEN_SONGS][specs.KEPT]
     answers = unknown.give_words(unknown.answer_all(fixed, model.fusion, study, known))
-    return [unknown.as_shipped(one) for _, one in answers.groupby("repeat")]
+    is_known, named = answers["known"], answers["word"] != open_set.UNKNOWN
+    hits = metrics.song_hits(known, study.songs)
+    by_artist = {
+        "named rightly": (named & answers["right"])[is_known].groupby(answers["artist"]).mean(),
+        "unknown artist called so": (~named)[~is_known].groupby(answers["artist"]).mean(),
+        "unknown artist called sure": (answers["word"] == open_set.SURE)[~is_known].groupby(answers["artist"]).mean(),
+        "unseen songs": hits.groupby("artist")["right"].mean(),
+    }
+    for title, by in (("unseen albums", crossval.UNSEEN_ALBUMS), ("known albums", crossval.KNOWN_ALBUMS)):
+        of_albums = metrics.song_hits(results[by][specs.KEPT], study.songs)
+        by_artist[title] = of_albums.groupby(["artist", "album"])["right"].mean().groupby("artist").mean()
+    return {
+        "answers": [unknown.as_shipped(one) for _, one in answers.groupby("repeat")],
+        "by artist": {title: values.round(4).to_dict() for title, values in by_artist.items()},
+    }
+
+
+def over_artists(values: dict[str, float]) -> tuple[float, float, float]:
+    """Return the mean over artists, and its 95% interval by Student's t: what other artists like these would give."""
+    of = np.array(list(values.values()))
+    half = student.ppf(0.975, len(of) - 1) * of.std(ddof=1) / np.sqrt(len(of))
+    return of.mean(), max(of.mean() - half, 0), min(of.mean() + half, 1)
 
 
 def share(value: float, count: int) -> str:
@@ -86,7 +109,7 @@ def share(value: float, count: int) -> str:
 
 def tables(figures: dict) -> str:
     """Write the page."""
-    count = figures["songs"]
+    count, by_artist = figures["songs"], figures["by artist"]
     answers = [
         {
             "repeat": repeat,
@@ -100,6 +123,15 @@ def tables(figures: dict) -> str:
         }
         for repeat, of in enumerate(figures["answers"], 1)
     ]
+    artists = [
+        {"artist": artist} | {title: f"{of[artist]:.2f}" if artist in of else "" for title, of in by_artist.items()}
+        for artist in by_artist["unseen songs"]
+    ]
+    means = {title: over_artists(of) for title, of in by_artist.items() if not title.endswith("albums")}
+    artists.append(
+        {"artist": "mean (95% CI over artists)"}
+        | {title: f"{mean:.2f} ({low:.2f}–{high:.2f})" for title, (mean, low, high) in means.items()}
+    )
     models = [
         {
             "model": of["model"],
@@ -116,7 +148,8 @@ def tables(figures: dict) -> str:
         f"{count} songs by {figures['artists']} artists (one more song is held out for predict.py), chance level "
         f"{figures['chance']:.2f}. A model of the files alone (bit rate, loudness and the like) scores {made}. "
         "Answers for held-out songs, and for songs by artists who were left out of the library:\n\n"
-        f"{page.markdown(answers)}\n\nBalanced accuracy; unseen albums are those of "
+        f"{page.markdown(answers)}\n\nBy artist, of all repeats (shares of songs; every album counts the same):\n\n"
+        f"{page.markdown(artists)}\n\nBalanced accuracy; unseen albums are those of "
         f"{figures['artists of several albums']} artists:\n\n{page.markdown(models)}\n"
     )
 

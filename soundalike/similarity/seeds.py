@@ -25,16 +25,16 @@ RIVALS = 3  # songs most like a file, which may be copies of it
 class Seed(NamedTuple):
     """A song for which others are sought."""
 
-    name: str  # its path: from the library's songs if it is one of them
+    name: str  # artist and title, if it is one of the library's songs; else its path
     path: Path  # of its file
     label: str  # what a playlist calls it
     seconds: float
     described: np.ndarray  # [shape=(columns,)], see `index.song_descriptions`
     itself: np.ndarray  # which songs of the library are this recording [shape=(songs,), dtype=bool]
-    copy_of: str = ""  # of a file: the song of the library that is the same recording
+    copy_of: str = ""  # of a file: artist and title of the song of the library that is the same recording
 
     def __str__(self) -> str:
-        return printable(self.name) + (f" ({printable(self.copy_of)} of this library)" if self.copy_of else "")
+        return printable(self.name) + (f" (in this library {printable(self.copy_of)})" if self.copy_of else "")
 
     def is_same(self, other: "Seed") -> bool:
         """Whether both are one recording."""
@@ -68,7 +68,8 @@ def find_seed(asked: str, index: Index, root: Path) -> Seed:
     song = songs.iloc[place]
     itself = (songs["recording"] == song["recording"]).to_numpy()
     path, described = songs_folder(root) / song["song"], np.asarray(index.described[place])
-    return Seed(song["song"], path, f"{song['artist']} - {song['title']}", song["seconds"], described, itself)
+    label = f"{song['artist']} - {song['title']}"
+    return Seed(label, path, label, song["seconds"], described, itself)
 
 
 def _holding(texts: pd.Series, sought: str) -> pd.Series:
@@ -106,7 +107,8 @@ def _seed_from_file(path: Path, index: Index, root: Path) -> Seed:
         raise UserError(f"{printable(path)}: {error}") from None
     described = describe_decoded(song, index)
     itself = find_copies(song, path, index, root)
-    copy_of = str(index.songs["song"][itself].iloc[0]) if itself.any() else ""
+    copies = index.songs[itself]
+    copy_of = f"{copies['artist'].iloc[0]} - {copies['title'].iloc[0]}" if len(copies) else ""
     return Seed(str(path), path.absolute(), path.stem, song.record["seconds"], described, itself, copy_of)
 
 
