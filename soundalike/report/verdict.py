@@ -199,8 +199,8 @@ def explain_words(info: dict, *, strict: bool = False) -> list[str]:
     others = found and found["unknown"]
     lines = []
     if others and words.sure_from is not None:
-        sure = cli.counted(round(others["called_sure"] * others["songs"]), "").strip()
-        lines.append(f"{sure} of {cli.counted(others['songs'], 'song')} by artists you do not have were called sure.")
+        sure, asked = round(others["called_sure"] * others["songs"]), cli.counted(others["songs"], "song")
+        lines.append(f"{sure:,} of {asked} by artists you do not have were called sure.")
     if found:
         lines.append(f"How often answers were right for songs held out of training{', without --strict' * strict}:")
         counts = {word: found[word] for word in words.named if found[word]["songs"]}
