@@ -20,17 +20,16 @@ MEANT := $(shell "$(PYTHON)" -c '$(NEAREST)' $(UNKNOWN) $(KNOWN) 2>/dev/null)
 $(error There is no $(UNKNOWN)=. $(if $(MEANT),Did you mean $(MEANT)=?,Known are SONGS NETWORKS LABEL_BY LIBRARY PYTHON.) See: make help)
 endif
 
-# A word that is no goal is the rest of a name with spaces, as a rule.
-GOALS := help run songs-are-there notebooks report pictures lab check test stress clean distclean .venv/ready .venv/networks
+# A word that is no goal is the rest of a name with spaces, as a rule: what stands before it must not be cleaned.
+GOALS += help run songs-are-there notebooks report pictures lab check test stress clean distclean .venv/ready .venv/networks
 STRANGE := $(firstword $(filter-out $(GOALS),$(MAKECMDGOALS)))
-QUOTES := echo 'There is no "make $(STRANGE)". A name with spaces goes in quotes: make run SONGS="My Music". See: make help'
+ifneq ($(STRANGE),)
+$(error There is no "make $(STRANGE)". A name with spaces goes in quotes: make run SONGS="My Music". See: make help)
+endif
 
 # The root that has results: the one that is named, or its demo.
 RESULTS = root="$$LIBRARY"; test -d "$$root/report" || root="$$root/demo"; \
 	test -d "$$root/report" || { echo "There are no results yet. Run: make run"; exit 1; };
-
-.DEFAULT:
-	@$(QUOTES); exit 1
 
 .PHONY: help run songs-are-there notebooks report pictures lab check test stress clean distclean
 .DEFAULT_GOAL := help
@@ -59,7 +58,6 @@ run: songs-are-there .venv/ready
 	$${LABEL_BY:+--label-by "$$LABEL_BY"}
 
 songs-are-there:
-	@$(if $(STRANGE),$(QUOTES); exit 1)
 	@case "$$SONGS" in ""|"~"*) ;; *) test -d "$$SONGS" || { echo "There is no folder $$SONGS."; exit 1; };; esac
 
 notebooks: .venv/ready .venv/networks

@@ -48,12 +48,16 @@ def answer(root: Path, folds: pd.DataFrame) -> pd.DataFrame:
     model, _, fixed = crossval.train_kept(parts_of_it, ears, study)
     folds = folds.loc[songs.index]
     repeats, group = folds.filter(like="fold "), folds["group"].to_numpy()
-    held_out, left_out = [], []
+    held_out: list[list[splits.Fold]] = []
+    left_out: list[list[splits.Fold]] = []
     for _, fold in repeats.items():
-        pairs = [(np.flatnonzero(fold != n), np.flatnonzero(fold == n)) for n in sorted(fold.unique())]
+        pairs = [(np.flatnonzero(fold != n), np.flatnonzero(fold == n)) for n in sorted(fold.dropna().unique())]
         held_out.append(pairs)
-        learn = {n: pairs[n % len(pairs)][0] for n in np.unique(group)}
-        left_out.append([(learn[n][group[learn[n]] != n], np.flatnonzero(group == n)) for n in learn])
+        left_out.append([])
+        for n in np.unique(group):
+            learn, asked = pairs[n % len(pairs)][0], np.flatnonzero(group == n)
+            shared = songs["work"].iloc[learn].isin(songs["work"].iloc[asked]).to_numpy()
+            left_out[-1].append((learn[(group[learn] != n) & ~shared], asked))
     known = crossval.predict_held_out(parts_of_it, ears, study, held_out, "Holding songs out")
     others = crossval.predict_held_out(fixed, model.fusion, study, left_out, "Leaving artists out")
     rows, of_group = [], pd.Series(group, songs.index)

@@ -24,6 +24,7 @@ from sklearn.metrics import roc_auc_score
 from soundalike import cli
 from soundalike.dataset import duplicates, splits
 from soundalike.dataset.frame import Frame
+from soundalike.evaluation.unknown import GROUPS, MOST_ALONE
 from soundalike.library.catalogue import good_songs
 from soundalike.library.errors import UserError
 from soundalike.library.paths import PROJECT
@@ -62,7 +63,8 @@ def write_folds(root: Path, path: Path) -> pd.DataFrame:
     if path.exists() and list(pd.read_csv(path)["song"]) == list(songs.index):
         return pd.read_csv(path, index_col="song")
     artists = sorted(songs["artist"].unique())
-    table = songs[["artist"]].assign(group=songs["artist"].map({name: n for n, name in enumerate(artists)}))
+    number = len(artists) if len(artists) <= MOST_ALONE else GROUPS
+    table = songs[["artist"]].assign(group=songs["artist"].map({name: n % number for n, name in enumerate(artists)}))
     for seed in range(REPEATS):
         for number, (_, test) in enumerate(splits.folds(songs, seed=seed)):
             table.loc[songs.index[test], f"fold {seed}"] = number
@@ -71,11 +73,12 @@ def write_folds(root: Path, path: Path) -> pd.DataFrame:
     return table
 
 
-def read_answers(folder: Path, songs: pd.DataFrame) -> pd.DataFrame:
-    """Read what a version answered, and whether the nearest song is by the same artist."""
+def read_answers(root: Path) -> pd.DataFrame:
+    """Read what a version answered about the songs of its library, and whether the nearest is by the same artist."""
+    folder, artist = root / "answers", good_songs(root).set_index("song")["artist"]
     answers = pd.read_csv(folder / "answers.csv", keep_default_na=False, na_values={"loss": [""]})
     nearest = pd.read_csv(folder / "nearest.csv", keep_default_na=False).set_index("song")["nearest"]
-    alike = nearest.map(songs["artist"]) == songs["artist"].reindex(nearest.index)
+    alike = nearest.map(artist) == artist.reindex(nearest.index)
     return answers.assign(right=answers["artist"] == answers["predicted"], alike=answers["song"].map(alike))
 
 
@@ -99,7 +102,7 @@ FIGURES: dict[str, Callable[[pd.DataFrame], float]] = {
     "unknown artists called sure": lambda of: (of.loc[~of["known"], "word"] == "sure").mean(),
     "known artists called sure": lambda of: (of.loc[of["known"], "word"] == "sure").mean(),
     "of these right": lambda of: of.loc[of["known"] & (of["word"] == "sure"), "right"].mean(),
-    "nearest song by the same artist": lambda of: of.drop_duplicates("song")["alike"].mean(),
+    "nearest song by the same artist": lambda of: of.loc[of["known"] & (of["repeat"] == 0), "alike"].mean(),
 }
 
 
@@ -188,13 +191,13 @@ def main(argv: list[str] | None = None) -> int:
         for name, tree in trees.items():
             make_library(tree, args.songs, roots[name])
         folds = roots["here"].parent / f"{roots['here'].name}.csv"
-        songs = write_folds(roots["here"], folds)
+        write_folds(roots["here"], folds)
         for name, tree in trees.items():
             given = ["--library", roots[name], "--folds", folds, "--out", roots[name] / "answers"]
             run(sys.executable, tree / "benchmarks" / "answers.py", *given, folder=tree)
     finally:
         subprocess.run(["git", "worktree", "remove", "--force", trees[commit]], cwd=PROJECT, check=False)
-    old, new = (read_answers(root / "answers", songs) for root in roots.values())
+    old, new = map(read_answers, roots.values())
     print(compare(old, new, (commit, "here")))
     return cli.ALL_GOOD
 

@@ -42,7 +42,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Run everything; returns the exit status."""
     args = parse_args(argv)
-    from soundalike.audio import demo  # after --help, which needs none of it
+    from soundalike.audio import demo, survey  # after --help, which needs none of it
+    from soundalike.dataset import splits
     from soundalike.library import storage
     from soundalike.report import notebooks
 
@@ -51,6 +52,9 @@ def main(argv: list[str] | None = None) -> int:
         return cli.ALL_GOOD
     started = time.monotonic()
     root, songs = demo.find_music(args.songs, args.library)
+    survey.check_root(root, songs)
+    if args.label_by == "folder":
+        splits.check_folders(songs)
     with storage.running(root):
         run_all(args, root, songs, started)
     return cli.ALL_GOOD
@@ -86,8 +90,6 @@ def make_frame(args: argparse.Namespace, root: Path, songs: Path) -> None:
     from soundalike.library.errors import UserError
     from soundalike.library.storage import atomic_write, locked
 
-    if args.label_by == "folder":
-        splits.check_folders(songs)
     kept = {path: path.read_bytes() for path in (root / "songs.csv", root / "songs.txt") if path.exists()}
     workers, labels = ("jobs", "scheduler"), ("max_hours", "label_by")
     if args.from_songs:

@@ -337,6 +337,16 @@ def ctrl_c_remembered() -> Iterator[list]:
         raise KeyboardInterrupt
 
 
+def _right_python() -> str:
+    """Say how a script is run by a Python that has the packages."""
+    room = PROJECT / ".venv"
+    if Path(sys.prefix) == room:
+        return f"What is installed in {printable(room)} is not whole: remove that folder, and run make run again."
+    make = "" if room.exists() else " (which make run installs)"
+    script = "-m soundalike" if Path(sys.argv[0]).name == "__main__.py" else sys.argv[0]
+    return f"Use this Python{make}: {printable(room / 'bin' / 'python')} {printable(script)}"
+
+
 def script(main: Callable[[list[str] | None], int]) -> Callable[..., int]:
     """Make a script's main end in an exit status: a user's mistake takes one line on stderr, not a traceback.
 
@@ -359,13 +369,7 @@ def script(main: Callable[[list[str] | None], int]) -> Callable[..., int]:
         except ModuleNotFoundError as error:
             if (error.name or "").partition(".")[0] in ("", PROJECT_PACKAGE):
                 raise
-            ours = PROJECT / ".venv" / "bin" / "python"
-            make = "" if ours.exists() else " (which make run installs)"
-            print(
-                f"{sys.executable} lacks the package {error.name}. Use this Python{make}: {printable(ours)} "
-                f"{Path(sys.argv[0]).name}",
-                file=sys.stderr,
-            )
+            print(f"{sys.executable} lacks the package {error.name}. {_right_python()}", file=sys.stderr)
             return NOTHING_USABLE
         except KeyboardInterrupt:
             print("\nStopped. Finished songs are kept; run the same command again to go on.", file=sys.stderr)

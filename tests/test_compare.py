@@ -1,5 +1,6 @@
 """The comparison of two versions of the code: figures with known answers."""
 
+import importlib
 import sys
 
 import numpy as np
@@ -12,7 +13,7 @@ from soundalike.library.paths import PROJECT
 
 sys.path.insert(0, str(PROJECT / "benchmarks"))
 
-import compare
+compare = importlib.import_module("compare")
 
 NAMES = list(compare.FIGURES)
 

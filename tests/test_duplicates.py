@@ -161,8 +161,26 @@ def test_versions_have_one_title_and_sound_somewhat_alike():
         ("Nightcall (feat. Someone)", "nightcall"),
         ("Theme (Town)", "theme town"),
         ("99 Luftballons", "luftballons"),
+        ("Live Forever (Live)", "live forever"),
+        ("Olive Tree (Live)", "olive tree"),
+        ("Live and Let Die - Live at Home", "live and let die"),
+        ("Pink Floyd - Take It Back", "pink floyd take it back"),
         *((title, "") for title in ("1999", "Pt. II", "(Untitled)", "Intro (Live)", "Unknown Title 3", "03 Home")),
-        *((title, "") for title in ("トラック 1", "第1部", "Трек 03", "भाग 1", "트랙 7", "Ⅳ", "Titel 4", "Piste 12")),
+        *(
+            (title, "")
+            for title in (
+                "トラック 1",
+                "第1部",
+                "Трек 03",
+                "भाग 1",
+                "트랙 7",
+                "Ⅳ",
+                "Titel 4",
+                "Piste 12",
+                "제목없음",
+                "Unbekannter Titel",
+            )
+        ),
     ],
 )
 def test_titles(title, telling):
@@ -258,6 +276,35 @@ def test_every_song_that_no_model_learns_from_has_its_reason(library, tmp_path, 
 
 def test_a_library_of_copies_says_so_in_one_line():
     labels = pd.DataFrame({"song": ["A/1.mp3", "A/2.mp3", "A/3.mp3"], "artist": "A", "album": "", "silent": False})
-    with pytest.raises(UserError, match=r"All 3 songs here are copies of one recording, A/1\.mp3") as found:
+    with pytest.raises(UserError, match=r"All 3 usable songs here are copies of A/1\.mp3") as found:
         splits.song_table(labels.assign(work="A/1.mp3", copy_of=["", "A/1.mp3", "A/1.mp3"], conflict=""))
     assert "\n" not in str(found.value)
+    both = pd.concat([labels, labels.assign(artist="B", song=labels["song"].str.replace("A", "B"))], ignore_index=True)
+    both = both.assign(work="A/1.mp3", copy_of="", conflict=both["song"].to_numpy()[::-1])
+    with pytest.raises(UserError, match="All 6 usable songs here are copies of one another, by several artists"):
+        splits.song_table(both)
+
+
+@pytest.mark.parametrize(
+    ("columns", "why"),
+    [
+        ({"work": ["1", "1", "3"], "silent": [False, False, True]}, "3 songs, but 2 are versions of one, 1 silent"),
+        ({"work": ["1", "1", "1"]}, "3 songs, but all are versions of one"),
+        (
+            {"work": ["1"] * 3, "copy_of": ["", "", "X/1.mp3"]},
+            "3 songs, but 2 are versions of one, 1 are copies of 1.mp3",
+        ),
+        (
+            {"conflict": ["B/1.mp3", "", ""], "silent": [False, True, True]},
+            "3 songs, but 1 filed under another artist, too",
+        ),
+    ],
+)
+def test_an_artist_is_left_out_with_all_reasons(columns, why):
+    others = made_up(artists=2, songs=4, clips=1)[["song", "artist", "album", "silent"]]
+    own = pd.DataFrame({"song": [f"X/{n}.mp3" for n in (1, 2, 3)], "artist": "X", "album": "", "silent": False})
+    nothing = {"work": own["song"], "copy_of": "", "conflict": ""}
+    labels = pd.concat([others.assign(work=others["song"], copy_of="", conflict=""), own.assign(**(nothing | columns))])
+    _, left_out = splits.song_table(labels)
+    assert set(left_out["status"]) == {splits.TOO_FEW}
+    assert left_out["reason"].iloc[0].startswith(f"X: {why}")

@@ -42,23 +42,27 @@ def test_unknown_costs_one_right_answer_in_ten():
 
 def test_sure_promises_that_nearly_all_are_right():
     right = [(100 - n, True) for n in range(30)]
-    assert open_set._choose(answers(right, UNLIKE)).sure_from == 0.71  # of the 30 the lowest: (30 + 1) / 32 >= 0.95
-    wrong = [(50 - n, False) for n in range(10)]
-    assert open_set._choose(answers(right + wrong, UNLIKE)).sure_from == 0.71  # with one wrong it would be 31 / 33
+    assert open_set._choose(answers(right, UNLIKE)).sure_from == 0.74  # (27 + 1) / 29 >= 0.95; lower is unknown
+    wrong = [(73.5 - n, False) for n in range(10)]
+    assert open_set._choose(answers(right + wrong, UNLIKE)).sure_from == 0.74
+    worse = [(90.5, False)]
+    assert open_set._choose(answers(right + worse, UNLIKE)).sure_from is None  # (27 + 1) / 30, and so on
     assert open_set._choose(answers(right[:17], UNLIKE)).sure_from is None  # too few
     often_wrong = [(100 - n, n % 5 > 0) for n in range(100)]
     assert open_set._choose(answers(often_wrong, UNLIKE)).sure_from is None
 
 
 def test_sure_promises_to_be_said_of_few_unknown_artists():
-    right = [(100 - n, True) for n in range(60)]
-    others = [99.5 - n for n in range(30)]  # whose answers are as probable as those of known artists
+    right = [(100 - n / 10, True) for n in range(60)]
+    others = [99.55 - n for n in range(30)]  # some answers are as probable as those of known artists
     rows = answers(right, others)
     sure_from = open_set._choose(rows).sure_from
     said = rows["probability"] >= sure_from
     assert said[~rows["known"]].sum() == 3  # one in ten, and one more would be too many
-    assert sure_from == pytest.approx(0.965)
-    assert open_set._choose(rows, 0.05).sure_from == pytest.approx(0.985)
+    assert sure_from == pytest.approx(0.966)
+    assert open_set._choose(rows, 0.05).sure_from is None  # too few songs by known artists are surer than that
+    wrong = [(97 - n / 10, False) for n in range(6)]  # none that is surer than songs by unknown artists is right
+    assert open_set._choose(answers(wrong + [(96 - n / 10, True) for n in range(200)], [96.4] * 30)).sure_from is None
     certain = answers(right, [100.0] * 4 + UNLIKE[:26])
     assert open_set._choose(certain).sure_from is None  # no threshold could keep it
 
@@ -85,10 +89,10 @@ def by_groups(known: list[tuple[float, bool]], others: list[float], groups: int 
 
 def test_the_promise_is_kept_as_measured_on_others_or_the_word_is_not_used():
     """The songs of one group are like those of others: by thresholds that let a tenth of the rest through, all are."""
-    rows = by_groups([(100 - n, True) for n in range(30)], list(np.linspace(50, 98, 10)))
+    rows = by_groups([(100 - n / 10, True) for n in range(30)], list(np.linspace(50, 98, 10)))
     odd = (rows["group"] == 0) & ~rows["known"]
-    rows.loc[odd, "probability"] = 0.95
-    assert open_set._choose(rows[rows["group"] != 0]).sure_from < 0.98
+    rows.loc[odd, "probability"] = 0.976
+    assert open_set._choose(rows[rows["group"] != 0]).sure_from < 0.976
     found = unknown.give_words(rows)
     assert (found["word"][~found["known"]] == SURE).mean() <= open_set.UNKNOWN_SURE
     assert open_set.choose(rows)[0].sure_from > 0.98
@@ -134,6 +138,7 @@ def test_words_follow_the_probability_and_nothing_contradicts_itself():
     assert OpenSet(0.2, 0.3, 0.3).words(p).tolist() == [UNKNOWN, PROBABLY, SURE]
     assert OpenSet(0.2, 0.3, 0.3).words(p, strict=True).tolist() == [UNKNOWN, UNKNOWN, SURE]
     assert OpenSet(0.2, 0.3, 0.3).named == [SURE, PROBABLY]
+    assert OpenSet().named == [CLOSEST]
     assert set(OpenSet().words(p)) == {CLOSEST}  # no adverb where unknown artists were not measured
     assert open_set.in_words(CLOSEST, "A", artists=2) == "closest of your 2 artists: A"
     certain = open_set._choose(answers([(95 + n / 10, True) for n in range(40)], [0.0]))

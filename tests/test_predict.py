@@ -167,7 +167,7 @@ def test_the_word_follows_the_probability(root, tmp_path, capsys, words, strict,
     assert out.splitlines()[1] == f"  {says}"
     assert "How often answers are right is not measured" in out
     assert ("One of the 2 artists is always named" in out) == ("unknown_below" not in words)
-    assert ("No answer is called sure: too few" in out) == ("sure_from" not in words)
+    assert ("No answer is called sure: " in out) == ("sure_from" not in words)
     (answered,) = run_json(capsys, "--library", str(own), song, *(["--strict"] if strict else []))["songs"]
     assert answered["answer"] == says.split()[0].strip(":")
     assert answered["artist"] == (None if says.startswith("unknown") else "Artist A")

@@ -88,7 +88,7 @@ def test_a_misspelt_variable_is_refused(goal, given, says):
 def test_the_library_has_one_name_and_its_earlier_one(given):
     environment = {"PATH": os.environ["PATH"], "DATA": "/not/meant", **({} if given else {"MUSIC_DATA": "/some/where"})}
     asked = ["make", "--silent", "-C", HERE, "-f", "-", "said", *given]
-    probe = "include Makefile\nsaid:\n\t@echo $(LIBRARY)\n"
+    probe = "GOALS = said\ninclude Makefile\nsaid:\n\t@echo $(LIBRARY)\n"
     done = subprocess.run(asked, input=probe, env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "/some/where"
 

@@ -63,12 +63,7 @@ def process_songs(work: Work, args: argparse.Namespace) -> "tuple[pd.DataFrame, 
     found, refused = find_songs(songs)
     if not found and not refused:
         raise UserError(f"There is no music in {printable(songs)}. Put songs there, one folder per artist.")
-    if root == songs or songs in root.parents:
-        raise UserError(
-            f"{printable(root)} lies in the folder of songs, where nothing is written. Name another folder with "
-            f"{typed('library')}."
-        )
-    check_ownership(root)
+    check_root(root, songs)
     with locked(root):
         keep_songs_folder(root, songs)
         rows = [_row(song, UNREADABLE | {"reason": reason}, "folder") for song, reason in refused.items()]
@@ -96,6 +91,22 @@ def process_songs(work: Work, args: argparse.Namespace) -> "tuple[pd.DataFrame, 
         mark_duplicates(table)
         write_songs(root, table)
     return table, len(pending)
+
+
+def check_root(root: Path, songs: Path) -> None:
+    """Refuse a root where nothing may be written.
+
+    Raises
+    ------
+    UserError
+        If it lies in the folder of songs, or a user's own files are in the way.
+    """
+    if root == songs or songs in root.parents:
+        raise UserError(
+            f"{printable(root)} lies in the folder of songs, where nothing is written. Name another folder with "
+            f"{typed('library')}."
+        )
+    check_ownership(root)
 
 
 def _row(song: str, record: dict, label_by: str) -> tuple:

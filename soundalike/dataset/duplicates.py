@@ -19,7 +19,7 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.neighbors import NearestNeighbors
 
 from soundalike import cli
-from soundalike.audio.decoding import CLIP_SAMPLES, SAMPLE_RATE
+from soundalike.audio.decoding import CLIP_SAMPLES, SAMPLE_RATE, is_silent
 from soundalike.dataset.splits import COPY
 from soundalike.features.extraction import read_clip
 from soundalike.features.filters import N_FFT, mel_filters
@@ -56,11 +56,13 @@ VERSION_WORDS = (
     "ремикс ремастер"
 )
 NO_TITLE = (
-    "track audiotrack title titel titre titulo titolo song part parts pt teil parte partie movement mvt satz untitled "
-    "unknown intro introduction outro interlude prelude hidden bonus no nr number nummer numero op opus disc disk cd "
-    "side vol volume chapter kapitel spur piste pista traccia faixa spår ohne sans sin sem senza without name namenlos "
-    "recording aufnahme трек дорожка часть без названия вступление トラック 曲 曲目 イントロ アウトロ 無題 パート 第 "
-    "部 无题 未知 轨道 音轨 音軌 트랙 무제 인트로 부 भाग μέρος חלק جزء الجزء"
+    "track audiotrack audio title titel titre titulo titolo song part parts pt teil parte partie movement mvt satz "
+    "untitled unknown intro introduction outro interlude prelude hidden bonus no nr number nummer numero op opus disc "
+    "disk cd side vol volume chapter kapitel spur piste pista traccia faixa spår ohne sans sin sem senza without name "
+    "namenlos recording aufnahme new voice memo rec record file unbekannt unbekannter unbekanntes inconnu inconnue "
+    "desconocido desconocida desconhecido desconhecida sconosciuto sconosciuta de трек дорожка часть без названия "
+    "неизвестно вступление トラック 曲 曲目 イントロ アウトロ 無題 パート 第 部 无题 未知 轨道 音轨 音軌 "
+    "트랙 무제 제목 없음 제목없음 인트로 부 भाग μέρος חלק جزء الجزء بدون عنوان"
 )
 ROMAN = re.compile("[ivx]+")
 
@@ -276,10 +278,10 @@ def is_copy(root: Path, song: str | Path, other: str) -> bool:
 
 
 def _read_sound(root: Path, song: str | Path) -> np.ndarray:
-    """Read the first `LONGEST` clips of a song, from its clips if there are any [shape=(samples,)]."""
-    paths = clip_paths(root, song)[:LONGEST] if isinstance(song, str) else []
+    """Read `LONGEST` clips of a song from where it is not silent any more [shape=(samples,)]."""
+    paths = clip_paths(root, song) if isinstance(song, str) else []
     clips = map(read_clip, paths) if paths else clips_of_file(songs_folder(root) / song)
-    return np.concatenate(list(itertools.islice(clips, LONGEST)))
+    return np.concatenate(list(itertools.islice(itertools.dropwhile(is_silent, clips), LONGEST)))
 
 
 def similarity(one: np.ndarray, other: np.ndarray) -> float:
@@ -329,15 +331,25 @@ def telling_title(title: str) -> str:
     and ``Part 2`` say nothing.
     """
     plain = re.sub(r"^[\W\d_]+(?=.*[^\W\d_])", "", _plain(title))
-    for piece in (*re.findall(r"[(\[]([^)\]]*)[)\]]", plain), *re.split(r"\s[-–—]\s", plain)[1:]):
-        words = _words(piece)
-        if set(words) & set(_words(_plain(VERSION_WORDS))):
-            plain = plain.replace(piece, " ".join(filter(_is_number, words)))
-    words = _words(plain)
+    plain = re.sub(r"[(\[][^)\]]*[)\]]", lambda found: _without_version(found[0], anywhere=True), plain)
+    first, *others = re.split(r"\s[-–—]\s", plain)
+    words = _words(" ".join([first, *map(_without_version, others)]))
     generic = set(_words(_plain(NO_TITLE)))
     letters = ["".join(c for c in word if not c.isnumeric()) for word in words if not _is_number(word)]
     naming = [word for word in letters if word and not generic.issuperset([word]) and not generic.issuperset(word)]
-    return " ".join(words) if len(naming) >= 2 or len("".join(naming)) >= 8 else ""
+    letters_in_all = len(unicodedata.normalize("NFC", "".join(naming)))
+    return " ".join(words) if len(naming) >= 2 or letters_in_all >= 8 else ""
+
+
+def _without_version(piece: str, *, anywhere: bool = False) -> str:
+    """Take off a piece of a title that says which version it is: all but its numbers.
+
+    After a dash it must end so, or begin like "live at": ``Live Forever`` is a title.
+    """
+    words, versions = _words(piece), set(_words(_plain(VERSION_WORDS)))
+    last = next((word for word in reversed(words) if not _is_number(word)), "")
+    is_one = last in versions or (words[:1] == ["live"] and words[1:2] in (["at"], ["in"], ["from"], ["on"]))
+    return " ".join(filter(_is_number, words)) if is_one or (anywhere and versions.intersection(words)) else piece
 
 
 def _plain(text: str) -> str:

@@ -55,7 +55,7 @@ def song_table(labels: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     status = np.select([table["silent"], table["copy_of"] != "", table["conflict"] != ""], [SILENT, COPY, CONFLICT], "")
     songs = table.loc[status == "", ["artist", "album", "work"]]
     counts = songs.groupby("artist")["work"].nunique().reindex(sorted(set(table["artist"])), fill_value=0)
-    check_enough(counts, int((status == COPY).sum()), str(table["work"].iloc[0]) if len(table) else "")
+    check_enough(counts, int(np.isin(status, [COPY, CONFLICT]).sum()), songs.index[0] if len(songs) == 1 else "")
     known = songs["artist"].map(counts)
     songs = songs.assign(scored=known >= MIN_SCORED, place=np.arange(len(songs)))[known >= MIN_SONGS]
     out = table.assign(status=status).drop(songs.index)
@@ -85,25 +85,30 @@ def _say_why(out: pd.DataFrame, counts: pd.Series) -> pd.DataFrame:
 
 
 def _why_too_few(artist: str, own: pd.DataFrame) -> str:
-    """Say why an artist has too few songs to train on, in terms of the files.
+    """Say why an artist has too few songs to train on, in terms of the files, and what to do.
 
     Parameters
     ----------
     artist : str
         The artist.
     own : pd.DataFrame
-        Rows of all songs by the artist, with ``status``.
+        Rows of all songs by the artist, with ``status``; one work is left, or none.
     """
-    counts, kept = own["status"].value_counts(), own.index[own["status"] == ""]
-    if len(own) > 1 and len(kept) == 1 and counts.get(COPY, 0) == len(own) - 1:
-        why = f"all are copies of {Path(kept[0]).name}"
-    elif len(kept) == len(own):
-        why = "they are versions of one"
-    else:
-        said = {COPY: "copies of others", CONFLICT: "filed under other artists, too", SILENT: "silent"}
-        why = ", ".join(f"{counts[status]} {words}" for status, words in said.items() if status in counts)
+    kept, copies = own.index[own["status"] == ""], own["copy_of"][own["status"] == COPY]
+    others, silent = own["conflict"][own["status"] == CONFLICT], int((own["status"] == SILENT).sum())
+    why = []
+    if len(kept) > 1:
+        why.append("all are versions of one" if len(kept) == len(own) else f"{len(kept)} are versions of one")
+    if len(copies):
+        of = Path(copies.iloc[0]).name if copies.nunique() == 1 else "others"
+        why.append(f"{'all' if len(copies) == len(own) - 1 else len(copies)} are copies of {of}")
+    if len(others):
+        why.append(f"{len(others)} filed under another artist, too ({others.iloc[0]})")
+    if silent:
+        why.append(f"{silent} silent")
     number = f"{len(own)} song{'s' * (len(own) > 1)}"
-    return f"{artist}: {number}{f', but {why}' if len(own) > 1 or len(kept) == 0 else ''}. Add another by this artist"
+    remove = "Remove what is in the wrong folder, or add" if len(others) else "Add"
+    return f"{artist}: {number}{', but ' * bool(why)}{', '.join(why)}. {remove} another by this artist"
 
 
 def check_enough(counts: pd.Series, copies: int = 0, of: str = "") -> None:
@@ -114,7 +119,7 @@ def check_enough(counts: pd.Series, copies: int = 0, of: str = "") -> None:
     counts : pd.Series
         The number of songs of each artist, without copies.
     copies : int
-        The number of copies.
+        The number of copies, also of songs by other artists.
     of : str
         The song that they are copies of, if it is one.
 
@@ -125,10 +130,11 @@ def check_enough(counts: pd.Series, copies: int = 0, of: str = "") -> None:
     """
     if (counts >= MIN_SONGS).sum() >= 2:
         return
-    if copies and counts.sum() == 1:
+    if copies and counts.sum() <= 1:
+        of_one = f" of {printable(of)}" if of else " of one another, by several artists"
         raise UserError(
-            f"All {copies + 1} songs here are copies of one recording, {printable(of)}. Add other songs, two each by "
-            "two artists at least, and run this again."
+            f"All {copies + counts.sum()} usable songs here are copies{of_one}. Add other songs, two each by two "
+            "artists at least, and run this again."
         )
     not_counted = f" (without {copies} that are copies of others)" if copies else ""
     raise UserError(

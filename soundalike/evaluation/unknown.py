@@ -45,6 +45,7 @@ def answer_all(fixed: dict[str, ModelSpec], fusion: Fusion, study: Study, known:
     rows = [_rows(one.songs, songs, group, known=True).assign(repeat=n) for n, one in enumerate(known)]
     if len(names) > 2 and songs["artist"][songs["scored"]].nunique() > 1:
         splits = [_leave_out(songs, group, SEED + n) for n in range(len(known))]
+        splits = splits if all(splits) else []
         others = predict_held_out(fixed, fusion, study, splits, "Leaving artists out")
         rows += [_rows(one.songs, songs, group, known=False).assign(repeat=n) for n, one in enumerate(others)]
     return pd.concat(rows, ignore_index=True)[COLUMNS]
@@ -53,13 +54,15 @@ def answer_all(fixed: dict[str, ModelSpec], fusion: Fusion, study: Study, known:
 def _leave_out(songs: pd.DataFrame, group: pd.Series, seed: int) -> list[Fold]:
     """Leave out each group of artists in turn, and of the others what one fold of a split by song holds out.
 
-    Songs that share a work with theirs are not trained on either.
+    Songs that share a work with theirs are not trained on either. A group without which fewer than two artists remain
+    is not left out.
     """
     pairs, found = folds(songs, seed=seed), []
     for n in sorted(group.unique()):
         learn, asked = pairs[n % len(pairs)][0], np.flatnonzero(group == n)
         apart = (group.iloc[learn] != n) & ~songs["work"].iloc[learn].isin(songs["work"].iloc[asked])
-        found.append((learn[apart.to_numpy()], asked))
+        if songs["artist"].iloc[learn][apart].nunique() > 1:
+            found.append((learn[apart.to_numpy()], asked))
     return found
 
 

@@ -221,6 +221,7 @@ def find_excerpt(song: "pd.Series", root: Path) -> float:
     float
         In seconds; NaN where fewer than `SHORTEST` clips in a row of so many seconds are not silent.
     """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     middle = max(0.0, (song["seconds"] - SECONDS) / 2)
@@ -228,7 +229,7 @@ def find_excerpt(song: "pd.Series", root: Path) -> float:
         return middle
     try:
         silent = pq.read_table(table_path(root, song["song"]), columns=["silent"])["silent"].to_numpy()
-    except OSError:  # it was not described
+    except (OSError, pa.ArrowException):  # it was not described, or its table is damaged
         return math.nan
     loud = np.convolve(~silent, np.ones(min(SECONDS // CLIP_SECONDS, len(silent))), "valid")
     starts = CLIP_SECONDS * np.flatnonzero(loud == loud.max())

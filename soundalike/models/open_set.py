@@ -48,7 +48,9 @@ class OpenSet(NamedTuple):
     def named(self) -> list[str]:
         """The words that name an artist; *probably* is none where both thresholds meet."""
         between = CLOSEST if self.unknown_below is None else PROBABLY
-        return ([SURE] if self.sure_from is not None else []) + [between] * (self.sure_from != self.unknown_below)
+        if self.sure_from is None:
+            return [between]
+        return [SURE] + [between] * (self.sure_from != self.unknown_below)
 
 
 def in_words(word: str, closest: str, following: str = "", artists: int = 0) -> str:
@@ -88,8 +90,9 @@ def choose(answers: pd.DataFrame) -> tuple[OpenSet, dict[int, OpenSet]]:
     -------
     chosen : OpenSet
         A word is used only if it could be measured: if there is a threshold without any of the groups, too. *Sure* is
-        used only if it keeps to `UNKNOWN_SURE` by the thresholds of the others. *Unknown artist* is used only if it is
-        said of songs by unknown artists clearly more often than of others.
+        used only if it keeps to `UNKNOWN_SURE` by the thresholds of the others; of `SHARES` the first that does is
+        chosen, so this rate is measured where one of four was chosen. *Unknown artist* is used only if it is said of
+        songs by unknown artists clearly more often than of others, every artist counting the same.
     others : dict of int to OpenSet
         For each group, what the other artists ask for.
     """
@@ -104,8 +107,7 @@ def choose(answers: pd.DataFrame) -> tuple[OpenSet, dict[int, OpenSet]]:
         used[:2] = [False, False]
 
     def keep(thresholds: OpenSet) -> OpenSet:
-        below, strict, sure = (value if kept else None for value, kept in zip(thresholds, used, strict=True))
-        return OpenSet(below, strict, sure if sure is None or below is None else max(sure, below))
+        return OpenSet(*(value if kept else None for value, kept in zip(thresholds, used, strict=True)))
 
     return keep(_choose(answers, share)), {group: keep(chosen) for group, chosen in found.items()}
 
@@ -120,7 +122,7 @@ def _tells_unknown(answers: pd.DataFrame, chosen: dict[int, OpenSet]) -> bool:
     """Whether songs by unknown artists are called so clearly more often than others by the thresholds of each group."""
     answers = answers[answers["scored"]]
     refused = answers["probability"] < answers["group"].map({group: of.unknown_below for group, of in chosen.items()})
-    known, others = (refused[rows].groupby(answers["song"]).mean() for rows in (answers["known"], ~answers["known"]))
+    known, others = (refused[rows].groupby(answers["artist"]).mean() for rows in (answers["known"], ~answers["known"]))
     error = math.sqrt(known.var(ddof=0) / max(len(known), 1) + others.var(ddof=0) / max(len(others), 1))
     return others.mean() - known.mean() > CLEARLY * error
 
@@ -141,8 +143,8 @@ def _choose(answers: pd.DataFrame, let_through: float = UNKNOWN_SURE) -> OpenSet
     count = share * np.arange(1, len(known) + 1)
     kept = (count >= ENOUGH) & ((share * known["right"].to_numpy(float).cumsum() + 1) / (count + 2) >= PROMISE)
     enough = others["song"].nunique() >= ENOUGH and others["artist"].nunique() >= LEAST_ARTISTS
-    if kept.any() and enough and known["song"].nunique() > ENOUGH:
-        last = float(known["probability"].iloc[np.flatnonzero(kept)[-1]])
+    if enough and known["song"].nunique() > ENOUGH:
         most = float(others["probability"].iloc[int(let_through * len(others))])  # which one too many would reach
-        sure = max(last, math.nextafter(most, math.inf)) if most < 1 else None
+        kept &= (known["probability"] > most).to_numpy() & (known["probability"] >= (below or 0)).to_numpy()
+        sure = float(known["probability"].iloc[np.flatnonzero(kept)[-1]]) if kept.any() else None
     return OpenSet(below, strict, sure)

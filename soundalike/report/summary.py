@@ -63,11 +63,13 @@ def print_not_learned_from(root: Path) -> None:
     except (OSError, ValueError, UserError):  # there is no model yet
         return
     good = files.groupby("artist")["status"].agg(lambda status: status.isin(GOOD).any())
-    for artist in good.index[~good & (good.index != "")]:
-        number = cli.counted(int((files["artist"] == artist).sum()), "song")
-        print(f"No model learns from {printable(artist)}: {number}, all left out; songs.csv says why.")
-    for sentence in table.loc[table["status"] == TOO_FEW, "reason"].unique():
+    number = files["artist"].value_counts().map(lambda count: cli.counted(count, "song"))
+    sentences = [f"{one}: {number[one]}, all left out; songs.csv says why" for one in good.index[~good] if one]
+    sentences += table.loc[table["status"] == TOO_FEW, "reason"].unique().tolist()
+    for sentence in sentences[: cli.SHOWN]:
         print(f"No model learns from {printable(sentence)}.")
+    if len(sentences) > cli.SHOWN:
+        print(f"Nor from {len(sentences) - cli.SHOWN:,} others: see {printable(root / 'model' / 'left_out.csv')}")
     others = table[table["status"] != TOO_FEW]
     where = f": see {printable(root / 'model' / 'left_out.csv')}"
     reasons = dict(zip(others["song"], others["status"] + ": " + others["reason"], strict=True))

@@ -215,7 +215,9 @@ def explain_words(info: dict, *, strict: bool = False) -> list[str]:
             f"{others['refused']:.0%} of songs by artists you do not have"
         )
     if words.sure_from is None:
-        lines.append("No answer is called sure: too few songs were held out of training, or too many named wrongly.")
+        lines.append(
+            "No answer is called sure: that takes four artists, and twenty songs that stand out from those of others."
+        )
     if words.unknown_below is None:
         artists = len(info["classes"])
         why = "too few songs were held out, or songs by unknown artists get no other answers"
