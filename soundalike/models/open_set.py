@@ -113,9 +113,10 @@ def choose(answers: pd.DataFrame) -> tuple[OpenSet, dict[int, OpenSet]]:
 
 
 def _called_sure(answers: pd.DataFrame, chosen: dict[int, OpenSet]) -> float:
-    """Return the share of songs by unknown artists that are called sure by the thresholds of each group."""
+    """Return the share of songs by unknown artists called sure by the thresholds of each group, in the worst repeat."""
     others = answers[answers["scored"] & ~answers["known"]]
-    return (others["probability"] >= others["group"].map({group: of.sure_from for group, of in chosen.items()})).mean()
+    sure = others["probability"] >= others["group"].map({group: of.sure_from for group, of in chosen.items()})
+    return sure.groupby(others["repeat"]).mean().max()
 
 
 def _tells_unknown(answers: pd.DataFrame, chosen: dict[int, OpenSet]) -> bool:
