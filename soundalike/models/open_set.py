@@ -20,7 +20,7 @@ SURE, PROBABLY, UNKNOWN, CLOSEST = "sure", "probably", "unknown", "closest"  # t
 COST, STRICT_COST = 0.1, 0.3  # of the right answers are lost to "unknown artist", at most: as a rule, and if asked to
 PROMISE = 0.95  # of the answers called sure are right, at least: (right + 1) / (answers + 2)
 UNKNOWN_SURE = 0.1  # of the songs by artists who are not in the library are called sure, at most
-SHARES = (UNKNOWN_SURE, 0.05, 0.02, 0.01)  # of these songs that a threshold lets through: the first that keeps to it
+SHARES = [n / 100 for n in range(10, 0, -1)]  # of these songs that a threshold lets through: the first that keeps to it
 ENOUGH = 20  # songs are called sure, at least, and as many by unknown artists were asked about; half as many are right
 LEAST_ARTISTS = 3  # whom these songs are by
 CLEARLY = 1.645  # standard errors: of two shares one is larger, one-sided 95%
@@ -91,7 +91,7 @@ def choose(answers: pd.DataFrame) -> tuple[OpenSet, dict[int, OpenSet]]:
     chosen : OpenSet
         A word is used only if it could be measured: if there is a threshold without any of the groups, too. *Sure* is
         used only if it keeps to `UNKNOWN_SURE` by the thresholds of the others; of `SHARES` the first that does is
-        chosen, so this rate is measured where one of four was chosen. *Unknown artist* is used only if it is said of
+        chosen, so this rate is measured where one of ten was chosen. *Unknown artist* is used only if it is said of
         songs by unknown artists clearly more often than of others, every artist counting the same.
     others : dict of int to OpenSet
         For each group, what the other artists ask for.
