@@ -95,7 +95,7 @@ def test_the_promise_is_kept_as_measured_on_others_or_the_word_is_not_used():
     assert open_set._choose(rows[rows["group"] != 0]).sure_from < 0.976
     found = unknown.give_words(rows)
     assert (found["word"][~found["known"]] == SURE).mean() <= open_set.UNKNOWN_SURE
-    assert open_set.choose(rows)[0].sure_from > 0.98
+    assert open_set.choose(rows)[0].sure_from > 0.976
     rows.loc[odd, "probability"] = 0.999
     assert open_set.choose(rows)[0].sure_from is None
 
