@@ -89,7 +89,7 @@ def _print_scores(model: dict) -> None:
         f"{scores['chance']:.2f}."
     )
     if scores["unseen_albums"]:
-        print(f"On unseen albums: {cli.with_interval(scores['unseen_albums'])}.")
+        print(f"On unseen albums: {cli.with_interval(scores['unseen_albums'])}; modeling.html has it by artist.")
     print(
         f"On single clips split at random, as in 2018: {scores['random_clips']['balanced_accuracy']:.2f}. That "
         "flatters: other clips of the same songs are in training."
