@@ -1,6 +1,7 @@
 """Every command starts at once, and takes a user's mistake for what it is."""
 
 import errno
+import importlib
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import sys
 import pytest
 
 from soundalike import cli
+from soundalike.library import storage
 from soundalike.library.errors import UserError, typed
 from soundalike.library.paths import PROJECT
 from soundalike.library.storage import atomic_write
@@ -91,3 +93,52 @@ def test_messages_name_options_as_they_were_typed(monkeypatch):
     monkeypatch.setenv("MAKELEVEL", "1")
     assert typed("songs") == "SONGS=DIR"
     assert typed("library") == "LIBRARY=DIR"
+
+
+# --- small stumbles --------------------------------------------------------------------------
+
+
+def test_a_python_without_the_packages_is_one_line_that_names_the_right_one(capsys):
+    @cli.script
+    def main(argv):
+        importlib.import_module("no_such_package")
+
+    assert main([]) == cli.NOTHING_USABLE
+    said = capsys.readouterr().err
+    assert len(said.splitlines()) == 1
+    assert sys.executable in said
+    assert ".venv" in said
+
+    @cli.script
+    def broken(argv):
+        importlib.import_module("soundalike.no_such_module")
+
+    with pytest.raises(ModuleNotFoundError):  # a fault of ours, not of the installation
+        broken([])
+
+
+def test_words_of_a_name_without_quotes_are_said_to_be_one_name(tmp_path):
+    (tmp_path / "my new song.mp3").touch()
+    words = f"{tmp_path}/my new song.mp3".split()
+    assert cli.unquoted(["a", *words, "b"]) == f"{tmp_path}/my new song.mp3"
+    assert cli.unquoted([str(tmp_path), "nothing"]) == ""
+    with pytest.raises(UserError, match="my new song"):
+        cli.check_quotes(words)
+    cli.check_quotes([f"{tmp_path}/my new song.mp3", str(tmp_path)])
+    cli.check_quotes(["photograph", "fireball"])  # titles
+
+
+def test_a_run_that_is_going_on_is_the_answer(tmp_path):
+    def ask():
+        with storage.unless_running(tmp_path):
+            raise UserError("There is no model.")
+
+    with pytest.raises(UserError, match="no model"):
+        ask()
+    with storage.running(tmp_path), pytest.raises(UserError, match="A run is at work"):
+        ask()
+    with storage.locked(tmp_path), pytest.raises(UserError, match="A run is at work"):
+        ask()
+    with storage.running(tmp_path), pytest.raises(UserError, match="Another run"), storage.running(tmp_path):
+        pass
+    assert not storage.is_locked(tmp_path)

@@ -84,6 +84,14 @@ def test_a_misspelt_variable_is_refused(goal, given, says):
     assert "soundalike" not in done.stdout
 
 
+@pytest.mark.parametrize("goal", ["run", "clean", "lab"])
+def test_the_rest_of_a_name_without_quotes_is_refused(goal):
+    done = subprocess.run(["make", "-n", "-C", HERE, goal, "LIBRARY=/my", "mu'sic"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "goes in quotes" in done.stderr
+    assert "soundalike" not in done.stdout
+
+
 @pytest.mark.parametrize("given", [["LIBRARY=/some/where"], ["DATA=/some/where"], []])
 def test_the_library_has_one_name_and_its_earlier_one(given):
     environment = {"PATH": os.environ["PATH"], "DATA": "/not/meant", **({} if given else {"MUSIC_DATA": "/some/where"})}
