@@ -5,6 +5,7 @@ of it is learned from and recommended. Songs that share a *work* (live and studi
 backing) are all learned from, but stay on one side of every split.
 """
 
+import functools
 import itertools
 import math
 import re
@@ -113,9 +114,8 @@ def mark_duplicates(labels: pd.DataFrame, pairs: pd.DataFrame, songs: pd.DataFra
     recording = linked(labels["song"], pairs[pairs["why"] == COPY])
     labels = labels.assign(work=linked(labels["song"], pairs), copy_of="", conflict="").set_index("song")
     about = songs.set_index(songs["song"].rename(None)).loc[labels.index]
-    for _, copies in about.groupby(recording.to_numpy()):
-        if len(copies) == 1:
-            continue
+    several = recording.duplicated(keep=False).to_numpy()
+    for _, copies in about[several].groupby(recording.to_numpy()[several]):
         kept = preferred_first(copies).iloc[0]
         if copies["artist"].nunique() == 1:
             labels.loc[copies.index.drop(kept["song"]), "copy_of"] = kept["song"]
@@ -180,7 +180,8 @@ def find_pairs(means: np.ndarray, contours: dict[str, np.ndarray], songs: pd.Dat
     """
     titles = songs[songs["song"].isin(contours)].assign(title=songs["title"].map(telling_title)).sort_values("song")
     same_title = set()
-    for _, same in titles[titles["title"] != ""].groupby(["artist", "title"])["song"]:
+    for _, group in titles[titles["title"] != ""].groupby(["artist", "title"])["song"]:
+        same = list(group)
         for n, song in enumerate(same):
             same_title |= {(song, other) for other in same[n + 1 : n + 1 + RIVALS]}
     near, rows = sorted({*_neighbours(means, list(contours)), *same_title}), []
@@ -334,7 +335,7 @@ def telling_title(title: str) -> str:
     plain = re.sub(r"[(\[][^)\]]*[)\]]", lambda found: _without_version(found[0], anywhere=True), plain)
     first, *others = re.split(r"\s[-–—]\s", plain)
     words = _words(" ".join([first, *map(_without_version, others)]))
-    generic = set(_words(_plain(NO_TITLE)))
+    generic = _vocabulary(NO_TITLE)
     letters = ["".join(c for c in word if not c.isnumeric()) for word in words if not _is_number(word)]
     naming = [word for word in letters if word and not generic.issuperset([word]) and not generic.issuperset(word)]
     letters_in_all = len(unicodedata.normalize("NFC", "".join(naming)))
@@ -346,7 +347,7 @@ def _without_version(piece: str, *, anywhere: bool = False) -> str:
 
     After a dash it must end so, or begin like "live at": ``Live Forever`` is a title.
     """
-    words, versions = _words(piece), set(_words(_plain(VERSION_WORDS)))
+    words, versions = _words(piece), _vocabulary(VERSION_WORDS)
     last = next((word for word in reversed(words) if not _is_number(word)), "")
     is_one = last in versions or (words[:1] == ["live"] and words[1:2] in (["at"], ["in"], ["from"], ["on"]))
     return " ".join(filter(_is_number, words)) if is_one or (anywhere and versions.intersection(words)) else piece
@@ -363,6 +364,12 @@ def _plain(text: str) -> str:
 def _words(text: str) -> list[str]:
     """Split text into words, in any script."""
     return "".join(c if c.isalnum() or unicodedata.category(c) == "Mc" else " " for c in text).split()
+
+
+@functools.cache
+def _vocabulary(text: str) -> frozenset[str]:
+    """Return the words of a list as titles have them."""
+    return frozenset(_words(_plain(text)))
 
 
 def _is_number(word: str) -> bool:
