@@ -62,6 +62,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def run_all(args: argparse.Namespace, root: Path, songs: Path, started: float) -> None:
     """Run all steps on a folder of songs, ask about the song that is held out, and say how it went."""
+    from soundalike.library.catalogue import read_songs
     from soundalike.report import notebooks, summary
 
     make_frame(args, root, songs)
@@ -79,7 +80,7 @@ def run_all(args: argparse.Namespace, root: Path, songs: Path, started: float) -
         run_script("predict.py", root, "--", songs / model["held_out"])
         print("That song was held out: the model was not trained on it.")
     summary.print_summary(root, model, time.monotonic() - started)
-    summary.print_changes(before, summary.read_predictions(root))
+    summary.print_changes(before, summary.read_predictions(root), read_songs(root))
     remember_root(root)
 
 

@@ -86,6 +86,7 @@ def test_the_whole_path(finished, capfd):
     assert "Balanced accuracy on unseen songs" in out
 
 
+TITLES = pd.DataFrame({"song": ["A/1.mp3"], "artist": "A", "title": "One"})
 KNOWN = {"songs": 50, "right": 0.7, "wrong": 0.1, "unknown": 0.2, "right_by_artist": 0.6}
 
 
@@ -144,15 +145,15 @@ def test_what_changed_since_the_last_run_is_said(capsys):
     after = before.copy()
     after.loc["A/1.mp3"] = ["A", "sure", "A"]
     after.loc["A/2.mp3", "predicted"] = "B"
-    summary.print_changes(before, after.drop(index="A/7.mp3"))
+    summary.print_changes(before, after.drop(index="A/7.mp3"), TITLES)
     assert capsys.readouterr().out.splitlines() == [
         "Since the last run, 2 of 7 held-out answers changed.",
-        "  A/1.mp3: probably A, now sure: A",
+        "  A - One: probably A, now sure: A",
         "  A/2.mp3: probably A, now probably B",
     ]
-    summary.print_changes(before, after.assign(predicted="C"))
+    summary.print_changes(before, after.assign(predicted="C"), TITLES)
     assert capsys.readouterr().out.splitlines()[-1] == "  … and 3 more"
-    summary.print_changes(before[:0], after)
+    summary.print_changes(before[:0], after, TITLES)
     assert not capsys.readouterr().out
 
 
@@ -164,7 +165,7 @@ def test_an_artist_who_is_renamed_changes_no_answer(tmp_path, capsys):
     before = summary.read_predictions(tmp_path)
     assert before.to_dict("index") == {"A/1.mp3": {"answer": "sure", "predicted": "A"}}
     table.write_text(first.replace(",A,sure", ",An A,sure"))
-    summary.print_changes(before, summary.read_predictions(tmp_path))
+    summary.print_changes(before, summary.read_predictions(tmp_path), TITLES)
     assert capsys.readouterr().out == "Since the last run, 0 of 1 held-out answer changed.\n"
     table.write_text("nothing of the kind")
     assert summary.read_predictions(tmp_path).empty

@@ -157,14 +157,15 @@ def read_predictions(root: Path) -> pd.DataFrame:
         return pd.DataFrame(columns=["answer", "predicted"])
 
 
-def print_changes(before: pd.DataFrame, after: pd.DataFrame) -> None:
-    """Print which answers for held-out songs differ from those of the last run."""
+def print_changes(before: pd.DataFrame, after: pd.DataFrame, songs: pd.DataFrame) -> None:
+    """Print which answers for held-out songs differ from those of the last run; ``songs`` are rows of songs.csv."""
+    names = dict(zip(songs["song"], songs["artist"] + " - " + songs["title"], strict=True))
     both = before.index.intersection(after.index)
     changed = [song for song in both if not before.loc[song].equals(after.loc[song])]
     if len(both):
         print(f"Since the last run, {len(changed)} of {cli.counted(len(both), 'held-out answer')} changed.")
     for song in changed[:SHOWN]:
         was, now = (in_words(row["answer"], printable(row["predicted"])) for row in (before.loc[song], after.loc[song]))
-        print(f"  {printable(song)}: {was}, now {now}")
+        print(f"  {printable(names.get(song, song))}: {was}, now {now}")
     if len(changed) > SHOWN:
         print(f"  … and {len(changed) - SHOWN:,} more")
