@@ -163,7 +163,7 @@ def test_duplicates_are_kept_once(tmp_path):
     assert found["A/one (1).mp3"]["reason"] == "the same recording as A/one.mp3"
 
 
-def test_a_recording_under_two_artists_is_left_out_of_both(tmp_path):
+def test_a_recording_under_two_artists_is_left_out_of_both(tmp_path, capsys):
     first = write_song(tmp_path / "songs/A/one.mp3", tune(0, 1))
     write_song(tmp_path / "songs/A/three.mp3", tune(0, 3))
     (tmp_path / "songs/B").mkdir()
@@ -177,6 +177,10 @@ def test_a_recording_under_two_artists_is_left_out_of_both(tmp_path):
     }
     assert "B/two.mp3" in found["A/one.mp3"]["reason"]
     assert "A/one.mp3" in found["B/two.mp3"]["reason"]
+    assert "All songs here are copies" not in capsys.readouterr().out
+    (tmp_path / "songs/A/three.mp3").unlink()
+    assert split(tmp_path) == 1
+    assert "All songs here are copies" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("hours", ["0", "-1", "nan", "inf", "many"])

@@ -23,6 +23,7 @@ from soundalike.library.storage import check_ownership, locked
 if TYPE_CHECKING:  # worker processes, which have to do with one song, do without it
     import pandas as pd
 
+SAME = "the same recording as"  # starts the reason why a copy is left out
 UNREADABLE = {"artist": "", "album": "", "title": "", "status": "rejected"}  # the record of a song without one
 
 
@@ -145,10 +146,10 @@ def mark_duplicates(table: "pd.DataFrame") -> None:
         for place, row in same.iterrows():
             if len(others):
                 other = others.iloc[0] if row["artist"] == first["artist"] else first
-                reason = f"the same recording as {other['song']}, of another artist; both left out"
+                reason = f"{SAME} {other['song']}, of another artist; both left out"
                 table.loc[place, ["status", "reason"]] = "rejected", reason
             elif row["song"] != first["song"]:
-                table.loc[place, ["status", "reason"]] = "duplicate", f"the same recording as {first['song']}"
+                table.loc[place, ["status", "reason"]] = "duplicate", f"{SAME} {first['song']}"
 
 
 def _check_still_there(songs: Path) -> None:
@@ -197,6 +198,8 @@ def print_songs(table: "pd.DataFrame", processed: int, place: Path) -> int:
     cli.print_left_out(dict(zip(bad["song"], bad["status"] + ": " + bad["reason"], strict=True)), rest=where)
     if "rejected" in counts:
         print("Rejected songs are tried again the next time: fix or replace them, and run the same command again.")
+    if good.empty and bad["reason"].str.startswith(SAME).all():
+        print("All songs here are copies of one another, under several artists. Add other songs, and run this again.")
     if good.empty:
         return cli.NOTHING_USABLE
     return cli.ALL_GOOD if bad.empty else cli.LEFT_OUT
