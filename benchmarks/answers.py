@@ -47,25 +47,21 @@ def answer(root: Path, folds: pd.DataFrame) -> pd.DataFrame:
     parts_of_it = {name: specs.specs(names)[name] for own in ears.values() for name in own}
     model, _, fixed = crossval.train_kept(parts_of_it, ears, study)
     folds = folds.loc[songs.index]
-    repeats, group = folds.filter(like="fold "), folds["group"].to_numpy()
+    repeats, group = folds.filter(like="fold "), folds["group"]
     held_out: list[list[splits.Fold]] = []
     left_out: list[list[splits.Fold]] = []
     for _, fold in repeats.items():
         pairs = [(np.flatnonzero(fold != n), np.flatnonzero(fold == n)) for n in sorted(fold.dropna().unique())]
         held_out.append(pairs)
-        left_out.append([])
-        for n in np.unique(group):
-            learn, asked = pairs[n % len(pairs)][0], np.flatnonzero(group == n)
-            shared = songs["work"].iloc[learn].isin(songs["work"].iloc[asked]).to_numpy()
-            left_out[-1].append((learn[(group[learn] != n) & ~shared], asked))
+        left_out.append(unknown.leave_out(songs, group, pairs))
     known = crossval.predict_held_out(parts_of_it, ears, study, held_out, "Holding songs out")
     others = crossval.predict_held_out(fixed, model.fusion, study, left_out, "Leaving artists out")
-    rows, of_group = [], pd.Series(group, songs.index)
+    rows = []
     for repeat, (one, other) in enumerate(zip(known, others, strict=True)):
         loss = losses(one.songs, songs["artist"].loc[one.songs.index])
-        held = unknown._rows(one.songs, songs, of_group, known=True)
+        held = unknown._rows(one.songs, songs, group, known=True)
         rows.append(held.assign(repeat=repeat, loss=held["song"].map(loss)))
-        rows.append(unknown._rows(other.songs, songs, of_group, known=False).assign(repeat=repeat))
+        rows.append(unknown._rows(other.songs, songs, group, known=False).assign(repeat=repeat))
     found = unknown.give_words(pd.concat(rows, ignore_index=True)).rename(columns={"closest": "predicted"})
     return found[["song", "artist", "repeat", "known", "predicted", "probability", "word", "loss"]]
 

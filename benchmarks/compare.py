@@ -24,7 +24,7 @@ from sklearn.metrics import roc_auc_score
 from soundalike import cli
 from soundalike.dataset import duplicates, splits
 from soundalike.dataset.frame import Frame
-from soundalike.evaluation.unknown import GROUPS, MOST_ALONE
+from soundalike.evaluation.unknown import artist_groups
 from soundalike.library.catalogue import good_songs
 from soundalike.library.errors import UserError
 from soundalike.library.paths import PROJECT
@@ -62,9 +62,7 @@ def write_folds(root: Path, path: Path) -> pd.DataFrame:
     songs, _ = splits.song_table(labels)
     if path.exists() and list(pd.read_csv(path)["song"]) == list(songs.index):
         return pd.read_csv(path, index_col="song")
-    artists = sorted(songs["artist"].unique())
-    number = len(artists) if len(artists) <= MOST_ALONE else GROUPS
-    table = songs[["artist"]].assign(group=songs["artist"].map({name: n % number for n, name in enumerate(artists)}))
+    table = songs[["artist"]].assign(group=artist_groups(songs))
     for seed in range(REPEATS):
         for number, (_, test) in enumerate(splits.folds(songs, seed=seed)):
             table.loc[songs.index[test], f"fold {seed}"] = number
@@ -186,8 +184,8 @@ def main(argv: list[str] | None = None) -> int:
     room = PROJECT / "data" / "compare"
     trees = {commit: room / commit / "code", "here": PROJECT}
     roots = {name: room / name / args.songs.as_posix().strip("/").replace("/", "-") for name in trees}
-    check_out(commit, trees[commit])
     try:
+        check_out(commit, trees[commit])
         for name, tree in trees.items():
             make_library(tree, args.songs, roots[name])
         folds = roots["here"].parent / f"{roots['here'].name}.csv"

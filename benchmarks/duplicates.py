@@ -123,11 +123,7 @@ def table(figures: dict) -> str:
 @cli.script
 def main(argv: list[str] | None = None) -> int:
     """Measure, keep the results and print the page."""
-    parser = cli.parser(__doc__)
-    parser.add_argument("--keep", action="store_true", help="keep the results as those of README.md here")
-    args = parser.parse_args(argv)
-    figures = measure(args.library)
-    return page.show("duplicates", figures, table(figures), kept=args.keep)
+    return page.run("duplicates", __doc__, measure, table, argv)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import json
 import os
 import platform
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from soundalike import cli
@@ -47,6 +48,17 @@ def show(name: str, figures: dict, page: str, *, kept: bool) -> int:
         keep(name, figures, page)
     print(page)
     return cli.ALL_GOOD
+
+
+def run(
+    name: str, description: str, measure: Callable[[Path], dict], table: Callable[[dict], str], argv: list[str] | None
+) -> int:
+    """Read the command line of a benchmark of a library, measure, and print the page, or keep it if asked to."""
+    parser = cli.parser(description)
+    parser.add_argument("--keep", action="store_true", help="keep the results as those of README.md here")
+    args = parser.parse_args(argv)
+    figures = measure(args.library)
+    return show(name, figures, table(figures), kept=args.keep)
 
 
 def markdown(rows: list[dict]) -> str:

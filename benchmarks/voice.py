@@ -179,11 +179,7 @@ def table(figures: dict) -> str:
 @cli.script
 def main(argv: list[str] | None = None) -> int:
     """Measure, keep the results and print the page."""
-    parser = cli.parser(__doc__)
-    parser.add_argument("--keep", action="store_true", help="keep the results as those of README.md here")
-    args = parser.parse_args(argv)
-    figures = measure(args.library)
-    return page.show("voice", figures, table(figures), kept=args.keep)
+    return page.run("voice", __doc__, measure, table, argv)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from soundalike.library.catalogue import (
     SONG_COLUMNS,
     keep_songs_folder,
     preferred_first,
+    reasons,
     songs_folder,
     write_songs,
 )
@@ -195,11 +196,11 @@ def print_songs(table: "pd.DataFrame", processed: int, place: Path) -> int:
             f"Then name the folder above ({typed('songs')}): {printable(music.parent)}"
         )
     where = f": see {printable(place.parent / 'songs.csv')}"
-    cli.print_left_out(dict(zip(bad["song"], bad["status"] + ": " + bad["reason"], strict=True)), rest=where)
+    cli.print_left_out(reasons(bad), rest=where)
     if "rejected" in counts:
         print("Rejected songs are tried again the next time: fix or replace them, and run the same command again.")
-    if good.empty and bad["reason"].str.startswith(SAME).all():
-        print("All songs here are copies of one another, under several artists. Add other songs, and run this again.")
     if good.empty:
+        if bad["reason"].str.startswith(SAME).all():
+            print("All songs here are copies of one another, under several artists. Add others, and run this again.")
         return cli.NOTHING_USABLE
     return cli.ALL_GOOD if bad.empty else cli.LEFT_OUT

@@ -39,25 +39,30 @@ def answer_all(fixed: dict[str, ModelSpec], fusion: Fusion, study: Study, known:
         out there must be two.
     """
     songs = study.songs
-    names = sorted(songs["artist"].unique())
-    number = len(names) if len(names) <= MOST_ALONE else GROUPS
-    group = songs["artist"].map({name: n % number for n, name in enumerate(names)})
+    group = artist_groups(songs)
     rows = [_rows(one.songs, songs, group, known=True).assign(repeat=n) for n, one in enumerate(known)]
-    if len(names) > 2 and songs["artist"][songs["scored"]].nunique() > 1:
-        splits = [_leave_out(songs, group, SEED + n) for n in range(len(known))]
+    if songs["artist"].nunique() > 2 and songs["artist"][songs["scored"]].nunique() > 1:
+        splits = [leave_out(songs, group, folds(songs, seed=SEED + n)) for n in range(len(known))]
         splits = splits if all(splits) else []
         others = predict_held_out(fixed, fusion, study, splits, "Leaving artists out")
         rows += [_rows(one.songs, songs, group, known=False).assign(repeat=n) for n, one in enumerate(others)]
     return pd.concat(rows, ignore_index=True)[COLUMNS]
 
 
-def _leave_out(songs: pd.DataFrame, group: pd.Series, seed: int) -> list[Fold]:
-    """Leave out each group of artists in turn, and of the others what one fold of a split by song holds out.
+def artist_groups(songs: pd.DataFrame) -> pd.Series:
+    """Return for each song the number of the group of artists who are left out together with its own."""
+    names = sorted(songs["artist"].unique())
+    number = len(names) if len(names) <= MOST_ALONE else GROUPS
+    return songs["artist"].map({name: n % number for n, name in enumerate(names)})
+
+
+def leave_out(songs: pd.DataFrame, group: pd.Series, pairs: list[Fold]) -> list[Fold]:
+    """Leave out each group of artists in turn, and of the others what one of some folds by song holds out.
 
     Songs that share a work with theirs are not trained on either. A group without which fewer than two artists remain
     is not left out.
     """
-    pairs, found = folds(songs, seed=seed), []
+    found = []
     for n in sorted(group.unique()):
         learn, asked = pairs[n % len(pairs)][0], np.flatnonzero(group == n)
         apart = (group.iloc[learn] != n) & ~songs["work"].iloc[learn].isin(songs["work"].iloc[asked])

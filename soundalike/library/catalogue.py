@@ -111,6 +111,11 @@ def read_songs(root: Path) -> "pd.DataFrame":
         ) from None
 
 
+def reasons(table: "pd.DataFrame") -> dict[str, str]:
+    """Return the status of each song with its reason, as `cli.print_left_out` prints them."""
+    return dict(zip(table["song"], table["status"] + ": " + table["reason"], strict=True))
+
+
 def preferred_first(copies: "pd.DataFrame") -> "pd.DataFrame":
     """Order rows of songs.csv that are one recording: the one to keep is first.
 

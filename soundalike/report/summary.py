@@ -7,7 +7,7 @@ import pandas as pd
 
 from soundalike import cli
 from soundalike.dataset.splits import MIN_SCORED, TOO_FEW, several_albums
-from soundalike.library.catalogue import GOOD, read_songs
+from soundalike.library.catalogue import GOOD, read_songs, reasons
 from soundalike.library.errors import UserError, printable
 from soundalike.library.paths import MAP, PROJECT
 from soundalike.models.open_set import CLOSEST, PROBABLY, SURE, UNKNOWN, in_words, shipped_in_words
@@ -49,9 +49,7 @@ def print_left_out(root: Path) -> None:
         files = read_songs(root)
     except UserError:  # there is none yet
         return
-    bad = files[~files["status"].isin(GOOD)]
-    reasons = dict(zip(bad["song"], bad["status"] + ": " + bad["reason"], strict=True))
-    cli.print_left_out(reasons, rest=f": see {printable(root / 'songs.csv')}")
+    cli.print_left_out(reasons(files[~files["status"].isin(GOOD)]), rest=f": see {printable(root / 'songs.csv')}")
     print_not_learned_from(root)
 
 
@@ -70,10 +68,8 @@ def print_not_learned_from(root: Path) -> None:
         print(f"No model learns from {printable(sentence)}.")
     if len(sentences) > cli.SHOWN:
         print(f"Nor from {len(sentences) - cli.SHOWN:,} others: see {printable(root / 'model' / 'left_out.csv')}")
-    others = table[table["status"] != TOO_FEW]
     where = f": see {printable(root / 'model' / 'left_out.csv')}"
-    reasons = dict(zip(others["song"], others["status"] + ": " + others["reason"], strict=True))
-    cli.print_left_out(reasons, "The model was not trained on", rest=where)
+    cli.print_left_out(reasons(table[table["status"] != TOO_FEW]), "The model was not trained on", rest=where)
 
 
 def _print_scores(model: dict) -> None:
