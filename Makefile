@@ -5,13 +5,13 @@ PYTHON := python3
 SONGS :=
 NETWORKS :=
 LABEL_BY :=
-LIBRARY := $(or $(if $(filter command,$(origin DATA)),$(DATA)),$(MUSIC_LIBRARY),$(MUSIC_DATA),data)
+LIBRARY := $(or $(MUSIC_LIBRARY),data)
 PY := .venv/bin/python
 PIP := $(PY) -m pip install --disable-pip-version-check
 export SONGS LIBRARY NETWORKS LABEL_BY
 
 # A misspelt name is refused: make would pass over it, and take other music, or clean another library.
-KNOWN := SONGS NETWORKS LABEL_BY LIBRARY DATA PYTHON
+KNOWN := SONGS NETWORKS LABEL_BY LIBRARY PYTHON
 ASKED := $(filter-out -%,$(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name))))
 UNKNOWN := $(firstword $(filter-out $(KNOWN),$(ASKED)))
 ifneq ($(UNKNOWN),)

@@ -36,10 +36,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Make the frame if it is out of date, and say what is in it; returns the exit status."""
     args = parse_args(argv)
-    from soundalike.dataset import frame, windows  # after --help, which needs none of it
+    from soundalike.dataset import frame  # after --help, which needs none of it
     from soundalike.features import networks
     from soundalike.library.catalogue import good_songs
-    from soundalike.library.errors import printable
     from soundalike.library.storage import locked
 
     if args.status:
@@ -51,19 +50,12 @@ def main(argv: list[str] | None = None) -> int:
     good = good_songs(args.library)
     cli.print_note(args.library)
     with locked(args.library):
-        gathered = frame.find_tables(good, args.library)
-        pickled = gathered.gigabytes <= args.pickle_limit
-        if frame.frame_is_current(gathered, args.library, pickled=pickled):
-            print(f"The frame in {printable(args.library)} is up to date: {cli.counted(len(gathered.songs), 'song')}.")
-        else:
-            clips, gathered = frame.write_frame(gathered, args.library, pickled=pickled)
-            frame.print_written(gathered, clips, args.library, pickled=pickled)
-        names = networks.choose(args.networks)
-        windows.print_gathered(windows.gather_windows(gathered.songs, args.library, names), len(gathered.songs))
-    cli.print_left_out(gathered.left_out)
-    if gathered.left_out:
+        written = frame.write_frame(good, args.library, networks.choose(args.networks), args.pickle_limit)
+    frame.print_written(written, args.library)
+    cli.print_left_out(written.left_out)
+    if written.left_out:
         print(f"To make missing tables: {cli.command('feature_extraction.py', args.library)}, then this again.")
-    return cli.LEFT_OUT if gathered.left_out else cli.ALL_GOOD
+    return cli.LEFT_OUT if written.left_out else cli.ALL_GOOD
 
 
 if __name__ == "__main__":

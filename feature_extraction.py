@@ -1,14 +1,13 @@
-"""Step 2: describe every clip by one row of numbers.
+"""Step 2: describe every clip by numbers.
 
     python feature_extraction.py               # the clips that mp3_split.py cut
     python feature_extraction.py --from-songs  # the songs themselves, without step 1: no clip is kept on disk
-    python feature_extraction.py --networks none   # by the feature table alone, without the published networks
+    python feature_extraction.py --networks none   # by the features alone, without the published networks
     python feature_extraction.py --list        # the columns, with unit, meaning and source
 
-Writes one table (Parquet) for each song under data/features/; from songs, also songs.csv. A few songs are
-described as other encoders and masters would make them, too (data/altered.parquet), so that models depend
-on the music and not on the file. Two published networks, one of music and one of voices, describe parts
-of each song (data/networks/). Running it again does only what is missing or out of date.
+Writes one table (Parquet) for each song under data/features/: a row for each clip, with its features and, for some
+windows, the embeddings by two published networks, one of music and one of voices. From songs, also songs.csv.
+Running it again does only what is missing or out of date.
 """
 
 import argparse
@@ -42,25 +41,17 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Describe all good songs; returns the exit status."""
     args = parse_args(argv)
-    from soundalike.audio import survey  # after --help, which needs none of it
-    from soundalike.features import extraction, networks, nuisance, table
+    from soundalike import survey  # after --help, which needs none of it
+    from soundalike.features import networks, table
 
     if args.list:
         print(*table.column_lines(), *networks.column_lines(), sep="\n")
         return cli.ALL_GOOD
-    names = networks.choose(args.networks)
+    spacings = {name: networks.NETWORKS[name].spacing(args.network_share) for name in networks.choose(args.networks)}
     if args.from_songs:
-        songs, processed = survey.process_songs(extraction.FROM_SONGS, args)
-        status = survey.print_songs(songs, processed, args.library / "features")
-    else:
-        described = extraction.describe_songs(args)
-        status = extraction.print_described(described, args.library)
-    if status != cli.NOTHING_USABLE:
-        nuisance.print_altered(nuisance.alter_songs(args))
-        embedded = networks.describe_songs(args, names, args.network_share)
-        networks.print_embedded(embedded, names)
-        status = max(status, cli.LEFT_OUT if embedded.failed else cli.ALL_GOOD)
-    return status
+        songs, processed = survey.describe_songs(args, spacings)
+        return survey.print_songs(songs, processed, args.library / "features")
+    return survey.print_described(survey.describe_good_songs(args, spacings), spacings, args.library)
 
 
 if __name__ == "__main__":

@@ -25,10 +25,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Cut all songs, and list what became of each; returns the exit status."""
     args = parse_args(argv)
-    from soundalike.audio import splitting, survey  # after --help, which needs none of it
+    from soundalike import survey  # after --help, which needs none of it
 
-    work = survey.Work(splitting.split_song, splitting.known_record, "Splitting", splitting.check_space)
-    songs, processed = survey.process_songs(work, args)
+    songs, processed = survey.split_songs(args)
     return survey.print_songs(songs, processed, args.library / "clips")
 
 

@@ -51,7 +51,7 @@ def main(argv: list[str] | None = None) -> int:
     """Answer for each song, in words, tables and pictures; returns the exit status."""
     args = parse_args(argv)
     cli.find_library(args)
-    from soundalike.dataset.windows import Windows  # after --help, which needs none of it
+    from soundalike.dataset import frame  # after --help, which needs none of it
     from soundalike.library import storage
     from soundalike.library.errors import SongError, UserError
     from soundalike.models import saving
@@ -70,7 +70,9 @@ def main(argv: list[str] | None = None) -> int:
     rows = {path: {"problem": reason} for path, reason in problems.items()}
     show, guests = answers.viewer(args, saved, songs), []
     try:
-        spacings = saved.spacings | (Windows(args.library).spacings if args.page else {})  # as the map compares songs
+        spacings = saved.spacings
+        if args.page:  # songs are compared by all networks of the library, too
+            spacings = frame.current_notes(args.library)["networks"] | spacings
         for path, song in answers.decode_all(list(songs), args, spacings):
             if isinstance(song, SongError):
                 rows[path] = {"problem": str(song)}

@@ -21,14 +21,10 @@ import numpy as np
 import pandas as pd
 
 from soundalike import cli
-from soundalike.dataset import duplicates, segments, splits
-from soundalike.dataset.frame import Frame
-from soundalike.dataset.windows import Windows
+from soundalike.dataset import segments, splits
+from soundalike.dataset.frame import read_library
 from soundalike.evaluation import crossval, unknown
 from soundalike.evaluation.study import Study
-from soundalike.features import nuisance
-from soundalike.features.table import CLIP_COLUMNS
-from soundalike.library.catalogue import good_songs
 from soundalike.models import specs
 from soundalike.models.calibration import losses
 from soundalike.similarity.index import load_index
@@ -37,11 +33,9 @@ from soundalike.similarity.nearest import nearest_songs
 
 def answer(root: Path, folds: pd.DataFrame) -> pd.DataFrame:
     """Answer for each song, once with other songs by its artist in training, and once with none."""
-    frame, files = Frame(root), good_songs(root)
-    labels = duplicates.resolve_duplicates(frame.parts(duplicates.USED), files, root)
-    songs, _ = splits.song_table(labels[labels["song"].isin(folds.index)])
-    parts, altered = frame.parts(["song", "start", "silent", *CLIP_COLUMNS]), nuisance.read_altered(root)
-    examples = segments.gather(parts, songs, CLIP_COLUMNS, altered=altered, windows=Windows(root))
+    library = read_library(root)
+    songs, _ = splits.song_table(library[library["song"].isin(folds.index)])
+    examples = segments.read_examples(root, songs)
     study, names = Study(songs, examples), list(examples.networks)
     ears = specs.ears(names)
     parts_of_it = {name: specs.specs(names)[name] for own in ears.values() for name in own}
@@ -70,7 +64,7 @@ def find_nearest(root: Path) -> pd.DataFrame:
     """Find the song that sounds most like each, and is no copy of it."""
     index, rows = load_index(root), []
     for place, song in enumerate(index.songs.itertuples()):
-        copies = (index.songs["recording"] == song.recording).to_numpy()
+        copies = (index.songs["sound"] == song.sound).to_numpy()
         nearest = nearest_songs(index, index.described[place], copies, 1)["song"]
         rows.append({"song": song.song, "nearest": nearest.iloc[0] if len(nearest) else ""})
     return pd.DataFrame(rows)

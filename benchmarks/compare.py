@@ -22,8 +22,8 @@ from scipy.stats import t as student
 from sklearn.metrics import roc_auc_score
 
 from soundalike import cli
-from soundalike.dataset import duplicates, splits
-from soundalike.dataset.frame import Frame
+from soundalike.dataset import splits
+from soundalike.dataset.frame import read_library
 from soundalike.evaluation.unknown import artist_groups
 from soundalike.library.catalogue import good_songs
 from soundalike.library.errors import UserError
@@ -58,8 +58,7 @@ def make_library(tree: Path, songs: Path, root: Path) -> None:
 
 def write_folds(root: Path, path: Path) -> pd.DataFrame:
     """Split the songs of a library, unless the file has the same songs already."""
-    labels = duplicates.resolve_duplicates(Frame(root).parts(duplicates.USED), good_songs(root), root)
-    songs, _ = splits.song_table(labels)
+    songs, _ = splits.song_table(read_library(root))
     if path.exists() and list(pd.read_csv(path)["song"]) == list(songs.index):
         return pd.read_csv(path, index_col="song")
     table = songs[["artist"]].assign(group=artist_groups(songs))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from soundalike import cli
 from soundalike.models.saving import commit
-from soundalike.parallel import versions
+from soundalike.pool import versions
 
 HERE = Path(__file__).resolve().parent
 

@@ -21,13 +21,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import page
 
 from soundalike import cli
-from soundalike.dataset import duplicates, segments, splits
-from soundalike.dataset.frame import Frame
-from soundalike.dataset.windows import Windows
+from soundalike.dataset import segments, splits
+from soundalike.dataset.frame import read_library
 from soundalike.evaluation import confounds, crossval, metrics, unknown
 from soundalike.evaluation.study import Study
-from soundalike.features import nuisance
-from soundalike.features.table import CLIP_COLUMNS
 from soundalike.library.catalogue import good_songs
 from soundalike.models import open_set, specs
 
@@ -40,15 +37,11 @@ WAYS = {
 
 def measure(root: Path) -> dict:
     """Compare all models as modeling.ipynb does, and give words to the answers of three repeats."""
-    frame, files = Frame(root), good_songs(root)
-    labels = duplicates.resolve_duplicates(frame.parts(duplicates.USED), files, root)
-    songs, _ = splits.song_table(labels)
+    files = good_songs(root)
+    songs, _ = splits.song_table(read_library(root))
     songs = songs.drop(index=splits.hold_out(songs), errors="ignore")
-    parts = frame.parts(["song", "start", "silent", *CLIP_COLUMNS])
-    altered = nuisance.read_altered(root)
-    examples = segments.gather(parts, songs, CLIP_COLUMNS, altered=altered, windows=Windows(root))
-    study = Study(songs, examples, root / "benchmarks" / "shipped")
-    table, ears = specs.specs(list(examples.networks)), specs.ears(list(examples.networks))
+    study = Study(songs, segments.read_examples(root, songs))
+    table, ears = specs.specs(list(study.examples.networks)), specs.ears(list(study.examples.networks))
     results = crossval.compare(table, ears, study)
     made = confounds.score_confounds(files, songs)
     return {

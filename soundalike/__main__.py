@@ -42,7 +42,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Run everything; returns the exit status."""
     args = parse_args(argv)
-    from soundalike.audio import demo, survey  # after --help, which needs none of it
+    from soundalike import survey  # after --help, which needs none of it
+    from soundalike.audio import demo
     from soundalike.dataset import splits
     from soundalike.library import storage
     from soundalike.report import notebooks

@@ -151,7 +151,6 @@ def parser(description: str, *, asks: bool = False) -> argparse.ArgumentParser:
     made = _Parser(description=description, epilog=STATUSES, formatter_class=_Formatter)
     made.add_argument(
         "--library",
-        "--data",  # as it was called at first
         type=folder,
         default=None if asks else default_root(),
         metavar="DIR",
@@ -177,22 +176,13 @@ def add_song_arguments(parser: argparse.ArgumentParser | argparse._ArgumentGroup
     parser.add_argument("--max-hours", type=hours, default=MAX_HOURS, metavar="H", help="refuse longer songs")
 
 
-class _Renamed(argparse.Action):
-    """An option of earlier versions: say what it is called now."""
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        parser.error(f"{self.option_strings[0]} is gone. Use {self.const}")
-
-
 def add_network_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add ``--networks``, and ``--embeddings``, which says that it is gone."""
+    """Add ``--networks``."""
     parser.add_argument(
         "--networks",
         choices=("none", "musicnn", "voice", "both"),
         help="the published networks to use, too (default: both, or what is installed of them)",
     )
-    renamed = "--networks musicnn, or leave it out: networks are used by default."
-    parser.add_argument("--embeddings", action=_Renamed, const=renamed, help=argparse.SUPPRESS)
 
 
 def add_worker_arguments(parser: argparse.ArgumentParser) -> None:

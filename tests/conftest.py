@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import os
 import time
 import unittest.mock
@@ -19,21 +20,23 @@ import soundfile
 import dataframe_creation
 import feature_extraction
 import mp3_split
+from soundalike import pool
 from soundalike.audio import decoding
 from soundalike.dataset import segments, splits
-from soundalike.dataset.frame import SCHEMA, fingerprint, save_notes
-from soundalike.dataset.whitening import FEATURES, Space, Spaces
-from soundalike.dataset.windows import Windows
+from soundalike.dataset.frame import current_notes, read_library, write_frame
+from soundalike.dataset.whitening import Space, Spaces
 from soundalike.evaluation import crossval, unknown
 from soundalike.evaluation.study import Study
-from soundalike.features import nuisance
-from soundalike.features.table import CLIP_COLUMNS, COLUMNS, FEATURE_SETTINGS
+from soundalike.features.networks import NETWORKS
+from soundalike.features.table import CLIP_COLUMNS, COLUMNS
 from soundalike.library import paths
-from soundalike.library.catalogue import write_songs
-from soundalike.library.storage import atomic_write
+from soundalike.library.catalogue import good_songs, write_songs
+from soundalike.library.errors import SongError
+from soundalike.library.storage import made_from
 from soundalike.models import saving, specs
 from soundalike.similarity import quality
 from soundalike.similarity.index import Index
+from soundalike.song import FEATURES, KEYS, Song, columns_made_by, list_column
 
 RATE = 44_100  # Hz, of the songs; clips have their own
 T = TypeVar("T")
@@ -151,13 +154,26 @@ def write_artists(songs: Path, artists: int = 2, each: int = 4, seconds: float =
 
 
 def run_scripts(root: Path, *split_arguments: str) -> list[int]:
-    """Run the three scripts in order, with few songs altered; their exit statuses."""
-    with unittest.mock.patch.object(nuisance, "SONGS", 2):
-        return [
-            mp3_split.main(["--library", str(root), "--jobs", "2", *split_arguments]),
-            feature_extraction.main(["--library", str(root), "--jobs", "2", *NO_NETWORKS]),
-            dataframe_creation.main(["--library", str(root)]),
-        ]
+    """Run the three scripts in order; their exit statuses."""
+    return [
+        mp3_split.main(["--library", str(root), "--jobs", "2", *split_arguments]),
+        feature_extraction.main(["--library", str(root), "--jobs", "2", *NO_NETWORKS]),
+        dataframe_creation.main(["--library", str(root)]),
+    ]
+
+
+@pytest.fixture
+def in_this_process(monkeypatch):
+    """Work on songs here: workers would not see what a test puts in the place of something else."""
+
+    def run(function, songs, **_):
+        for each in songs:
+            try:
+                yield each, function(each)
+            except SongError as error:
+                yield each, error
+
+    monkeypatch.setattr(pool, "run", run)
 
 
 def made_up(
@@ -186,38 +202,80 @@ def made_up(
     return pd.concat(parts, ignore_index=True)
 
 
-def prepared(frame: pd.DataFrame, columns: list[str] = CLIP_COLUMNS) -> tuple[pd.DataFrame, segments.Examples]:
+Embeddings = dict[str, dict[str, tuple]]  # of each song, by each network: middles of windows (s), and embeddings
+
+
+def loud_clips(frame: pd.DataFrame, columns: list[str] = CLIP_COLUMNS, embeddings: Embeddings | None = None) -> list:
+    """The clips of the songs of a frame, see `segments.gather`."""
+    return [
+        (
+            name,
+            segments.LoudClips(
+                rows[columns].to_numpy(np.float32), rows["start"].to_numpy(), (embeddings or {}).get(name, {})
+            ),
+        )
+        for name, rows in frame[~frame["silent"]].groupby("song")
+    ]
+
+
+def prepared(
+    frame: pd.DataFrame, columns: list[str] = CLIP_COLUMNS, embeddings: Embeddings | None = None
+) -> tuple[pd.DataFrame, segments.Examples]:
     """The table of songs of a frame, and what models are trained on."""
     songs, _ = splits.song_table(frame)
-    return songs, segments.gather([frame], songs, columns)
+    return songs, segments.gather(loud_clips(frame, columns, embeddings), songs, columns)
 
 
-def save_kept(root: Path, frame: pd.DataFrame, **more) -> None:
-    """Train the kept model on a frame and save it below a root; ``more`` changes what is saved beside it."""
-    songs, left_out = splits.song_table(frame)
-    examples = segments.gather([frame], songs, CLIP_COLUMNS, windows=Windows(root))
+def save_kept(root: Path, without: str = "nothing", **more) -> None:
+    """Train the kept model on a library and save it below its root; ``more`` changes what is saved beside it.
+
+    Songs whose paths end ``without`` are not trained on.
+    """
+    library = read_library(root)
+    songs, left_out = splits.song_table(library[~library["song"].str.endswith(without)])
+    examples = segments.read_examples(root, songs)
     names = list(examples.networks)
     model, settings, _ = crossval.train_kept(specs.specs(names), specs.ears(names), Study(songs, examples))
     scores = {"chance": 0.5, "unseen_songs": None, "unseen_albums": None, "random_clips": None, "as_shipped": None}
     about = {"held_out": "", "scores": scores, "seconds": 1.0}
+    about["spacings"] = current_notes(root)["networks"]
     saving.save(root, model, songs, NO_ANSWERS, left_out, settings=settings, **(about | more))
 
 
-def write_library(root, frame):
-    """A library with only the frame and songs.csv."""
+def song_of(rows: pd.DataFrame, embeddings: dict[str, dict[int, np.ndarray]] | None = None) -> Song:
+    """A song of these clips, with the embeddings of windows that start with some of them."""
+    columns = {name: rows[name].to_numpy() for name in KEYS}
+    columns[FEATURES] = list_column(rows[COLUMNS].to_numpy(np.float32), range(len(rows)), len(rows))
+    for name, found in (embeddings or {}).items():
+        columns[name] = list_column(np.float32(list(found.values())), found, len(rows))
+    return Song({"hash": rows["song"].iloc[0], "seconds": 2.0 * len(rows)}, pa.table(columns))
+
+
+def songs_of(frame: pd.DataFrame) -> list[tuple[str, Song]]:
+    """The songs of a frame, see `song.read_tables`."""
+    return [(str(name), song_of(rows)) for name, rows in frame.groupby("song")]
+
+
+def write_table(root: Path, made: Song) -> None:
+    """Write a song's table as step 2 does; it is called by its hash."""
+    name = made.record["hash"]
+    spacings = {network: NETWORKS[network].every for network in made.table.column_names if network in NETWORKS}
+    keys = {part: made_from(name, by) for part, by in columns_made_by(spacings).items()}
+    notes = {"made_from": keys, "spacings": spacings, "record": made.record}
+    path = paths.table_path(root, name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(made.table.replace_schema_metadata({"notes": json.dumps(notes)}), path)
+
+
+def write_library(root: Path, frame: pd.DataFrame, embeddings: dict[str, dict] | None = None) -> None:
+    """A library with only songs.csv, the tables of songs, and the frame."""
     songs = frame.drop_duplicates("song")[["song", "artist", "album"]]
     clips = frame.groupby("song")["silent"].agg(clips="size", silent_clips="sum")
-    songs = songs.join(clips, on="song")
-    rows = songs.assign(status="ok", seconds=12.0, title=songs["song"], hash=songs["song"]).to_dict("records")
+    rows = songs.join(clips, on="song").assign(status="ok", seconds=12.0, title=songs["song"], hash=songs["song"])
     write_songs(root, rows)
-    frame = frame.sort_values("song", kind="stable", ignore_index=True)
-    noted = {"made_from": fingerprint(pd.DataFrame(rows)), "settings": FEATURE_SETTINGS}
-    with atomic_write(root / "df_music.parquet") as folder:
-        folder.mkdir()
-        table = pa.Table.from_pandas(frame, SCHEMA, preserve_index=False)
-        pq.write_table(table, folder / "part-00000.parquet")
-        save_notes(folder, root, noted | {"songs": len(rows), "clips": len(frame)}, pickled=True)
-    return frame
+    for name, own in frame.groupby("song"):
+        write_table(root, song_of(own, (embeddings or {}).get(name)))
+    write_frame(good_songs(root), root, list(NETWORKS), 1.0)
 
 
 @pytest.fixture(scope="session")
@@ -242,5 +300,5 @@ def made_index(points: np.ndarray, means: dict, **labels) -> Index:
     described = np.zeros((len(points), width), np.float32)
     described[:, : points.shape[1]] = points
     spaces = Spaces({FEATURES: Space(np.zeros(width), np.ones(width), np.eye(width)[:, : points.shape[1]])})
-    songs = songs.assign(**({"recording": names, "work": labels.get("recording", names)} | labels))
+    songs = songs.assign(**({"sound": names, "recording": labels.get("sound", names)} | labels))
     return Index(songs, described, spaces.points(described), spaces, {}, means)

@@ -36,7 +36,7 @@ def test_help_waits_for_no_slow_import(script):
 def test_workers_import_what_their_step_needs():
     assert not imported_by("import soundalike.audio.splitting") & (SLOW - {"numpy"})
     needed = {"numpy", "pyarrow", "librosa"}  # of librosa a shell, which loads what is asked of it
-    assert not imported_by("import soundalike.features.extraction") & (SLOW - needed)
+    assert not imported_by("import soundalike.song") & (SLOW - needed)
     assert not imported_by("import soundalike.dataset.frame") & (SLOW - needed - {"pandas"})
 
 

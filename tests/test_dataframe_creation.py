@@ -1,5 +1,7 @@
 import pickletools
 import shutil
+import textwrap
+from pathlib import Path
 
 import dask.dataframe
 import mutagen.mp3
@@ -8,15 +10,16 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import NO_NETWORKS, run_scripts, sine, tune, write_song
+from conftest import NO_NETWORKS, made_up, run_scripts, sine, tune, write_library, write_song
 
 import dataframe_creation
 import feature_extraction
 import mp3_split
 from soundalike.dataset import frame as frame_module
-from soundalike.dataset.frame import Frame, current_notes, find_frame, frame_notes, iter_songs, read_frame
-from soundalike.features.table import COLUMNS, FEATURE_SETTINGS, ORIGINAL_NINE
-from soundalike.library.catalogue import keep_songs_folder, read_songs
+from soundalike.dataset.frame import current_notes, read_frame, read_library
+from soundalike.features.networks import NETWORKS, VOICE
+from soundalike.features.table import COLUMNS
+from soundalike.library.catalogue import keep_songs_folder
 from soundalike.library.errors import UserError
 from soundalike.library.paths import table_path
 from soundalike.library.storage import locked
@@ -34,7 +37,7 @@ def own(small, tmp_path):
 
 def test_the_frame_knows_its_songs(small):
     frame = pd.read_pickle(small / "df_music.pkl")
-    assert list(frame.columns) == ["artist", "album", "song", "clip", "start", "silent", *COLUMNS]
+    assert list(frame.columns) == ["artist", "album", "song", "recording", "clip", "start", "silent", *COLUMNS]
     assert frame["song"].nunique() == 8
     assert frame["artist"].value_counts().to_dict() == {"Artist A": 16, "Artist B": 16}
     assert set(frame["album"]) == {"Album 1", "Album 2"}
@@ -42,10 +45,36 @@ def test_the_frame_knows_its_songs(small):
     assert (frame["start"] == 2 * frame["clip"]).all()
     assert not frame.duplicated(["song", "clip"]).any()
     assert np.isfinite(frame[COLUMNS]).all(axis=None)
-    noted = frame_notes(small)
-    assert noted["settings"]["columns"] == COLUMNS
-    assert "librosa" in noted["versions"]
-    assert (noted["songs"], noted["clips"]) == (8, 32)
+    noted = current_notes(small)
+    assert (noted["songs"], noted["clips"], noted["networks"]) == (8, 32, {})
+    assert read_library(small)["song"].tolist() == sorted(frame["song"].unique())
+
+
+def test_a_recording_has_one_name_whatever_its_copies(tmp_path):
+    for artist, song in ((0, 0), (0, 1), (1, 0)):
+        write_song(tmp_path / f"songs/{'AB'[artist]}/{song}.wav", tune(artist, song, 20))
+    write_song(tmp_path / "songs/A/again.ogg", 0.5 * tune(0, 1, 20))
+    assert run_scripts(tmp_path) == [0, 0, 0]
+    frame = pd.read_parquet(tmp_path / "df_music.parquet")
+    names = frame.groupby("song")["recording"].unique().map(list)
+    assert names["A/1.wav"] == names["A/again.ogg"]
+    assert frame["recording"].nunique() == 3
+    copies = read_library(tmp_path).set_index("song")
+    assert copies["copy_of"].loc[lambda other: other != ""].to_dict() == {"A/1.wav": "A/again.ogg"}
+
+
+def test_the_lines_of_the_manual_run(small):
+    """Those of docs/usage.md, "Use the frame yourself", as they stand there."""
+    manual = (Path(frame_module.__file__).parents[2] / "docs/usage.md").read_text(encoding="utf-8")
+    lines = manual.split("## Use the frame yourself")[1].split("\n\nReading")[0]
+    for kind in ("parquet", "pickle"):
+        code = textwrap.dedent(lines).strip().replace('"data/', f'"{small}/')
+        if kind == "pickle":
+            code = code.replace("read_parquet", "read_pickle").replace("df_music.parquet", "df_music.pkl")
+        found: dict = {}
+        exec(code, found)
+        assert set(found["loud"]["artist"]) == {"Artist A", "Artist B"}
+        assert len(found["frame"]) == 32
 
 
 def test_the_pickle_needs_no_pyarrow_and_no_newest_pandas(small):
@@ -56,14 +85,14 @@ def test_the_pickle_needs_no_pyarrow_and_no_newest_pandas(small):
     assert not [name for name in used if "arrow" in name.lower() or "StringDtype" in name or name.endswith("string_")]
     frame = pd.read_pickle(small / "df_music.pkl")
     assert frame.columns.dtype == object
-    assert {str(frame[name].dtype) for name in ("artist", "album", "song")} == {"object"}
+    assert {str(frame[name].dtype) for name in ("artist", "album", "song", "recording")} == {"object"}
     assert {type(name) for name in [*frame.columns, *frame["song"]]} == {str}
 
 
 def test_pickle_and_parquet_hold_the_same(small):
-    pickled, parquet = read_frame(small / "df_music.pkl"), pd.read_parquet(small / "df_music.parquet")
-    pd.testing.assert_frame_equal(pickled, parquet)
-    assert pickled.attrs["made_from"] == frame_notes(small)["made_from"]
+    pickled, parquet = pd.read_pickle(small / "df_music.pkl"), pd.read_parquet(small / "df_music.parquet")
+    pd.testing.assert_frame_equal(pickled, parquet, check_dtype=False, check_column_type=False)
+    pd.testing.assert_frame_equal(read_frame(small), parquet)
 
 
 def test_two_songs_of_one_name_are_two(tmp_path):
@@ -138,35 +167,22 @@ def test_songs_without_a_table_are_named_with_what_makes_it(own, capsys):
     assert pd.read_pickle(own / "df_music.pkl")["song"].nunique() == 7
 
 
-def test_a_table_of_other_settings_is_not_used(own, capsys, monkeypatch):
-    monkeypatch.setitem(FEATURE_SETTINGS, "n_fft", 1)
+def test_a_table_by_other_code_is_not_used(own, capsys, monkeypatch):
+    monkeypatch.setattr(frame_module, "MADE_BY", [99, COLUMNS])
     assert create(own) == 1
     assert "Run feature_extraction.py first" in capsys.readouterr().err
+    with pytest.raises(UserError, match="of another version of this program"):
+        read_frame(own)
 
 
-def spoil(path, change):
-    noted = pq.read_metadata(path).metadata
-    table = pa.Table.from_pandas(change(pq.read_table(path).to_pandas()), preserve_index=False)
-    with pq.ParquetWriter(path, table.schema) as writer:
-        writer.write_table(table)
-        writer.add_key_value_metadata(noted)
-
-
-@pytest.mark.parametrize(
-    ("change", "says"),
-    [
-        (lambda t: t.assign(rms_mean=np.float32("nan")), "holds values that are no numbers, in rms_mean"),
-        (lambda t: t.assign(tempo=np.float32("inf")), "holds values that are no numbers, in tempo"),
-        (lambda t: t.assign(clip=0), "holds a clip twice"),
-        (lambda t: t[t.columns[::-1]], "has other columns"),
-    ],
-)
-def test_a_spoilt_table_is_left_out_by_name(own, capsys, change, says):
+def test_a_spoilt_table_is_left_out_by_name(own, capsys):
     song = "Artist B/Album 2/Song 2.mp3"
-    spoil(table_path(own, song), change)
+    path = table_path(own, song)
+    table = pq.read_table(path)
+    pq.write_table(table.set_column(3, "features", pa.array([[np.inf] * len(COLUMNS)] * len(table))), path)
     (own / "df_music.pkl").unlink()
     assert create(own) == 3
-    assert f"{song}: its table {says}" in capsys.readouterr().out
+    assert f"{song}: its table holds values that are no numbers" in capsys.readouterr().out
     assert song not in set(pd.read_pickle(own / "df_music.pkl")["song"])
 
 
@@ -177,27 +193,52 @@ def test_running_again_writes_nothing(own, capsys):
     assert (own / "df_music.pkl").stat().st_mtime_ns == before
 
 
-def test_a_library_of_an_earlier_version_is_read_and_its_frame_made_again(own, capsys):
-    whole = pd.read_pickle(own / "df_music.pkl")
-    (own / "df_music.parquet/_made_from.json").rename(own / "df_music.parquet/_common_metadata")
-    for path in (own / "songs.csv", *own.glob("clips/*/*/*/mp3_split.json")):
-        path.write_text(path.read_text(encoding="utf-8").replace("cutoff_hz", "reach"), encoding="utf-8")
-    assert read_songs(own)["cutoff_hz"].notna().all()
-    with pytest.raises(UserError, match=r"earlier version of this program\. Run dataframe_creation\.py"):
-        current_notes(own)
-    assert create(own) == 0
-    assert "is of an earlier version of this program: it is made again" in capsys.readouterr().out
-    pd.testing.assert_frame_equal(pd.read_pickle(own / "df_music.pkl"), whole)
-    assert mp3_split.main(["--library", str(own), "--jobs", "1"]) == 0
+def test_a_library_of_an_earlier_version_is_made_again(own, capsys):
+    before = pd.read_pickle(own / "df_music.pkl")
+    for path in own.glob("clips/*/*/*/_made_from.json"):
+        path.rename(path.with_name("mp3_split.json"))
+    for path in own.glob("features/*/*/*.parquet"):
+        pq.write_table(pq.read_table(path).replace_schema_metadata({"made_by": "x", "record": "{}"}), path)
+    (own / "df_music.parquet/_made_from.json").write_text('{"made_from": "x", "settings": {}, "pickle": []}')
+    for name in ("networks/musicnn", "networks.parquet", "folds"):
+        (own / name).mkdir(parents=True)
+    (own / "altered.parquet").touch()
+    with pytest.raises(UserError, match="of another version of this program"):
+        read_frame(own)
+    assert run_scripts(own) == [0, 0, 0]
+    out = capsys.readouterr().out
+    assert out.count("is of an earlier version of this program: it is made again") == 1
+    assert not list(own.glob("networks*")) + list(own.glob("altered*")) + list(own.glob("folds"))
+    pd.testing.assert_frame_equal(pd.read_pickle(own / "df_music.pkl"), before)
+    assert run_scripts(own) == [0, 0, 0]
     assert "Songs processed now: 0." in capsys.readouterr().out
-    assert "reach" not in (own / "songs.csv").read_text(encoding="utf-8")
+
+
+def test_networks_are_counted_and_chosen_without_another_frame(tmp_path, monkeypatch, capsys):
+    frame = made_up(artists=2, songs=4)
+    monkeypatch.setitem(NETWORKS, VOICE, NETWORKS[VOICE]._replace(columns=list("ab")))
+    monkeypatch.setattr("soundalike.features.weights.Package.find", lambda self: [])
+    embeddings = {song: {VOICE: {0: np.ones(2)}} for song in frame["song"].unique() if song != "A0/1.mp3"}
+    write_library(tmp_path, frame, embeddings)
+    assert current_notes(tmp_path)["networks"] == {VOICE: 8}
+    before = (tmp_path / "df_music.pkl").stat().st_mtime_ns
+    assert create(tmp_path) == 0
+    out = capsys.readouterr().out
+    assert "is up to date" in out
+    assert "voice describes 7 songs of 8; to describe the others, run feature_extraction.py." in out
+    assert dataframe_creation.main(["--library", str(tmp_path), "--networks", "none"]) == 0
+    assert current_notes(tmp_path)["networks"] == {}
+    monkeypatch.setitem(NETWORKS, VOICE, NETWORKS[VOICE]._replace(version=99))
+    assert create(tmp_path) == 0
+    assert current_notes(tmp_path)["networks"] == {}  # by other code
+    assert (tmp_path / "df_music.pkl").stat().st_mtime_ns == before
 
 
 # --- frames larger than memory ---------------------------------------------------------------
 
 
 def test_a_frame_in_many_files_is_the_same_frame(own, monkeypatch):
-    whole = read_frame(own / "df_music.pkl")
+    whole = read_frame(own)
     (own / "df_music.pkl").unlink()
     monkeypatch.setattr(frame_module, "FILE_BYTES", 6 * 4 * len(COLUMNS))
     monkeypatch.setattr(frame_module, "ROW_GROUP", 3)
@@ -211,10 +252,6 @@ def test_a_frame_in_many_files_is_the_same_frame(own, monkeypatch):
     found = by_dask.groupby("artist")["centroid_mean"].mean().compute(scheduler="sync")
     expected = whole.groupby("artist")["centroid_mean"].mean()
     np.testing.assert_allclose(found.loc[expected.index], expected, rtol=1e-6)
-    for clips in (1, 3, 5, 100):
-        some = list(iter_songs(own, ["song", "tempo"], clips))
-        assert sum(part["song"].nunique() for part in some) == 8  # each song whole, in one of them
-        pd.testing.assert_frame_equal(pd.concat(some, ignore_index=True), whole[["song", "tempo"]])
 
 
 def test_a_pickle_too_large_is_not_written_and_that_is_said(own, capsys):
@@ -222,44 +259,19 @@ def test_a_pickle_too_large_is_not_written_and_that_is_said(own, capsys):
     out = capsys.readouterr().out
     assert "No df_music.pkl: it would take 0.0 GB" in out
     assert not (own / "df_music.pkl").exists()
-    assert find_frame(own) == own / "df_music.parquet"
-    with pytest.raises(UserError, match=r"There is no .*df_music\.pkl\. Run dataframe_creation\.py first"):
-        read_frame(own / "df_music.pkl")
-    assert len(pd.read_parquet(own / "df_music.parquet")) == 32
+    assert len(read_frame(own)) == 32
     assert dataframe_creation.main(["--library", str(own), "--pickle-limit", "0.00001"]) == 0
     assert "is up to date" in capsys.readouterr().out
     assert create(own) == 0
     assert len(pd.read_pickle(own / "df_music.pkl")) == 32
 
 
-def test_pickle_and_parquet_are_the_same_frame_in_parts(own):
-    columns, song = ["song", "silent", "tempo"], "Artist A/Album 1/Song 1.mp3"
-    pickled = Frame(own)
-    (own / "df_music.pkl").unlink()
-    streamed = Frame(own)
-    assert [frame.path.name for frame in (pickled, streamed)] == ["df_music.pkl", "df_music.parquet"]
-    assert pickled.columns == streamed.columns
-    assert pickled.clips == streamed.clips == 32
-    pd.testing.assert_frame_equal(*(pd.concat(frame.parts(columns)) for frame in (pickled, streamed)))
-    pd.testing.assert_frame_equal(pickled.song(song), streamed.song(song))
-    assert set(pickled.song(song)["song"]) == {song}
-
-
 def test_of_a_large_frame_some_songs_of_each_artist_are_read(own):
-    (own / "df_music.pkl").unlink()
-    whole, some = read_frame(find_frame(own)), read_frame(find_frame(own), most=16)
+    whole, some = read_frame(own), read_frame(own, most=16)
     assert some.groupby("artist")["song"].nunique().to_dict() == {"Artist A": 2, "Artist B": 2}
     pd.testing.assert_frame_equal(some, whole[whole["song"].isin(some["song"])].reset_index(drop=True))
-    pd.testing.assert_frame_equal(read_frame(find_frame(own), most=32), whole)
-    assert len(read_frame(find_frame(own), most=24)) in (24, 28)
-    (own / "df_music.parquet").rename(own / "other.parquet")
-    pd.testing.assert_frame_equal(read_frame(own / "other.parquet"), whole)
-
-
-def test_a_frame_of_2018_does_not_know_songs(tmp_path):
-    of_2018().to_pickle(tmp_path / "df_music.pkl")
-    with pytest.raises(UserError, match="does not say which clips are of one song"):
-        Frame(tmp_path)
+    pd.testing.assert_frame_equal(read_frame(own, most=32), whole)
+    assert len(read_frame(own, most=24)) in (24, 28)
 
 
 @pytest.mark.parametrize("limit", ["-1", "much", "nan"])
@@ -294,64 +306,3 @@ def test_status_says_how_far_it_is(own, tmp_path, capsys):
         assert line in out
     with locked(own):
         assert "A run is at work here now." in said(own)
-
-
-# --- frames from elsewhere -------------------------------------------------------------------
-
-
-def of_2018() -> pd.DataFrame:
-    names = [
-        "Cent Mean",
-        "Cent Std",
-        "RMSE Mean",
-        "RMSE Std",
-        "Rolloff Mean",
-        "Rolloff Std",
-        "Tempo",
-        "ZCR Mean",
-        "ZCR Std",
-    ]
-    frame = pd.DataFrame({name: np.arange(4.0) + 10 * place for place, name in enumerate(names)})
-    frame.insert(0, "Artist", ["Nickelback", "Pitbull"] * 2)
-    return frame
-
-
-@pytest.mark.parametrize("kind", ["pkl", "csv", "parquet"])
-def test_a_frame_of_2018_is_read(tmp_path, kind):
-    path = tmp_path / f"old.{kind}"
-    writers = {"pkl": of_2018().to_pickle, "csv": of_2018().to_csv, "parquet": of_2018().to_parquet}
-    writers[kind](path)
-    frame = read_frame(path)
-    assert set(frame.columns) == {"artist", "silent", *ORIGINAL_NINE}
-    assert frame["centroid_std"].tolist() == [10, 11, 12, 13]
-    assert frame["rms_mean"].tolist() == [20, 21, 22, 23]
-    assert frame["artist"].tolist() == ["Nickelback", "Pitbull"] * 2
-
-
-def test_todays_frame_is_read_too(small):
-    frames = [read_frame(small / f"df_music.{kind}") for kind in ("pkl", "parquet")]
-    pd.testing.assert_frame_equal(*frames)
-
-
-def test_an_artist_may_be_called_na_in_a_csv(small, tmp_path):
-    frame = pd.read_pickle(small / "df_music.pkl").assign(artist="NA", album="")
-    frame.to_csv(tmp_path / "x.csv", index=False)
-    found = read_frame(tmp_path / "x.csv")
-    assert set(found["artist"]) == {"NA"}
-    assert set(found["album"]) == {""}
-    assert found[COLUMNS].dtypes.eq(float).all()
-
-
-def test_no_model_is_trained_on_features_of_another_code(small, monkeypatch):
-    monkeypatch.setattr(frame_module, "FEATURE_SETTINGS", FEATURE_SETTINGS | {"version": -1})
-    with pytest.raises(UserError, match="other features than those of today"):
-        read_frame(small / "df_music.pkl")
-
-
-@pytest.mark.parametrize(
-    ("name", "says"), [("a.txt", "ends in one of"), ("b.csv", "There is no"), ("c.csv", "no frame of music")]
-)
-def test_other_files_are_refused(tmp_path, name, says):
-    pd.DataFrame({"x": [1]}).to_csv(tmp_path / "c.csv")
-    with pytest.raises(UserError, match=says):
-        read_frame(tmp_path / name)

@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import made_up, run_scripts, save_kept, sine, tune, write_song
+from conftest import made_up, run_scripts, save_kept, sine, songs_of, tune, write_song
 
 import predict
 from soundalike.audio.decoding import SAMPLE_RATE
 from soundalike.dataset import duplicates, splits
 from soundalike.dataset.duplicates import ONE_TITLE, SHARED_SOUND
+from soundalike.dataset.frame import read_library
+from soundalike.features.table import COLUMNS
 from soundalike.library.catalogue import good_songs, preferred_first, read_songs, write_songs
 from soundalike.library.errors import UserError
 from soundalike.models import saving
@@ -23,9 +25,8 @@ RATE = 44_100
 
 
 def labels_of(root) -> pd.DataFrame:
-    """Find duplicates as the product does: one row for each song [index: song]."""
-    frame = pd.read_parquet(root / "df_music.parquet")
-    return duplicates.resolve_duplicates([frame], good_songs(root), root).set_index("song")
+    """The songs of the frame [index: song]."""
+    return read_library(root).set_index("song")
 
 
 def sung(artist: int, song: int, level: float, seconds: float = 24) -> np.ndarray:
@@ -76,16 +77,14 @@ def test_two_singers_over_one_backing_stay_two_and_on_one_side_of_every_split(li
     songs, _ = splits.song_table(labels_of(library).reset_index())
     sung_by = songs[songs["artist"].str.startswith("Singer")]
     assert len(sung_by) == 10
-    assert sung_by.groupby("work").size().tolist() == [2] * 5
-    assert songs["work"].nunique() == len(songs) - 5
+    assert sung_by.groupby("recording").size().tolist() == [2] * 5
+    assert songs["recording"].nunique() == len(songs) - 5
     for learn, test in splits.folds(songs):
-        assert not set(songs["work"].iloc[learn]) & set(songs["work"].iloc[test])
+        assert not set(songs["recording"].iloc[learn]) & set(songs["recording"].iloc[test])
 
 
 def test_a_song_that_the_model_learned_from_is_known_in_another_encoding(library, tmp_path, capsys):
-    songs, _ = splits.song_table(labels_of(library).reset_index())
-    frame = pd.read_parquet(library / "df_music.parquet")
-    save_kept(library, frame[frame["song"].isin(songs.index)])
+    save_kept(library)
     load_index(library)
     file = write_song(tmp_path / "elsewhere.ogg", 0.5 * tune(1, 3, 24))
     other = write_song(tmp_path / "other.ogg", tune(1, 9, 24))
@@ -116,13 +115,13 @@ def test_where_the_sound_cannot_be_had_nothing_is_a_copy(tmp_path):
 def of_titles(titles: list[str], alike: float) -> pd.DataFrame:
     """Find pairs among songs by one artist with these titles, whose contours agree by about so much."""
     frame = made_up(artists=1, songs=len(titles), clips=20)
-    common = np.random.default_rng(1).normal(size=(20, len(duplicates.CONTOUR_COLUMNS)))
+    compared = [COLUMNS[place] for place in duplicates.CONTOUR_PLACES]
+    common = np.random.default_rng(1).normal(size=(20, len(compared)))
     for _, rows in frame.groupby("song").groups.items():
-        own = frame.loc[rows, duplicates.CONTOUR_COLUMNS].to_numpy()
-        mixed = np.sqrt(alike) * common + np.sqrt(1 - alike) * own
-        frame.loc[rows, duplicates.CONTOUR_COLUMNS] = mixed.astype(np.float32)
+        mixed = np.sqrt(alike) * common + np.sqrt(1 - alike) * frame.loc[rows, compared].to_numpy()
+        frame.loc[rows, compared] = mixed.astype(np.float32)
     songs = frame[["artist", "song"]].drop_duplicates().assign(title=titles)
-    return duplicates.find_pairs(*duplicates.read_contours([frame])[1:], songs, Path("nowhere"))
+    return duplicates.find_pairs(*duplicates.read_contours(songs_of(frame)), songs, Path("nowhere"))
 
 
 UNTITLED = [
@@ -230,20 +229,11 @@ def test_agreement_finds_the_lag():
     assert duplicates.agreement(contour[duplicates.LAGS + 1 :], contour) < 0.5
 
 
-def test_a_frame_with_songs_that_are_gone_is_refused(tmp_path):
-    frame = made_up(artists=2, songs=4)
-    songs = frame[["artist", "song"]].drop_duplicates().assign(title="")
-    with pytest.raises(UserError, match="The frame is older than songs"):
-        duplicates.resolve_duplicates([frame], songs.iloc[1:], tmp_path)
-
-
-def test_a_song_is_silent_where_all_of_it_is():
+def test_silent_clips_are_not_compared():
     frame = made_up(artists=1, songs=2)
-    frame.loc[frame["song"] == "A0/0.mp3", "silent"] = True
     frame.loc[frame.index[-1], "silent"] = True
-    labels, _, contours = duplicates.read_contours([frame])
-    assert labels["silent"].tolist() == [True, False]
-    assert {song: len(contour) for song, contour in contours.items()} == {"A0/1.mp3": 5}
+    _, contours = duplicates.read_contours(songs_of(frame))
+    assert {song: len(contour) for song, contour in contours.items()} == {"A0/0.mp3": 6, "A0/1.mp3": 5}
 
 
 # --- nothing disappears without a sentence ---------------------------------------------------
@@ -275,12 +265,12 @@ def test_every_song_that_no_model_learns_from_has_its_reason(library, tmp_path, 
 
 
 def test_a_library_of_copies_says_so_in_one_line():
-    labels = pd.DataFrame({"song": ["A/1.mp3", "A/2.mp3", "A/3.mp3"], "artist": "A", "album": "", "silent": False})
+    labels = pd.DataFrame({"song": ["A/1.mp3", "A/2.mp3", "A/3.mp3"], "artist": "A", "album": ""})
     with pytest.raises(UserError, match=r"All 3 usable songs here are copies of A/1\.mp3") as found:
-        splits.song_table(labels.assign(work="A/1.mp3", copy_of=["", "A/1.mp3", "A/1.mp3"], conflict=""))
+        splits.song_table(labels.assign(recording="A/1.mp3", copy_of=["", "A/1.mp3", "A/1.mp3"], conflict=""))
     assert "\n" not in str(found.value)
     both = pd.concat([labels, labels.assign(artist="B", song=labels["song"].str.replace("A", "B"))], ignore_index=True)
-    both = both.assign(work="A/1.mp3", copy_of="", conflict=both["song"].to_numpy()[::-1])
+    both = both.assign(recording="A/1.mp3", copy_of="", conflict=both["song"].to_numpy()[::-1])
     with pytest.raises(UserError, match="All 6 usable songs here are copies of one another, by several artists"):
         splits.song_table(both)
 
@@ -288,23 +278,24 @@ def test_a_library_of_copies_says_so_in_one_line():
 @pytest.mark.parametrize(
     ("columns", "why"),
     [
-        ({"work": ["1", "1", "3"], "silent": [False, False, True]}, "3 songs, but 2 are versions of one, 1 silent"),
-        ({"work": ["1", "1", "1"]}, "3 songs, but all are versions of one"),
+        ({"recording": ["1", "1", "1"]}, "3 songs, but all are versions of one"),
         (
-            {"work": ["1"] * 3, "copy_of": ["", "", "X/1.mp3"]},
+            {"recording": ["1"] * 3, "copy_of": ["", "", "X/1.mp3"]},
             "3 songs, but 2 are versions of one, 1 are copies of 1.mp3",
         ),
         (
-            {"conflict": ["B/1.mp3", "", ""], "silent": [False, True, True]},
-            "3 songs, but 1 filed under another artist, too",
+            {"recording": ["1"] * 3, "conflict": ["B/1.mp3", "", ""]},
+            "3 songs, but 2 are versions of one, 1 filed under another artist, too",
         ),
     ],
 )
 def test_an_artist_is_left_out_with_all_reasons(columns, why):
-    others = made_up(artists=2, songs=4, clips=1)[["song", "artist", "album", "silent"]]
-    own = pd.DataFrame({"song": [f"X/{n}.mp3" for n in (1, 2, 3)], "artist": "X", "album": "", "silent": False})
-    nothing = {"work": own["song"], "copy_of": "", "conflict": ""}
-    labels = pd.concat([others.assign(work=others["song"], copy_of="", conflict=""), own.assign(**(nothing | columns))])
+    others = made_up(artists=2, songs=4, clips=1)[["song", "artist", "album"]]
+    own = pd.DataFrame({"song": [f"X/{n}.mp3" for n in (1, 2, 3)], "artist": "X", "album": ""})
+    nothing = {"recording": own["song"], "copy_of": "", "conflict": ""}
+    labels = pd.concat(
+        [others.assign(recording=others["song"], copy_of="", conflict=""), own.assign(**(nothing | columns))]
+    )
     _, left_out = splits.song_table(labels)
     assert set(left_out["status"]) == {splits.TOO_FEW}
     assert left_out["reason"].iloc[0].startswith(f"X: {why}")

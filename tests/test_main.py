@@ -23,7 +23,6 @@ from docs import refresh
 from soundalike import __main__ as run
 from soundalike.audio import demo
 from soundalike.audio.decoding import read_header
-from soundalike.features.one_song import decode
 from soundalike.library import paths
 from soundalike.library.catalogue import keep_songs_folder
 from soundalike.library.errors import UserError
@@ -31,6 +30,7 @@ from soundalike.library.paths import clip_paths, note
 from soundalike.models import saving
 from soundalike.report import notebooks, plots, summary
 from soundalike.report.verdict import answer
+from soundalike.song import decode
 
 HERE = Path(__file__).resolve().parent.parent
 

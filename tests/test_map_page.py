@@ -41,14 +41,14 @@ def library(root: Path, count: int = SONGS) -> Index:
     points = draw.standard_normal((6, 8))[np.arange(count) % 6] + 0.7 * draw.standard_normal((count, 8))
     names = [f"{n % 6}/{ODD_FILES.get(n, n)}.wav" for n in range(count)]
     titles = [TITLES[n] if n < len(TITLES) else f"Song {n}" for n in range(count)]
-    recording = [f"{8 if n == 9 else n}" for n in range(count)]
+    sound = [f"{8 if n == 9 else n}" for n in range(count)]
     means = likeness(0.1, 0.3, np.linspace(0.2, 1.8, 101))
     artists = [f"Artist {'<b>' if n % 6 == 0 else n % 6}" for n in range(count)]
     songs = root / "songs"
     for name in names[:6]:
         write_song(songs / name, sine(440, 3))
     keep_songs_folder(root, songs)
-    index = made_index(points, means, artist=artists, recording=recording, title=titles, song=names, album="Album")
+    index = made_index(points, means, artist=artists, sound=sound, title=titles, song=names, album="Album")
     # In half precision, as the page has them, so that there is one order.
     return index._replace(points=index.points.astype(np.float16).astype(np.float32))
 
@@ -154,7 +154,7 @@ class Opened:
 
     def seed(self, place: int) -> Seed:
         song = self.index.songs.iloc[place]
-        itself = (self.index.songs["recording"] == song["recording"]).to_numpy()
+        itself = (self.index.songs["sound"] == song["recording"]).to_numpy()
         return Seed(song["song"], Path(song["song"]), song["title"], 1.0, self.index.described[place], itself)
 
 

@@ -59,7 +59,7 @@ def test_ten_songs_prove_nothing_for_certain(p, ends):
 
 def test_copies_of_a_song_count_once_and_are_drawn_together():
     songs, found = two_artists([0.9, 0.1, 0.9, 0.9, 0.9] + [0.1] * 5)
-    songs["work"] = songs["work"].replace({"A0/0.mp3": "A0/1.mp3"})  # one copy right, the other wrong
+    songs["recording"] = songs["recording"].replace({"A0/0.mp3": "A0/1.mp3"})  # one copy right, the other wrong
     assert metrics.score([found], songs)["balanced_accuracy"] == pytest.approx((3.5 / 4 + 1) / 2)
 
 

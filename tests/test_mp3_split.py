@@ -14,10 +14,11 @@ import soundfile
 from conftest import RATE, decode_file, noise, peak_frequency, sine, tune, wait_until, write_artists, write_song
 
 import mp3_split
-from soundalike.audio import decoding, splitting, survey
-from soundalike.library.catalogue import read_record, read_songs
+from soundalike import survey
+from soundalike.audio import decoding, splitting
+from soundalike.library.catalogue import read_songs
 from soundalike.library.paths import clip_folder, find_songs
-from soundalike.library.storage import LOCK
+from soundalike.library.storage import LOCK, read_notes
 
 HERE = Path(__file__).resolve().parent.parent
 
@@ -316,7 +317,7 @@ def test_a_file_of_the_same_size_but_another_time_is_split_again(tmp_path, capsy
     assert peak_frequency(clip) == pytest.approx(880, abs=1)
 
 
-def test_what_was_rejected_is_tried_again(tmp_path, monkeypatch):
+def test_what_was_rejected_is_tried_again(tmp_path, monkeypatch, in_this_process):
     write_song(tmp_path / "songs/A/x.mp3", sine())
     broken = tmp_path / "ffmpeg"
     broken.write_text("#!/bin/sh\necho no such library >&2\nexit 127\n")
@@ -334,7 +335,7 @@ def test_other_settings_make_clips_out_of_date(tmp_path, monkeypatch):
     write_song(tmp_path / "songs/A/x.wav", sine())
     assert split(tmp_path) == 0
     assert splitting.known_record("A/x.wav", songs=tmp_path / "songs", root=tmp_path)
-    monkeypatch.setitem(splitting.CLIP_SETTINGS, "version", 0)
+    monkeypatch.setitem(decoding.MADE_BY, "version", 0)
     assert not splitting.known_record("A/x.wav", songs=tmp_path / "songs", root=tmp_path)
 
 
@@ -365,12 +366,11 @@ def test_ctrl_c_ends_cleanly(tmp_path):
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, text=True
     )
-    wait_until(lambda: list(tmp_path.glob("clips/A/*/mp3_split.json")))  # the first song is done
+    wait_until(lambda: list(tmp_path.glob("clips/A/*/_made_from.json")))  # the first song is done
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the script and its workers alike
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "run the same command again" in err
     assert "Traceback" not in err
-    records = [read_record(tmp_path, p.parent.relative_to(tmp_path / "clips").as_posix())
-               for p in tmp_path.glob("clips/*/*/mp3_split.json")]  # fmt: skip
+    records = [read_notes(path.parent)["record"] for path in tmp_path.glob("clips/*/*/_made_from.json")]
     assert {record["status"] for record in records} == {"ok"}  # none was cut short by the signal

@@ -16,16 +16,16 @@ from soundalike.similarity.playlists import Rules
 from soundalike.similarity.seeds import Seed
 
 
-def on_a_circle(angles, artist=None, recording=None, means=None) -> Index:
+def on_a_circle(angles, artist=None, sound=None, means=None) -> Index:
     """Make a library of songs at these angles (degrees), which are called by their places."""
     points = np.column_stack([np.cos(np.radians(angles)), np.sin(np.radians(angles))])
     names = [f"{n}" for n in range(len(angles))]
-    return made_index(points, means or likeness(), artist=artist or names, recording=recording or names)
+    return made_index(points, means or likeness(), artist=artist or names, sound=sound or names)
 
 
 def seed(index: Index, place: int) -> Seed:
     song = index.songs.iloc[place]
-    itself = (index.songs["recording"] == song["recording"]).to_numpy()
+    itself = (index.songs["sound"] == song["recording"]).to_numpy()
     return Seed(song["song"], playlists.Path(song["song"]), song["song"], 1.0, index.described[place], itself)
 
 
@@ -57,7 +57,7 @@ def test_of_each_artist_a_few_are_named():
 
 
 def test_of_copies_one_is_named_and_none_of_what_is_asked_for():
-    index = on_a_circle([0, 1, 20, 21, 40], recording=["x", "x", "y", "y", "z"])
+    index = on_a_circle([0, 1, 20, 21, 40], sound=["x", "x", "y", "y", "z"])
     assert named(index, [0]) == [2, 4]
 
 
@@ -125,9 +125,9 @@ def test_a_path_goes_forward_in_even_steps():
 
 
 def test_a_path_takes_few_songs_of_each_artist_and_no_copies():
-    index = on_a_circle([0, 90, 20, 40, 60, 41], artist=["x", "y", "a", "a", "a", "b"], recording=[*"abcdef"])
+    index = on_a_circle([0, 90, 20, 40, 60, 41], artist=["x", "y", "a", "a", "a", "b"], sound=[*"abcdef"])
     assert path(index, 0, 1, most=4, per_artist=1)[0] == [5, 4]  # of a the one that leaves the least steps
-    copies = on_a_circle([0, 90, 45, 45], recording=["a", "b", "c", "c"])
+    copies = on_a_circle([0, 90, 45, 45], sound=["a", "b", "c", "c"])
     assert path(copies, 0, 1)[0] == [2]
 
 
@@ -168,7 +168,7 @@ def test_where_songs_of_one_artist_are_no_nearer_it_is_not_said_that_they_are():
 
 def test_copies_make_nothing_alike():
     index = on_a_circle(np.repeat(np.arange(0, 360, 12), 2), artist=[f"{n // 2 % 5}" for n in range(60)])
-    songs = index.songs.assign(work=np.repeat(np.arange(30), 2))
+    songs = index.songs.assign(recording=np.repeat(np.arange(30), 2))
     assert quality.measure_likeness(index.points, songs, index.spaces)[quality.ARTIST] is None
     assert quality.measure_likeness(index.points, index.songs, index.spaces)[quality.ARTIST] is not None
 
@@ -195,7 +195,7 @@ def test_an_artist_of_one_song_is_like_none_where_others_have_more():
 
 
 def test_copies_bring_no_artists_together():
-    index = on_a_circle([0, 10, 0, 30], artist=["a", "a", "b", "b"], recording=["x", "y", "x", "z"])
+    index = on_a_circle([0, 10, 0, 30], artist=["a", "a", "b", "b"], sound=["x", "y", "x", "z"])
     assert artists.compare(index, ["a"], 1)[0].alike[0].songs == (1, 2)
 
 

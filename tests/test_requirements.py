@@ -61,7 +61,9 @@ def test_clean_removes_what_was_made_and_nothing_else(tmp_path):
         subprocess.run(["make", "-C", tmp_path, "clean", f"LIBRARY={tmp_path / root}"], check=True, capture_output=True)
     left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
     assert left == {"Makefile", ".venv/ready", *own}
-    subprocess.run(["make", "-C", tmp_path, "distclean", f"DATA={tmp_path / 'own'}"], check=True, capture_output=True)
+    subprocess.run(
+        ["make", "-C", tmp_path, "distclean", f"LIBRARY={tmp_path / 'own'}"], check=True, capture_output=True
+    )
     assert not (tmp_path / ".venv").exists()
     assert (tmp_path / "own/songs.csv").exists()
 
@@ -92,9 +94,9 @@ def test_the_rest_of_a_name_without_quotes_is_refused(goal):
     assert "soundalike" not in done.stdout
 
 
-@pytest.mark.parametrize("given", [["LIBRARY=/some/where"], ["DATA=/some/where"], []])
-def test_the_library_has_one_name_and_its_earlier_one(given):
-    environment = {"PATH": os.environ["PATH"], "DATA": "/not/meant", **({} if given else {"MUSIC_DATA": "/some/where"})}
+@pytest.mark.parametrize("given", [["LIBRARY=/some/where"], []])
+def test_the_library_is_named_by_an_argument_or_the_environment(given):
+    environment = {"PATH": os.environ["PATH"], "MUSIC_LIBRARY": "/not/meant" if given else "/some/where"}
     asked = ["make", "--silent", "-C", HERE, "-f", "-", "said", *given]
     probe = "GOALS = said\ninclude Makefile\nsaid:\n\t@echo $(LIBRARY)\n"
     done = subprocess.run(asked, input=probe, env=environment, capture_output=True, text=True, check=True)

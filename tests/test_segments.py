@@ -1,9 +1,10 @@
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import made_up, prepared
+from conftest import loud_clips, made_up, prepared
 
 from soundalike.dataset import segments, splits
+from soundalike.features.networks import VOICE
 from soundalike.features.table import CLIP_COLUMNS
 
 
@@ -29,7 +30,7 @@ def test_silent_clips_and_other_songs_are_passed_over():
     frame = made_up(songs=3, clips=8)
     songs, _ = splits.song_table(frame)
     frame.loc[frame["clip"] == 3, "silent"] = True
-    examples = segments.gather([frame.iloc[:24], frame.iloc[24:]], songs.drop(index="A1/1.mp3"), CLIP_COLUMNS)
+    examples = segments.gather(loud_clips(frame), songs.drop(index="A1/1.mp3"))
     assert len(examples.song) == 8 * 7
     place = songs["place"]["A2/0.mp3"]
     own = frame[(frame["song"] == "A2/0.mp3") & ~frame["silent"]][CLIP_COLUMNS].to_numpy()
@@ -63,3 +64,29 @@ def test_rows_of_songs():
     assert len(examples.rows(some).song) == 12
     assert examples.rows(some, segments=True).whole.all()
     assert len(examples.rows(some, segments=True).song) == 4
+
+
+# --- networks --------------------------------------------------------------------------------
+
+
+def test_a_clip_gets_the_mean_of_the_windows_around_it():
+    middles, found = np.array([1.0, 9.0, 41.0]), np.float32([[1, 1], [1, 3], [1, 5]])
+    near = segments.around(np.array([0.0, 2.0, 16.0, 26.0, 40.0]), middles, found)
+    np.testing.assert_array_equal(near[:, 1], [2, 2, 3, np.nan, 5])
+    assert np.isnan(segments.around(np.array([0.0]), middles[:0], found[:0])).all()
+
+
+def test_examples_hold_what_is_near_and_never_zero_where_nothing_is():
+    frame = made_up(artists=2, songs=3, clips=30)
+    one, none = (np.array([3.0]), np.float32([[3, 0.5]])), (np.empty(0), np.empty((0, 2), np.float32))
+    names = frame["song"].unique()
+    given = {song: {VOICE: none if song == "A0/1.mp3" else one} for song in names}
+    songs, examples = prepared(frame, embeddings=given)
+    of_missing = examples.song == songs.loc["A0/1.mp3", "place"]
+    made = examples.networks[VOICE]
+    assert np.isnan(made[of_missing]).all()
+    assert set(np.unique(made[~of_missing][:, 1][np.isfinite(made[~of_missing][:, 1])])) == {0.5}
+    assert np.isfinite(made[~of_missing]).any()
+    assert np.isnan(made[~of_missing]).any()
+    few = {song: {VOICE: one if song[:2] == "A0" else none} for song in names}
+    assert prepared(frame, embeddings=few)[1].networks == {}  # of A1 it describes no song

@@ -5,10 +5,8 @@ from conftest import clicks, noise, sine
 
 from soundalike.audio.decoding import CLIP_SAMPLES, SAMPLE_RATE
 from soundalike.features.filters import HOP_LENGTH, N_FFT
-from soundalike.features.song_level import FRAMES, WholeSong, harmonic_part
+from soundalike.features.song_level import FRAMES, WholeSong
 from soundalike.features.spectra import Spectra
-
-NOTES = {"C": 261.63, "D": 293.66, "E": 329.63, "F": 349.23, "G": 392.0, "A": 440.0, "B": 493.88}
 
 
 def whole_song(y: np.ndarray, stack: int = 16) -> WholeSong:
@@ -20,34 +18,26 @@ def whole_song(y: np.ndarray, stack: int = 16) -> WholeSong:
     return song
 
 
-def chords(*names: str, seconds: float = 2) -> np.ndarray:
-    """One chord after the other, each for some seconds."""
-    return np.concatenate([sum(sine(NOTES[note], seconds, SAMPLE_RATE, 0.2) for note in name) for name in names])
-
-
 @pytest.mark.parametrize("bpm", [60, 66.6, 75, 81, 90, 97.3, 110, 120, 128, 140, 155.5, 174, 190, 200])
 @pytest.mark.parametrize("seconds", [8, 40])
 def test_clicks_have_their_tempo(bpm, seconds):
-    tempo, regular = whole_song(clicks(bpm, seconds)).beat
-    assert tempo == pytest.approx(bpm, rel=0.02)
-    assert regular > 0.5
+    assert whole_song(clicks(bpm, seconds)).tempo == pytest.approx(bpm, rel=0.02)
 
 
 @pytest.mark.parametrize("bpm", [72, 90, 96])
 def test_sixteenths_do_not_hide_the_beat(bpm):
     y = clicks(bpm, 40) + 0.5 * clicks(2 * bpm, 40) + 0.25 * clicks(4 * bpm, 40)
     # three sixteenths, 4/3 of the tempo, would be nearer to what is usual
-    tempo, _ = whole_song(y).beat
+    tempo = whole_song(y).tempo
     assert min(abs(tempo / bpm - 1), abs(tempo / bpm / 2 - 1)) < 0.02  # an octave is anyone's guess
 
 
 def test_even_four_seconds_have_a_tempo():
-    assert whole_song(clicks(100, 4)).beat[0] == pytest.approx(100, rel=0.02)
+    assert whole_song(clicks(100, 4)).tempo == pytest.approx(100, rel=0.02)
 
 
-def test_what_has_no_beat_is_not_regular():
-    assert whole_song(noise(30, SAMPLE_RATE)).beat[1] < 0.2
-    assert whole_song(np.zeros(3 * CLIP_SAMPLES)).beat == (120, 0)
+def test_what_never_begins_has_the_usual_tempo():
+    assert whole_song(np.zeros(3 * CLIP_SAMPLES)).tempo == 120
 
 
 @pytest.mark.parametrize("stack", [1, 3, 16])
@@ -76,44 +66,18 @@ def test_onsets_are_those_of_the_whole_song():
     assert np.corrcoef(found, at)[0, 1] > 0.9
 
 
-@pytest.mark.parametrize(("played", "major", "fifths"), [
-    (["CEG", "FAC", "GBD", "CEG"], True, 0),
-    (["ACE", "DFA", "ACE", "EGB", "ACE"], False, 0),
-    (["GBD", "CEG", "DA", "GBD", "GBD"], True, 1),
-])  # fmt: skip
-def test_the_key(played, major, fifths):
-    fit, mode, cosine, sine_ = whole_song(chords(*played)).key
-    assert fit > 0.7
-    assert (mode > 0) == major
-    assert np.arctan2(sine_, cosine) == pytest.approx(2 * np.pi * fifths / 12, abs=1e-6)
-
-
-def test_sustained_and_struck():
-    assert whole_song(chords("CEG", "CEG")).harmonic > 0.8
-    assert whole_song(clicks(200, 8)).harmonic < 0.3
-    mel = np.random.default_rng(0).normal(size=(3, 20, 30))
-    np.testing.assert_allclose(harmonic_part(mel), harmonic_part(mel - 30))  # however loud
-
-
-def test_how_loudness_moves():
-    steady = whole_song(sine(440, 20, SAMPLE_RATE)).loudness
-    np.testing.assert_allclose(steady, 0, atol=0.01)
+def test_the_range_of_loudness():
+    assert whole_song(sine(440, 20, SAMPLE_RATE)).loudness_range == pytest.approx(0, abs=0.01)
     halves = np.concatenate([sine(440, 10, SAMPLE_RATE, 0.05), sine(440, 10, SAMPLE_RATE, 0.5)])
-    np.testing.assert_allclose(whole_song(halves).loudness, [10, 20, 20 / 9], atol=0.01)
-    np.testing.assert_allclose(whole_song(halves / 4).loudness, whole_song(halves).loudness, atol=0.01)
+    assert whole_song(halves).loudness_range == pytest.approx(20, abs=0.01)
+    assert whole_song(halves / 4).loudness_range == pytest.approx(20, abs=0.01)  # however loud
     pause = np.concatenate([sine(440, 10, SAMPLE_RATE), np.zeros(10 * SAMPLE_RATE)])
-    np.testing.assert_allclose(whole_song(pause).loudness, [30, 60, 60 / 9], atol=0.01)
+    assert whole_song(pause).loudness_range == pytest.approx(60, abs=0.01)
+    steps = np.concatenate([sine(440, 2, SAMPLE_RATE, 0.5 * 10 ** (-step / 20)) for step in range(21)])  # a dB each
+    assert whole_song(steps).loudness_range == pytest.approx(18, abs=0.01)  # without a twentieth at each end
 
 
 @pytest.mark.parametrize("y", [np.zeros(CLIP_SAMPLES), np.full(CLIP_SAMPLES, 0.5), np.eye(1, 3 * CLIP_SAMPLES)[0]])
 def test_numbers_are_finite_on_anything(y):
     song = whole_song(y)
-    assert np.isfinite([*song.beat, *song.key, song.harmonic, *song.loudness]).all()
-
-
-def test_loudness_that_falls_step_by_step():
-    y = np.concatenate([sine(440, 2, SAMPLE_RATE, 0.5 * 10 ** (-step / 20)) for step in range(21)])  # a dB each
-    deviation, extent, step = whole_song(y).loudness
-    assert deviation == pytest.approx(np.sqrt((21**2 - 1) / 12), abs=0.01)  # of 21 numbers, one apart
-    assert extent == pytest.approx(18, abs=0.01)  # without a twentieth at each end
-    assert step == pytest.approx(1, abs=0.01)
+    assert np.isfinite([song.tempo, song.loudness_range]).all()

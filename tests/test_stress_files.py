@@ -16,10 +16,10 @@ from conftest import NO_NETWORKS, many, noise, sine, tune, write_song
 import feature_extraction
 import mp3_split
 from soundalike.audio import decoding
-from soundalike.features import extraction
 from soundalike.library.catalogue import GOOD, read_songs
-from soundalike.library.paths import clip_folder, table_path
+from soundalike.library.paths import clip_folder
 from soundalike.library.storage import LOCK
+from soundalike.song import decode, read_table
 
 pytestmark = pytest.mark.stress
 
@@ -252,9 +252,8 @@ def test_names_change_no_feature(tmp_path, capsys, figure):
     assert feature_extraction.main(["--library", str(tmp_path), "--jobs", "2", *NO_NETWORKS]) == 0
     assert not {"\x1b", "\u202e"} & set(capsys.readouterr().out)
     for name, y in zip(NAMES, sounds, strict=True):
-        plain, _ = extraction.describe_file(write_song(tmp_path / "plain.wav", y))
-        odd = pd.read_parquet(table_path(tmp_path, f"{name}/{name}/{name}.wav"))
-        pd.testing.assert_frame_equal(plain.to_pandas(), odd)
+        plain = decode(write_song(tmp_path / "plain.wav", y), {}).table
+        assert read_table(f"{name}/{name}/{name}.wav", tmp_path).table.equals(plain)
     assert sum(path.is_file() for path in (tmp_path / "features").rglob("*")) == len(NAMES)
     # those that would meet elsewhere are named, and neither is taken for the other
     write_song(tmp_path / "meet/songs/A/Song.wav", noise(2.5, seed=1))

@@ -20,6 +20,7 @@ import numpy as np
 from soundalike import cli
 from soundalike.library.errors import SongError, printable
 from soundalike.library.paths import DEMUXERS, unsupported
+from soundalike.library.storage import digest_of, fresh, made_from, state_of
 
 SAMPLE_RATE = 22_050  # Hz
 FULL_SCALE = 32_768  # what the samples of a clip are divided by, to lie between -1 and 1
@@ -30,6 +31,9 @@ SPECTRUM_EVERY = 4  # clips that are not silent: enough to see how high a record
 CUTOFF_DB = 60  # dB
 DECODE_LIMIT = 900  # s; an hour of MP3 takes about ten
 QUIET = ("-v", "error", "-nostdin")  # ffmpeg says what is wrong, and asks nothing
+# By what records (and clips) are made. Raise the version when a song would get another record, or other samples.
+MADE_BY = {"version": 3, "sample_rate": SAMPLE_RATE, "clip_seconds": CLIP_SECONDS, "silence_dbfs": SILENCE_DBFS}
+FILE_PARTS = {"state": state_of, "content": digest_of}  # the keys by which a target knows the file that it is made of
 ENOUGH = 0.9  # the part of its announced length that must decode for a song to be used
 
 
@@ -122,6 +126,38 @@ def _tag(file: Any, *names: str) -> str:
 def unreadable(error: OSError) -> SongError:
     """Return what is to be said of a file that the disk does not give."""
     return SongError(f"cannot be read: {error.strerror}; check its permissions, or copy it again")
+
+
+def file_keys(path: Path) -> dict[str, str]:
+    """Return the keys of what is made of a song's file, see `storage.made_from`.
+
+    Raises
+    ------
+    SongError
+        If it cannot be read.
+    """
+    try:
+        return {part: made_from(of(path), MADE_BY) for part, of in FILE_PARTS.items()}
+    except OSError as error:
+        raise unreadable(error) from None
+
+
+def is_of_file(notes: dict, path: Path, part: str = "state") -> bool:
+    """Whether a target was made of a song's file as it is today, by the decoding of today.
+
+    Parameters
+    ----------
+    notes : dict
+        Of a folder of clips, or of a song's table.
+    path : Path
+        The file.
+    part : {"state", "content"}
+        By what it is known again: its state can be seen without reading it; a file that was only touched, or moved,
+        has the same content.
+    """
+    with contextlib.suppress(OSError):  # the file is gone
+        return fresh(notes, FILE_PARTS[part](path), MADE_BY, part=part)
+    return False
 
 
 class Decoder:

@@ -6,7 +6,6 @@ out in turn, 27 of the 28 are named rightly. Of four bands, with electronic musi
 21 where the three quieter moods were one band of each style and the others another.
 """
 
-import contextlib
 import subprocess
 from importlib import resources
 from pathlib import Path
@@ -51,7 +50,7 @@ def make(root: Path) -> None:
 
 
 def _encode_all(root: Path) -> None:
-    """Write every track of the demo as MP3, and remove those that earlier versions filed otherwise."""
+    """Write every track of the demo as MP3."""
     with resources.as_file(resources.files(PACKAGE) / "tracks") as tracks:
         found = sorted(tracks.glob("*/*.opus"))
         with cli.bar(len(found), "Making demo songs", "songs") as bar:
@@ -59,7 +58,6 @@ def _encode_all(root: Path) -> None:
                 song = root / "songs" / band(track) / track.parent.name / f"{track.stem}.mp3"
                 if not song.exists():
                     encode(track, song)
-                _remove_earlier(track, song, root / "songs")
                 bar.update()
 
 
@@ -68,19 +66,6 @@ def band(track: Path) -> str:
     if "_electronic_" in track.name:
         return "Electronic"
     return "Slow Acoustic" if track.parent.name in SLOW else "Lively Acoustic"
-
-
-def _remove_earlier(track: Path, song: Path, songs: Path) -> None:
-    """Remove what earlier versions made of a track, filed by style or by mood, and folders that are empty then."""
-    style, mood = "Acoustic" if "_acoustic_" in track.name else "Electronic", track.parent.name
-    for folders in ((style, mood), (mood, style)):
-        earlier = songs.joinpath(*folders, song.name)
-        if earlier == song:
-            continue
-        earlier.unlink(missing_ok=True)
-        for folder in (earlier.parent, earlier.parent.parent):
-            with contextlib.suppress(OSError):  # not there, or not empty
-                folder.rmdir()
 
 
 def find_music(songs: Path | None, root: Path) -> tuple[Path, Path]:

@@ -1,18 +1,20 @@
-"""One song cut into whole two-second clips, with a record of what was learned about it."""
+"""One song cut into whole two-second clips, with what was learned about it; and these clips read again."""
 
 import contextlib
 import json
 import shutil
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import soundfile
 
-from soundalike.audio.decoding import CLIP_SECONDS, SAMPLE_RATE, SILENCE_DBFS, Decoder, unreadable
-from soundalike.library.catalogue import GOOD, read_record
+from soundalike.audio.decoding import CLIP_SAMPLES, CLIP_SECONDS, SAMPLE_RATE, Decoder, file_keys, is_of_file
+from soundalike.library.catalogue import GOOD
 from soundalike.library.errors import SongError, UserError, printable, typed
-from soundalike.library.paths import RECORD, clip_folder, clip_paths
-from soundalike.library.storage import atomic_write
+from soundalike.library.paths import NOTES, clip_folder, clip_paths
+from soundalike.library.storage import atomic_write, read_notes
 
 with warnings.catch_warnings():  # pydub warns where no ffmpeg is on PATH; it is not asked to decode here
     warnings.simplefilter("ignore")
@@ -20,9 +22,52 @@ with warnings.catch_warnings():  # pydub warns where no ffmpeg is on PATH; it is
 
 FASTEST, FASTEST_MP3 = 1_152_000, 40_000  # bytes a second: 192 kHz in 24 bits, uncompressed; 320 kbit/s
 
-# A record made with other settings is out of date. Raise the version when the same song would get other clips or
-# another status.
-CLIP_SETTINGS = {"version": 2, "sample_rate": SAMPLE_RATE, "clip_seconds": CLIP_SECONDS, "silence_dbfs": SILENCE_DBFS}
+
+class Clips:
+    """A song as it was cut: iterate over its clips; like `decoding.Decoder`, with a record.
+
+    Parameters
+    ----------
+    song : str
+        The song.
+    root : Path
+        Of the library.
+
+    Raises
+    ------
+    SongError
+        If it was not cut, or clips of it are missing.
+    """
+
+    def __init__(self, song: str, root: Path) -> None:
+        self.record = read_notes(clip_folder(root, song)).get("record") or {}
+        self.paths = clip_paths(root, song)
+        if len(self.paths) != self.record.get("clips"):
+            raise SongError(f"only {len(self.paths)} of its clips are left; run mp3_split.py again")
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Read the clips [shape=(CLIP_SAMPLES,), dtype=int16].
+
+        Raises
+        ------
+        SongError
+            If a file is no clip of the right rate, channels and length.
+        """
+        yield from map(read_clip, self.paths)
+
+
+def read_clip(path: Path) -> np.ndarray:
+    """Read one clip, see `Clips`."""
+    problem = ""
+    try:
+        samples, rate = soundfile.read(path, dtype="int16")
+        if rate != SAMPLE_RATE or samples.shape != (CLIP_SAMPLES,):
+            problem = f"has {rate} Hz and shape {samples.shape}, not {SAMPLE_RATE} Hz and ({CLIP_SAMPLES},)"
+    except (OSError, soundfile.SoundFileError) as error:
+        problem = f"cannot be read ({error})"
+    if problem:
+        raise SongError(f"clip {path.name} {problem}; delete {printable(path.parent)} and run mp3_split.py again")
+    return samples
 
 
 def write_clip(folder: Path, number: int, samples: np.ndarray) -> None:
@@ -33,43 +78,44 @@ def write_clip(folder: Path, number: int, samples: np.ndarray) -> None:
 
 def split_song(song: str, *, songs: Path, root: Path, max_hours: float) -> dict:
     """Cut one song; its folder of clips appears whole or not at all. Returns its record."""
-    source = size_and_time(songs / song)
-    with atomic_write(clip_folder(root, song), room=root / "clips") as folder:
+    file, target = songs / song, clip_folder(root, song)
+    keys = file_keys(file)
+    if record := known_record(song, songs=songs, root=root, part="content"):  # the file was only touched or moved
+        with atomic_write(target / NOTES, room=root / "clips") as path:
+            _write_notes(path, keys, record)
+        return record
+    with atomic_write(target, room=root / "clips") as folder:
         folder.mkdir()
-        decoder = Decoder(songs / song, max_hours)
+        decoder = Decoder(file, max_hours)
         for number, samples in enumerate(decoder):
             write_clip(folder, number, samples)
-        record = decoder.record | {"source": source, "settings": CLIP_SETTINGS}
-        if record["status"] not in GOOD:
+        if decoder.record["status"] not in GOOD:
             for wav in folder.glob("*.wav"):
                 wav.unlink()
-        (folder / RECORD).write_text(json.dumps(record, indent=1), encoding="utf-8")
-    return record
+        _write_notes(folder / NOTES, keys, decoder.record)
+    return decoder.record
 
 
-def known_record(song: str, *, songs: Path, root: Path) -> dict | None:
-    """Return the record of a song that need not be cut again, or None. Rejected songs are tried again."""
-    record = read_record(root, song)
-    if record is None or not record_is_current(record, songs / song) or record["status"] == "rejected":
+def _write_notes(path: Path, keys: dict[str, str], record: dict) -> None:
+    path.write_text(json.dumps({"made_from": keys, "record": record}, indent=1), encoding="utf-8")
+
+
+def known_record(song: str, *, songs: Path, root: Path, part: str = "state") -> dict | None:
+    """Return the record of a song that need not be cut again, or None. Rejected songs are tried again.
+
+    Parameters
+    ----------
+    song, songs, root
+        See `split_song`.
+    part : {"state", "content"}
+        See `decoding.is_of_file`.
+    """
+    notes = read_notes(clip_folder(root, song))
+    record = notes.get("record")
+    if not record or record["status"] == "rejected" or not is_of_file(notes, songs / song, part):
         return None
     expected = record["clips"] if record["status"] in GOOD else 0
     return record if len(clip_paths(root, song)) == expected else None
-
-
-def record_is_current(record: dict, path: Path) -> bool:
-    """Whether a record is of the file as it is today, made with the settings of today."""
-    with contextlib.suppress(SongError):  # the file is gone
-        return record.get("settings") == CLIP_SETTINGS and record["source"] == size_and_time(path)
-    return False
-
-
-def size_and_time(path: Path) -> list[int]:
-    """Size and time stamp of a file, which change when it does."""
-    try:
-        stat = path.stat()
-    except OSError as error:
-        raise unreadable(error) from None
-    return [stat.st_size, stat.st_mtime_ns]
 
 
 def check_space(pending: list[str], songs: Path, root: Path) -> None:
@@ -84,8 +130,8 @@ def check_space(pending: list[str], songs: Path, root: Path) -> None:
     """
     seconds = 0.0
     for song in pending:
-        with contextlib.suppress(SongError):  # the file is gone: splitting says so
-            size, _ = size_and_time(songs / song)
+        with contextlib.suppress(OSError):  # the file is gone: splitting says so
+            size = (songs / song).stat().st_size
             seconds += size / (FASTEST_MP3 if song.lower().endswith(".mp3") else FASTEST)
     needed = seconds / CLIP_SECONDS * 90_112  # bytes: a clip of 88,244, in blocks of 4,096
     free = shutil.disk_usage(root).free

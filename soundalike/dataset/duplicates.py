@@ -1,8 +1,8 @@
 """Songs that a library holds more than once: copies, versions, and songs over one backing.
 
 A *copy* is the same recording again, encoded otherwise, softer, or with another beginning: by its sound alone. One file
-of it is learned from and recommended. Songs that share a *work* (live and studio versions, two singers over one
-backing) are all learned from, but stay on one side of every split.
+of it is learned from and recommended. Songs that share a *recording* (copies, live and studio versions, two singers
+over one backing) are all learned from but for copies, and stay on one side of every split.
 """
 
 import functools
@@ -20,16 +20,16 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.neighbors import NearestNeighbors
 
 from soundalike import cli
-from soundalike.audio.decoding import CLIP_SAMPLES, SAMPLE_RATE, is_silent
+from soundalike.audio.decoding import CLIP_SAMPLES, FULL_SCALE, SAMPLE_RATE, Decoder, is_silent
+from soundalike.audio.splitting import read_clip
 from soundalike.dataset.splits import COPY
-from soundalike.features.extraction import read_clip
 from soundalike.features.filters import N_FFT, mel_filters
-from soundalike.features.networks import clips_of_file
 from soundalike.features.spectra import Spectra
 from soundalike.features.table import COLUMNS
 from soundalike.library.catalogue import preferred_first, songs_folder
 from soundalike.library.errors import SongError, UserError
 from soundalike.library.paths import clip_paths
+from soundalike.song import FEATURES, Song, read_tables
 
 # Measured by benchmarks/duplicates.py, see benchmarks/README.md.
 SAME_SOUND = 0.95  # similarity of copies: encoded again 0.957 or more; another singer 12 dB below the backing 0.938
@@ -46,8 +46,8 @@ FLOOR = 1e-6  # of the power of the loudest band: levels stop there
 
 SHARED_SOUND, ONE_TITLE = "shared sound", "version"  # why two songs are a pair, beside `COPY`
 
-CONTOUR_COLUMNS = [name for name in COLUMNS if re.fullmatch(r"(mfcc_(?!01)\d\d|chroma_\d\d)_mean", name)]
-USED = ["artist", "album", "song", "silent", *CONTOUR_COLUMNS]  # of the frame
+# Columns of the feature table: means of timbre without level, and of harmony.
+CONTOUR_PLACES = [n for n, name in enumerate(COLUMNS) if re.fullmatch(r"(mfcc_(?!01)\d\d|chroma_\d\d)_mean", name)]
 
 # Words that say which version of a song it is, in brackets or after a dash; and words that name no song.
 VERSION_WORDS = (
@@ -68,96 +68,86 @@ NO_TITLE = (
 ROMAN = re.compile("[ivx]+")
 
 
-def resolve_duplicates(parts: Iterable[pd.DataFrame], songs: pd.DataFrame, root: Path) -> pd.DataFrame:
-    """Find which songs are copies, and which share a work.
+def mark_duplicates(songs: pd.DataFrame, root: Path, left_out: dict[str, str]) -> pd.DataFrame:
+    """Find which songs are copies, and which are versions of one recording.
 
     Parameters
     ----------
-    parts : iterable of pd.DataFrame
-        The frame, some whole songs at a time: the columns `USED`.
     songs : pd.DataFrame
-        The rows of songs.csv.
+        Rows of songs.csv.
     root : Path
         Of the library, whose clips or songs are decoded where songs may be copies.
+    left_out : dict of str to str
+        Takes songs whose tables are unusable, and why.
 
     Returns
     -------
     pd.DataFrame
-        One row for each song: ``artist``, ``album``, ``song``, ``silent`` (whether all of it is), ``work`` (a name that
-        songs share which `splits.folds` keeps on one side), ``copy_of`` (the song that is kept of a recording, or
-        empty) and ``conflict`` (the same recording under another artist, or empty: one label is wrong, and it is
+        The others, with ``sound`` (a name that copies share), ``recording`` (a name that copies, versions and songs
+        over one backing share: `splits.folds` keeps them on one side), ``copy_of`` (the song that is kept of some
+        copies, or empty) and ``conflict`` (the same sound under another artist, or empty: one label is wrong, and it is
         unknown which).
 
     Raises
     ------
     UserError
-        If the frame holds songs that songs.csv does not.
+        If no table is usable.
     """
-    labels, means, contours = read_contours(parts)
-    if not set(labels["song"]) <= set(songs["song"]):
-        raise UserError("The frame is older than songs.csv: run dataframe_creation.py.")
-    return mark_duplicates(labels, find_pairs(means, contours, songs, root), songs)
+    means, contours = read_contours(read_tables(root, songs["song"], [FEATURES], left_out))
+    if not contours:
+        raise UserError(f"No table is usable. The first: {next(iter(left_out.values()))}")
+    songs = songs[songs["song"].isin(contours)]
+    return name_duplicates(songs, find_pairs(means, contours, songs, root))
 
 
-def mark_duplicates(labels: pd.DataFrame, pairs: pd.DataFrame, songs: pd.DataFrame) -> pd.DataFrame:
-    """Add ``work``, ``copy_of`` and ``conflict`` to a table of songs, see `resolve_duplicates`.
+def name_duplicates(songs: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
+    """Add ``sound``, ``recording``, ``copy_of`` and ``conflict`` to rows of songs.csv, see `mark_duplicates`.
 
     Parameters
     ----------
-    labels : pd.DataFrame
-        From `read_contours`.
+    songs : pd.DataFrame
+        The rows.
     pairs : pd.DataFrame
         From `find_pairs`.
-    songs : pd.DataFrame
-        The rows of songs.csv.
     """
-    recording = linked(labels["song"], pairs[pairs["why"] == COPY])
-    labels = labels.assign(work=linked(labels["song"], pairs), copy_of="", conflict="").set_index("song")
-    about = songs.set_index(songs["song"].rename(None)).loc[labels.index]
-    several = recording.duplicated(keep=False).to_numpy()
-    for _, copies in about[several].groupby(recording.to_numpy()[several]):
+    songs = songs.set_index(songs["song"].rename(None))
+    sound, recording = linked(songs["song"], pairs[pairs["why"] == COPY]), linked(songs["song"], pairs)
+    songs = songs.assign(sound=sound, recording=recording, copy_of="", conflict="")
+    for _, copies in songs[sound.duplicated(keep=False)].groupby("sound"):
         kept = preferred_first(copies).iloc[0]
         if copies["artist"].nunique() == 1:
-            labels.loc[copies.index.drop(kept["song"]), "copy_of"] = kept["song"]
+            songs.loc[copies.index.drop(kept["song"]), "copy_of"] = kept["song"]
             continue
         for song, artist in copies["artist"].items():
-            labels.loc[song, "conflict"] = copies["song"][copies["artist"] != artist].iloc[0]
-    return labels.reset_index()
+            songs.loc[song, "conflict"] = copies["song"][copies["artist"] != artist].iloc[0]
+    return songs.reset_index(drop=True)
 
 
-def read_contours(parts: Iterable[pd.DataFrame]) -> tuple[pd.DataFrame, np.ndarray, dict[str, np.ndarray]]:
-    """Read whose each song is, and how its timbre and harmony move.
+def read_contours(songs: Iterable[tuple[str, Song]]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Read how the timbre and harmony of songs move.
 
     Parameters
     ----------
-    parts : iterable of pd.DataFrame
-        See `resolve_duplicates`.
+    songs : iterable of (str, Song)
+        With their features.
 
     Returns
     -------
-    labels : pd.DataFrame
-        One row for each song: ``artist``, ``album``, ``song``, ``silent``.
     means : np.ndarray [shape=(songs, features)]
-        Timbre and harmony of each song that is not silent, in units of the deviation over all clips.
+        Timbre and harmony of each song, in units of the deviation over all clips.
     contours : dict of str to np.ndarray [shape=(clips, features), dtype=float32]
-        Of each of these songs: how its clips differ from its mean, which encoding hardly changes; in the same units.
+        Of each song: how its clips that are not silent differ from its mean, which encoding hardly changes; in the
+        same units.
     """
-    labels: list[pd.DataFrame] = []
-    values: dict[str, np.ndarray] = {}
-    for part in parts:
-        labels.append(part[["artist", "album", "song", "silent"]].sort_values("silent").drop_duplicates("song"))
-        loud = part[~part["silent"]]
-        features = loud[CONTOUR_COLUMNS].to_numpy(np.float32)
-        values |= {song: features[rows] for song, rows in loud.groupby("song").indices.items()}
+    values = {song: found.features[found.loud][:, CONTOUR_PLACES] for song, found in songs}
     count = sum(len(own) for own in values.values())
-    centre = sum(own.sum(axis=0, dtype=float) for own in values.values()) / count
-    spread = np.sqrt(sum(((own - centre) ** 2).sum(axis=0) for own in values.values()) / count)
-    means = np.stack([own.mean(axis=0, dtype=float) for own in values.values()])
+    centre = sum(own.sum(axis=0, dtype=float) for own in values.values()) / max(count, 1)
+    spread = np.sqrt(sum(((own - centre) ** 2).sum(axis=0) for own in values.values()) / max(count, 1))
+    means = np.array([own.mean(axis=0, dtype=float) for own in values.values()])
     for own, mean in zip(values.values(), means, strict=True):
         own -= mean
         own /= np.maximum(spread, 1e-9)
-    means = (means - centre) / np.maximum(spread, 1e-9)
-    return pd.concat(labels).sort_values("song", ignore_index=True), means, values
+    return (means - centre) / np.maximum(spread, 1e-9), values
 
 
 def find_pairs(means: np.ndarray, contours: dict[str, np.ndarray], songs: pd.DataFrame, root: Path) -> pd.DataFrame:
@@ -168,9 +158,9 @@ def find_pairs(means: np.ndarray, contours: dict[str, np.ndarray], songs: pd.Dat
     means, contours
         From `read_contours`.
     songs : pd.DataFrame
-        The rows of songs.csv.
+        Rows of songs.csv.
     root : Path
-        See `resolve_duplicates`.
+        See `mark_duplicates`.
 
     Returns
     -------
@@ -178,7 +168,7 @@ def find_pairs(means: np.ndarray, contours: dict[str, np.ndarray], songs: pd.Dat
         One row for each pair: ``song``, ``other``, ``why`` (`COPY`, `SHARED_SOUND` or `ONE_TITLE`) and ``agreement``
         (of their contours, -1 to 1).
     """
-    titles = songs[songs["song"].isin(contours)].assign(title=songs["title"].map(telling_title)).sort_values("song")
+    titles = songs.assign(title=songs["title"].map(telling_title)).sort_values("song")
     same_title = set()
     for _, group in titles[titles["title"] != ""].groupby(["artist", "title"])["song"]:
         same = list(group)
@@ -281,7 +271,8 @@ def is_copy(root: Path, song: str | Path, other: str) -> bool:
 def _read_sound(root: Path, song: str | Path) -> np.ndarray:
     """Read `LONGEST` clips of a song from where it is not silent any more [shape=(samples,)]."""
     paths = clip_paths(root, song) if isinstance(song, str) else []
-    clips = map(read_clip, paths) if paths else clips_of_file(songs_folder(root) / song)
+    sound: Iterable[np.ndarray] = map(read_clip, paths) if paths else Decoder(songs_folder(root) / song)
+    clips = (clip / np.float32(FULL_SCALE) for clip in sound)
     return np.concatenate(list(itertools.islice(itertools.dropwhile(is_silent, clips), LONGEST)))
 
 

@@ -4,17 +4,18 @@ A segment is `CLIPS` neighbouring clips that are not silent; of each feature it 
 standard deviation over them. A song's segments start at every `EVERY`-th clip; a shorter song is one.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from soundalike import cli
 from soundalike.audio.decoding import CLIP_SECONDS
-from soundalike.dataset.invariance import find_shifts
-from soundalike.dataset.windows import Windows
-from soundalike.features.networks import NETWORKS, numbers_of
+from soundalike.dataset.frame import current_notes
+from soundalike.features.table import CLIP_COLUMNS
+from soundalike.song import FEATURES, Song, read_tables
 
 CLIPS = 4  # 8 s
 EVERY = 2  # clips, so that segments overlap by half
@@ -22,7 +23,22 @@ RULE = {"clips": CLIPS, "every": EVERY}  # as a saved model names it
 
 PER_SONG = 24  # clips of a song that are trained on, evenly spaced; and half as many segments
 IN_MEMORY = 48_000  # clips of all songs, at most: with 551 features 0.3 GB
+TOGETHER = 100  # songs whose arrays are joined at a time
 NEAR = 8  # s: windows of a network that lie no further from the middle of a clip describe what is around it
+
+
+class LoudClips(NamedTuple):
+    """The clips of a song that are not silent."""
+
+    features: np.ndarray  # [shape=(clips, columns), dtype=float32]
+    start: np.ndarray  # s [shape=(clips,)]
+    embeddings: dict[str, tuple[np.ndarray, np.ndarray]]  # by each network, see `Song.embeddings`
+
+
+def loud_clips(song: Song, networks: Iterable[str]) -> LoudClips:
+    """Take from a song what models are trained on, and predict from."""
+    embeddings = {name: song.embeddings(name) for name in networks}
+    return LoudClips(song.clip_features[song.loud], song.start[song.loud], embeddings)
 
 
 class Examples(NamedTuple):
@@ -33,10 +49,9 @@ class Examples(NamedTuple):
     segments: np.ndarray  # means, then standard deviations [shape=(rows, 2 * columns), dtype=float32]
     whole: np.ndarray  # whether the segment is one of the song's [shape=(rows,), dtype=bool]
     columns: list[str]
-    moved: np.ndarray  # of songs that were altered too, their places, once for each alteration [shape=(shifts,)]
-    shifts: np.ndarray  # how far it moves their segments [shape=(shifts, 2 * columns), dtype=float32]
-    networks: dict[str, np.ndarray] = {}  # noqa: RUF012 - of each network the mean of the windows around each clip;
-    # not a number where there is none [shape=(rows, its columns), dtype=float32]
+    # Of each network the mean embedding of the windows around each clip; NaN where there is none
+    # [shape=(rows, its columns), dtype=float32].
+    networks: dict[str, np.ndarray]
 
     def take(self, rows: np.ndarray) -> "Examples":
         """Return some rows, by a mask or by their places."""
@@ -105,30 +120,24 @@ def describe(
     return np.concatenate([around.mean(axis=-1), around.std(axis=-1)], axis=1).astype(np.float32), whole
 
 
-def around(starts: np.ndarray, windows: pd.DataFrame, name: str) -> np.ndarray:
-    """Average the windows around each of some clips of a song.
+def around(start: np.ndarray, middles: np.ndarray, embeddings: np.ndarray) -> np.ndarray:
+    """Average the windows of a network around each of some clips of a song.
 
     Parameters
     ----------
-    starts : np.ndarray [shape=(clips,)]
+    start : np.ndarray [shape=(clips,)]
         Of the clips, in s.
-    windows : pd.DataFrame
-        The network's windows of the song, see `networks.describe_windows`.
-    name : str
-        Of the network.
+    middles, embeddings : np.ndarray
+        See `Song.embeddings`.
 
     Returns
     -------
     np.ndarray [shape=(clips, columns), dtype=float32]
-        Not a number where no window is near.
+        NaN where no window is near.
     """
-    network = NETWORKS[name]
-    if not len(windows):
-        return np.full((len(starts), len(network.columns)), np.nan, np.float32)
-    middles = windows["start"].to_numpy() + network.clips * CLIP_SECONDS / 2
-    near = abs(starts[:, None] + CLIP_SECONDS / 2 - middles) <= NEAR
+    near = abs(start[:, None] + CLIP_SECONDS / 2 - middles) <= NEAR
     counts = near.sum(axis=1, keepdims=True)
-    sums = near.astype(np.float32) @ numbers_of(windows)
+    sums = near.astype(np.float32) @ embeddings
     return np.where(counts, sums / np.maximum(counts, 1), np.nan).astype(np.float32)
 
 
@@ -137,13 +146,32 @@ def per_song(songs: int) -> int:
     return max(1, min(PER_SONG, IN_MEMORY // songs))
 
 
+def read_examples(root: Path, songs: pd.DataFrame) -> Examples:
+    """Gather what models are trained on from the tables of a library, see `gather`.
+
+    Parameters
+    ----------
+    root : Path
+        Of the library.
+    songs : pd.DataFrame
+        From `splits.song_table`.
+    """
+    networks = list(current_notes(root)["networks"])
+    with cli.bar(len(songs), "Reading", "songs") as bar:
+
+        def read() -> Iterator[tuple[str, LoudClips]]:
+            for name, song in read_tables(root, songs.index, [FEATURES, *networks]):
+                yield name, loud_clips(song, networks)
+                bar.update()
+
+        return gather(read(), songs)
+
+
 def gather(
-    parts: Iterable[pd.DataFrame],
+    clips: Iterable[tuple[str, LoudClips]],
     songs: pd.DataFrame,
-    columns: list[str],
+    columns: list[str] = CLIP_COLUMNS,
     *,
-    altered: pd.DataFrame | None = None,
-    windows: Windows | None = None,
     length: int = CLIPS,
     every: int = EVERY,
     most: int | None = None,
@@ -152,48 +180,38 @@ def gather(
 
     Parameters
     ----------
-    parts : iterable of pd.DataFrame
-        Rows of a frame, whole songs in each: the frame itself, or some songs at a time.
+    clips : iterable of (str, LoudClips)
+        Songs and their clips, all with embeddings by the same networks.
     songs : pd.DataFrame
-        From `splits.song_table`; clips of other songs are passed over.
+        From `splits.song_table`; clips of other songs are passed over. A network counts if it describes two songs of
+        every artist.
     columns : list of str
-        The features.
-    altered : pd.DataFrame, optional
-        From `nuisance.read_altered`; songs that are not in the table of songs are passed over.
-    windows : Windows, optional
-        The networks' windows of these songs; a network counts if it describes two songs of every artist. Parts then
-        have the column ``start``.
+        What the features are called.
     length, every : int
         See `describe`.
     most : int, optional
         Clips of each song; by default as many as `per_song` says.
     """
     most = most or per_song(len(songs))
-    places, blocks = songs["place"].to_dict(), []
-    windows = windows or Windows()
-    for part in parts:
-        found = []
-        read = {name: windows.read(name, list(part["song"].unique())) for name in windows.names}
-        values, loud = part[columns].to_numpy(np.float32), ~part["silent"].to_numpy()
-        for song, rows in part.groupby("song").indices.items():
-            rows = rows[loud[rows]]
-            if song not in places or not len(rows):
-                continue
-            kept, segments, whole = _some(values[rows], length, every, most)
-            row = [np.full(len(kept), places[song]), values[rows[kept]], segments, whole]
-            for name in windows.names:
-                row.append(around(part["start"].to_numpy()[rows[kept]], read[name].get(song, pd.DataFrame()), name))
-            found.append(row)
-        if found:  # joined at once: what thousands of small arrays took is hardly ever given back
-            blocks.append(_join(found))
-    song, clips, segments, whole, *of_networks = _join(blocks)
+    places, blocks, rows, names = songs["place"].to_dict(), [], [], []  # type: dict, list, list, list
+    for name, own in clips:
+        if name not in places or not len(own.start):
+            continue
+        kept, segments, whole = _some(own.features, length, every, most)
+        names = list(own.embeddings)
+        embeddings = [around(own.start[kept], *own.embeddings[network]) for network in names]
+        rows.append([np.full(len(kept), places[name]), own.features[kept], segments, whole, *embeddings])
+        if len(rows) == TOGETHER:  # joined at once: what thousands of small arrays took is hardly ever given back
+            blocks.append(_join(rows))
+            rows = []
+    song, features, segments, whole, *of_networks = _join([*blocks, *rows])
     artist = songs.set_index("place")["artist"]
     networks = {
-        name: values
-        for name, values in zip(windows.names, of_networks, strict=True)
+        network: values
+        for network, values in zip(names, of_networks, strict=True)
         if (artist.loc[np.unique(song[np.isfinite(values[:, 0])])].value_counts().reindex(artist.unique()) > 1).all()
     }
-    return Examples(song, clips, segments, whole, columns, *_shifts(altered, places, columns, length), networks)
+    return Examples(song, features, segments, whole, columns, networks)
 
 
 def _some(clips: np.ndarray, length: int, every: int, most: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -210,36 +228,8 @@ def _join(found: Iterable[Iterable[np.ndarray]]) -> list[np.ndarray]:
     return list(map(np.concatenate, zip(*found, strict=True)))
 
 
-def find_segment_shifts(altered: pd.DataFrame, columns: list[str], length: int = CLIPS) -> pd.DataFrame:
-    """Find how far alterations move the segments of songs, on average; see `invariance.find_shifts`."""
-    return find_shifts(altered, columns, lambda clips: describe(clips, length)[0].mean(axis=0))
-
-
-def _shifts(
-    altered: pd.DataFrame | None, places: dict[str, int], columns: list[str], length: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the places of altered songs, and how far these move."""
-    if altered is None:
-        return np.empty(0, int), np.empty((0, 2 * len(columns)), np.float32)
-    shifts = find_segment_shifts(altered[altered["song"].isin(list(places))], columns, length)
-    songs = shifts.index.get_level_values("song")
-    return np.array([places[song] for song in songs], int), shifts.to_numpy()
-
-
-def one_song(clips: pd.DataFrame, columns: list[str], windows: dict[str, pd.DataFrame]) -> Examples:
-    """Make examples of all clips of one song; its place is 0.
-
-    Parameters
-    ----------
-    clips : pd.DataFrame
-        Its rows of a frame, without the silent ones.
-    columns : list of str
-        The features.
-    windows : dict of str to pd.DataFrame
-        The networks' windows of it, see `around`.
-    """
-    values = clips[columns].to_numpy(np.float32)
-    starts = clips["start"].to_numpy()
-    networks = {name: around(starts, found, name) for name, found in windows.items()}
-    place = np.zeros(len(clips), int)
-    return Examples(place, values, *describe(values), columns, *_shifts(None, {}, columns, CLIPS), networks)
+def one_song(clips: LoudClips) -> Examples:
+    """Make examples of all clips of one song; its place is 0."""
+    networks = {name: around(clips.start, *found) for name, found in clips.embeddings.items()}
+    place = np.zeros(len(clips.start), int)
+    return Examples(place, clips.features, *describe(clips.features), CLIP_COLUMNS, networks)

@@ -1,7 +1,7 @@
 """The table of songs, and how songs are split into folds so that no score is flattered.
 
-A *work* never stands on both sides of a split: a song with all its versions, and songs over one backing (see
-`duplicates`). A table may name it in a column ``work``; without one, each song is its own.
+A *recording* never stands on both sides of a split: a song with all its copies and versions, and songs over one backing
+(see `duplicates`). A table may name it in a column ``recording``; without one, each song is its own.
 """
 
 import hashlib
@@ -15,14 +15,14 @@ import pandas as pd
 from soundalike.library.errors import UserError, printable, typed
 from soundalike.library.paths import find_songs, folder_labels
 
-MIN_SONGS = 2  # works that an artist needs for a model to train on them
+MIN_SONGS = 2  # recordings that an artist needs for a model to train on them
 MIN_SCORED = 4  # and for the artist to count in a score
 MIN_ALBUMS = 5  # of each artist, for an interval over albums: of two, a bootstrap covers 67% instead of 95%
 FOLDS = 5
 ALBUM_FOLDS = 3  # at most
 SEED = 0
 
-SILENT, COPY, CONFLICT, TOO_FEW = "silent", "copy", "conflict", "too few"  # why no model trains on a song
+COPY, CONFLICT, TOO_FEW = "copy", "conflict", "too few"  # why no model trains on a song
 
 Fold = tuple[np.ndarray, np.ndarray]  # positions in the table of songs: to train on, to test on
 
@@ -33,28 +33,29 @@ def song_table(labels: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     Parameters
     ----------
     labels : pd.DataFrame
-        Clips or songs, with columns ``artist``, ``album``, ``song``, ``silent``; ``work``, ``copy_of`` and
-        ``conflict`` where they are known, see `duplicates.resolve_duplicates`.
+        Clips or songs, with columns ``artist``, ``album`` and ``song``; ``recording``, ``copy_of`` and ``conflict``
+        where they are known, see `duplicates.mark_duplicates`.
 
     Returns
     -------
     songs : pd.DataFrame
-        One row for each song that is not silent, no copy and under one artist, by an artist with `MIN_SONGS` works.
-        Index ``song``; columns ``artist``, ``album``, ``work``, ``scored`` (whether the artist has `MIN_SCORED`) and
-        ``place``, a number for each that stays its own when others are left out.
+        One row for each song that is no copy and under one artist, by an artist with `MIN_SONGS` recordings.
+        Index ``song``; columns ``artist``, ``album``, ``recording``, ``scored`` (whether the artist has `MIN_SCORED`)
+        and ``place``, a number for each that stays its own when others are left out.
     left_out : pd.DataFrame
-        The others [index: song]: ``artist``, ``status`` (`SILENT`, `COPY`, `CONFLICT` or `TOO_FEW`) and ``reason``.
+        The others [index: song]: ``artist``, ``status`` (`COPY`, `CONFLICT` or `TOO_FEW`) and ``reason``.
 
     Raises
     ------
     UserError
         If fewer than two artists have enough of them.
     """
-    whole = labels.sort_values(["song", "silent"]).drop_duplicates("song").set_index("song")
-    table = whole.assign(**{"work": whole.index, "copy_of": "", "conflict": ""} | dict(whole.items()))
-    status = np.select([table["silent"], table["copy_of"] != "", table["conflict"] != ""], [SILENT, COPY, CONFLICT], "")
-    songs = table.loc[status == "", ["artist", "album", "work"]]
-    counts = songs.groupby("artist")["work"].nunique().reindex(sorted(set(table["artist"])), fill_value=0)
+    known = labels[labels.columns.intersection(["song", "artist", "album", "recording", "copy_of", "conflict"])]
+    whole = known.sort_values("song").drop_duplicates("song").set_index("song")
+    table = whole.assign(**{"recording": whole.index, "copy_of": "", "conflict": ""} | dict(whole.items()))
+    status = np.select([table["copy_of"] != "", table["conflict"] != ""], [COPY, CONFLICT], "")
+    songs = table.loc[status == "", ["artist", "album", "recording"]]
+    counts = songs.groupby("artist")["recording"].nunique().reindex(sorted(set(table["artist"])), fill_value=0)
     check_enough(counts, int(np.isin(status, [COPY, CONFLICT]).sum()), songs.index[0] if len(songs) == 1 else "")
     known = songs["artist"].map(counts)
     songs = songs.assign(scored=known >= MIN_SCORED, place=np.arange(len(songs)))[known >= MIN_SONGS]
@@ -63,9 +64,8 @@ def song_table(labels: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def _say_why(out: pd.DataFrame, counts: pd.Series) -> pd.DataFrame:
-    """Say of each song why no model trains on it; ``counts`` holds the works of each artist."""
+    """Say of each song why no model trains on it; ``counts`` holds the recordings of each artist."""
     reasons = {
-        SILENT: lambda song: "all of it is silent",
         COPY: lambda song: f"the same recording as {song['copy_of']}",
         CONFLICT: lambda song: (
             f"the same recording as {song['conflict']}, of another artist; both left out: remove the "
@@ -92,10 +92,10 @@ def _why_too_few(artist: str, own: pd.DataFrame) -> str:
     artist : str
         The artist.
     own : pd.DataFrame
-        Rows of all songs by the artist, with ``status``; one work is left, or none.
+        Rows of all songs by the artist, with ``status``; one recording is left, or none.
     """
     kept, copies = own.index[own["status"] == ""], own["copy_of"][own["status"] == COPY]
-    others, silent = own["conflict"][own["status"] == CONFLICT], int((own["status"] == SILENT).sum())
+    others = own["conflict"][own["status"] == CONFLICT]
     why = []
     if len(kept) > 1:
         why.append("all are versions of one" if len(kept) == len(own) else f"{len(kept)} are versions of one")
@@ -104,8 +104,6 @@ def _why_too_few(artist: str, own: pd.DataFrame) -> str:
         why.append(f"{'all' if len(copies) == len(own) - 1 else len(copies)} are copies of {of}")
     if len(others):
         why.append(f"{len(others)} filed under another artist, too ({others.iloc[0]})")
-    if silent:
-        why.append(f"{silent} silent")
     number = f"{len(own)} song{'s' * (len(own) > 1)}"
     remove = "Remove what is in the wrong folder, or add" if len(others) else "Add"
     return f"{artist}: {number}{', but ' * bool(why)}{', '.join(why)}. {remove} another by this artist"
@@ -162,8 +160,8 @@ def hold_out(songs: pd.DataFrame) -> str:
 
     It is the first in an order that does not change when other songs are added.
     """
-    alone = songs[~songs["work"].duplicated(keep=False)]  # no version of it may be trained on
-    count = alone["artist"].map(songs.groupby("artist")["work"].nunique())
+    alone = songs[~songs["recording"].duplicated(keep=False)]  # no version of it may be trained on
+    count = alone["artist"].map(songs.groupby("artist")["recording"].nunique())
     for least in (MIN_SCORED, MIN_SONGS):
         spare = sorted(alone.index[count > least], key=_order)
         if spare:
@@ -205,8 +203,8 @@ def several_albums(songs: pd.DataFrame) -> list[str]:
 def folds(songs: pd.DataFrame, n_folds: int = FOLDS, *, by: str = "song", seed: int = SEED) -> list[Fold]:
     """Split songs into folds.
 
-    Each artist's works (or albums) are split in the order of a hash of their names, so that adding an
-    artist leaves the folds of the others as they were. Works of several artists are split before, all alike.
+    Each artist's recordings (or albums) are split in the order of a hash of their names, so that adding an
+    artist leaves the folds of the others as they were. Recordings of several artists are split before, all alike.
 
     Parameters
     ----------
@@ -223,10 +221,10 @@ def folds(songs: pd.DataFrame, n_folds: int = FOLDS, *, by: str = "song", seed: 
     Returns
     -------
     list of (np.ndarray, np.ndarray)
-        Positions of songs to train on and to test on. No work (by album: no album) stands on both
-        sides, and every tested artist is trained on. Artists of one work (album) are never tested.
+        Positions of songs to train on and to test on. No recording (by album: no album) stands on both
+        sides, and every tested artist is trained on. Artists of one recording (album) are never tested.
     """
-    group = album_keys(songs) if by == "album" else songs["artist"] + "\n" + songs["work"]
+    group = album_keys(songs) if by == "album" else songs["artist"] + "\n" + songs["recording"]
     parts = pd.Series(n_folds, songs["artist"].unique())
     if by != "song":
         albums = album_counts(songs)
@@ -234,14 +232,14 @@ def folds(songs: pd.DataFrame, n_folds: int = FOLDS, *, by: str = "song", seed: 
         parts = albums.where(albums > 1, 0).clip(upper=n_folds)
     number_of = _fold_numbers(songs["artist"], group, parts, seed)
     if by == "song":
-        shared = songs.groupby("work")["artist"].nunique()
-        ordered = sorted(shared.index[shared > 1], key=lambda work: _order(work, seed))
-        together = songs["work"].map({work: n % n_folds for n, work in enumerate(ordered)})
+        shared = songs.groupby("recording")["artist"].nunique()
+        ordered = sorted(shared.index[shared > 1], key=lambda name: _order(name, seed))
+        together = songs["recording"].map({name: n % n_folds for n, name in enumerate(ordered)})
         number_of = together.fillna(number_of).astype(int)
-    work, found = pd.factorize(songs["work"])[0], []
+    recording, found = pd.factorize(songs["recording"])[0], []
     for number in range(n_folds):
         tested = (number_of == number).to_numpy()
-        elsewhere = np.isin(work, work[tested])
+        elsewhere = np.isin(recording, recording[tested])
         train = ~tested & ~elsewhere
         # A best-of album may hold nothing but what is on the others: then its artist cannot be tested on it.
         tested = tested & songs["artist"].isin(songs["artist"][train]).to_numpy()

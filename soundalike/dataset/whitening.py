@@ -9,17 +9,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from soundalike.dataset.frame import ROW_GROUP
+from soundalike.dataset.nuisance import find_directions, shipped_shifts
 from soundalike.features.networks import MUSICNN, NETWORKS, VOICE
 from soundalike.features.table import CLIP_COLUMNS
+from soundalike.song import FEATURES
 
 # Of the largest variance, added to each: directions in which songs hardly differ are mostly chance. Chosen on
 # 126 real songs, where 0.03 to 0.3 do about as well.
 RIDGE = 0.1
 DIMENSIONS = 128  # kept at most, for each ear
-FEATURES = "features"  # the ear that is no network
 # The weight of each ear. Chosen on the same songs, where other weights of about this size do about as well.
 WEIGHTS = {FEATURES: 1.0, MUSICNN: 1.0, VOICE: 0.5}
+TOGETHER = 8_192  # songs that are read at a time
 WIDTHS = {FEATURES: 2 * len(CLIP_COLUMNS)} | {name: len(network.columns) for name, network in NETWORKS.items()}
 
 
@@ -97,10 +98,8 @@ def fit_space(described: np.ndarray, shifts: np.ndarray | None = None) -> Space:
     described : np.ndarray [shape=(songs, columns)]
         It may lie on disk: a part at a time is read.
     shifts : np.ndarray, optional [shape=(shifts, columns)]
-        How far alterations move songs, see `invariance.find_shifts`.
+        Directions to be attenuated, see `nuisance.find_directions`; by default none are.
     """
-    from soundalike.dataset.invariance import find_directions  # scikit-learn takes long, and asking does without
-
     width = described.shape[1]
     count = sum(map(len, parts(described)))
     if not count:  # nothing is known of any song
@@ -113,7 +112,7 @@ def fit_space(described: np.ndarray, shifts: np.ndarray | None = None) -> Space:
     scale = np.sqrt(np.diag(covariance))
     scale[scale < 1e-9 * np.abs(centre)] = np.inf  # a column that never changes says nothing
     scale[scale == 0] = np.inf
-    directions, removed = find_directions(shifts, scale)
+    directions, removed = find_directions(np.empty((0, width)) if shifts is None else shifts, scale)
     shrink = np.eye(width) - directions.T * removed @ directions
     scaled = covariance / np.outer(scale, scale)
     variances, axes = np.linalg.eigh(shrink @ scaled @ shrink)
@@ -125,12 +124,12 @@ def fit_space(described: np.ndarray, shifts: np.ndarray | None = None) -> Space:
 
 def parts(rows: np.ndarray) -> Iterator[np.ndarray]:
     """Yield some rows at a time, without those that are not numbers."""
-    for start in range(0, len(rows), ROW_GROUP):
-        part = rows[start : start + ROW_GROUP]
+    for start in range(0, len(rows), TOGETHER):
+        part = rows[start : start + TOGETHER]
         yield part[np.isfinite(part[:, 0])]
 
 
-def fit_spaces(described: np.ndarray, ears: Iterable[str], shifts: np.ndarray) -> Spaces:
+def fit_spaces(described: np.ndarray, ears: Iterable[str]) -> Spaces:
     """Fit the space of each ear, see `fit_space`.
 
     Parameters
@@ -139,12 +138,10 @@ def fit_spaces(described: np.ndarray, ears: Iterable[str], shifts: np.ndarray) -
         The ears' descriptions of songs, side by side; not a number where one does not describe a song.
     ears : iterable of str
         `FEATURES`, and networks.
-    shifts : np.ndarray [shape=(shifts, columns)]
-        How far alterations move features.
     """
     start, spaces = 0, Spaces({})
     for ear in ears:
         own = described[:, start : start + WIDTHS[ear]]
-        spaces.ears[ear] = fit_space(own, shifts if ear == FEATURES else None)
+        spaces.ears[ear] = fit_space(own, shipped_shifts() if ear == FEATURES else None)
         start += WIDTHS[ear]
     return spaces

@@ -96,7 +96,7 @@ def song_hits(repeats: list[Predictions], songs: pd.DataFrame) -> pd.DataFrame:
         logs, names = (one.songs, one.songs.index) if len(one.songs) else (one.clips, one.clip_song)
         truth = songs.loc[names]
         values = logs.to_numpy()
-        about = truth.reset_index()[["song", "artist", "album", "work"]].assign(
+        about = truth.reset_index()[["song", "artist", "album", "recording"]].assign(
             predicted=logs.columns[values.argmax(axis=1)],
             confidence=np.exp(values.max(axis=1)),
             loss=losses(logs, truth["artist"]).to_numpy(),
@@ -136,7 +136,7 @@ def score(repeats: list[Predictions], songs: pd.DataFrame, *, by: str = UNSEEN_S
 
 def _unit(by: str) -> str:
     """Return what the bootstrap draws as a whole."""
-    return "album" if by == UNSEEN_ALBUMS else "work"
+    return "album" if by == UNSEEN_ALBUMS else "recording"
 
 
 def _too_few(artists: pd.Series, by: str) -> bool:
@@ -190,7 +190,7 @@ def clip_scores(results: Results, songs: pd.DataFrame) -> pd.DataFrame:
 
 def difference(one: list[Predictions], other: list[Predictions], songs: pd.DataFrame) -> tuple[float, float, float]:
     """How much more balanced accuracy one model has than another on the same songs, with a paired interval."""
-    hits = [song_hits(repeats, songs).groupby(["artist", "work"])["right"].mean() for repeats in (one, other)]
+    hits = [song_hits(repeats, songs).groupby(["artist", "recording"])["right"].mean() for repeats in (one, other)]
     gain = (hits[0] - hits[1]).dropna()
     value, low, high = interval(balanced(gain, pd.Series(gain.index.get_level_values("artist"))), len(gain))
     return (value, low, high) if gain.any() else (value, -high, high)  # where nothing differs, either may be better

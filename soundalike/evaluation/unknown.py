@@ -2,7 +2,6 @@
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import roc_auc_score
 
 from soundalike.dataset.splits import SEED, Fold, folds
 from soundalike.evaluation.crossval import Predictions, predict_held_out
@@ -65,7 +64,7 @@ def leave_out(songs: pd.DataFrame, group: pd.Series, pairs: list[Fold]) -> list[
     found = []
     for n in sorted(group.unique()):
         learn, asked = pairs[n % len(pairs)][0], np.flatnonzero(group == n)
-        apart = (group.iloc[learn] != n) & ~songs["work"].iloc[learn].isin(songs["work"].iloc[asked])
+        apart = (group.iloc[learn] != n) & ~songs["recording"].iloc[learn].isin(songs["recording"].iloc[asked])
         if songs["artist"].iloc[learn][apart].nunique() > 1:
             found.append((learn[apart.to_numpy()], asked))
     return found
@@ -114,8 +113,7 @@ def as_shipped(answers: pd.DataFrame) -> dict | None:
         ``known``: of the songs by known artists their number, ``songs``, the shares whose answer is ``right``,
         ``wrong`` and ``unknown``, and ``right_by_artist``, the mean over artists of the first; ``unknown``: of songs
         by unknown artists their number, ``songs``, and the shares that are ``refused`` (called so) and
-        ``called_sure``, None where there are none; ``auc``: the probability that a right answer is more probable
-        than one for an unknown artist (the area under the ROC); ``sure``, ``probably`` and ``closest``: of songs by
+        ``called_sure``, None where there are none; ``sure``, ``probably`` and ``closest``: of songs by
         known artists, how many were called so and how many were right. None where no song could be held out.
     """
     answers = answers[answers["scored"]]
@@ -132,7 +130,6 @@ def as_shipped(answers: pd.DataFrame) -> dict | None:
             "right_by_artist": float((named & known["right"]).groupby(known["artist"]).mean().mean()),
         },
         "unknown": None,
-        "auc": None,
     }
     if len(others):
         found["unknown"] = {
@@ -140,8 +137,6 @@ def as_shipped(answers: pd.DataFrame) -> dict | None:
             "refused": float((others["word"] == UNKNOWN).mean()),
             "called_sure": float((others["word"] == SURE).mean()),
         }
-        used = answers[answers["right"] | ~answers["known"]]
-        found["auc"] = float(roc_auc_score(used["known"], used["probability"])) if used["known"].any() else None
     for word in (SURE, PROBABLY, CLOSEST):
         called = known["right"][known["word"] == word]
         found[word] = {"songs": len(called), "right": int(called.sum())}

@@ -1,4 +1,4 @@
-"""Features of whole songs, for which two seconds are too short: tempo, beat, key, harmonic share, loudness.
+"""Features of whole songs, for which two seconds are too short: tempo and the range of loudness.
 
 A song is read stack by stack, through the spectra that its clips' features are made of anyway.
 """
@@ -26,11 +26,6 @@ BEATS = np.arange(1, 5)  # how many beats later the song should be like itself
 # it was a beat of some other tempo, 4/3 or 3/2 as fast; half a beat off it may well be a half beat.
 AGAINST = {1 / 2: 0.1, 1 / 3: 0.125, 2 / 3: 0.125}
 
-# How well each pitch class fits into C major and C minor: Krumhansl and Kessler, "Tracing the dynamic
-# changes in perceived tonal organization in a spatial representation of musical keys", 1982.
-MAJOR = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
-MINOR = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
-
 
 class WholeSong:
     """A song to which its clips are added, one stack after the other."""
@@ -38,9 +33,7 @@ class WholeSong:
     def __init__(self) -> None:
         self._last: tuple[np.ndarray, np.ndarray] | None = None  # samples and mel levels of the last clip
         self._flux: list[np.ndarray] = []
-        self._chroma: list[np.ndarray] = []
         self._level: list[np.ndarray] = []
-        self._harmonic: list[np.ndarray] = []
 
     def add(self, s: Spectra) -> None:
         """Add the next clips."""
@@ -51,9 +44,7 @@ class WholeSong:
         # Of the last clip, the last frame is completed only when the next clip is known.
         self._flux.append(steps[FRAMES - 1 if self._last else 1 : -1])
         self._last = y[-1:], mel[-1:]
-        self._chroma.append(s.chroma.mean(axis=-1))
         self._level.append(decibels((s.y**2).mean(axis=1)))
-        self._harmonic.append(harmonic_part(s.mel))
 
     @cached_property
     def onset(self) -> np.ndarray:
@@ -61,7 +52,7 @@ class WholeSong:
         return np.concatenate(self._flux)
 
     @cached_property
-    def likeness(self) -> np.ndarray:
+    def autocorrelation(self) -> np.ndarray:
         """Autocorrelation of the onset strength, by lag in frames; 1 at none [shape=(lags,)]."""
         length = min(WINDOW * int(FRAME_RATE), len(self.onset))
         windows = np.lib.stride_tricks.sliding_window_view(self.onset, length)[:: max(length // 2, 1)]
@@ -73,63 +64,34 @@ class WholeSong:
         found = found[:lags] / np.arange(length, length - lags, -1)
         return found / found[0] if found[0] > 0 else found
 
-    @cached_property
-    def beat(self) -> tuple[float, float]:
-        """Tempo in BPM, and how regular its beat is (0 to 1).
+    @property
+    def tempo(self) -> float:
+        """Tempo in BPM: that after whose beats the song is most like itself, and after whose parts of beats it is not.
 
-        The tempo after whose beats the song is most like itself, and after whose parts of beats it is not.
+        `USUAL_TEMPO` where nothing ever begins.
         """
-        if not self.likeness[0]:  # nothing ever begins
-            return float(USUAL_TEMPO), 0.0
+        if not self.autocorrelation[0]:
+            return float(USUAL_TEMPO)
         on = self._after_beats(BEATS)
         off = sum(weight * self._after_beats(BEATS - part) for part, weight in AGAINST.items())
         usual = np.exp(-0.5 * (np.log2(TEMPI / USUAL_TEMPO) / TEMPO_OCTAVES) ** 2)
-        best = int(np.argmax(np.maximum(on - off, 0) * usual))
-        return float(TEMPI[best]), float(np.clip(on[best], 0, 1))
+        return float(TEMPI[int(np.argmax(np.maximum(on - off, 0) * usual))])
 
     def _after_beats(self, beats: np.ndarray) -> np.ndarray:
         """How like itself the song is after some beats, on average, at each of `TEMPI`; 0 where all is too long."""
         lags = beats * 60 * FRAME_RATE / TEMPI[:, None]
-        found = np.interp(lags, np.arange(len(self.likeness)), self.likeness, right=np.nan)
+        found = np.interp(lags, np.arange(len(self.autocorrelation)), self.autocorrelation, right=np.nan)
         return np.nan_to_num(found).sum(axis=1) / np.maximum((~np.isnan(found)).sum(axis=1), 1)
 
-    @cached_property
-    def keys(self) -> np.ndarray:
-        """How well the song's pitch classes fit each key, C to B: major, then minor [shape=(2, 12)]."""
-        chroma = np.concatenate(self._chroma).mean(axis=0)
-        if not np.ptp(chroma):
-            return np.zeros((2, 12))
-        return np.array([[np.corrcoef(chroma, np.roll(p, k))[0, 1] for k in range(12)] for p in (MAJOR, MINOR)])
-
     @property
-    def key(self) -> np.ndarray:
-        """The key that fits best [shape=(4,)].
+    def loudness_range(self) -> float:
+        """Range in dB that nine tenths of the clips keep to, whatever the loudness of the whole.
 
-        How well it fits; how much better than the best of the other mode (above 0: major); and
-        where its relative major stands on the circle of fifths, cosine and sine, C being 1 and 0.
-        """
-        mode, tonic = np.unravel_index(self.keys.argmax(), self.keys.shape)
-        fifths = 2 * np.pi * 7 * (tonic + 3 * mode) / 12
-        major, minor = self.keys.max(axis=1)
-        return np.array([self.keys.max(), major - minor, np.cos(fifths), np.sin(fifths)])
-
-    @property
-    def loudness(self) -> np.ndarray:
-        """How loudness moves along the song [shape=(3,)].
-
-        In dB: the deviation over clips, the range that nine tenths of them keep to, and the mean step
-        from a clip to the next. Clips count as no quieter than `QUIETEST` below the loudest. None depends on
-        how loud the song is as a whole.
+        Clips count as no softer than `QUIETEST` below the loudest.
         """
         level = np.concatenate(self._level)
-        level = np.maximum(level, level.max() - QUIETEST)
-        low, high = np.quantile(level, [0.05, 0.95])
-        return np.array([level.std(), high - low, np.abs(np.diff(level)).mean() if len(level) > 1 else 0])
-
-    @property
-    def harmonic(self) -> float:
-        """The part of the song's energy that is sustained rather than struck (0 to 1), mean over clips."""
-        return float(np.concatenate(self._harmonic).mean())
+        low, high = np.quantile(np.maximum(level, level.max() - QUIETEST), [0.05, 0.95])
+        return float(high - low)
 
 
 def _complete(y: np.ndarray, mel: np.ndarray) -> np.ndarray:
@@ -162,32 +124,3 @@ def _steps(mel: np.ndarray, floor: np.ndarray) -> np.ndarray:
     rise = np.maximum(mel[1:, :, 0], both) - np.maximum(mel[:-1, :, -1], both)
     steps[1:, 0] = np.maximum(rise, 0).mean(axis=1) * HOP_LENGTH / SEAM
     return steps
-
-
-def harmonic_part(mel: np.ndarray) -> np.ndarray:
-    """Return the part of each clip's energy that is rather sustained than struck.
-
-    Medians over time keep what is sustained, medians over frequency what is struck: Fitzgerald,
-    "Harmonic/percussive separation using median filtering", 2010.
-
-    Parameters
-    ----------
-    mel : np.ndarray [shape=(clips, bands, frames)]
-        Levels in dB.
-
-    Returns
-    -------
-    np.ndarray [shape=(clips,)]
-        From 0 to 1.
-    """
-    sustained, struck = _median_of_five(mel, 2)[:, 2:-2], _median_of_five(mel, 1)[:, :, 2:-2]
-    power = 10 ** ((mel[:, 2:-2, 2:-2] - mel.max(axis=(1, 2), keepdims=True)) / 10)
-    return (power * (sustained > struck)).sum(axis=(1, 2)) / power.sum(axis=(1, 2))
-
-
-def _median_of_five(values: np.ndarray, axis: int) -> np.ndarray:
-    """Return the median of each five neighbours along an axis, by comparisons of whole arrays."""
-    n = values.shape[axis] - 4
-    a, b, c, d, e = (np.take(values, range(k, k + n), axis) for k in range(5))
-    low, high = np.maximum(np.minimum(a, b), np.minimum(c, d)), np.minimum(np.maximum(a, b), np.maximum(c, d))
-    return np.maximum(np.minimum(low, high), np.minimum(e, np.maximum(low, high)))

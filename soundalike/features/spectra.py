@@ -56,9 +56,29 @@ class Spectra:
         return found
 
     @cached_property
-    def shape(self) -> np.ndarray:
-        """Centroid, bandwidth, rolloff and flatness [shape=(4, clips, 1, frames)]."""
+    def _moments(self) -> np.ndarray:
+        """All four of the following [shape=(4, clips, 1, frames)], which take one pass."""
         return kernels.spectral_shape(self.magnitude, FREQUENCIES, ROLLOFF)
+
+    @property
+    def centroid(self) -> np.ndarray:
+        """Spectral centroid in Hz [shape=(clips, 1, frames)]."""
+        return self._moments[0]
+
+    @property
+    def bandwidth(self) -> np.ndarray:
+        """Spread around the centroid in Hz [shape=(clips, 1, frames)]."""
+        return self._moments[1]
+
+    @property
+    def rolloff(self) -> np.ndarray:
+        """Frequency below which `ROLLOFF` of the magnitude lies, in Hz [shape=(clips, 1, frames)]."""
+        return self._moments[2]
+
+    @property
+    def flatness(self) -> np.ndarray:
+        """Geometric over arithmetic mean of the power spectrum, 0 to 1 [shape=(clips, 1, frames)]."""
+        return self._moments[3]
 
     @cached_property
     def mel(self) -> np.ndarray:

@@ -1,15 +1,13 @@
 """The tables of features and statistics: what every column of a frame is called, means and is computed by."""
 
 from collections.abc import Callable
-from importlib.metadata import version
 from typing import NamedTuple
 
 import numpy as np
 
-from soundalike.audio.decoding import CLIP_SECONDS, SAMPLE_RATE, SILENCE_DBFS
+from soundalike.audio.decoding import CLIP_SAMPLES
 from soundalike.features import spectra
-from soundalike.features.filters import HOP_LENGTH, N_FFT, N_MELS
-from soundalike.features.spectra import DYNAMIC_RANGE, ROLLOFF
+from soundalike.features.spectra import Spectra
 
 
 class Feature(NamedTuple):
@@ -17,7 +15,7 @@ class Feature(NamedTuple):
 
     dims: int | tuple[str, ...]  # how many numbers it is, or what each is called
     statistics: tuple[str, ...]  # of the frames; none for a feature that is one number for a clip or a song
-    compute: Callable  # values [shape=(clips, dims, frames)] of Spectra; [shape=(dims,)] of a WholeSong
+    compute: Callable  # values [shape=(clips, dims, frames)] of Spectra; a number of a WholeSong
     unit: str
     meaning: str
     source: str
@@ -57,10 +55,10 @@ FEATURES: dict[str, Feature] = {
     "tempo": Feature(1, (), spectra.tempo, "BPM", "tempo of the onset strength", "feature.tempo"),
     "rms": Feature(1, ALL, spectra.rms, "full scale = 1", "loudness as root mean square", "feature.rms"),
     "zcr": Feature(1, ALL, spectra.zero_crossing_rate, "per sample", "sign changes", "feature.zero_crossing_rate"),
-    "centroid": Feature(1, ALL, lambda s: s.shape[0], "Hz", "spectral centroid", "feature.spectral_centroid"),
-    "rolloff": Feature(1, ALL, lambda s: s.shape[2], "Hz", "85 % of magnitude is below", "feature.spectral_rolloff"),
-    "bandwidth": Feature(1, ALL, lambda s: s.shape[1], "Hz", "spread around centroid", "feature.spectral_bandwidth"),
-    "flatness": Feature(1, ALL, lambda s: s.shape[3], "0 to 1", "0 a tone, 1 noise", "feature.spectral_flatness"),
+    "centroid": Feature(1, ALL, lambda s: s.centroid, "Hz", "spectral centroid", "feature.spectral_centroid"),
+    "rolloff": Feature(1, ALL, lambda s: s.rolloff, "Hz", "85 % of magnitude is below", "feature.spectral_rolloff"),
+    "bandwidth": Feature(1, ALL, lambda s: s.bandwidth, "Hz", "spread around centroid", "feature.spectral_bandwidth"),
+    "flatness": Feature(1, ALL, lambda s: s.flatness, "0 to 1", "0 a tone, 1 noise", "feature.spectral_flatness"),
     "onset": Feature(1, ALL, lambda s: s.onset[:, None], "dB", "onset strength", "onset.onset_strength"),
     "contrast": Feature(7, ALL, spectra.contrast, "dB", "peaks over valleys by octave", "feature.spectral_contrast"),
     "mfcc": Feature(20, ALL, lambda s: s.mfcc, "dB", "cepstrum of the mel spectrum: timbre", "feature.mfcc"),
@@ -72,15 +70,11 @@ FEATURES: dict[str, Feature] = {
     "band": Feature(32, MEAN, spectra.bands, "dB", "mel band over the clip's mean", "feature.melspectrogram"),
 }
 
-# Features of each song as a whole; every clip of it has the same.
+# Features of a song as a whole, by which people filter; every clip of it has the same, and no model uses them.
 SONG_FEATURES: dict[str, Feature] = {
-    "song_tempo": Feature(1, (), lambda song: song.beat[0], "BPM", "tempo", "WholeSong.beat"),
-    "song_beat": Feature(1, (), lambda song: song.beat[1], "0 to 1", "how regular the beat is", "WholeSong.beat"),
-    "song_mode": Feature(("fit", "major"), (), lambda song: song.key[:2], "-1 to 1", "its key", "WholeSong.key"),
-    "song_key": Feature(("cos", "sin"), (), lambda song: song.key[2:], "-1 to 1", "among fifths", "WholeSong.key"),
-    "song_harmonic": Feature(1, (), lambda song: song.harmonic, "0 to 1", "sustained energy", "WholeSong.harmonic"),
-    "song_loudness": Feature(
-        ("std", "range", "step"), (), lambda song: song.loudness, "dB", "how loudness moves", "WholeSong.loudness"
+    "song_tempo": Feature(1, (), lambda song: song.tempo, "BPM", "tempo", "WholeSong.tempo"),
+    "song_loudness_range": Feature(
+        1, (), lambda song: song.loudness_range, "dB", "range of nine tenths of clips", "WholeSong.loudness_range"
     ),
 }
 
@@ -115,16 +109,12 @@ PLAIN: dict[str, str | list[str]] = {
     "tonnetz": "harmony",
     "band": "strength of mel band",
     "song_tempo": "tempo of the song",
-    "song_beat": "regularity of the beat",
-    "song_mode": ["clearness of the key", "major rather than minor"],
-    "song_key": ["key among fifths (cosine)", "key among fifths (sine)"],
-    "song_harmonic": "sustained sound",
-    "song_loudness": [f"loudness of the song, {each}" for each in ("variation", "range", "steps")],
+    "song_loudness_range": "range of the song's loudness",
 }
 
 
 def _dims(name: str) -> list[str]:
-    """``rms``; ``mfcc_01`` to ``mfcc_20``; ``song_key_cos`` and ``song_key_sin``."""
+    """``rms``; ``mfcc_01`` to ``mfcc_20``; ``mfcc_corr_01_02`` to ``mfcc_corr_19_20``."""
     dims = FAMILIES[name].dims
     if dims == 1:
         return [name]
@@ -148,21 +138,31 @@ LOUDNESS = [*columns("rms"), "mfcc_01_mean"]
 # The nine features of 2018.
 ORIGINAL_NINE = ["tempo", *(f"{name}_{each}" for name in ("rms", "zcr", "centroid", "rolloff") for each in BOTH)]
 
-# A table made with other settings is out of date, and a model made from it does not fit. Raise the
-# version when a feature would come out otherwise under the same name.
-FEATURE_SETTINGS = {
-    "version": 2,
-    "sample_rate": SAMPLE_RATE,
-    "clip_seconds": CLIP_SECONDS,
-    "n_fft": N_FFT,
-    "hop_length": HOP_LENGTH,
-    "n_mels": N_MELS,
-    "rolloff": ROLLOFF,
-    "dynamic_range": DYNAMIC_RANGE,
-    "silence_dbfs": SILENCE_DBFS,
-    "columns": COLUMNS,
-    "librosa": version("librosa"),
-}
+# By what features are made. Raise the version when a feature would come out otherwise under the same name.
+MADE_BY = [3, COLUMNS]
+
+
+def clip_features(y: np.ndarray | Spectra) -> np.ndarray:
+    """Compute the features of each of a stack of clips.
+
+    Parameters
+    ----------
+    y : np.ndarray [shape=(clips, CLIP_SAMPLES)], or Spectra of them
+        Samples between -1 and 1, at `SAMPLE_RATE`.
+
+    Returns
+    -------
+    np.ndarray [shape=(clips, len(CLIP_COLUMNS)), dtype=float32]
+        One row for each clip, the same beside any other clips.
+    """
+    shared = y if isinstance(y, Spectra) else Spectra(y)
+    if shared.y.ndim != 2 or shared.y.shape[1] != CLIP_SAMPLES:
+        raise ValueError(f"clips of shape {shared.y.shape} are not (clips, {CLIP_SAMPLES})")
+    parts = []
+    for feature in FEATURES.values():
+        values = feature.compute(shared)
+        parts += [STATISTICS[name].compute(values) for name in feature.statistics] or [values]
+    return np.concatenate(parts, axis=1, dtype=np.float32)
 
 
 def plain_name(column: str) -> str:

@@ -1,15 +1,13 @@
-"""The songs of a library: songs.csv, the record of each song, and the folder where they lie."""
+"""The songs of a library: songs.csv, and the folder where they lie."""
 
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from soundalike.library.errors import UserError, printable
-from soundalike.library.paths import RECORD, clip_folder
 from soundalike.library.storage import atomic_write
 
-if TYPE_CHECKING:  # worker processes, which only read records, do without it
+if TYPE_CHECKING:  # worker processes do without it
     import pandas as pd
 
 GOOD = ("ok", "damaged")  # the statuses of songs that are used
@@ -38,24 +36,6 @@ SONG_COLUMNS = {
 NAMED_AS_COPY = (
     r"(?i)^(?:copy of|kopie von|copie de|copia de)\b|\b(?:copy|kopie|copie|copia)(?: ?\(?\d*\)?)?$| ?\(\d+\)$"
 )
-FORMER_NAMES = {"reach": "cutoff_hz"}  # in records and tables of earlier versions
-
-
-def read_record(root: Path, song: str) -> dict | None:
-    """Read what splitting noted of a song; None if it was not split."""
-    try:
-        return parse_record((clip_folder(root, song) / RECORD).read_text(encoding="utf-8"))
-    except OSError:
-        return None
-
-
-def parse_record(text: str) -> dict | None:
-    """Parse a song's record; None if it is damaged."""
-    try:
-        record = json.loads(text)
-    except ValueError:
-        return None
-    return {FORMER_NAMES.get(key, key): value for key, value in record.items()} if isinstance(record, dict) else None
 
 
 def keep_songs_folder(root: Path, songs: Path) -> None:
@@ -99,7 +79,6 @@ def read_songs(root: Path) -> "pd.DataFrame":
     try:
         # No cell is taken for "missing": an artist may be called NA, None or 1975.
         table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8", lineterminator="\n")
-        table = table.rename(columns=FORMER_NAMES)
         for name, kind in SONG_COLUMNS.items():
             if kind is not str:
                 table[name] = pd.to_numeric(table[name])

@@ -49,7 +49,7 @@ NOT_MUSIC = (
     "$RECYCLE.BIN",
 )
 
-RECORD = "mp3_split.json"  # in a song's folder of clips: what splitting learned
+NOTES = "_made_from.json"  # in a folder that was made here: what it was made from; readers of Parquet pass it over
 
 
 PROJECT = Path(__file__).resolve().parents[2]  # where the scripts and notebooks lie
@@ -61,13 +61,8 @@ MAX_NAME = 255  # bytes in one part of a path, on most file systems
 
 def default_root() -> Path:
     """Return the root that is used when none is named: the variable MUSIC_LIBRARY, else ``data`` here."""
-    named = _named_root()
+    named = os.environ.get("MUSIC_LIBRARY")
     return resolve(named) if named else PROJECT / "data"
-
-
-def _named_root() -> str | None:
-    """Return what the environment names; MUSIC_DATA is an earlier name of the variable."""
-    return os.environ.get("MUSIC_LIBRARY") or os.environ.get("MUSIC_DATA")
 
 
 def remember_root(root: Path) -> None:
@@ -85,7 +80,7 @@ def last_root() -> tuple[Path, bool]:
     usual = default_root()
     with contextlib.suppress(OSError, ValueError):
         root = Path(os.fsdecode(LAST.read_bytes()))
-        if root != usual and not _named_root() and _model_time(root) > _model_time(usual):
+        if root != usual and not os.environ.get("MUSIC_LIBRARY") and _model_time(root) > _model_time(usual):
             return root, True
     return usual, False
 
@@ -149,7 +144,7 @@ def find_songs(folder: Path) -> tuple[list[str], dict[str, str]]:
 
     for parent, folders, files in os.walk(folder, onerror=unreadable):
         here = Path(parent)
-        if RECORD in files:
+        if NOTES in files:
             folders.clear()
             continue
         for name in list(folders):
@@ -219,12 +214,12 @@ def folder_labels(song: str) -> tuple[str, str]:
 
 
 def clip_folder(root: Path, song: str) -> Path:
-    """Return the folder of a song's clips and of its record."""
+    """Return the folder of a song's clips and of the notes on it."""
     return root / "clips" / song
 
 
 def table_path(root: Path, song: str) -> Path:
-    """Return the table of a song's features."""
+    """Return the table of a song."""
     return root / "features" / suffixed(song, ".parquet")
 
 

@@ -1,4 +1,10 @@
-"""Files that are whole, and one run at a time: atomic writes, the lock, and what belongs to a user."""
+"""Files that are whole and up to date, and one run at a time: atomic writes, freshness, locks, what belongs to a user.
+
+Whatever is made below a root knows what it was made from: a *target* (a Parquet file, or a folder) has notes, a
+Parquet file in its metadata, a folder in `paths.NOTES`. Of the notes, ``made_from`` holds a key for each *part* of
+the target, a hash of all that the part was made from: its inputs, and the version of the module that makes it. A
+target is fresh if its keys are those of the inputs of today (see `fresh`); nothing depends on clocks.
+"""
 
 import contextlib
 import errno
@@ -14,31 +20,89 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from soundalike.library.errors import UserError, printable, typed
+from soundalike.library.paths import NOTES
 
 LOCK = "library.lock"  # in the root: held by the script that writes there
 RUN_LOCK = "run.lock"
 SIGNS = (LOCK, "songs.txt")  # of a root that this program made
-FRAME_NOTES = "_made_from.json"  # in the folder of the frame; readers of Parquet take it for no data
 
-# Other things that are made in a root, by names that a user's own files may have; and what a folder of ours holds,
-# which alone is replaced. Frames of earlier versions held other notes.
-MADE = (
-    *("clips", "features", "networks", "altered.parquet", "model", "similar", "report", "folds", "songs.csv"),
-    *("df_music.pkl", "df_music.parquet", "networks.parquet"),
-)
-REPLACED = {
-    "model": ("model.json",),
-    "similar": ("index.json",),
-    "df_music.parquet": (FRAME_NOTES, "_common_metadata"),
-    "networks.parquet": (FRAME_NOTES,),
-}
+# Other things that are made in a root, by names that a user's own files may have; and the folders among them that are
+# replaced as a whole, each with what it holds if it was made here.
+MADE = ("clips", "features", "model", "similar", "report", "songs.csv", "df_music.pkl", "df_music.parquet")
+REPLACED = {"model": ("model.json",), "similar": (NOTES, "index.json"), "df_music.parquet": (NOTES,)}
 
 CANNOT_LOCK = (errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP)  # what a disk without locks says
 
 
-def hash_of(value: object) -> str:
-    """Hash lists, dicts, words and numbers: what something on disk was made from, by which it is known again."""
-    return hashlib.blake2b(json.dumps(value).encode(), digest_size=16).hexdigest()
+# --- freshness -------------------------------------------------------------------------------
+
+
+def made_from(*inputs: object) -> str:
+    """Return the key of what is made from these inputs: a hash of lists, dicts, words and numbers."""
+    return hashlib.blake2b(json.dumps(inputs).encode(), digest_size=16).hexdigest()
+
+
+def fresh(notes: dict, *inputs: object, part: str = "all") -> bool:
+    """Whether a part of a target, by its notes, was made from just these inputs.
+
+    Parameters
+    ----------
+    notes : dict
+        From `read_notes`.
+    *inputs
+        See `made_from`; the version of what makes the part is among them.
+    part : str
+        A name; most targets are made as a whole.
+    """
+    keys = notes.get("made_from")
+    return isinstance(keys, dict) and keys.get(part) == made_from(*inputs)
+
+
+def read_notes(target: Path) -> dict:
+    """Read the notes of a target; none if it is missing or damaged."""
+    try:
+        text = _in_metadata(target) if target.is_file() else (target / NOTES).read_bytes()
+        notes = json.loads(text)
+    except (OSError, ValueError):
+        return {}
+    return notes if isinstance(notes, dict) else {}
+
+
+def _in_metadata(path: Path) -> bytes:
+    import pyarrow as pa  # which those that have to do with folders do without
+    import pyarrow.parquet as pq
+
+    try:
+        return (pq.read_metadata(path).metadata or {}).get(b"notes", b"")
+    except pa.ArrowException:
+        return b""
+
+
+def state_of(path: Path) -> list[int]:
+    """State of a file, as far as can be seen without reading it: another one if it was changed or replaced.
+
+    Raises
+    ------
+    OSError
+        If it is not there.
+    """
+    stat = path.stat()
+    return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
+
+
+def digest_of(path: Path) -> str:
+    """Hash the content of a file.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+# --- writing ---------------------------------------------------------------------------------
 
 
 @contextlib.contextmanager
@@ -152,7 +216,7 @@ def locked(root: Path, *, wait: bool = False) -> Iterator[None]:
             f"{typed('library')}."
         ) from None
     try:
-        for room in (root, root / "clips", root / "features", root / "networks", root / "report"):
+        for room in (root, root / "clips", root / "features", root / "report"):
             for workshop in room.glob(".unfinished-*"):
                 for old in workshop.glob("old/*"):  # killed while it was replaced
                     if room == root and not (root / old.name).exists():

@@ -108,12 +108,6 @@ def inputs(model: "Member | ModelSpec", examples: Examples, rows: np.ndarray | s
     return X if model.columns == examples.columns else X[:, _places(model, examples)]
 
 
-def shifts(model: "Member | ModelSpec", examples: Examples, rows: np.ndarray) -> np.ndarray:
-    """Select how far alterations move what a model is trained on, of the songs that these rows are of; see `inputs`."""
-    of_these = examples.shifts[np.isin(examples.moved, examples.song[rows])]
-    return of_these[:, _places(model, examples)]  # of clips: as the means over their segments move
-
-
 def _places(model: "Member | ModelSpec", examples: Examples) -> np.ndarray:
     """Where the means of its features, and with segments their deviations, stand among those of all."""
     places = pd.Index(examples.columns).get_indexer(model.columns)

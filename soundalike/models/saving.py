@@ -2,17 +2,16 @@
 
 ``data/model/`` holds ``model.json``, one file of scikit-learn's for each member, ``predictions.csv`` (the answer for
 every song, held out), ``left_out.csv`` (the songs that it was not trained on, and why, with the columns of songs.csv)
-and ``model.md``, a page for people. ``model.json``, format 5:
+and ``model.md``, a page for people. ``model.json``:
 
-format              5
 name                of the model
 created, commit     when, and by which code
 members             what is fused: name, file, columns or network, segments (or clips), setting, temperatures, log_prior
 fusion              the members of each ear, the weights of the ears, and the temperature of their average
 segments            their rule: clips, and at every how many one starts
 classes             the artists
-features, settings  of the feature table
-networks            that it uses: made_by, the version of each; every, the clips from one window to the next
+made_by             by what its inputs and files are made, see `made_by`; another is refused
+networks            that it uses: of each the clips from one window to the next
 versions            of the libraries
 held_out            a song that the model was not trained on, or empty
 scores              unseen_songs, unseen_albums, random_clips: {balanced_accuracy, low, high, log_loss} or null; chance;
@@ -21,13 +20,13 @@ seconds             that comparing and training took
 words               the probabilities at which answers get another word: unknown_below, strict_below, sure_from, or null
                     (chosen on all artists; as_shipped and predictions.csv have words by those chosen on the others)
 songs               trained on, with the hash of their sound
-altered             the hash of the altered songs by which features were shrunk, or empty
 """
 
 import datetime
 import json
 import subprocess
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
@@ -36,25 +35,24 @@ import numpy as np
 import pandas as pd
 
 from soundalike import cli
-from soundalike.dataset.segments import RULE, one_song
-from soundalike.dataset.windows import Windows
+from soundalike.dataset.segments import RULE, loud_clips, one_song
 from soundalike.features.networks import NETWORKS
-from soundalike.features.nuisance import altered_hash
-from soundalike.features.table import COLUMNS, FEATURE_SETTINGS
+from soundalike.features.table import MADE_BY
 from soundalike.library.catalogue import GOOD, read_songs
 from soundalike.library.errors import UserError, printable
 from soundalike.library.paths import PROJECT
-from soundalike.library.storage import atomic_write, locked
+from soundalike.library.storage import atomic_write, locked, made_from
 from soundalike.models import open_set
 from soundalike.models.fusion import Fusion, ears_of, fuse
 from soundalike.models.model import Member, Model
 from soundalike.models.open_set import OpenSet, shipped_in_words
-from soundalike.parallel import versions
+from soundalike.pool import versions
+from soundalike.song import Song
 
-FORMAT = 5
+VERSION = 6  # raise it when these files would hold something else
 
 # The only types that a model file may hold: those of the members of the kept model.
-TRUSTED = ["soundalike.dataset.invariance.Shrinkage"] + [
+TRUSTED = ["soundalike.models.attenuation.NuisanceAttenuation"] + [
     f"sklearn.{name}"
     for name in (
         "decomposition._pca.PCA",
@@ -73,7 +71,7 @@ REMAKE = "Run make run again, or modeling.ipynb, which makes one."
 class Prediction(NamedTuple):
     """A model's predictions for one song."""
 
-    clips: pd.DataFrame  # probabilities by each clip and the segment around it
+    clips: pd.DataFrame  # probabilities by each clip that is not silent (its index), and the segment around it
     song: pd.Series  # the probability of each artist, the highest first
     ears: dict[str, str]  # the artist that each ear alone finds closest
 
@@ -92,25 +90,15 @@ class Saved(NamedTuple):
     @property
     def spacings(self) -> dict[str, int]:
         """The networks that it uses, and from the start of one window to the next, in clips."""
-        return {name: noted["every"] for name, noted in self.info["networks"].items()}
+        return self.info["networks"]
 
-    def predict(self, clips: pd.DataFrame, windows: dict[str, pd.DataFrame]) -> Prediction:
-        """Predict the artist of a song.
-
-        Parameters
-        ----------
-        clips : pd.DataFrame
-            The song's rows of a frame, without the silent ones.
-        windows : dict of str to pd.DataFrame
-            The windows of the song, of the networks that it uses, see `networks.describe_windows`.
-        """
-        used = {name: windows.get(name, pd.DataFrame()) for name in self.model.networks}
-        song = one_song(clips, self.model.columns, used)
-        by_clip, by_song = self.model.predict_each(song)
+    def predict(self, song: Song) -> Prediction:
+        """Predict the artist of a song, with the embeddings by the networks that the model uses."""
+        by_clip, by_song = self.model.predict_each(one_song(loud_clips(song, self.model.networks)))
         logs = fuse(by_song, self.model.fusion)
         ears = {ear: own.dropna(how="all") for ear, own in ears_of(by_song, self.model.fusion).items()}
         return Prediction(
-            np.exp(fuse(by_clip, self.model.fusion)).set_axis(clips.index),
+            np.exp(fuse(by_clip, self.model.fusion)).set_axis(np.flatnonzero(song.loud)),
             np.exp(logs.iloc[0]).sort_values(ascending=False),
             {ear: own.iloc[0].idxmax() for ear, own in ears.items() if len(own)},
         )
@@ -124,6 +112,7 @@ def save(
     left_out: pd.DataFrame,
     *,
     settings: dict[str, dict],
+    spacings: dict[str, int],
     **about: object,
 ) -> None:
     """Save the kept model below the root; see the module for what the files hold.
@@ -142,6 +131,8 @@ def save(
         From `splits.song_table`.
     settings : dict of str to dict
         That were chosen for each member.
+    spacings : dict of str to int
+        Of each network, clips from the start of one window to the next.
     **about
         ``held_out``, ``scores`` (from `metrics.summary`), ``seconds``.
     """
@@ -152,8 +143,12 @@ def save(
         {"name": name, "file": files[name], "setting": settings[name]} | _about(member)
         for name, member in model.members.items()
     ]
-    info = _made_by(model, Windows(root).spacings) | {"members": members, "fusion": model.fusion._asdict()} | about
-    info |= {"songs": _hashes(root, songs), "altered": altered_hash(root), "words": words._asdict()}
+    info = (
+        _about_model(model, spacings)
+        | {"members": members, "fusion": model.fusion._asdict()}
+        | about
+    )
+    info |= {"songs": _hashes(root, songs), "words": words._asdict()}
     with locked(root, wait=True), atomic_write(root / "model") as folder:
         folder.mkdir()
         for name, member in model.members.items():
@@ -167,23 +162,24 @@ def save(
         (folder / "model.md").write_text(card(info), encoding="utf-8")
 
 
-def _made_by(model: Model, every: dict[str, int]) -> dict:
+def _about_model(model: Model, spacings: dict[str, int]) -> dict:
     """Return what model.json says of when, how and for what a model was made."""
     return {
-        "format": FORMAT,
         "name": "average of " + "; ".join(model.members),
+        "made_by": made_by(model.networks),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "commit": commit(),
         "segments": RULE,
         "classes": next(iter(model.members.values())).classes,
-        "features": COLUMNS,
-        "settings": FEATURE_SETTINGS,
-        "networks": {
-            name: {"made_by": NETWORKS[name].made_by, "every": every.get(name, NETWORKS[name].every)}
-            for name in model.networks
-        },
+        "networks": {name: spacings[name] for name in model.networks},
         "versions": versions(),
     }
+
+
+def made_by(networks: Iterable[str]) -> str:
+    """Return by what the inputs and the files of a model with these networks are made, see `storage.made_from`."""
+    of_networks = {name: NETWORKS[name].made_by(0) for name in networks}
+    return made_from(VERSION, MADE_BY, of_networks, RULE, versions()["scikit-learn"])
 
 
 def _hashes(root: Path, songs: pd.DataFrame) -> dict[str, str]:
@@ -278,10 +274,10 @@ def card(info: dict) -> str:
         "",
         "## Needs",
         "",
-        f"Features by the same settings ({len(info['features'])} of them), and "
+        "The code and the packages that it was made by: "
         + ", ".join(f"{name} {version}" for name, version in info["versions"].items())
-        + "".join(f", the weights of {noted['made_by']}" for noted in info["networks"].values())
-        + ". `model.json` holds the rest; loading refuses what does not match.",
+        + "".join(f", the weights of {name}" for name in info["networks"])
+        + ". Loading refuses what does not match.",
     ]
     return "\n".join(lines) + "\n"
 
@@ -292,8 +288,7 @@ def load(root: Path) -> Saved:
     Raises
     ------
     UserError
-        If there is none, it is of an earlier format, it was made for other features, settings or versions, or it
-        holds types that the kept model does not need.
+        If there is none, it was made by other code or versions, or it holds types that the kept model does not need.
     """
     folder = root / "model"
     try:
@@ -303,11 +298,11 @@ def load(root: Path) -> Saved:
             raise UserError(f"There is no folder {printable(root)}.") from None
         demo = " For the demo's, add --library data/demo." if (root / "demo" / "model").is_dir() else ""
         raise UserError(f"There is no model in {printable(folder)}. {REMAKE}{demo}") from None
-    if not isinstance(info, dict) or info.get("format") != FORMAT:
-        raise UserError(f"The model in {printable(folder)} is of an earlier version of this program. {REMAKE}")
+    problem = ""
     try:
-        problems = mismatches(info)
-        for name in () if problems else info["networks"]:
+        if info["made_by"] != made_by(name for name in info["networks"] if name in NETWORKS):
+            problem = "it was made by another version of this program or of scikit-learn"
+        for name in () if problem else info["networks"]:
             NETWORKS[name].package.find()
         rows = {row["name"]: row for row in info["members"]}
         members = {name: _member(row, info["classes"]) for name, row in rows.items()}
@@ -316,9 +311,9 @@ def load(root: Path) -> Saved:
         files = {name: Path(row["file"]).name for name, row in rows.items()}
         OpenSet(**info["words"]), info["songs"].values()
     except (KeyError, TypeError, AttributeError, ValueError):
-        problems = ["model.json lacks what it should hold"]
-    if problems:
-        raise UserError(f"The model in {printable(folder)} does not fit: {'; '.join(problems)}. {REMAKE}")
+        problem = problem or "model.json lacks what it should hold"
+    if problem:
+        raise UserError(f"The model in {printable(folder)} does not fit: {problem}. {REMAKE}")
     try:
         loaded = {name: m._replace(estimator=_load_estimator(folder / files[name])) for name, m in members.items()}
     except (OSError, EOFError, KeyError, TypeError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
@@ -353,28 +348,3 @@ def _load_estimator(path: Path) -> Any:
             f"made here does. Do not use it. {REMAKE}"
         )
     return skops.load(path, trusted=TRUSTED)
-
-
-def mismatches(info: dict) -> list[str]:
-    """How a saved model differs from what the code here would make: each in words."""
-    problems = []
-    used = {name for row in info["members"] for name in row["columns"]}
-    missing, extra = (used | set(info["features"])) - set(COLUMNS), set(COLUMNS) - set(info["features"])
-    for name, noted in info["networks"].items():
-        now = NETWORKS[name].made_by if name in NETWORKS else "no longer used"
-        if noted["made_by"] != now:
-            problems.append(f"{name} was {noted['made_by']}, is {now}")
-    if missing:
-        problems.append(f"it needs features that are no longer made ({', '.join(sorted(missing)[:5])})")
-    if extra:
-        problems.append(f"it lacks the features {', '.join(sorted(extra)[:5])}")
-    if not missing and not extra and info["features"] != COLUMNS:
-        problems.append("its features are in another order")
-    if info["segments"] != RULE:
-        problems.append(f"segments were {info['segments']}, are {RULE}")
-    for key in FEATURE_SETTINGS.keys() | info["settings"].keys():
-        before, after = info["settings"].get(key), FEATURE_SETTINGS.get(key)
-        if key != "columns" and before != after:
-            problems.append(f"{key} was {before}, is {after}")
-    before, now = info["versions"].get("scikit-learn"), versions()["scikit-learn"]
-    return problems + ([f"scikit-learn was {before}, is {now}"] if before != now else [])

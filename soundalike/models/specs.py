@@ -16,10 +16,10 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from soundalike.dataset.invariance import Shrinkage
 from soundalike.dataset.splits import SEED
 from soundalike.dataset.whitening import FEATURES
 from soundalike.features.table import CLIP_COLUMNS, ORIGINAL_NINE
+from soundalike.models.attenuation import NuisanceAttenuation
 from soundalike.models.networks import DenseNet
 
 INNER_FOLDS = 3
@@ -69,18 +69,18 @@ def specs(networks: Sequence[str] = ()) -> dict[str, ModelSpec]:
     }
     table |= {f"{NINE}{name}": spec for name, spec in _models_of_2018().items()}
     table |= {
-        LOGISTIC: _logistic(first=[Shrinkage()]),
-        KERNEL: _kernel(first=[Shrinkage()]),
+        LOGISTIC: _logistic(first=[NuisanceAttenuation()]),
+        KERNEL: _kernel(first=[NuisanceAttenuation()]),
         "linear discriminant, segments": ModelSpec(
             LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"),
-            prepare=make_pipeline(Shrinkage(), StandardScaler()),
+            prepare=make_pipeline(NuisanceAttenuation(), StandardScaler()),
             inner=1,
         ),
-        "Keras dense net, segments": ModelSpec(DenseNet(), prepare=make_pipeline(Shrinkage()), inner=0),
+        "Keras dense net, segments": ModelSpec(DenseNet(), prepare=make_pipeline(NuisanceAttenuation()), inner=0),
         FOREST: ModelSpec(
             _forest(100),
             segments=False,
-            prepare=make_pipeline(Shrinkage()),
+            prepare=make_pipeline(NuisanceAttenuation()),
             inner=0,
             rows=FEWER_ROWS,
             temperature=0.4,  # inner folds found 0.3 to 0.5 for 2 to 12 artists of benchmarks/real_music.csv

@@ -11,12 +11,11 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils.validation import has_fit_parameter
 from threadpoolctl import threadpool_limits
 
-from soundalike.dataset.invariance import Shrinkage
 from soundalike.dataset.segments import Examples
 from soundalike.dataset.splits import SEED, folds
 from soundalike.models.calibration import apply_temperature, fit_temperature, losses
 from soundalike.models.fusion import Fusion, choose, equal
-from soundalike.models.model import FLOOR, Member, Model, aggregate, inputs, logits_of_all, shifts
+from soundalike.models.model import FLOOR, Member, Model, aggregate, inputs, logits_of_all
 from soundalike.models.specs import FEWER_ROWS, INNER_FOLDS, ModelSpec
 
 
@@ -169,22 +168,20 @@ def train_on(
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Using the fractional value max_samples")
         warnings.filterwarnings("ignore", message="The number of unique classes|Only one sample available")
-        prepare = prepared(spec, X, examples, rows) if spec.prepare else None
+        prepare = prepared(spec, X) if spec.prepare else None
         X = prepare.transform(X).astype(np.float64) if prepare else X
         return [
             _member(spec, setting, prepare, X, artists, (weight / weight.mean()).to_numpy()) for setting in settings
         ]
 
 
-def prepared(spec: ModelSpec, X: np.ndarray, examples: Examples, rows: np.ndarray) -> Pipeline:
+def prepared(spec: ModelSpec, X: np.ndarray) -> Pipeline:
     """Fit what comes before an estimator; with no more landmarks than rows, or components than rows or columns."""
-    made, learned = clone(spec.prepare), {}
-    for name, step in made.steps:
+    made = clone(spec.prepare)
+    for _, step in made.steps:
         if hasattr(step, "n_components"):
             step.n_components = min(step.n_components, len(X) if isinstance(step, Nystroem) else min(X.shape))
-        if isinstance(step, Shrinkage):
-            learned[f"{name}__shifts"] = shifts(spec, examples, rows)
-    return made.fit(X, **learned)
+    return made.fit(X)
 
 
 def _member(

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from soundalike import cli, parallel
-from soundalike.features.one_song import DecodedSong, decode
+from soundalike import cli, pool
 from soundalike.library.catalogue import good_songs
 from soundalike.library.errors import SongError, UserError, printable
 from soundalike.library.paths import find_songs, suffixed
@@ -23,6 +22,7 @@ from soundalike.report.summary import read_predictions
 from soundalike.report.verdict import Verdict, explain_words
 from soundalike.similarity.index import Index, load_index
 from soundalike.similarity.seeds import find_seed
+from soundalike.song import Song, decode
 
 CSV_COLUMNS = [
     *("song", "answer", "artist", "closest", "probability", "next"),
@@ -85,17 +85,17 @@ def _by_title(asked: str, root: Path, index: Index | None, why: str) -> Path:
 
 def decode_all(
     songs: list[Path], args: argparse.Namespace, spacings: dict[str, int]
-) -> Iterator[tuple[Path, DecodedSong | SongError]]:
-    """Decode songs, see `one_song.decode`: a single one in this process, several in worker processes."""
+) -> Iterator[tuple[Path, Song | SongError]]:
+    """Decode songs, see `song.decode`: a single one in this process, several in worker processes."""
     work = functools.partial(decode, spacings=spacings, keep_sound=bool(args.plot))
     if len(songs) != 1 or args.scheduler:
         names = list(map(str, songs))
-        for name, outcome in parallel.run(work, names, label="Decoding", jobs=args.jobs, scheduler=args.scheduler):
+        for name, outcome in pool.run(work, names, label="Decoding", jobs=args.jobs, scheduler=args.scheduler):
             yield Path(name), outcome
         return
     try:
         with cli.bar(1, "Decoding", "songs", stays=False):
-            song: DecodedSong | SongError = work(songs[0])
+            song: Song | SongError = work(songs[0])
     except SongError as error:
         song = error
     yield songs[0], song
@@ -103,7 +103,7 @@ def decode_all(
 
 def viewer(
     args: argparse.Namespace, saved: Saved, songs: dict[Path, str]
-) -> Callable[[Path, DecodedSong | None, Verdict | None], None]:
+) -> Callable[[Path, Song | None, Verdict | None], None]:
     """Return what draws the answer for a song and prints it, as the arguments ask for it.
 
     Parameters
@@ -123,7 +123,7 @@ def viewer(
     if not quiet:
         cli.print_note(args.library)
 
-    def show(path: Path, song: DecodedSong | None, said: Verdict | None) -> None:
+    def show(path: Path, song: Song | None, said: Verdict | None) -> None:
         from tqdm import tqdm
 
         waiting[path] = ""
@@ -151,15 +151,15 @@ def find_index(root: Path) -> tuple[Index | None, str]:
         return None, str(error)
 
 
-def _picture_writer(folder: Path, saved: Saved) -> Callable[[str, DecodedSong, Verdict], None]:
+def _picture_writer(folder: Path, saved: Saved) -> Callable[[str, Song, Verdict], None]:
     """Return a function that draws a song's verdict into a folder."""
     from soundalike.report import plots  # matplotlib takes a second, and few ask for pictures
 
     plots.use_style()
     colours = plots.artist_colours(saved.info["classes"])
 
-    def draw(name: str, song: DecodedSong, said: Verdict) -> None:
-        figure = plots.verdict(name, said, song.sounds, colours)
+    def draw(name: str, song: Song, said: Verdict) -> None:
+        figure = plots.verdict(name, said, song.sound, colours)
         with atomic_write(folder / suffixed(name, ".png")) as path:
             figure.savefig(path)
 

@@ -17,17 +17,17 @@ import numpy as np
 import pandas as pd
 
 from soundalike import cli
-from soundalike.features.one_song import DecodedSong
 from soundalike.library.catalogue import songs_folder
 from soundalike.library.errors import UserError
 from soundalike.library.paths import note
 from soundalike.library.storage import atomic_write
 from soundalike.report.plots import artist_colours, artist_markers
 from soundalike.report.verdict import Verdict
-from soundalike.similarity.index import Index, describe_decoded, map_positions
+from soundalike.similarity.index import Index, describe, map_positions
 from soundalike.similarity.nearest import WORTH_NAMING, aspects, say_why
 from soundalike.similarity.playlists import ON_THE_WAY
 from soundalike.similarity.quality import ALBUM, ARTIST, DIFFERENT
+from soundalike.song import Song
 
 PARTS = Path(__file__).parent / "page"
 WHY = 20  # songs nearest to each, for which the page says what they have in common
@@ -40,7 +40,7 @@ class Guest(NamedTuple):
     """A song that is not in the library, on a page of its own."""
 
     path: Path
-    described: np.ndarray  # [shape=(columns,)], see `index.song_descriptions`
+    described: np.ndarray  # [shape=(columns,)], see `index.describe`
     seconds: float
     copy_of: str  # the song of the library that is the same recording, if one is
     answer: str  # who it is by, in words
@@ -81,10 +81,10 @@ def write_map(index: Index, root: Path, path: Path, guests: Sequence[Guest] = ()
         target.write_text(page, encoding="utf-8")
 
 
-def as_guest(path: Path, song: DecodedSong, said: Verdict, index: Index) -> Guest:
+def as_guest(path: Path, song: Song, said: Verdict, index: Index) -> Guest:
     """Make a guest of a song that was asked about, and of the answer."""
     record, closest = song.record, str(said.song.index[0])
-    return Guest(path, describe_decoded(song, index), float(record["seconds"]), said.copy_of, str(said), closest)
+    return Guest(path, describe(song, index.spaces.ears), float(record["seconds"]), said.copy_of, str(said), closest)
 
 
 def _hash(text: str) -> str:
@@ -140,7 +140,7 @@ def _songs(index: Index, folder: Path, names: list[str], guests: Sequence[Guest]
         "album": albums.tolist(),
         "albums": [album[:LONGEST] for album in album_names],
         "seconds": songs["seconds"].astype(float).round().tolist(),
-        "recording": pd.factorize(songs["recording"])[0].tolist(),
+        "recording": pd.factorize(songs["sound"])[0].tolist(),
         "file": [(folder / song).as_uri() for song in songs["song"]],
         "answers": [[first + n, guest.answer] for n, guest in enumerate(guests)],
     }
@@ -168,7 +168,7 @@ def _between(index: Index, point: np.ndarray, places: np.ndarray) -> np.ndarray:
 def _invite(index: Index, places: np.ndarray, guests: Sequence[Guest]) -> tuple[Index, np.ndarray]:
     """Put guests at the end of the index, and on the map."""
     described, songs = np.stack([guest.described for guest in guests]), index.songs
-    recordings = dict(zip(songs["song"], songs["recording"], strict=True))
+    recordings = dict(zip(songs["song"], songs["sound"], strict=True))
     rows = [
         {
             "song": str(guest.path.absolute()),
@@ -177,7 +177,7 @@ def _invite(index: Index, places: np.ndarray, guests: Sequence[Guest]) -> tuple[
             "title": guest.path.stem,
             "seconds": guest.seconds,
             "hash": "",
-            "recording": recordings.get(guest.copy_of, f"\0{n}"),  # else one that is no song's name
+            "sound": recordings.get(guest.copy_of, f"\0{n}"),  # else one that is no song's name
         }
         for n, guest in enumerate(guests)
     ]

@@ -8,15 +8,14 @@ import pandas as pd
 from soundalike import cli
 from soundalike.audio.decoding import CLIP_SECONDS
 from soundalike.dataset.splits import MIN_SCORED
-from soundalike.dataset.whitening import FEATURES
 from soundalike.features import musicnn
-from soundalike.features.networks import MUSICNN, VOICE, numbers_of
-from soundalike.features.one_song import DecodedSong
+from soundalike.features.networks import MUSICNN, VOICE
 from soundalike.library.errors import printable
 from soundalike.models.open_set import PROBABLY, UNKNOWN, OpenSet, in_words
 from soundalike.models.saving import Saved
-from soundalike.similarity.index import Index, describe_decoded
+from soundalike.similarity.index import Index, describe
 from soundalike.similarity.nearest import nearest_songs
+from soundalike.song import FEATURES, Song
 
 BAR = 60  # cells of a song's timeline, at most
 MARKS = "█▒·", "#=."  # in it: the artist the song is given to, the next, the others; and where that cannot be shown
@@ -133,7 +132,7 @@ def _rounded(p: float) -> float | None:
 
 
 def answer(
-    song: DecodedSong,
+    song: Song,
     saved: Saved,
     index: Index | None = None,
     copies: np.ndarray | None = None,
@@ -144,8 +143,8 @@ def answer(
 
     Parameters
     ----------
-    song : DecodedSong
-        With the windows of the networks that the model uses.
+    song : Song
+        With embeddings by the networks that the model uses.
     saved : Saved
         The model.
     index : Index, optional
@@ -155,9 +154,9 @@ def answer(
     strict : bool
         Whether more artists are called unknown, see `open_set.STRICT_COST`.
     """
-    found = saved.predict(song.loud, song.windows)
-    by_start = found.clips.reindex(song.table.index).set_axis(song.table["start"])
-    tagged = song.windows.get(MUSICNN, [])
+    found = saved.predict(song)
+    by_start = found.clips.reindex(range(len(song.start))).set_axis(song.start)
+    _, tagged = song.embeddings(MUSICNN)
     (word,) = saved.words.words(found.song.iloc[:1], strict=strict)
     trained_on = saved.info["songs"]
     same = [name for name, digest in trained_on.items() if digest == song.record["hash"]]
@@ -172,16 +171,16 @@ def answer(
         word=word,
         ears=found.ears,
         alike=_find_alike(song, found.song.index[0], index, copies) if index else {},
-        tags=musicnn.top_tags(musicnn.tag_table(numbers_of(tagged))) if len(tagged) else (),
+        tags=musicnn.top_tags(musicnn.tag_table(tagged)) if len(tagged) else (),
     )
 
 
-def _find_alike(song: DecodedSong, artist: str, index: Index, copies: np.ndarray | None) -> dict[str, str]:
+def _find_alike(song: Song, artist: str, index: Index, copies: np.ndarray | None) -> dict[str, str]:
     """Return songs by an artist that sound most like a song and are no copies, and their titles."""
     barred = ((index.songs["artist"] != artist) | (index.songs["hash"] == song.record["hash"])).to_numpy()
     if copies is not None:
         barred = barred | copies
-    alike = nearest_songs(index, describe_decoded(song, index), barred, ALIKE)
+    alike = nearest_songs(index, describe(song, index.spaces.ears), barred, ALIKE)
     return dict(zip(alike["song"], alike["title"], strict=True))
 
 

@@ -81,7 +81,7 @@ def compare(index: Index, artists: list[str], count: int) -> list[Portrait]:
 
 def _bring_together(index: Index, own: np.ndarray, others: np.ndarray) -> tuple[int, int]:
     """Return the songs of two artists that are most alike and no copies of each other."""
-    points, recording = np.asarray(index.points[others]), index.songs["recording"].to_numpy()
+    points, recording = np.asarray(index.points[others]), index.songs["sound"].to_numpy()
     apart = np.stack([index.spaces.distances(points, np.asarray(index.points[place])) for place in own])
     apart[recording[own][:, None] == recording[others]] = 2
     one, two = np.unravel_index(apart.argmin(), apart.shape)

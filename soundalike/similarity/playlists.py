@@ -57,7 +57,7 @@ def fill(index: Index, seeds: Sequence[Seed], barred: np.ndarray, rules: Rules) 
     chosen: list[int] = []
     recordings: set[str] = set()
     artists: Counter[str] = Counter()
-    names, why = index.songs[["recording", "artist"]].to_numpy(), ALL
+    names, why = index.songs[["sound", "artist"]].to_numpy(), ALL
     order = np.argsort(distance, kind="stable")[: int((~barred).sum())]
     for rank, place in enumerate(order):
         recording, artist = names[place]
@@ -110,7 +110,7 @@ def find_path(
     apart = index.spaces.distances(ends, ends[0])[1]
     to_first, to_last = (distances(index, seed.described) for seed in (first, last))
     near = np.flatnonzero(~barred & (np.maximum(to_first, to_last) < apart))
-    near = near[~index.songs["recording"].iloc[near].duplicated().to_numpy()]
+    near = near[~index.songs["sound"].iloc[near].duplicated().to_numpy()]
     near = near[np.argsort((to_first + to_last)[near], kind="stable")[:ON_THE_WAY]]
     near = near[np.argsort((to_first - to_last)[near], kind="stable")]
     steps = np.zeros((len(near) + 2, len(near) + 2))

@@ -5,7 +5,7 @@ import pandas as pd
 
 from soundalike import cli
 from soundalike.dataset.splits import MIN_ALBUMS, album_counts, album_keys
-from soundalike.dataset.whitening import FEATURES, WIDTHS, Spaces, parts, unit
+from soundalike.dataset.whitening import Spaces, parts
 
 SEEDS, SEEDS_AT_ONCE = 1000, 50  # songs, at most, by which the quality is measured; how many at a time
 FEWER_SEEDS = 300  # the same for what distances mean
@@ -19,8 +19,10 @@ def measure_likeness(points: np.ndarray, songs: pd.DataFrame, spaces: Spaces) ->
 
     Parameters
     ----------
-    points, songs, spaces
+    points, songs
         See `measure_quality`.
+    spaces : Spaces
+        Of the points.
 
     Returns
     -------
@@ -32,13 +34,13 @@ def measure_likeness(points: np.ndarray, songs: pd.DataFrame, spaces: Spaces) ->
     """
     from sklearn.isotonic import IsotonicRegression  # which takes long, and asking does without
 
-    artist, album, work = _numbered(songs)
+    artist, album, recording = _numbered(songs)
     several, named = bool((album_counts(songs) > 1).any()), songs["album"].to_numpy() != ""
     edges = np.arange(0, 2 + STEP, STEP)
     counts = {name: np.zeros(len(edges) - 1) for name in (ALBUM, ARTIST, DIFFERENT)}
     for song in np.random.default_rng(0).permutation(len(songs))[:FEWER_SEEDS]:
         apart = spaces.distances(points, points[song])
-        others, same = work != work[song], artist == artist[song]
+        others, same = recording != recording[song], artist == artist[song]
         groups = {ALBUM: same & (album == album[song]) & named & several, ARTIST: same, DIFFERENT: ~same}
         for name, group in groups.items():
             counts[name] += np.histogram(apart[group & others].clip(0, 2), edges)[0]
@@ -57,8 +59,8 @@ def measure_likeness(points: np.ndarray, songs: pd.DataFrame, spaces: Spaces) ->
 
 
 def _numbered(songs: pd.DataFrame) -> tuple[np.ndarray, ...]:
-    """Return the artist, the album and the work of each song, as numbers."""
-    return tuple(pd.factorize(key)[0] for key in (songs["artist"], album_keys(songs), songs["work"]))
+    """Return the artist, the album and the recording of each song, as numbers."""
+    return tuple(pd.factorize(key)[0] for key in (songs["artist"], album_keys(songs), songs["recording"]))
 
 
 def is_far(distance: float, likeness: dict) -> bool:
@@ -80,59 +82,50 @@ def how_alike(distance: float, likeness: dict) -> str:
     return f"more alike than {100 - np.searchsorted(apart, distance):.0f}% of songs by different artists"
 
 
-def measure_quality(points: np.ndarray, described: np.ndarray, songs: pd.DataFrame, spaces: Spaces) -> dict:
+def measure_quality(points: np.ndarray, songs: pd.DataFrame) -> dict:
     """Measure how often the song that sounds most alike, on another album and no version, is by the same artist.
 
     Parameters
     ----------
-    points, described : np.ndarray
+    points : np.ndarray [shape=(songs, dimensions)]
         The songs.
     songs : pd.DataFrame
         Their `SONG_LABELS`. An artist's songs without an album count as one album.
-    spaces : Spaces
-        Of the points.
 
     Returns
     -------
     dict
         ``right``, the share of songs for which it is, and the ends ``low`` and ``high`` of its 95%
         interval (Wilson, as if songs were independent), None unless each of these artists has
-        `MIN_ALBUMS` albums; the same share by the cosine between features that are only ``scaled``,
-        and that are ``plain``; ``chance``, for a song drawn at random; ``songs``, how many were asked
-        (drawn at random among those whose artist has another album), and of how many ``artists``. If no
-        artist has another album, ``albums`` is False, all songs are asked, and their own albums count.
+        `MIN_ALBUMS` albums; ``chance``, for a song drawn at random; ``songs``, how many were asked
+        (drawn at random among those whose artist has another album). If no artist has another album,
+        ``albums`` is False, all songs are asked, and their own albums count.
     """
     count = songs["artist"].map(album_counts(songs)).to_numpy()
     albums = count > 1
-    artist, album, work = _numbered(songs)
-    own = album if albums.any() else work
+    artist, album, recording = _numbered(songs)
+    own = album if albums.any() else recording
     asked = np.random.default_rng(0).permutation(np.flatnonzero(albums | ~albums.any()))[:SEEDS]
-    space = spaces.ears[FEATURES]
-    described = described[:, : WIDTHS[FEATURES]]
-    ways = {
-        "right": (points, lambda rows: rows),
-        "scaled": (described, lambda rows: unit((rows - space.centre) / space.scale)),
-        "plain": (described, unit),
-    }
-    hits: dict[str, list] = {name: [] for name in (*ways, "chance")}
+    right: list[bool] = []
+    chance: list[float] = []
     for some in np.array_split(asked, -(-len(asked) // SEEDS_AT_ONCE)):
-        same, others = artist[some, None] == artist, own[some, None] != own
-        others &= work[some, None] != work
-        same &= others  # of a song that is alone, nothing is right
-        for name, (rows, view) in ways.items():
-            ours = view(rows[some])
-            cosine = np.concatenate([ours @ view(part).T for part in parts(rows)], axis=1)
-            first = np.where(others, cosine, -np.inf).argmax(axis=1)
-            hits[name].extend(same[np.arange(len(some)), first])
-        hits["chance"].extend(same.sum(axis=1) / np.maximum(others.sum(axis=1), 1))
-    found: dict = {name: float(np.mean(values)) for name, values in hits.items()}
+        others = (own[some, None] != own) & (recording[some, None] != recording)
+        same = others & (artist[some, None] == artist)  # of a song that is alone, nothing is right
+        cosine = np.concatenate([points[some] @ part.T for part in parts(points)], axis=1)
+        right.extend(same[np.arange(len(some)), np.where(others, cosine, -np.inf).argmax(axis=1)])
+        chance.extend(same.sum(axis=1) / np.maximum(others.sum(axis=1), 1))
     from scipy.stats import binomtest  # which takes long, and few calls need it
 
-    ends = binomtest(int(sum(hits["right"])), len(asked)).proportion_ci(method="wilson")
+    ends = binomtest(int(sum(right)), len(asked)).proportion_ci(method="wilson")
     few = albums.any() and count[asked].min() < MIN_ALBUMS
-    low, high = (None, None) if few else (float(ends.low), float(ends.high))
-    found |= {"low": low, "high": high, "songs": len(asked)}
-    return found | {"artists": len(set(artist[asked])), "albums": bool(albums.any())}
+    return {
+        "right": float(np.mean(right)),
+        "low": None if few else float(ends.low),
+        "high": None if few else float(ends.high),
+        "chance": float(np.mean(chance)),
+        "songs": len(asked),
+        "albums": bool(albums.any()),
+    }
 
 
 def quality_in_words(quality: dict) -> str:

@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 
 from soundalike import cli
+from soundalike.dataset.frame import current_notes
 from soundalike.dataset.splits import album_keys
-from soundalike.dataset.windows import Windows
 from soundalike.features import networks
-from soundalike.features.one_song import DecodedSong, decode
 from soundalike.library.catalogue import GOOD, read_songs, songs_folder
 from soundalike.library.errors import SongError, UserError, printable
-from soundalike.similarity.index import Index, describe_decoded
+from soundalike.similarity.index import Index, describe
 from soundalike.similarity.nearest import nearest_songs
+from soundalike.song import FEATURES, Song, decode, read_tables
 
 RIVALS = 3  # songs most like a file, which may be copies of it
 
@@ -29,7 +29,7 @@ class Seed(NamedTuple):
     path: Path  # of its file
     label: str  # what a playlist calls it
     seconds: float
-    described: np.ndarray  # [shape=(columns,)], see `index.song_descriptions`
+    described: np.ndarray  # [shape=(columns,)], see `index.describe`
     itself: np.ndarray  # which songs of the library are this recording [shape=(songs,), dtype=bool]
     copy_of: str = ""  # of a file: artist and title of the song of the library that is the same recording
 
@@ -66,7 +66,7 @@ def find_seed(asked: str, index: Index, root: Path) -> Seed:
         raise UserError(f"{meant.sum()} songs are called so. Say more of the path of the one you mean: {several}")
     (place,) = np.flatnonzero(meant)
     song = songs.iloc[place]
-    itself = (songs["recording"] == song["recording"]).to_numpy()
+    itself = (songs["sound"] == song["recording"]).to_numpy()
     path, described = songs_folder(root) / song["song"], np.asarray(index.described[place])
     label = f"{song['artist']} - {song['title']}"
     return Seed(label, path, label, song["seconds"], described, itself)
@@ -99,25 +99,25 @@ def _not_found(asked: str, index: Index, root: Path) -> str:
 
 def _seed_from_file(path: Path, index: Index, root: Path) -> Seed:
     """Return the seed that a file is."""
-    spacings = Windows(root).spacings
+    spacings = current_notes(root)["networks"]
     here = networks.choose(None) if spacings else []
     try:
         song = decode(path, {name: every for name, every in spacings.items() if name in here})
     except SongError as error:
         raise UserError(f"{printable(path)}: {error}") from None
-    described = describe_decoded(song, index)
+    described = describe(song, index.spaces.ears)
     itself = find_copies(song, path, index, root)
     copies = index.songs[itself]
     copy_of = f"{copies['artist'].iloc[0]} - {copies['title'].iloc[0]}" if len(copies) else ""
     return Seed(str(path), path.absolute(), path.stem, song.record["seconds"], described, itself, copy_of)
 
 
-def find_copies(song: DecodedSong, path: Path, index: Index, root: Path) -> np.ndarray:
+def find_copies(song: Song, path: Path, index: Index, root: Path) -> np.ndarray:
     """Find the songs of the library that are the same recording as a file, encoded otherwise perhaps.
 
     Parameters
     ----------
-    song, path : DecodedSong, Path
+    song, path : Song, Path
         The file, decoded, and where it lies.
     index, root
         The library.
@@ -129,15 +129,13 @@ def find_copies(song: DecodedSong, path: Path, index: Index, root: Path) -> np.n
     songs = index.songs
     same = (songs["hash"] == song.record["hash"]).to_numpy()
     if not same.any():
-        from soundalike.dataset.duplicates import USED, VERSION, agreement, is_copy, read_contours  # which takes long
+        from soundalike.dataset.duplicates import VERSION, agreement, is_copy, read_contours  # which takes long
 
-        near = nearest_songs(index, describe_decoded(song, index), same, RIVALS)["song"].tolist()
-        clips = pd.read_parquet(root / "df_music.parquet", columns=USED, filters=[("song", "in", near)])
-        own = song.table.assign(artist="", album="", song="")[USED]
-        contours = read_contours([clips, own])[2]
+        near = nearest_songs(index, describe(song, index.spaces.ears), same, RIVALS)["song"].tolist()
+        _, contours = read_contours([*read_tables(root, near, [FEATURES]), ("", song)])
         close = [name for name in near if agreement(contours[""], contours[name]) >= VERSION]
         same = songs["song"].isin([name for name in close if is_copy(root, path.absolute(), name)]).to_numpy()
-    return songs["recording"].isin(songs["recording"][same]).to_numpy()
+    return songs["sound"].isin(songs["sound"][same]).to_numpy()
 
 
 def all_of(seeds: Iterable[Seed], index: Index) -> np.ndarray:

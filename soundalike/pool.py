@@ -1,4 +1,4 @@
-"""Run a function over songs in worker processes, here or on a Dask cluster.
+"""A function over songs: in worker processes here, or on a Dask cluster.
 
 A song that fails is reported and the others go on, even if it takes its worker process with it. Of a
 cluster, workers may leave and others join while it runs.
@@ -8,18 +8,20 @@ import contextlib
 import errno
 import functools
 import logging
+import multiprocessing
 import os
 import platform
-import signal
+import queue
 import socket
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from importlib import metadata
 from itertools import islice
-from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any
+
+from pebble import ProcessExpired, ProcessPool
 
 from soundalike import cli
 from soundalike.library.errors import SongError, UserError, printable
@@ -71,15 +73,16 @@ def run(
     scheduler : str, optional
         The address of a Dask cluster to use instead.
     limit : float
-        Seconds one song may take, positive.
+        Seconds one song may take, positive. One that takes longer, or whose worker process ends, is tried once more
+        when all others are done, alone; then it is left out.
     is_bad : callable
         Whether an outcome is one of those that the bar counts as left out.
 
     Yields
     ------
-    song : object
+    song : Any
         In the order in which the songs finish.
-    outcome : object
+    outcome : Any
         The result of ``function``, or the `SongError`.
 
     Raises
@@ -89,42 +92,141 @@ def run(
     """
     if not songs:
         return
-    from dask.distributed import as_completed
-    from dask.system import CPU_COUNT
+    from joblib import cpu_count  # which, unlike os.cpu_count, knows what a container may use
 
-    with cli.ctrl_c_remembered() as pressed, _client(min(jobs or CPU_COUNT, len(songs)), scheduler) as client:
-        waiting, running = iter(songs), as_completed(loop=client.loop)
-        names: dict[Any, str] = {}
-        threads, looked, bad = 1, float("-inf"), 0
-        with cli.bar(len(songs), label, unit) as bar:
-            while True:
-                if time.monotonic() > looked + LOOK_AGAIN:
-                    threads, looked = max(1, sum(client.nthreads().values())), time.monotonic()
-                # As many songs under way as there are threads: what waits in a worker's own queue would be
-                # counted as guilty when another song takes that worker down.
-                for song in islice(waiting, max(0, threads - len(names))):
-                    future = client.submit(_watched, function, song, limit, versions(), pure=False)
-                    names[future.key] = song
-                    running.add(future)
-                if not names:
-                    return
-                future = next(running)
+    with cli.ctrl_c_remembered() as pressed, cli.bar(len(songs), label, unit) as bar:
+        if scheduler:
+            outcomes = _on_cluster(function, songs, scheduler, limit)
+        else:
+            outcomes = _here(function, songs, min(jobs or cpu_count(), len(songs)), limit)
+        bad = 0
+        with contextlib.closing(outcomes):
+            for song, outcome in outcomes:
                 if pressed:
                     raise KeyboardInterrupt
-                outcome = _outcome(future, limit)
                 bad += is_bad(outcome)
                 bar.set_postfix_str(f"{bad:,} left out" if bad else "", refresh=False)
                 bar.update()
-                yield names.pop(future.key), outcome
+                yield song, outcome
+
+
+def _named(function: Callable[[Any], Any], song: Any) -> Any:
+    """Call the function; what is wrong with the song is its outcome."""
+    try:
+        return function(song)
+    except SongError as error:
+        return error
+    except OSError as error:
+        if error.errno not in NAME_ERRORS:
+            raise
+        return SongError(f"its name cannot be stored here: {error.strerror}; shorten or rename it")
+
+
+# --- here ------------------------------------------------------------------------------------
+
+
+def _here(function: Callable[[Any], Any], songs: list, jobs: int, limit: float) -> Generator[tuple[Any, Any]]:
+    """Yield songs and outcomes, from processes that are started here."""
+    again = []
+    for song, outcome in _pooled(function, songs, jobs, limit):
+        if isinstance(outcome, (ProcessExpired, TimeoutError)):
+            again.append(song)
+        else:
+            yield song, outcome
+    for song in again:
+        ((_, outcome),) = _pooled(function, [song], 1, limit)
+        if isinstance(outcome, TimeoutError):
+            outcome = SongError(f"it took over {limit:,.0f} s, twice")
+        elif isinstance(outcome, ProcessExpired):
+            outcome = SongError("it stopped its worker process, twice: a crash, or no memory left (try --jobs 1)")
+        yield song, outcome
+
+
+def _pooled(function: Callable[[Any], Any], songs: list, jobs: int, limit: float) -> Iterator[tuple[Any, Any]]:
+    """Yield songs and outcomes: also the `ProcessExpired` or the `TimeoutError` of one that ended its worker."""
+    done: queue.SimpleQueue = queue.SimpleQueue()
+    waiting = iter(songs)
+    running: dict[Any, Any] = {}
+    with _one_thread(), ProcessPool(jobs, initializer=_end_with_parent, context=_context()) as pool:
+        try:
+            while True:
+                for song in islice(waiting, 2 * jobs - len(running)):  # the next ones wait beside the workers
+                    future = pool.schedule(_named, (function, song), timeout=limit)
+                    running[future] = song
+                    future.add_done_callback(done.put)
+                if not running:
+                    return
+                future = done.get()
+                error = future.exception()
+                if error and not isinstance(error, (ProcessExpired, TimeoutError)):
+                    raise error
+                yield running.pop(future), error or future.result()
+        finally:
+            if running:
+                pool.stop()
+
+
+def _context() -> multiprocessing.context.BaseContext:
+    """Start workers from a process that has imported all, where the system can: it takes seconds, and they none."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["soundalike.song"])
+    return context
 
 
 @contextlib.contextmanager
-def _client(jobs: int, scheduler: str | None) -> "Iterator[Client]":
-    """Yield a client of the cluster at an address, or of fresh local processes."""
+def _one_thread() -> Iterator[None]:
+    """Let processes that are started meanwhile compute on one thread each."""
+    before = {name: os.environ.get(name) for name in ONE_THREAD}
+    os.environ.update(ONE_THREAD)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+def _end_with_parent() -> None:
+    """End this worker when the script is killed, which then cannot end it."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # it is a worker
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+# --- on a cluster ----------------------------------------------------------------------------
+
+
+def _on_cluster(
+    function: Callable[[Any], Any], songs: list, scheduler: str, limit: float
+) -> Generator[tuple[Any, Any]]:
+    """Yield songs and outcomes, from the workers of a cluster."""
+    from dask.distributed import as_completed
+
     for name in ("distributed", "distributed.nanny", "distributed.scheduler", "distributed.worker"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # failures come back as outcomes
-    with _of_cluster(scheduler) if scheduler else _of_this_machine(jobs) as client:
-        yield client
+    with _of_cluster(scheduler) as client:
+        waiting, running = iter(songs), as_completed(loop=client.loop)
+        names: dict[Any, str] = {}
+        threads, looked = 1, float("-inf")
+        while True:
+            if time.monotonic() > looked + LOOK_AGAIN:
+                threads, looked = max(1, sum(client.nthreads().values())), time.monotonic()
+            # As many songs under way as there are threads: what waits in a worker's own queue would be
+            # counted as guilty when another song takes that worker down.
+            for song in islice(waiting, max(0, threads - len(names))):
+                future = client.submit(_watched, function, song, limit, versions(), pure=False)
+                names[future.key] = song
+                running.add(future)
+            if not names:
+                return
+            future = next(running)
+            yield names.pop(future.key), _outcome(future, limit)
 
 
 @contextlib.contextmanager
@@ -159,38 +261,10 @@ def _of_cluster(scheduler: str) -> "Iterator[Client]":
         client.register_plugin(_finder(here))
         try:
             for ask in (client.run_on_scheduler, client.run):
-                ask(exec, "import soundalike.parallel")
+                ask(exec, "import soundalike.pool")
         except ImportError as error:
             raise _cannot_import(error) from None
         yield client
-
-
-@contextlib.contextmanager
-def _of_this_machine(jobs: int) -> "Iterator[Client]":
-    """Yield a client of processes started here."""
-    import dask
-    from dask.distributed import Client, LocalCluster
-
-    settings = {
-        "distributed.scheduler.allowed-failures": 1,  # a song that stops its worker gets one more try
-        "distributed.nanny.pre-spawn-environ": ONE_THREAD,
-        "distributed.admin.low-level-log-length": 10,  # of thousands of messages it would keep a thousand
-        "distributed.scheduler.http.routes": [],
-        "distributed.worker.http.routes": [],
-    }
-    with dask.config.set(settings):
-        with _ctrl_c_held_back():
-            cluster = LocalCluster(
-                n_workers=jobs,
-                threads_per_worker=1,
-                host="127.0.0.1",  # not to be reached from other machines
-                dashboard_address="127.0.0.1:0",  # of its web server, which cannot be switched off
-                scheduler_kwargs={"dashboard": False},
-                security=True,  # nor by others with an account on this one: TLS, with a key of this run alone
-                silence_logs=logging.CRITICAL,
-            )
-        with cluster, Client(cluster, set_as_default=False) as client:
-            yield client
 
 
 def _check_cluster(known: Any) -> None:
@@ -236,23 +310,6 @@ def _finder(folder: str) -> "WorkerPlugin":
     return FindModules()
 
 
-@contextlib.contextmanager
-def _ctrl_c_held_back() -> Iterator[None]:
-    """Keep Ctrl-C from processes started here, which is for the script alone: it ends them in order.
-
-    Pressed in the meantime, it takes effect afterwards.
-    """
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    resource_tracker.ensure_running()  # started later, it would lift the block
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 def _watched(function: Callable[[Any], Any], song: Any, limit: float, wanted: dict[str, str]) -> Any:
     """Call the function; when it takes too long, end the whole process, which nothing can hang."""
     for name, there in versions().items():
@@ -262,11 +319,9 @@ def _watched(function: Callable[[Any], Any], song: Any, limit: float, wanted: di
     watchdog.daemon = True
     watchdog.start()
     try:
-        return function(song)
-    except OSError as error:
-        if error.errno not in NAME_ERRORS:
-            raise
-        raise SongError(f"its name cannot be stored here: {error.strerror}; shorten or rename it") from None
+        return _named(function, song)
+    except UserError as error:
+        raise UserError(f"On {socket.gethostname()}: {error}") from None
     finally:
         watchdog.cancel()
 
@@ -277,8 +332,6 @@ def _outcome(future: "Future", limit: float) -> Any:
 
     try:
         return future.result()
-    except SongError as error:
-        return error
     except KilledWorker:
         return SongError(
             "it stopped its worker process, more than once: a crash, no memory left (try --jobs 1), "

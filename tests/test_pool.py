@@ -3,8 +3,6 @@ import json
 import os
 import random
 import signal
-import socket
-import ssl
 import subprocess
 import sys
 import threading
@@ -17,28 +15,17 @@ import psutil
 import pytest
 from conftest import NO_NETWORKS, many, tune, wait_until, write_song
 from distributed import Client, Security
+from work import double, own_process, slowly, threads
 
 import dataframe_creation
 import feature_extraction
 import mp3_split
-from soundalike import parallel
+from soundalike import pool
 from soundalike.library.errors import SongError, UserError, printable
 
 
-def double(song: str) -> str:
-    if song == "bad":
-        raise SongError("it is bad")
-    if song == "bug":
-        raise ZeroDivisionError
-    if song == "deadly":
-        os._exit(1)
-    if song == "endless":
-        time.sleep(60)
-    return song * 2
-
-
 def run(songs: list[str], **options) -> dict:
-    return dict(parallel.run(double, songs, label="Testing", **options))
+    return dict(pool.run(double, songs, label="Testing", **options))
 
 
 def test_all_songs_come_back_whatever_their_order():
@@ -52,25 +39,28 @@ def test_a_bad_song_does_not_stop_the_others():
     assert (found["a"], found["b"]) == ("aa", "bb")
 
 
+def workers() -> list[psutil.Process]:
+    """Of a run that goes on: the processes that its songs are worked on in."""
+    return [
+        child
+        for child in psutil.Process().children(recursive=True)
+        if child.parent() and "forkserver" in " ".join(child.parent().cmdline())
+    ]
+
+
 @pytest.mark.stress
 def test_workers_that_are_killed_from_outside_lose_no_song(figure):
     draw, count, kills = random.Random(0), many(1, 20), 0
     songs = [str(number) for number in range(30)]
     for _ in range(count):
         found = {}
-        for song, outcome in parallel.run(slowly, songs, label="Testing", jobs=2):
+        for song, outcome in pool.run(slowly, songs, label="Testing", jobs=2):
             found[song] = outcome
-            if len(found) % 10 == 0:  # one of the two, in the middle of a song
-                alive = [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
-                draw.choice(alive).kill()
+            if len(found) in (5, 15):  # one of the two, in the middle of a song
+                draw.choice(workers()).kill()
                 kills += 1
         assert found == {song: song * 2 for song in songs}
     figure(f"workers killed: {kills} in {count} runs of {len(songs)} songs; each song came back")
-
-
-def slowly(song: str) -> str:
-    time.sleep(0.1)
-    return song * 2
 
 
 @pytest.mark.stress
@@ -85,13 +75,8 @@ def test_deadly_and_endless_songs_again_and_again(figure):
     figure(f"a song that kills its worker and one that hangs: {count} runs, each named both and did the others")
 
 
-def own_process(song: str) -> int:
-    time.sleep(0.1)
-    return os.getpid()
-
-
 def test_a_song_done_in_time_does_not_end_the_next():
-    found = dict(parallel.run(own_process, [str(n) for n in range(40)], label="Testing", jobs=1, limit=3))
+    found = dict(pool.run(own_process, [str(n) for n in range(40)], label="Testing", jobs=1, limit=3))
     assert len(set(found.values())) == 1  # four seconds in one process, though no song may take more than three
 
 
@@ -104,7 +89,7 @@ def test_a_bug_is_not_hidden():
 def test_a_swallowed_ctrl_c_still_ends_the_run(songs):
     done = []
     with pytest.raises(KeyboardInterrupt):
-        for song, _ in parallel.run(double, songs, label="Testing", jobs=1):
+        for song, _ in pool.run(double, songs, label="Testing", jobs=1):
             done.append(song)
             with contextlib.suppress(KeyboardInterrupt):  # as a library's clean-up may
                 signal.raise_signal(signal.SIGINT)
@@ -218,7 +203,7 @@ def test_a_worker_with_other_versions_is_refused(cluster, tmp_path):
     (tmp_path / "other/scipy-0.1.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: scipy\nVersion: 0.1\n")
     done = []
     with pytest.raises(UserError, match=r"scipy is 0\.1; here it is 1\."):
-        for song, _ in parallel.run(printable, range(3000), label="Testing", scheduler=cluster.address):
+        for song, _ in pool.run(printable, range(3000), label="Testing", scheduler=cluster.address):
             done.append(song)
             if len(done) == 1:  # it joins later
                 cluster.join(PYTHONPATH=str(tmp_path / "other"))
@@ -228,9 +213,9 @@ def test_a_worker_with_other_versions_is_refused(cluster, tmp_path):
 def test_a_worker_that_does_not_see_this_folder_is_said(cluster, tmp_path, monkeypatch):
     cluster.join()
     cluster.wait_for(1)
-    monkeypatch.setattr(parallel, "PROJECT", tmp_path / "elsewhere")  # as on a machine without it
+    monkeypatch.setattr(pool, "PROJECT", tmp_path / "elsewhere")  # as on a machine without it
     with pytest.raises(UserError, match=r"cannot run this: No module named .soundalike.\. Install what"):
-        list(parallel.run(printable, ["a"], label="Testing", scheduler=cluster.address))
+        list(pool.run(printable, ["a"], label="Testing", scheduler=cluster.address))
 
 
 def test_a_cluster_of_another_dask_is_refused(cluster):
@@ -238,10 +223,10 @@ def test_a_cluster_of_another_dask_is_refused(cluster):
     cluster.wait_for(1)
     with Client(cluster.address, set_as_default=False) as client:
         known = client.get_versions()
-    parallel._check_cluster(known)
+    pool._check_cluster(known)
     known["scheduler"]["packages"]["distributed"] = "1.0"
     with pytest.raises(UserError, match=r"On the scheduler, distributed is 1\.0; here it is 2"):
-        parallel._check_cluster(known)
+        pool._check_cluster(known)
 
 
 def test_a_scheduler_that_goes_away_is_said(cluster, monkeypatch):
@@ -251,7 +236,7 @@ def test_a_scheduler_that_goes_away_is_said(cluster, monkeypatch):
         dask.config.set({"distributed.comm.timeouts.connect": 2}),
         pytest.raises(UserError, match="scheduler is gone"),
     ):
-        for _ in parallel.run(printable, range(10**6), label="Testing", scheduler=cluster.address):
+        for _ in pool.run(printable, range(10**6), label="Testing", scheduler=cluster.address):
             cluster.lose(cluster.scheduler)
 
 
@@ -268,7 +253,7 @@ def test_a_cluster_on_a_network_with_a_certificate(tmp_path):
         files = {"ca-file": "cert.pem", "client.cert": "cert.pem", "client.key": "key.pem"}
         with dask.config.set({f"distributed.comm.tls.{key}": str(tmp_path / name) for key, name in files.items()}):
             cluster.wait_for(1)
-            found = dict(parallel.run(printable, ["a", "b\n"], label="Testing", scheduler=cluster.address))
+            found = dict(pool.run(printable, ["a", "b\n"], label="Testing", scheduler=cluster.address))
         assert found == {"a": "a", "b\n": "b\\n"}
 
 
@@ -278,52 +263,14 @@ def test_the_bar_counts_what_is_left_out(capsys):
 
 
 def test_no_cluster_is_a_users_mistake(monkeypatch):
-    monkeypatch.setattr(parallel, "CLUSTER_LIMIT", 1)
+    monkeypatch.setattr(pool, "CLUSTER_LIMIT", 1)
     with pytest.raises(UserError, match="No Dask scheduler answers at tcp"):
         run(["a"], scheduler="tcp://127.0.0.1:1")
 
 
-def test_it_listens_on_loopback_only():
-    with parallel._client(2, None) as client:
-        assert client.run(os.getpid)  # both workers are up
-        here = psutil.Process()
-        addresses = [
-            connection.laddr.ip
-            for process in (here, *here.children(recursive=True))
-            for connection in process.net_connections("inet")
-            if connection.status == psutil.CONN_LISTEN
-        ]
-    assert set(addresses) == {"127.0.0.1"}
-
-
-def test_strangers_on_this_machine_cannot_send_it_work():
-    without_certificate = ssl.create_default_context()
-    without_certificate.check_hostname, without_certificate.verify_mode = False, ssl.CERT_NONE
-    with parallel._client(1, None) as client:
-        scheme, _, place = client.scheduler.address.partition("://")
-        assert scheme == "tls"
-        host, port = place.split(":")
-        with socket.create_connection((host, int(port)), timeout=5) as plain:
-            plain.sendall(b"hello")
-            plain.shutdown(socket.SHUT_WR)
-            with contextlib.suppress(OSError):
-                assert plain.recv(1) == b""
-        with (
-            socket.create_connection((host, int(port)), timeout=5) as plain,
-            contextlib.suppress(OSError),
-            without_certificate.wrap_socket(plain) as secret,
-        ):
-            secret.sendall(b"hello")
-            assert secret.recv(1) == b""
-
-
-def threads(song: str) -> dict:
-    return {name: os.environ.get(name) for name in parallel.ONE_THREAD}
-
-
 def test_each_process_keeps_to_one_thread():
-    ((_, found),) = parallel.run(threads, ["a"], label="Testing")
-    assert found == parallel.ONE_THREAD
+    ((_, found),) = pool.run(threads, ["a"], label="Testing")
+    assert found == pool.ONE_THREAD
 
 
 @pytest.mark.parametrize("jobs", ["0", "-1", "two"])

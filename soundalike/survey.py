@@ -1,16 +1,23 @@
-"""All songs of a library: new and changed ones are processed, and songs.csv says what became of each."""
+"""The songs of a library, one after another: cut, analysed, and what became of each.
+
+Step 1 cuts songs and writes songs.csv; step 2 analyses their clips; ``--from-songs`` does both at once.
+"""
 
 import argparse
 import functools
+import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from soundalike import cli, parallel
+from soundalike import cli, pool
+from soundalike.audio import splitting
+from soundalike.features.table import COLUMNS
 from soundalike.library.catalogue import (
     GOOD,
     SONG_COLUMNS,
+    good_songs,
     keep_songs_folder,
     preferred_first,
     reasons,
@@ -18,34 +25,58 @@ from soundalike.library.catalogue import (
     write_songs,
 )
 from soundalike.library.errors import SongError, UserError, printable, typed
-from soundalike.library.paths import find_songs, folder_labels
-from soundalike.library.storage import check_ownership, locked
+from soundalike.library.paths import clip_folder, find_songs, folder_labels, table_path
+from soundalike.library.storage import check_ownership, locked, read_notes
+from soundalike.song import describe_clips, describe_file, known_record, missing_columns
 
 if TYPE_CHECKING:  # worker processes, which have to do with one song, do without it
     import pandas as pd
 
 SAME = "the same recording as"  # starts the reason why a copy is left out
 UNREADABLE = {"artist": "", "album": "", "title": "", "status": "rejected"}  # the record of a song without one
+FORMER = ("networks", "networks.parquet", "altered.parquet", "folds")  # in libraries of earlier versions
 
 
-class Work(NamedTuple):
-    """The work on each song."""
-
-    process: Callable[..., dict]  # (song, *, songs, root, max_hours) -> its record, in a worker process
-    known_record: Callable[..., dict | None]  # (song, *, songs, root) -> the record of a song that is done, or None
-    label: str  # of the progress bar
-    check: Callable[[list[str], Path, Path], None] | None = None  # (pending, folder of songs, root), first of all
+# --- from files: songs.csv -------------------------------------------------------------------
 
 
-def process_songs(work: Work, args: argparse.Namespace) -> "tuple[pd.DataFrame, int]":
+def split_songs(args: argparse.Namespace) -> "tuple[pd.DataFrame, int]":
+    """Cut every song that is new or has changed, see `process_songs`."""
+    root, songs = args.library, args.songs or args.library / "songs"
+    known = functools.partial(splitting.known_record, songs=songs, root=root)
+    split = functools.partial(splitting.split_song, songs=songs, root=root, max_hours=args.max_hours)
+    return process_songs(args, "Splitting", known, split, splitting.check_space)
+
+
+def describe_songs(args: argparse.Namespace, spacings: Mapping[str, int]) -> "tuple[pd.DataFrame, int]":
+    """Analyse every song that is new or has changed straight from its file, see `process_songs`."""
+    root, songs = args.library, args.songs or args.library / "songs"
+    known = functools.partial(known_record, songs=songs, root=root, spacings=spacings)
+    describe = functools.partial(describe_file, songs=songs, root=root, spacings=spacings, max_hours=args.max_hours)
+    return process_songs(args, "Describing", known, describe)
+
+
+def process_songs(
+    args: argparse.Namespace,
+    label: str,
+    known: Callable[[str], dict | None],
+    process: Callable[[str], dict],
+    check: Callable[[list[str], Path, Path], None] | None = None,
+) -> "tuple[pd.DataFrame, int]":
     """Process every song that is new or has changed, and write songs.csv.
 
     Parameters
     ----------
-    work : Work
-        The work on each.
     args : argparse.Namespace
         See `cli.add_song_arguments` and `cli.add_worker_arguments`.
+    label : str
+        Of the progress bar.
+    known : callable
+        Returns the record of a song that is done, or None.
+    process : callable
+        Returns the record of a song, in a worker process.
+    check : callable, optional
+        Called first, with the songs that are to be processed, their folder and the root.
 
     Returns
     -------
@@ -67,18 +98,19 @@ def process_songs(work: Work, args: argparse.Namespace) -> "tuple[pd.DataFrame, 
         raise UserError(f"There is no music in {printable(songs)}. Put songs there, one folder per artist.")
     check_root(root, songs)
     with locked(root):
+        clear_former(root)
         keep_songs_folder(root, songs)
         rows = [_row(song, UNREADABLE | {"reason": reason}, "folder") for song, reason in refused.items()]
         pending = []
         for song in found:
-            record = work.known_record(song, songs=songs, root=root)
+            record = known(song)
             rows.append(_row(song, record, args.label_by)) if record else pending.append(song)
-        if work.check:
-            work.check(pending, songs, root)
-        for song, outcome in parallel.run(
-            functools.partial(work.process, songs=songs, root=root, max_hours=args.max_hours),
+        if check:
+            check(pending, songs, root)
+        for song, outcome in pool.run(
+            process,
             pending,
-            label=work.label,
+            label=label,
             jobs=args.jobs,
             scheduler=args.scheduler,
             is_bad=lambda outcome: isinstance(outcome, SongError) or outcome["status"] not in GOOD,
@@ -93,6 +125,14 @@ def process_songs(work: Work, args: argparse.Namespace) -> "tuple[pd.DataFrame, 
         mark_duplicates(table)
         write_songs(root, table)
     return table, len(pending)
+
+
+def clear_former(root: Path) -> None:
+    """Remove what earlier versions of this program made and this one does not use; what it does use is made again."""
+    if former := [root / name for name in FORMER if (root / name).exists()]:
+        print(f"The library in {printable(root)} is of an earlier version of this program: it is made again.")
+        for path in former:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def check_root(root: Path, songs: Path) -> None:
@@ -204,3 +244,79 @@ def print_songs(table: "pd.DataFrame", processed: int, place: Path) -> int:
             print("All songs here are copies of one another, under several artists. Add others, and run this again.")
         return cli.NOTHING_USABLE
     return cli.ALL_GOOD if bad.empty else cli.LEFT_OUT
+
+
+# --- from clips ------------------------------------------------------------------------------
+
+
+class Described(NamedTuple):
+    """The outcome for the good songs of a library."""
+
+    songs: int  # whose tables are up to date now
+    now: int  # of these, tables that were made or changed by this run
+    clips: int  # of those
+    outdated: int  # of them, tables that were there before
+    left_out: dict[str, str]  # songs without an up-to-date table, and why
+
+
+def describe_good_songs(args: argparse.Namespace, spacings: Mapping[str, int]) -> Described:
+    """Bring the tables of all good songs up to date.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        See `cli.add_worker_arguments`.
+    spacings : dict of str to int
+        See `song.analyse`.
+    """
+    root, good = args.library, good_songs(args.library)
+    left_out, clips = {}, 0
+    with locked(root):
+        clear_former(root)
+        pending = [
+            (song, digest)
+            for song, digest in zip(good["song"], good["hash"], strict=True)
+            if missing_columns(read_notes(table_path(root, song)), digest, spacings)
+        ]
+        outdated = sum(table_path(root, song).exists() for song, _ in pending)
+        describe = functools.partial(
+            _describe_good, songs=songs_folder(root), root=root, spacings=spacings, max_hours=args.max_hours
+        )
+        for (song, _), outcome in pool.run(
+            describe, pending, label="Describing", jobs=args.jobs, scheduler=args.scheduler
+        ):
+            if isinstance(outcome, SongError):
+                left_out[song] = str(outcome)
+            else:
+                clips += outcome["clips"]
+    return Described(len(good) - len(left_out), len(pending) - len(left_out), clips, outdated, left_out)
+
+
+def _describe_good(
+    asked: tuple[str, str], *, songs: Path, root: Path, spacings: Mapping[str, int], max_hours: float
+) -> dict:
+    """Describe a song that songs.csv calls good, and names the samples of: from its clips, or without any its file."""
+    song, digest = asked
+    if clip_folder(root, song).is_dir():
+        record = describe_clips(song, root=root, spacings=spacings)
+    else:
+        record = describe_file(song, songs=songs, root=root, spacings=spacings, max_hours=max_hours)
+    if record["hash"] != digest:
+        raise SongError("it is no longer what songs.csv says of it; run mp3_split.py, or --from-songs, again")
+    return record
+
+
+def print_described(described: Described, spacings: Mapping[str, int], root: Path) -> int:
+    """Print how many songs are described; returns the exit status."""
+    cli.print_note(root)
+    by = "".join(f" and by {name}" for name in spacings)
+    print(
+        f"{cli.counted(described.songs, 'song')} described by {len(COLUMNS)} features{by} in "
+        f"{printable(root / 'features')}."
+    )
+    again = f", of them {described.outdated:,} that were out of date" if described.outdated else ""
+    print(f"Songs described now: {described.now:,} ({cli.counted(described.clips, 'clip')}){again}.")
+    cli.print_left_out(described.left_out)
+    if not described.songs:
+        return cli.NOTHING_USABLE
+    return cli.LEFT_OUT if described.left_out else cli.ALL_GOOD

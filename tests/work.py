@@ -1,0 +1,33 @@
+"""What tests let workers do with a song: in a module of its own, for each worker process imports it."""
+
+import os
+import time
+
+from soundalike.library.errors import SongError
+from soundalike.pool import ONE_THREAD
+
+
+def double(song: str) -> str:
+    if song == "bad":
+        raise SongError("it is bad")
+    if song == "bug":
+        raise ZeroDivisionError
+    if song == "deadly":
+        os._exit(1)
+    if song == "endless":
+        time.sleep(60)
+    return song * 2
+
+
+def slowly(song: str) -> str:
+    time.sleep(0.1)
+    return song * 2
+
+
+def own_process(song: str) -> int:
+    time.sleep(0.1)
+    return os.getpid()
+
+
+def threads(song: str) -> dict:
+    return {name: os.environ.get(name) for name in ONE_THREAD}
