@@ -91,8 +91,8 @@ stress: .venv/ready .venv/networks
 
 clean:
 	@test ! -e "$${LIBRARY:?}/demo/songs.txt" || { rm -rf "$$LIBRARY/demo" && echo "Removed the demo in $$LIBRARY/demo."; }
-	@test ! -e "$$LIBRARY/songs.txt" || { (cd "$$LIBRARY" && rm -rf clips features networks altered.parquet model similar report folds \
-	songs.csv songs.txt df_music.pkl df_music.parquet networks.parquet library.lock run.lock .unfinished-*) && \
+	@test ! -e "$$LIBRARY/songs.txt" || { (cd "$$LIBRARY" && rm -rf clips features model similar report \
+	songs.csv songs.txt df_music.pkl df_music.parquet library.lock run.lock .unfinished-*) && \
 	echo "Removed what was made of your songs in $$LIBRARY. The songs are untouched."; }
 	@test ! "$$LIBRARY" -ef data || rm -f data/last
 

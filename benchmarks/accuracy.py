@@ -25,12 +25,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import page
 
 from soundalike import cli
-from soundalike.audio.decoding import SAMPLE_RATE
-from soundalike.dataset import duplicates, segments, splits
-from soundalike.dataset.windows import Windows
+from soundalike.audio.decoding import FULL_SCALE, SAMPLE_RATE
+from soundalike.audio.splitting import read_clip
+from soundalike.dataset import segments, splits
+from soundalike.dataset.frame import current_notes, read_frame, read_library
 from soundalike.evaluation import crossval, metrics
 from soundalike.evaluation.study import Study
-from soundalike.features.extraction import read_clip
 from soundalike.features.filters import HOP_LENGTH, N_FFT
 from soundalike.features.networks import NETWORKS
 from soundalike.features.table import CLIP_COLUMNS, ORIGINAL_NINE
@@ -38,6 +38,7 @@ from soundalike.library.catalogue import good_songs
 from soundalike.library.paths import clip_folder
 from soundalike.library.storage import atomic_write
 from soundalike.models import specs
+from soundalike.song import read_tables
 
 
 def describe(clip: np.ndarray) -> dict[str, np.ndarray]:
@@ -86,7 +87,7 @@ def describe_song(song: str, clips: pd.DataFrame, root: Path) -> pd.DataFrame:
     tables: dict[str, list[np.ndarray]] = {"tutorial": [], "fma": []}
     for number, tempo in zip(clips["clip"], clips["tempo"], strict=True):
         with warnings.catch_warnings(action="ignore"):  # of clips nearly silent: the sets are taken as they come
-            values = describe(read_clip(clip_folder(root, song) / f"{number:04d}.wav"))
+            values = describe(read_clip(clip_folder(root, song) / f"{number:04d}.wav") / np.float32(FULL_SCALE))
             tables["fma"].append(fma(values))
         tables["tutorial"].append(tutorial(values, tempo))
     made = [
@@ -143,13 +144,32 @@ def side_by_side(examples: segments.Examples) -> segments.Examples:
     return examples._replace(segments=np.hstack([examples.segments, *there]), networks={})
 
 
-def compare_sets(frame: pd.DataFrame, songs: pd.DataFrame, windows: Windows, repeats: int) -> list[dict]:
+Embeddings = dict[str, dict[str, tuple]]  # of each song, by each network, see `Song.embeddings`
+
+
+def clips_of(frame: pd.DataFrame, columns: list[str], embeddings: Embeddings) -> list[tuple[str, segments.LoudClips]]:
+    """Take some columns of a frame, see `segments.gather`."""
+    return [
+        (
+            song,
+            segments.LoudClips(rows[columns].to_numpy(np.float32), rows["start"].to_numpy(), embeddings.get(song, {})),
+        )
+        for song, rows in frame.groupby("song")
+    ]
+
+
+def compare_sets(frame: pd.DataFrame, songs: pd.DataFrame, root: Path, repeats: int) -> list[dict]:
     """Return a row for each set: the scores of one model with it, and how much better our features are."""
     rows: dict[str, dict] = {}
-    results = {}
-    for name, (models, ears) in feature_sets(frame, windows.names).items():
+    results, networks = {}, list(current_notes(root)["networks"])
+    embeddings = {
+        song: {name: found.embeddings(name) for name in networks}
+        for song, found in read_tables(root, songs.index, networks)
+    }
+    for name, (models, ears) in feature_sets(frame, networks).items():
         used = list(dict.fromkeys(column for spec in models.values() for column in spec.columns))
-        examples = segments.gather([frame], songs, used or ORIGINAL_NINE, windows=windows)
+        columns = used or ORIGINAL_NINE
+        examples = segments.gather(clips_of(frame, columns, embeddings), songs, columns)
         examples = side_by_side(examples) if name == SIDE_BY_SIDE else examples
         results[name] = crossval.compare(models, ears, Study(songs, examples), repeats=repeats)
         found = {
@@ -157,7 +177,7 @@ def compare_sets(frame: pd.DataFrame, songs: pd.DataFrame, windows: Windows, rep
             for by, made in results[name].items()
             if specs.KEPT in made
         }
-        of_networks = [NETWORKS[ear].columns for ear in windows.names if ear in ears or name == SIDE_BY_SIDE]
+        of_networks = [NETWORKS[ear].columns for ear in networks if ear in ears or name == SIDE_BY_SIDE]
         rows[name] = {"features": len(used) + sum(map(len, of_networks))} | found
         print(f"{name}: {cli.with_interval(found[crossval.UNSEEN_SONGS])}", file=sys.stderr, flush=True)
     kept = {name: found[crossval.UNSEEN_SONGS][specs.KEPT] for name, found in results.items()}
@@ -175,7 +195,8 @@ def compare_units(frame: pd.DataFrame, songs: pd.DataFrame, repeats: int) -> lis
     found = {}
     for unit, clips in UNITS.items():
         most = len(frame) if unit == ALL else None
-        examples = segments.gather([frame], songs, CLIP_COLUMNS, length=clips, every=max(1, clips // 2), most=most)
+        parts = clips_of(frame, CLIP_COLUMNS, {})
+        examples = segments.gather(parts, songs, length=clips, every=max(1, clips // 2), most=most)
         study, pairs = Study(songs, examples), [splits.folds(songs, seed=seed) for seed in range(repeats)]
         for name in (specs.LOGISTIC, specs.KERNEL):
             spec = {name: specs.specs()[name]._replace(segments=clips > 1)}
@@ -235,9 +256,8 @@ def tables(figures: dict) -> str:
 
 def work(args: argparse.Namespace) -> int:
     """Compare, keep the results and print the page."""
-    whole = pd.read_parquet(args.library / "df_music.parquet")
-    labels = duplicates.resolve_duplicates([whole], good_songs(args.library), args.library)
-    songs, _ = splits.song_table(labels)
+    whole = read_frame(args.library)
+    songs, _ = splits.song_table(read_library(args.library))
     frame = whole[whole["song"].isin(songs.index) & ~whole["silent"]].reset_index(drop=True)
     frame = pd.concat([frame, other_sets(frame, args.library)], axis=1)
     figures = {
@@ -246,7 +266,7 @@ def work(args: argparse.Namespace) -> int:
         "chance": metrics.chance(songs),
         "repeats": args.repeats,
         "unit repeats": args.unit_repeats,
-        "sets": compare_sets(frame, songs, Windows(args.library), args.repeats),
+        "sets": compare_sets(frame, songs, args.library, args.repeats),
         "units": compare_units(frame, songs, args.unit_repeats),
     }
     return page.show("accuracy", figures, tables(figures), kept=args.keep)

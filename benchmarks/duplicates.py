@@ -16,29 +16,25 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
 import page
-import pandas as pd
 import voice
 from joblib import Parallel, delayed
+from nuisance import ALTERATIONS, describe_clips, read_clips, write_altered
 from tqdm import tqdm
 
 from soundalike import cli
 from soundalike.audio.decoding import CLIP_SAMPLES
-from soundalike.dataset.duplicates import CONTOUR_COLUMNS, LONGEST, USED, agreement, read_contours, similarity
-from soundalike.dataset.frame import Frame
-from soundalike.features.networks import clips_of_file
-from soundalike.features.nuisance import ALTERATIONS, describe_clips, read_clips, write_altered
-from soundalike.features.table import CLIP_COLUMNS
+from soundalike.dataset.duplicates import CONTOUR_PLACES, LONGEST, agreement, read_contours, similarity
 from soundalike.library.catalogue import good_songs, songs_folder
 from soundalike.library.storage import locked
+from soundalike.song import FEATURES, read_tables
 
 SONGS = 13
 LATER = 3.3  # s
-COLUMNS = [CLIP_COLUMNS.index(name) for name in CONTOUR_COLUMNS]
 
 
 def describe(clips: np.ndarray) -> np.ndarray:
     """Return the contour of a song [shape=(clips, features)], in its own units."""
-    values = describe_clips(clips)[:, COLUMNS]
+    values = describe_clips(clips)[:, CONTOUR_PLACES]
     return values - values.mean(axis=0)
 
 
@@ -50,7 +46,7 @@ def compare(one: np.ndarray, other: np.ndarray, spread: np.ndarray) -> tuple[flo
 
 def compare_copies(song: Path, spread: np.ndarray) -> dict[str, tuple[float, float]]:
     """Compare a song with copies of it."""
-    original = np.stack(list(clips_of_file(song)))
+    original = voice.read_clips(song)
     with tempfile.TemporaryDirectory() as folder:
         copies = read_clips(write_altered(song, ALTERATIONS, Path(folder)))
     with tempfile.TemporaryDirectory() as folder:
@@ -78,8 +74,8 @@ def compare_singers(root: Path, spread: np.ndarray) -> dict[str, list[tuple[floa
 
 def compare_songs(root: Path) -> dict[str, list[float]]:
     """Compare all songs of the library with each other."""
-    labels, _, contours = read_contours(Frame(root).parts(USED))
-    artist = labels.set_index("song")["artist"]
+    artist = good_songs(root).set_index("song")["artist"]
+    _, contours = read_contours(read_tables(root, artist.index, [FEATURES]))
     found: dict[str, list[float]] = {"different songs of one artist": [], "songs of different artists": []}
     for one, other in itertools.combinations(contours, 2):
         pair = found[list(found)[int(artist[one] != artist[other])]]
@@ -90,9 +86,9 @@ def compare_songs(root: Path) -> dict[str, list[float]]:
 def measure(root: Path) -> dict:
     """Compare all of them."""
     with locked(root):
-        clips = pd.concat(Frame(root).parts(["silent", *CONTOUR_COLUMNS]))
-        spread = clips.loc[~clips["silent"], CONTOUR_COLUMNS].std(ddof=0).to_numpy()
         good = good_songs(root).sort_values("song")
+        clips = [song.features[song.loud][:, CONTOUR_PLACES] for _, song in read_tables(root, good["song"], [FEATURES])]
+        spread = np.concatenate(clips).std(axis=0, dtype=np.float64)
         songs = good.assign(turn=good.groupby("artist").cumcount()).sort_values(["turn", "song"])["song"].head(SONGS)
         work = [delayed(compare_copies)(songs_folder(root) / song, spread) for song in songs]
         of_songs = Parallel(n_jobs=-1)(tqdm(work, desc="Copies"))

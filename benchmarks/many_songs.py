@@ -16,48 +16,44 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import page
 
 from soundalike import cli
-from soundalike.features.table import CLIP_COLUMNS, FEATURE_SETTINGS
+from soundalike.dataset.frame import SONGS, VERSION
+from soundalike.features.table import COLUMNS, MADE_BY
 from soundalike.library.catalogue import write_songs
-from soundalike.library.paths import PROJECT
-from soundalike.library.storage import FRAME_NOTES
+from soundalike.library.paths import NOTES, PROJECT
+from soundalike.library.storage import made_from
 from soundalike.similarity import index as similarity
 from soundalike.similarity.playlists import Rules, fill
 from soundalike.similarity.seeds import Seed
+from soundalike.song import FEATURES, list_column, write_table
 
 CLIPS, ALBUM, ARTIST = 2, 10, 50  # clips of a song, songs of an album, songs of an artist
 
 
 def write_library(root: Path, songs: int) -> None:
-    """Write songs.csv and a frame of noise in which artists have something in common."""
+    """Write songs.csv and tables of noise in which artists have something in common."""
     draw = np.random.default_rng(0)
     names = [f"{n // ARTIST:06d}/{n // ALBUM:06d}/{n:07d}.mp3" for n in range(songs)]
     table = pd.DataFrame({"song": names, "status": "ok", "title": names, "seconds": 180.0, "hash": names})
     table["artist"], table["album"] = table["song"].str[:6], table["song"].str[7:13]
     write_songs(root, table.to_dict("records"))
-    kinds = (
-        dict.fromkeys(["song", "artist", "album"], pa.string())
-        | {"silent": pa.bool_()}
-        | dict.fromkeys(CLIP_COLUMNS, pa.float32())
-    )
-    schema = pa.schema(list(kinds.items()))
+    clip = np.arange(CLIPS)
+    for n, song in enumerate(names):
+        own = np.random.default_rng(n // ARTIST).standard_normal(len(COLUMNS))
+        values = (draw.standard_normal((CLIPS, len(COLUMNS))) + 0.2 * own).astype(np.float32)
+        columns = {"clip": clip, "start": 2.0 * clip, "silent": np.zeros(CLIPS, bool)}
+        made = pa.table(columns | {FEATURES: list_column(values, clip, CLIPS)})
+        write_table(song, made, {"made_from": {}, "spacings": {}, "record": {}}, root)
     folder = root / "df_music.parquet"
     folder.mkdir()
-    (folder / FRAME_NOTES).write_text(json.dumps({"made_from": "noise", "settings": FEATURE_SETTINGS}))
-    with pq.ParquetWriter(folder / "part-00000.parquet", schema) as writer:
-        for start in range(0, songs, 1000):
-            some = np.arange(start, min(start + 1000, songs)).repeat(CLIPS)
-            own = np.stack([np.random.default_rng(n // ARTIST).standard_normal(len(CLIP_COLUMNS)) for n in some])
-            values = (draw.standard_normal(own.shape) + 0.2 * own).astype(np.float32)
-            columns = {key: table[key].to_numpy()[some] for key in ("song", "artist", "album")}
-            columns["silent"] = np.zeros(len(some), bool)
-            writer.write_table(pa.table(columns | dict(zip(CLIP_COLUMNS, values.T, strict=True)), schema=schema))
+    table.assign(sound=names, recording=names).to_feather(folder / SONGS)
+    keys = {"all": "noise", "networks": "none", "version": made_from(MADE_BY, VERSION)}
+    (folder / NOTES).write_text(json.dumps({"made_from": keys, "networks": {}}))
 
 
 def main() -> None:

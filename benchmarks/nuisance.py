@@ -4,7 +4,7 @@
     python benchmarks/nuisance.py --library DIR --out other.npz                # of one library, to measure with another
 
 Of each library that the three scripts went through, 24 songs, evenly over its artists, are re-encoded, equalised and
-compressed: an excerpt from the middle of each. What is learned is one array for all libraries; see
+compressed: an excerpt from the middle of each. The result is one array for all libraries; see
 `soundalike.dataset.nuisance`, and benchmarks/README.md for what it helps.
 """
 

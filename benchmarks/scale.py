@@ -23,7 +23,6 @@ import numpy as np
 import pandas as pd
 import psutil
 import pyarrow as pa
-import pyarrow.parquet as pq
 import soundfile
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -32,10 +31,11 @@ import page
 
 from soundalike import cli
 from soundalike.audio.decoding import SAMPLE_RATE
-from soundalike.dataset.frame import FILE_BYTES, ROW_GROUP, SCHEMA, fingerprint, save_notes
-from soundalike.features.table import COLUMNS, FEATURE_SETTINGS
-from soundalike.library.catalogue import keep_songs_folder, write_songs
-from soundalike.library.storage import atomic_write
+from soundalike.dataset.frame import write_frame
+from soundalike.features.table import COLUMNS
+from soundalike.library.catalogue import good_songs, keep_songs_folder, write_songs
+from soundalike.library.storage import made_from
+from soundalike.song import FEATURES, columns_made_by, list_column, write_table
 
 HERE = Path(__file__).resolve().parent
 SECONDS = 4.4  # of each song: two clips
@@ -147,21 +147,16 @@ def write_noise(root: Path, clips: int) -> None:
         for n, song in enumerate(names)
     ]
     write_songs(root, rows)
-    with atomic_write(root / "df_music.parquet") as folder:
-        folder.mkdir()
-        each = int(FILE_BYTES / (4 * len(COLUMNS) * CLIPS))
-        for start in range(0, len(names), each):
-            tables = []
-            for row in rows[start : start + each]:
-                centre = shifts[int(str(row["artist"])[-2:])] + draw.normal(0, 0.5, len(COLUMNS))
-                values = (draw.standard_normal((CLIPS, len(COLUMNS)), np.float32) + centre).astype(np.float32)
-                labels = [pa.repeat(pa.scalar(row[name], pa.string()), CLIPS) for name in ("artist", "album", "song")]
-                keys = [pa.array(np.arange(CLIPS)), pa.array(2.0 * np.arange(CLIPS)), pa.array(np.zeros(CLIPS, bool))]
-                tables.append(pa.table([*labels, *keys, *map(pa.array, values.T)], SCHEMA))
-            path = folder / f"part-{start // each:05d}.parquet"
-            pq.write_table(pa.concat_tables(tables).combine_chunks(), path, row_group_size=ROW_GROUP)
-        noted = {"made_from": fingerprint(pd.DataFrame(rows)), "settings": FEATURE_SETTINGS}
-        save_notes(folder, root, noted | {"songs": len(rows), "clips": len(rows) * CLIPS}, pickled=False)
+    clip = np.arange(CLIPS)
+    for row in rows:
+        centre = shifts[int(str(row["artist"])[-2:])] + draw.normal(0, 0.5, len(COLUMNS))
+        values = (draw.standard_normal((CLIPS, len(COLUMNS)), np.float32) + centre).astype(np.float32)
+        columns = {"clip": clip, "start": 2.0 * clip, "silent": np.zeros(CLIPS, bool)}
+        table = pa.table(columns | {FEATURES: list_column(values, clip, CLIPS)})
+        keys = {name: made_from(row["hash"], made_by) for name, made_by in columns_made_by({}).items()}
+        notes = {"made_from": keys, "spacings": {}, "record": {"hash": row["hash"]}}
+        write_table(str(row["song"]), table, notes, root)
+    write_frame(good_songs(root), root, [], 0)
     keep_songs_folder(root, root)
 
 
@@ -213,7 +208,7 @@ def songs_page(table: pd.DataFrame) -> str:
 def measure_models(root: Path, clips: int) -> dict:
     """Run modeling.ipynb on so many clips of noise."""
     write_noise(root, clips)
-    size = sum(path.stat().st_size for path in (root / "df_music.parquet").iterdir())
+    size = sum(path.stat().st_size for path in (root / "features").rglob("*.parquet"))
     ran = run("benchmarks/models.py --once", root)
     return {"clips": clips, "GB": size / 1e9, "minutes": ran.seconds / 60, "memory (MB)": ran.together}
 

@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 import page
 import pandas as pd
+from soundalike.features.one_song import decode
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
@@ -28,7 +29,6 @@ from soundalike.audio.decoding import ffmpeg
 from soundalike.dataset import splits
 from soundalike.dataset.whitening import FEATURES, Spaces
 from soundalike.features.networks import NETWORKS
-from soundalike.features.one_song import decode
 from soundalike.library.catalogue import songs_folder
 from soundalike.similarity.index import Index, load_index
 from soundalike.similarity.nearest import distances

@@ -16,14 +16,13 @@ import argparse
 import functools
 import importlib.util
 import os
-import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,17 +38,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import page
 
 from soundalike import cli
-from soundalike.audio.decoding import CLIP_SECONDS, SAMPLE_RATE, ffmpeg
+from soundalike import song as song_module
+from soundalike.audio import splitting
+from soundalike.audio.decoding import CLIP_SECONDS, FULL_SCALE, SAMPLE_RATE, ffmpeg
 from soundalike.audio.splitting import split_song
-from soundalike.audio.survey import catalogue_row
-from soundalike.dataset.frame import find_tables, write_frame
-from soundalike.features import extraction, musicnn
-from soundalike.features.extraction import clip_features, read_clip, song_table, stack_clips
-from soundalike.features.table import COLUMNS
+from soundalike.dataset.frame import write_frame
+from soundalike.features import musicnn
+from soundalike.features.table import COLUMNS, clip_features
 from soundalike.library.catalogue import good_songs, write_songs
 from soundalike.library.errors import UserError, printable
 from soundalike.library.paths import clip_folder
-from soundalike.parallel import ONE_THREAD
+from soundalike.pool import ONE_THREAD
+from soundalike.survey import catalogue_row
 
 HERE = Path(__file__).resolve().parent
 CLIPS = 48  # of each song, from its beginning: three stacks
@@ -58,15 +58,33 @@ CLIPS = 48  # of each song, from its beginning: three stacks
 # --- what clips are described by -------------------------------------------------------------
 
 
+class Some:
+    """Some clips of a song, see `splitting.Clips`."""
+
+    record: dict = {}  # noqa: RUF012 - nothing changes it
+
+    def __init__(self, paths: list[Path]) -> None:
+        self.paths = paths
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        yield from map(splitting.read_clip, self.paths)
+
+
+def read_clip(path: Path) -> np.ndarray:
+    """Read a clip: samples between -1 and 1 [shape=(CLIP_SAMPLES,), dtype=float32]."""
+    return splitting.read_clip(path) / np.float32(FULL_SCALE)
+
+
 def ours(paths: list[Path]) -> int:
     """All features of this project, of the clips of one song."""
-    song_table(stack_clips(map(read_clip, paths)))
+    song_module.analyse(Some(paths), {})
     return len(COLUMNS)
 
 
 def network(paths: list[Path]) -> int:
     """Describe the clips of one song by musicnn, in our own model of it."""
-    return np.concatenate([musicnn.embed(stack) for stack in stack_clips(map(read_clip, paths))]).shape[1]
+    stacks = [np.stack(list(map(read_clip, paths[n : n + 16]))) for n in range(0, len(paths), 16)]
+    return np.concatenate([musicnn.embed(stack) for stack in stacks]).shape[1]
 
 
 def ours_apart(path: Path) -> int:
@@ -185,8 +203,8 @@ def path_ours(songs: list[str], source: Path, root: Path) -> None:
         ],
     )
     for song in songs:
-        extraction.describe_song(song, root=root)
-    write_frame(find_tables(good_songs(root), root), root, pickled=True)
+        song_module.describe_clips(song, root=root, spacings={})
+    write_frame(good_songs(root), root, [], pickle_limit=1.0)
 
 
 def path_2018(songs: list[str], source: Path, root: Path) -> None:
@@ -231,8 +249,9 @@ def rows(seconds: dict[str, list[float]], sound: float, notes: dict[str, str]) -
 def start_up(clip: Path) -> float:
     """Seconds of wall time until a fresh process has described its first clip."""
     code = (
-        "import sys, pathlib; sys.path.insert(0, sys.argv[1]); from soundalike.features.extraction import *; "
-        "song_table(stack_clips([read_clip(pathlib.Path(sys.argv[2]))]))"
+        "import sys, pathlib; sys.path.insert(0, sys.argv[1]); from soundalike.audio.splitting import read_clip; "
+        "from soundalike.song import analyse; Some = type('Some', (list,), {'record': {}}); "
+        "analyse(Some([read_clip(pathlib.Path(sys.argv[2]))]), {})"
     )
     started = time.monotonic()
     subprocess.run([sys.executable, "-c", code, str(HERE.parent), str(clip)], check=True)
@@ -266,8 +285,6 @@ def as_processes(source: Path) -> dict:
         split = process(HERE.parent / "mp3_split.py", "--library", root, "--songs", source, "--jobs", "1")
         described = process(*step_2)
         gathered = process(HERE.parent / "dataframe_creation.py", "--library", root)
-        shutil.rmtree(root / "features")
-        described_again = process(*step_2)  # what was re-encoded is kept, and is not made again
         songs = list(good_songs(root)["song"])
         split_2018 = process("-c", cut_2018, source, old, given="\n".join(songs))
         same, stereo = (
@@ -276,9 +293,7 @@ def as_processes(source: Path) -> dict:
         )
     names = ("processes", "ours (s)", "2018, same clips (s)", "2018, its own clips (s)")
     rows_found = [
-        ("step 2 without re-encoding", described_again, same, stereo),
         ("step 2", described, same, stereo),
-        ("three steps without re-encoding", split + described_again + gathered, None, split_2018 + stereo),
         ("three steps", split + described + gathered, None, split_2018 + stereo),
     ]
     return {"songs": len(songs), "rows": [dict(zip(names, row, strict=True)) for row in rows_found]}

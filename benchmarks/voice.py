@@ -26,16 +26,13 @@ from real_music import fetch
 from tqdm import tqdm
 
 from soundalike import cli
-from soundalike.audio.decoding import CLIP_SAMPLES, FULL_SCALE, SAMPLE_RATE, ffmpeg
-from soundalike.dataset import duplicates, segments, splits
-from soundalike.dataset.frame import Frame
+from soundalike.audio.decoding import CLIP_SAMPLES, FULL_SCALE, SAMPLE_RATE, Decoder, ffmpeg
+from soundalike.dataset import segments, splits
+from soundalike.dataset.frame import read_library
 from soundalike.dataset.splits import Fold
-from soundalike.dataset.windows import Windows
 from soundalike.evaluation import crossval, metrics
 from soundalike.evaluation.study import Study
-from soundalike.features import nuisance
-from soundalike.features.networks import NETWORKS, clips_of_file
-from soundalike.features.table import CLIP_COLUMNS
+from soundalike.features.networks import NETWORKS
 from soundalike.library.catalogue import good_songs, songs_folder
 from soundalike.library.errors import UserError
 from soundalike.library.paths import PROJECT
@@ -115,7 +112,12 @@ def read_material(root: Path) -> tuple[dict[str, np.ndarray], list[np.ndarray]]:
     good = good_songs(root).sort_values("song")
     first = good[good["clips"] >= CLIPS].drop_duplicates("artist").head(BACKINGS)
     paths = [songs_folder(root) / song for song in first["song"]]
-    return voices, [np.concatenate(list(itertools.islice(clips_of_file(path), CLIPS))) for path in paths]
+    return voices, [np.concatenate(read_clips(path)[:CLIPS]) for path in paths]
+
+
+def read_clips(path: Path) -> np.ndarray:
+    """Decode a file [shape=(clips, CLIP_SAMPLES), dtype=float32]."""
+    return np.stack(list(Decoder(path))) / np.float32(FULL_SCALE)
 
 
 def make_library(voices: dict[str, np.ndarray], backings: list[np.ndarray], level: float, root: Path) -> None:
@@ -131,12 +133,8 @@ def make_library(voices: dict[str, np.ndarray], backings: list[np.ndarray], leve
 
 def prepare(root: Path) -> tuple[pd.DataFrame, Study, int]:
     """Read a library as make run does: its songs, what models are trained on, and how many songs are left out."""
-    frame = Frame(root)
-    labels = duplicates.resolve_duplicates(frame.parts(duplicates.USED), good_songs(root), root)
-    songs, left_out = splits.song_table(labels)
-    parts, altered = frame.parts(["song", "start", "silent", *CLIP_COLUMNS]), nuisance.read_altered(root)
-    examples = segments.gather(parts, songs, CLIP_COLUMNS, altered=altered, windows=Windows(root))
-    return songs, Study(songs, examples), len(left_out)
+    songs, left_out = splits.song_table(read_library(root))
+    return songs, Study(songs, segments.read_examples(root, songs)), len(left_out)
 
 
 def by_backing(songs: pd.DataFrame) -> list[Fold]:
@@ -154,7 +152,7 @@ def measure(root: Path) -> dict:
             make_library(voices, backings, level, Path(room))
             songs, study, left_out = prepare(Path(room))
         ways = {ear: {ear: names} for ear, names in ears.items()} | {"fused": ears}
-        row: dict = {"level": level, "left out": left_out, "works": int(songs["work"].nunique())}
+        row: dict = {"level": level, "left out": left_out, "recordings": int(songs["recording"].nunique())}
         for name, fused in ways.items():
             used = {member: known[member] for names in fused.values() for member in names}
             found = crossval.predict_held_out(used, fused, study, [by_backing(songs)], name)
@@ -166,7 +164,7 @@ def measure(root: Path) -> dict:
 def table(figures: dict) -> str:
     """Write the page."""
     rows = [
-        {"voice over backing": f"{row['level']} dB", "songs left out": row["left out"], "works": row["works"]}
+        {"voice over backing": f"{row['level']} dB", "songs left out": row["left out"], "recordings": row["recordings"]}
         | {name: cli.with_interval(found) for name, found in row.items() if isinstance(found, dict)}
         for row in figures["levels"]
     ]

@@ -37,7 +37,6 @@ PROSE = {  # a pattern, and what to write instead
     r"kinship": "family correlation",
     r"goes by|hangs? on|gives? away": "uses, depends on, shows",
     r"guessing": "chance level, at random",
-    r"embeddings?": "network features",
     r"doubled": "duplicate",
     r"knows": "holds, has",
 }
@@ -47,14 +46,10 @@ NAMES = {
     r"told|judged?|dealt|deal": "said, predicted, split",
     r"Recipe|recipes?": "ModelSpec",
     r"strangers?": "unknown",
-    r"embeddings?": "network features",
     r"kinship|separation|cooled|whole_file|leaky|LEAKY": "correlation, effect_size, temperature, atomic_write",
 }
 QUOTED = {  # what others called so: a file, and words in its line
     "soundalike/features/musicnn.py": "easy listening",
-    "soundalike/cli.py": "embeddings",
-    "soundalike/features/networks.py": "embeddings",
-    "tests/test_networks.py": "embeddings",
     "tests/test_voice.py": "EMBEDDING",
     "benchmarks/robust.py": "Embedding",
     "tests/test_stress_files.py": "You Will Know",

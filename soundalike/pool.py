@@ -92,7 +92,7 @@ def run(
     """
     if not songs:
         return
-    from joblib import cpu_count  # which, unlike os.cpu_count, knows what a container may use
+    from joblib import cpu_count  # which, unlike os.cpu_count, minds the limits of containers
 
     with cli.ctrl_c_remembered() as pressed, cli.bar(len(songs), label, unit) as bar:
         if scheduler:

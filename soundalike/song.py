@@ -3,7 +3,7 @@
 ``features/<path>.parquet`` has a row for each clip: ``clip``, ``start`` (s), ``silent``, ``features`` (a list in the
 order of `table.COLUMNS`), and a column of lists for each network, under its name: the embedding of the window that
 starts with this clip, null where none does. Lists, because a table of five hundred columns and a hundred rows is mostly
-names. Each column knows what it was made from (see `storage.fresh`), so that a new network is one column more.
+names. The notes say what each column was made from (see `storage.fresh`), so that a new network is one column more.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -83,15 +83,22 @@ def _rows(lists: pa.ChunkedArray, width: int) -> np.ndarray:
     return lists.combine_chunks().flatten().to_numpy().reshape(-1, width)
 
 
-def analyse(
-    sound: Decoder | Clips, spacings: Mapping[str, int], *, features: bool = True, keep_sound: bool = False
-) -> Song:
+class Sound(Protocol):
+    """A song that is read: in a file (`decoding.Decoder`), or as it was cut (`splitting.Clips`)."""
+
+    record: dict  # known once its clips are through
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Yield its clips [shape=(CLIP_SAMPLES,), dtype=int16]."""
+
+
+def analyse(sound: Sound, spacings: Mapping[str, int], *, features: bool = True, keep_sound: bool = False) -> Song:
     """Find out all that is to be known of a song, in one pass over its samples; memory does not grow with it.
 
     Parameters
     ----------
-    sound : Decoder or Clips
-        The song, in a file or as it was cut.
+    sound : Sound
+        The song.
     spacings : dict of str to int
         The networks that embed its windows, and clips from the start of one window to the next. Silent windows are
         passed over; of a song that is shorter than a window, all of it is one.
@@ -279,7 +286,7 @@ def describe_file(song: str, *, songs: Path, root: Path, spacings: Mapping[str, 
 
 
 def _update(
-    song: str, sound: Clips | Decoder, known: dict, keys: dict[str, str], spacings: Mapping[str, int], root: Path
+    song: str, sound: Sound, known: dict, keys: dict[str, str], spacings: Mapping[str, int], root: Path
 ) -> dict:
     """Analyse what is missing, and write it beside what stays of the table; returns the song's record.
 
@@ -315,10 +322,15 @@ def _update(
         "spacings": notes["spacings"] | spacings,
         "record": record,
     }
-    table = pa.table(columns).replace_schema_metadata({"notes": json.dumps(notes)})
-    with atomic_write(path, room=root / "features") as unfinished:
-        pq.write_table(table, unfinished, use_dictionary=False, write_statistics=False)
+    write_table(song, pa.table(columns), notes, root)
     return record
+
+
+def write_table(song: str, table: pa.Table, notes: dict, root: Path) -> None:
+    """Write a song's table with its notes: the keys of `storage.fresh`, ``spacings`` of networks, and ``record``."""
+    with atomic_write(table_path(root, song), room=root / "features") as path:
+        noted = table.replace_schema_metadata({"notes": json.dumps(notes)})
+        pq.write_table(noted, path, use_dictionary=False, write_statistics=False)
 
 
 def read_table(song: str, root: Path, columns: Iterable[str] | None = None) -> Song:

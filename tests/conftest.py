@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import json
 import os
 import time
 import unittest.mock
@@ -13,7 +12,6 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import soundfile
 
@@ -36,7 +34,7 @@ from soundalike.library.storage import made_from
 from soundalike.models import saving, specs
 from soundalike.similarity import quality
 from soundalike.similarity.index import Index
-from soundalike.song import FEATURES, KEYS, Song, columns_made_by, list_column
+from soundalike.song import FEATURES, KEYS, Song, columns_made_by, list_column, write_table
 
 RATE = 44_100  # Hz, of the songs; clips have their own
 T = TypeVar("T")
@@ -256,15 +254,13 @@ def songs_of(frame: pd.DataFrame) -> list[tuple[str, Song]]:
     return [(str(name), song_of(rows)) for name, rows in frame.groupby("song")]
 
 
-def write_table(root: Path, made: Song) -> None:
+def write_song_table(root: Path, made: Song) -> None:
     """Write a song's table as step 2 does; it is called by its hash."""
     name = made.record["hash"]
     spacings = {network: NETWORKS[network].every for network in made.table.column_names if network in NETWORKS}
     keys = {part: made_from(name, by) for part, by in columns_made_by(spacings).items()}
     notes = {"made_from": keys, "spacings": spacings, "record": made.record}
-    path = paths.table_path(root, name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(made.table.replace_schema_metadata({"notes": json.dumps(notes)}), path)
+    write_table(name, made.table, notes, root)
 
 
 def write_library(root: Path, frame: pd.DataFrame, embeddings: dict[str, dict] | None = None) -> None:
@@ -274,7 +270,7 @@ def write_library(root: Path, frame: pd.DataFrame, embeddings: dict[str, dict] |
     rows = songs.join(clips, on="song").assign(status="ok", seconds=12.0, title=songs["song"], hash=songs["song"])
     write_songs(root, rows)
     for name, own in frame.groupby("song"):
-        write_table(root, song_of(own, (embeddings or {}).get(name)))
+        write_song_table(root, song_of(own, (embeddings or {}).get(name)))
     write_frame(good_songs(root), root, list(NETWORKS), 1.0)
 
 

@@ -59,6 +59,12 @@ def test_clips_move_as_the_means_of_segments_do(shipped):
     np.testing.assert_allclose(abs(NuisanceAttenuation().fit(rows).directions_), [[1, 0]], atol=1e-6)
 
 
+def test_other_columns_stay_as_they_are(shipped):
+    rows = np.random.default_rng(0).normal(size=(50, 3))
+    shipped(np.ones((2, 4)))
+    np.testing.assert_array_equal(NuisanceAttenuation().fit(rows).transform(rows), rows)
+
+
 def test_directions_are_orthonormal_and_small_ones_are_left():
     shifts = np.diag([4.0, 1, 1e-3])
     directions, removed = find_directions(shifts, np.ones(3), 3)

@@ -1,4 +1,4 @@
-"""One freshness rule: whatever is made is made again if an input changed, and only then."""
+"""One freshness rule: a target is made again if an input changed, and only then."""
 
 import os
 import shutil

@@ -268,6 +268,18 @@ def test_no_cluster_is_a_users_mistake(monkeypatch):
         run(["a"], scheduler="tcp://127.0.0.1:1")
 
 
+def test_no_port_is_opened():
+    for _ in pool.run(slowly, ["a", "b"], label="Testing", jobs=2):
+        here = psutil.Process()
+        connections = [
+            connection
+            for process in (here, *here.children(recursive=True))
+            for connection in process.net_connections("inet")
+            if connection.status == psutil.CONN_LISTEN
+        ]
+        assert not connections
+
+
 def test_each_process_keeps_to_one_thread():
     ((_, found),) = pool.run(threads, ["a"], label="Testing")
     assert found == pool.ONE_THREAD

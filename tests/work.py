@@ -1,4 +1,4 @@
-"""What tests let workers do with a song: in a module of its own, for each worker process imports it."""
+"""Functions for worker processes of tests: in a module of their own, for each process imports it."""
 
 import os
 import time

@@ -33,7 +33,7 @@ DECODE_LIMIT = 900  # s; an hour of MP3 takes about ten
 QUIET = ("-v", "error", "-nostdin")  # ffmpeg says what is wrong, and asks nothing
 # By what records (and clips) are made. Raise the version when a song would get another record, or other samples.
 MADE_BY = {"version": 3, "sample_rate": SAMPLE_RATE, "clip_seconds": CLIP_SECONDS, "silence_dbfs": SILENCE_DBFS}
-FILE_PARTS = {"state": state_of, "content": digest_of}  # the keys by which a target knows the file that it is made of
+FILE_PARTS = {"state": state_of, "content": digest_of}  # the keys of a target's file
 ENOUGH = 0.9  # the part of its announced length that must decode for a song to be used
 
 

@@ -186,7 +186,7 @@ def gather(
         From `splits.song_table`; clips of other songs are passed over. A network counts if it describes two songs of
         every artist.
     columns : list of str
-        What the features are called.
+        The names of the features.
     length, every : int
         See `describe`.
     most : int, optional

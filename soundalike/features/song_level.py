@@ -85,7 +85,7 @@ class WholeSong:
 
     @property
     def loudness_range(self) -> float:
-        """Range in dB that nine tenths of the clips keep to, whatever the loudness of the whole.
+        """Range in dB that nine tenths of the clips keep to, however loud the whole is.
 
         Clips count as no softer than `QUIETEST` below the loudest.
         """

@@ -1,7 +1,7 @@
 """Files that are whole and up to date, and one run at a time: atomic writes, freshness, locks, what belongs to a user.
 
-Whatever is made below a root knows what it was made from: a *target* (a Parquet file, or a folder) has notes, a
-Parquet file in its metadata, a folder in `paths.NOTES`. Of the notes, ``made_from`` holds a key for each *part* of
+All that is made below a root is a *target*, a Parquet file or a folder, with notes: a Parquet file has them in its
+metadata, a folder in `paths.NOTES`. In them, ``made_from`` holds a key for each *part* of
 the target, a hash of all that the part was made from: its inputs, and the version of the module that makes it. A
 target is fresh if its keys are those of the inputs of today (see `fresh`); nothing depends on clocks.
 """

@@ -9,7 +9,8 @@ from soundalike.dataset.nuisance import STRENGTH, find_directions, shipped_shift
 class NuisanceAttenuation(TransformerMixin, BaseEstimator):
     """Attenuate the directions of `nuisance.find_directions`, in units of the deviations of the rows it is fitted on.
 
-    Rows are segments (means, then deviations of all features), or clips, whose features move as those means.
+    Rows are segments (means, then deviations of all features), or clips, whose features move as those means. Rows of
+    other columns stay as they are: nothing was learned of these.
 
     Parameters
     ----------
@@ -24,7 +25,8 @@ class NuisanceAttenuation(TransformerMixin, BaseEstimator):
         """Learn the scale of the columns [shape=(rows, columns)]."""
         scale = X.std(axis=0, dtype=np.float64)
         self.scale_ = np.where(scale > 1e-6 * np.abs(X.mean(axis=0, dtype=np.float64)), scale, np.inf)
-        shifts = shipped_shifts()[:, : X.shape[1]]
+        shifts, width = shipped_shifts(), X.shape[1]
+        shifts = shifts[:, :width] if shifts.shape[1] in (width, 2 * width) else np.empty((0, width))
         self.directions_, self.removed_ = find_directions(shifts, self.scale_, self.strength)
         return self
 

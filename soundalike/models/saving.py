@@ -143,11 +143,7 @@ def save(
         {"name": name, "file": files[name], "setting": settings[name]} | _about(member)
         for name, member in model.members.items()
     ]
-    info = (
-        _about_model(model, spacings)
-        | {"members": members, "fusion": model.fusion._asdict()}
-        | about
-    )
+    info = _about_model(model, spacings) | {"members": members, "fusion": model.fusion._asdict()} | about
     info |= {"songs": _hashes(root, songs), "words": words._asdict()}
     with locked(root, wait=True), atomic_write(root / "model") as folder:
         folder.mkdir()
