@@ -40,7 +40,7 @@ def test_random_clips_flatter_and_unseen_songs_do_not():
     frame = made_up(songs=20, song_cue=1.0)  # clips of a song are alike, songs of an artist are not
     results, songs = compare(frame, (f"{specs.NINE}k nearest neighbours",), inner=0)
     both = metrics.clip_scores(results, songs)
-    assert both.loc[KEPT, "random-clip split"] > 0.9
+    assert both.loc[KEPT, "random-clip split"] > 0.85
     assert both.loc[KEPT, "unseen songs"] < 0.55
     assert set(both.index) == {KEPT, f"{specs.NINE}k nearest neighbours", *EARS[FEATURES]}
 

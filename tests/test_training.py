@@ -46,19 +46,19 @@ def test_two_songs_of_two_artists_suffice_for_every_model():
 
 
 def test_an_artist_weighs_the_same_and_so_does_each_song_of_an_artist():
-    many = made_up(artists=1, songs=30, seed=1)
-    few = made_up(artists=1, songs=4, seed=2).replace({"A0": "B"}).assign(song=lambda f: "B" + f["song"])
+    many = made_up(artists=1, songs=30, seed=7)
+    few = made_up(artists=1, songs=4, seed=8).replace({"A0": "B"}).assign(song=lambda f: "B" + f["song"])
     frame = pd.concat([many, few], ignore_index=True)  # nothing distinguishes the two
     columns = ["rms_mean", "rms_std"]
     songs, examples = prepared(frame, columns)
     for name in (specs.LOGISTIC, specs.KERNEL, specs.FOREST, f"{specs.NINE}k nearest neighbours"):
         member, *_ = training.fit(SPECS[name]._replace(inner=0, columns=columns), examples, songs)
-        other = made_up(artists=1, songs=60, seed=3)
+        other = made_up(artists=1, songs=60, seed=9)
         predicted = [
             member.predict(one_song(own)._replace(columns=columns))[1].idxmax(axis=1).item()
             for _, own in loud_clips(other, columns)
         ]
-        assert 0.02 < np.mean([artist == "B" for artist in predicted]) < 0.95, name
+        assert 0.1 < np.mean([artist == "B" for artist in predicted]) < 0.95, name
 
 
 def test_a_long_song_weighs_no_more_than_a_short_one():
