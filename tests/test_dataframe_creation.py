@@ -184,6 +184,8 @@ def test_a_spoilt_table_is_left_out_by_name(own, capsys):
     assert create(own) == 3
     assert f"{song}: its table holds values that are no numbers" in capsys.readouterr().out
     assert song not in set(pd.read_pickle(own / "df_music.pkl")["song"])
+    assert create(own) == 3  # it is named until it is repaired
+    assert f"{song}: its table holds values that are no numbers" in capsys.readouterr().out
 
 
 def test_running_again_writes_nothing(own, capsys):

@@ -73,22 +73,25 @@ def write_frame(good: pd.DataFrame, root: Path, networks: list[str], pickle_limi
     UserError
         If no song has a usable table.
     """
-    notes = {song: read_notes(table_path(root, song)) for song in good["song"]}
-    ready = [fresh(notes[song], digest, MADE_BY, part=FEATURES) for song, digest in good[["song", "hash"]].to_numpy()]
-    songs = good[ready].sort_values("song", ignore_index=True)
+    good = good.sort_values("song", ignore_index=True)
+    ready, spacings = [], {name: [] for name in networks}  # type: list[bool], dict[str, list[int]]
+    for song, digest in good[["song", "hash"]].to_numpy():
+        notes = read_notes(table_path(root, song))
+        ready.append(fresh(notes, digest, MADE_BY, part=FEATURES))
+        for name in networks if ready[-1] else ():
+            spacings[name].append(_spacing(notes, digest, name))
+    songs = good[ready].reset_index(drop=True)
     if songs.empty:
         raise UserError("No song has its table of features yet. Run feature_extraction.py first.")
     left_out = dict.fromkeys(sorted(set(good["song"]) - set(songs["song"])), "has no table, or one that is out of date")
-    spacings = {name: [_spacing(notes[song], name) for song in songs["song"]] for name in networks}
     gigabytes = 4e-9 * len(COLUMNS) * int(songs["clips"].sum())
     folder, pickled = root / "df_music.parquet", gigabytes <= pickle_limit
-    content = [songs[["song", "artist", "album", "title", "hash"]].to_numpy().tolist(), MADE_BY, VERSION]
     noted = read_notes(folder)
-    now = not fresh(noted, *content) or noted["pickle"] != _state(root) or pickled != bool(noted["pickle"])
+    kept = noted.get("pickle")
+    now = not fresh(noted, *_inputs(songs)) or kept != _state(root) or pickled != bool(kept)
     if now:
         with atomic_write(folder) as unfinished:
             noted = _write(songs, root, unfinished, left_out, pickled=pickled)
-            noted |= {"made_from": {"all": made_from(*content), "version": made_from(MADE_BY, VERSION)}}
             (unfinished / NOTES).write_text(json.dumps(noted), encoding="utf-8")
     if not fresh(noted, spacings, part="networks"):
         noted["made_from"] |= {"networks": made_from(spacings)}
@@ -100,10 +103,15 @@ def write_frame(good: pd.DataFrame, root: Path, networks: list[str], pickle_limi
     return Written(songs, noted["clips"], described, left_out, gigabytes, pickled, now)
 
 
-def _spacing(notes: dict, network: str) -> int:
+def _inputs(songs: pd.DataFrame) -> list:
+    """List what a frame of these songs is made from."""
+    return [songs[["song", "artist", "album", "title", "hash"]].to_numpy().tolist(), MADE_BY, VERSION]
+
+
+def _spacing(notes: dict, digest: str, network: str) -> int:
     """From the start of one window of a network to the next, in clips, in a song's table; 0 where it has none."""
     every = notes["spacings"].get(network, 0)
-    return every if fresh(notes, notes["record"]["hash"], NETWORKS[network].made_by(every), part=network) else 0
+    return every if fresh(notes, digest, NETWORKS[network].made_by(every), part=network) else 0
 
 
 def _state(root: Path) -> list[int]:
@@ -128,7 +136,8 @@ def _write(songs: pd.DataFrame, root: Path, folder: Path, left_out: dict[str, st
             frame.assign(**texts).set_axis(frame.columns.astype(object), axis=1).to_pickle(path)
     else:
         (root / "df_music.pkl").unlink(missing_ok=True)
-    return {"songs": len(songs), "clips": clips, "pickle": _state(root)}
+    keys = {"all": made_from(*_inputs(songs)), "version": made_from(MADE_BY, VERSION)}  # without what is left out
+    return {"made_from": keys, "songs": len(songs), "clips": clips, "pickle": _state(root)}
 
 
 def _write_files(songs: pd.DataFrame, root: Path, folder: Path) -> int:
