@@ -129,7 +129,7 @@ def _here(function: Callable[[Any], Any], songs: list, jobs: int, limit: float) 
     """Yield songs and outcomes, from processes that are started here."""
     again = []
     for song, outcome in _pooled(function, songs, jobs, limit):
-        if isinstance(outcome, (ProcessExpired, TimeoutError)):
+        if _took_worker(outcome):
             again.append(song)
         else:
             yield song, outcome
@@ -140,6 +140,13 @@ def _here(function: Callable[[Any], Any], songs: list, jobs: int, limit: float) 
         elif isinstance(outcome, ProcessExpired):
             outcome = SongError("it stopped its worker process, twice: a crash, or no memory left (try --jobs 1)")
         yield song, outcome
+
+
+def _took_worker(outcome: Any) -> bool:
+    """Whether a song ended its worker, or was stopped with it. The timeout of a disk, which has a number, is none."""
+    return isinstance(outcome, ProcessExpired) or (
+        isinstance(outcome, TimeoutError) and not isinstance(outcome.errno, int)
+    )
 
 
 def _pooled(function: Callable[[Any], Any], songs: list, jobs: int, limit: float) -> Iterator[tuple[Any, Any]]:
@@ -158,12 +165,11 @@ def _pooled(function: Callable[[Any], Any], songs: list, jobs: int, limit: float
                     return
                 future = done.get()
                 error = future.exception()
-                if error and not isinstance(error, (ProcessExpired, TimeoutError)):
+                if error and not _took_worker(error):
                     raise error
                 yield running.pop(future), error or future.result()
         finally:
-            if running:
-                pool.stop()
+            pool.stop()
 
 
 def _context() -> multiprocessing.context.BaseContext:

@@ -27,7 +27,7 @@ from soundalike.features.networks import NETWORKS, Network
 from soundalike.features.song_level import WholeSong
 from soundalike.features.spectra import Spectra
 from soundalike.features.table import CLIP_COLUMNS, COLUMNS, MADE_BY, SONG_FEATURES, clip_features
-from soundalike.library.catalogue import GOOD
+from soundalike.library.catalogue import GOOD, read_record
 from soundalike.library.errors import SongError, UserError, printable
 from soundalike.library.paths import clip_folder, table_path
 from soundalike.library.storage import atomic_write, fresh, made_from, read_notes
@@ -236,8 +236,7 @@ def columns_made_by(spacings: Mapping[str, int]) -> dict[str, list]:
 
 def known_record(song: str, *, songs: Path, root: Path, spacings: Mapping[str, int]) -> dict | None:
     """Return the record of a song whose table is up to date with its file, or None; see `describe_file`."""
-    notes = read_notes(table_path(root, song))
-    record = notes.get("record")
+    notes, record = read_notes(table_path(root, song)), read_record(table_path(root, song))
     if not record or not is_of_file(notes, songs / song) or missing_columns(notes, record["hash"], spacings):
         return None
     return record
@@ -270,23 +269,40 @@ def describe_clips(song: str, *, root: Path, spacings: Mapping[str, int]) -> dic
     return _update(song, clips, clips.record, keys, spacings, root)
 
 
-def describe_file(song: str, *, songs: Path, root: Path, spacings: Mapping[str, int], max_hours: float) -> dict:
+def describe_file(
+    song: str, *, songs: Path, root: Path, spacings: Mapping[str, int], max_hours: float, wanted: str = ""
+) -> dict:
     """Bring the table of a song up to date straight from its file, see `describe_clips`; returns its record.
 
     Silent, too short and rejected songs have no table, so nothing of them is kept: they are decoded again next time.
 
+    Parameters
+    ----------
+    song, songs, root, spacings
+        See `describe_clips`; the folder of songs.
+    max_hours : float
+        Longer songs are refused.
+    wanted : str
+        The hash that its samples must have, if one is known.
+
     Raises
     ------
     SongError
-        See `decoding.Decoder`.
+        See `decoding.Decoder`; or if its samples have another hash.
     """
-    file, notes = songs / song, read_notes(table_path(root, song))
-    keys, known = file_keys(file), notes.get("record", {}) if is_of_file(notes, file, "content") else {}
-    return _update(song, Decoder(file, max_hours), known, keys, spacings, root)
+    file, path = songs / song, table_path(root, song)
+    keys, known = file_keys(file), read_record(path) if is_of_file(read_notes(path), file, "content") else {}
+    return _update(song, Decoder(file, max_hours), known, keys, spacings, root, wanted)
 
 
 def _update(
-    song: str, sound: Sound, known: dict, keys: dict[str, str], spacings: Mapping[str, int], root: Path
+    song: str,
+    sound: Sound,
+    known: dict,
+    keys: dict[str, str],
+    spacings: Mapping[str, int],
+    root: Path,
+    wanted: str = "",
 ) -> dict:
     """Analyse what is missing, and write it beside what stays of the table; returns the song's record.
 
@@ -310,6 +326,11 @@ def _update(
     if missing:
         asked = {name: every for name, every in spacings.items() if name in missing}
         record, table, _ = analyse(sound, asked, features=FEATURES in missing)
+        if known and record["hash"] != known["hash"]:  # another ffmpeg decodes it otherwise
+            record, table, _ = analyse(sound, spacings)
+            missing = list(columns_made_by(spacings))
+        if wanted not in ("", record["hash"]):
+            raise SongError("it is no longer what songs.csv says of it; run mp3_split.py, or --from-songs, again")
         if record["status"] not in GOOD:
             return record
         if notes["record"].get("hash") != record["hash"]:  # of other samples nothing stays
@@ -343,7 +364,7 @@ def read_table(song: str, root: Path, columns: Iterable[str] | None = None) -> S
     root : Path
         Of the library.
     columns : iterable of str, optional
-        The columns of lists to read, of those that are there; by default all.
+        The columns of lists to read, of those that are there and by the networks of today; by default all.
 
     Raises
     ------
@@ -354,10 +375,10 @@ def read_table(song: str, root: Path, columns: Iterable[str] | None = None) -> S
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError, pa.ArrowException):
         with pq.ParquetFile(path) as file:
             notes = json.loads(file.metadata.metadata[b"notes"])
-            there = file.schema_arrow.names
-            asked = there if columns is None else [*KEYS, *(name for name in columns if name in there)]
+            names = [name for name in file.schema_arrow.names if name not in NETWORKS or _is_current(notes, name)]
+            asked = names if columns is None else [*KEYS, *(name for name in columns if name in names)]
             table = file.read(asked, use_threads=False)
-        if table.column_names[: len(KEYS)] != KEYS:
+        if table.column_names[: len(KEYS)] != KEYS or FEATURES not in names:
             raise KeyError
         values = [table[name].combine_chunks().flatten().to_numpy() for name in table.column_names[len(KEYS) :]]
         if not all(np.isfinite(each).all() for each in values):
@@ -367,6 +388,12 @@ def read_table(song: str, root: Path, columns: Iterable[str] | None = None) -> S
         else:
             return Song(notes["record"], table)
     raise SongError(f"its table {problem}; delete {printable(path)} and run feature_extraction.py")
+
+
+def _is_current(notes: dict, network: str) -> bool:
+    """Whether the column of a network is by its version of today, at any spacing."""
+    made_by = NETWORKS[network].made_by(notes["spacings"].get(network, 0))
+    return fresh(notes, notes["record"]["hash"], made_by, part=network)
 
 
 def read_tables(

@@ -5,6 +5,7 @@ Step 1 cuts songs and writes songs.csv; step 2 analyses their clips; ``--from-so
 
 import argparse
 import functools
+import re
 import shutil
 import sys
 from collections.abc import Callable, Mapping
@@ -20,6 +21,7 @@ from soundalike.library.catalogue import (
     good_songs,
     keep_songs_folder,
     preferred_first,
+    read_record,
     reasons,
     songs_folder,
     write_songs,
@@ -34,7 +36,13 @@ if TYPE_CHECKING:  # worker processes, which have to do with one song, do withou
 
 SAME = "the same recording as"  # starts the reason why a copy is left out
 UNREADABLE = {"artist": "", "album": "", "title": "", "status": "rejected"}  # the record of a song without one
-FORMER = ("networks", "networks.parquet", "altered.parquet", "folds")  # in libraries of earlier versions
+# Made by earlier versions in a library: folders, by the names of all that is in them, and a file.
+FORMER = {
+    "networks": r"musicnn|voice",
+    "networks.parquet": r"(musicnn|voice)\.parquet|_made_from\.json",
+    "folds": r"\w+\.npz",
+    "altered.parquet": "",
+}
 
 
 # --- from files: songs.csv -------------------------------------------------------------------
@@ -129,10 +137,18 @@ def process_songs(
 
 def clear_former(root: Path) -> None:
     """Remove what earlier versions of this program made and this one does not use; what it does use is made again."""
-    if former := [root / name for name in FORMER if (root / name).exists()]:
+    former = [root / name for name, inside in FORMER.items() if _is_former(root / name, inside)]
+    if former and (root / "songs.txt").exists():  # else it is no library yet, and these are the user's
         print(f"The library in {printable(root)} is of an earlier version of this program: it is made again.")
         for path in former:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _is_former(path: Path, inside: str) -> bool:
+    if not path.is_dir():
+        return not inside and path.is_file()
+    names = [child.name for child in path.iterdir()]
+    return bool(names) and all(re.fullmatch(inside, name) for name in names)
 
 
 def check_root(root: Path, songs: Path) -> None:
@@ -297,13 +313,10 @@ def _describe_good(
 ) -> dict:
     """Describe a song that songs.csv calls good, and names the samples of: from its clips, or without any its file."""
     song, digest = asked
-    if clip_folder(root, song).is_dir():
-        record = describe_clips(song, root=root, spacings=spacings)
-    else:
-        record = describe_file(song, songs=songs, root=root, spacings=spacings, max_hours=max_hours)
-    if record["hash"] != digest:
-        raise SongError("it is no longer what songs.csv says of it; run mp3_split.py, or --from-songs, again")
-    return record
+    cut = read_record(clip_folder(root, song))
+    if clip_folder(root, song).is_dir() and cut.get("hash", digest) == digest:
+        return describe_clips(song, root=root, spacings=spacings)
+    return describe_file(song, songs=songs, root=root, spacings=spacings, max_hours=max_hours, wanted=digest)
 
 
 def print_described(described: Described, spacings: Mapping[str, int], root: Path) -> int:

@@ -1,3 +1,4 @@
+import json
 import pickletools
 import shutil
 import textwrap
@@ -10,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import NO_NETWORKS, made_up, run_scripts, sine, tune, write_library, write_song
+from conftest import NO_NETWORKS, made_up, run_scripts, sine, song_of, tune, write_library, write_song, write_song_table
 
 import dataframe_creation
 import feature_extraction
@@ -202,9 +203,9 @@ def test_a_library_of_an_earlier_version_is_made_again(own, capsys):
     for path in own.glob("features/*/*/*.parquet"):
         pq.write_table(pq.read_table(path).replace_schema_metadata({"made_by": "x", "record": "{}"}), path)
     (own / "df_music.parquet/_made_from.json").write_text('{"made_from": "x", "settings": {}, "pickle": []}')
-    for name in ("networks/musicnn", "networks.parquet", "folds"):
-        (own / name).mkdir(parents=True)
-    (own / "altered.parquet").touch()
+    for name in ("networks/musicnn/x", "networks.parquet/voice.parquet", "folds/1a.npz", "altered.parquet"):
+        (own / name).parent.mkdir(parents=True, exist_ok=True)
+        (own / name).touch()
     with pytest.raises(UserError, match="of another version of this program"):
         read_frame(own)
     assert run_scripts(own) == [0, 0, 0]
@@ -214,6 +215,29 @@ def test_a_library_of_an_earlier_version_is_made_again(own, capsys):
     pd.testing.assert_frame_equal(pd.read_pickle(own / "df_music.pkl"), before)
     assert run_scripts(own) == [0, 0, 0]
     assert "Songs processed now: 0." in capsys.readouterr().out
+
+
+def test_folders_of_the_users_own_are_no_earlier_version(tmp_path):
+    write_song(tmp_path / "songs/A/x.wav", sine(440, 4))
+    mine = [tmp_path / name for name in ("networks/thesis.txt", "folds/origami.jpg", "networks.parquet/x/y")]
+    for path in mine:
+        path.parent.mkdir(parents=True)
+        path.touch()
+    assert mp3_split.main(["--library", str(tmp_path), "--jobs", "1"]) == 0
+    assert mp3_split.main(["--library", str(tmp_path), "--jobs", "1"]) == 0
+    assert all(path.exists() for path in mine)
+
+
+@pytest.mark.parametrize("without", ["networks", "songs", "pickle"])
+def test_notes_of_a_frame_that_lack_something_are_made_again(own, without, capsys):
+    path = own / "df_music.parquet/_made_from.json"
+    notes = json.loads(path.read_text())
+    path.write_text(json.dumps({key: value for key, value in notes.items() if key != without}))
+    with pytest.raises(UserError, match="or damaged"):
+        current_notes(own)
+    assert dataframe_creation.main(["--library", str(own), "--status"]) == 0
+    assert create(own) == 0
+    assert json.loads(path.read_text()).keys() == notes.keys()
 
 
 def test_networks_are_counted_and_chosen_without_another_frame(tmp_path, monkeypatch, capsys):
@@ -230,9 +254,17 @@ def test_networks_are_counted_and_chosen_without_another_frame(tmp_path, monkeyp
     assert "voice describes 7 songs of 8; to describe the others, run feature_extraction.py." in out
     assert dataframe_creation.main(["--library", str(tmp_path), "--networks", "none"]) == 0
     assert current_notes(tmp_path)["networks"] == {}
+    assert create(tmp_path) == 0
+    before_it = current_notes(tmp_path)["made_from"]
     monkeypatch.setitem(NETWORKS, VOICE, NETWORKS[VOICE]._replace(version=99))
     assert create(tmp_path) == 0
     assert current_notes(tmp_path)["networks"] == {}  # by other code
+    for song, own in frame.groupby("song"):
+        write_song_table(tmp_path, song_of(own, embeddings.get(song)))
+    assert create(tmp_path) == 0
+    assert current_notes(tmp_path)["networks"] == {VOICE: 8}
+    after = current_notes(tmp_path)["made_from"]
+    assert (after["all"], after["networks"] != before_it["networks"]) == (before_it["all"], True)
     assert (tmp_path / "df_music.pkl").stat().st_mtime_ns == before
 
 

@@ -224,9 +224,14 @@ def test_without_a_frame_or_with_an_old_one_it_is_said(tmp_path, monkeypatch):
         with pytest.raises(UserError, match="of another version of this program"):
             similarity.load_index(tmp_path)
     shutil.rmtree(tmp_path / "similar")
-    write_songs(tmp_path, [{"song": song, "status": "ok"} for song in frame["song"].unique()[1:]])
-    with pytest.raises(UserError, match="older than songs"):
-        similarity.load_index(tmp_path)
+    names = frame["song"].unique()
+    for rows in (
+        [{"song": song, "status": "ok", "hash": song} for song in names[1:]],
+        [{"song": song, "status": "ok", "hash": f"{song} changed" if song == names[0] else song} for song in names],
+    ):
+        write_songs(tmp_path, rows)
+        with pytest.raises(UserError, match="older than songs"):
+            similarity.load_index(tmp_path)
     assert not (tmp_path / "similar").exists()
 
 

@@ -13,7 +13,7 @@ from soundalike.report import alike
 from soundalike.similarity import artists, playlists, quality
 from soundalike.similarity.index import Index
 from soundalike.similarity.playlists import Rules
-from soundalike.similarity.seeds import Seed
+from soundalike.similarity.seeds import Seed, find_seed
 
 
 def on_a_circle(angles, artist=None, sound=None, means=None) -> Index:
@@ -225,3 +225,10 @@ def test_an_artist_is_found_by_a_part_of_the_name():
 def test_one_artist_has_none_to_be_compared_with():
     with pytest.raises(UserError, match="There is one artist in this library"):
         alike.print_artists(None, on_a_circle([0, 10], artist=["a", "a"]))
+
+
+def test_the_seed_is_the_song_itself_and_no_version_of_it(tmp_path):
+    index = made_index(np.eye(3, dtype=np.float32), likeness(), recording=["0", "0", "2"])
+    assert find_seed("1", index, tmp_path).itself.tolist() == [False, True, False]
+    copies = made_index(np.eye(3, dtype=np.float32), likeness(), sound=["0", "0", "2"])
+    assert find_seed("1", copies, tmp_path).itself.tolist() == [True, True, False]

@@ -80,6 +80,11 @@ def test_a_song_done_in_time_does_not_end_the_next():
     assert len(set(found.values())) == 1  # four seconds in one process, though no song may take more than three
 
 
+def test_the_timeout_of_a_disk_is_not_the_songs():
+    with pytest.raises(TimeoutError, match="the disk"):
+        run(["a", "disk"], jobs=1)
+
+
 def test_a_bug_is_not_hidden():
     with pytest.raises(ZeroDivisionError):
         run(["a", "bug"], jobs=1)

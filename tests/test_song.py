@@ -16,9 +16,9 @@ from soundalike.audio.splitting import Clips
 from soundalike.features import networks, table
 from soundalike.features.networks import MUSICNN, NETWORKS, VOICE
 from soundalike.library.errors import SongError, UserError
-from soundalike.library.paths import table_path
-from soundalike.library.storage import read_notes
-from soundalike.song import FEATURES, analyse, read_table, read_tables
+from soundalike.library.paths import clip_folder, table_path
+from soundalike.library.storage import made_from, read_notes
+from soundalike.song import FEATURES, analyse, read_table, read_tables, write_table
 
 SONG = "Artist A/Album 1/Song 1.mp3"
 SPACINGS = {name: network.every for name, network in NETWORKS.items()}
@@ -225,6 +225,58 @@ def test_a_spoilt_table_is_refused(own, change, says):
     pq.write_table(spoilt, path)
     with pytest.raises(SongError, match=says):
         read_table(SONG, own)
+
+
+def test_a_column_by_another_version_of_a_network_is_not_read(own, plain, in_this_process, monkeypatch):
+    assert describe(own) == 0
+    assert len(read_table(SONG, own, [VOICE]).embeddings(VOICE)[0]) == 1
+    monkeypatch.setitem(NETWORKS, VOICE, NETWORKS[VOICE]._replace(version=99))
+    found = read_table(SONG, own)
+    assert [len(found.embeddings(name)[0]) for name in (MUSICNN, VOICE)] == [1, 0]
+
+
+def test_a_file_that_is_decoded_otherwise_today_keeps_nothing(own, plain, in_this_process):
+    """As by another ffmpeg: the file is the same, and its samples are not."""
+    shutil.rmtree(own / "clips")
+    assert describe(own, "--from-songs", "--networks", "none") == 0
+    path = table_path(own, SONG)
+    notes = read_notes(path)
+    notes["record"]["hash"] = "of other samples"
+    notes["made_from"][FEATURES] = made_from("of other samples", table.MADE_BY)
+    write_table(SONG, pq.read_table(path), notes, own)
+    assert describe(own, "--from-songs") == 0
+    assert list(columns(own)) == ["clip", "start", "silent", FEATURES, MUSICNN, VOICE]
+    assert read_table(SONG, own).record["hash"] != "of other samples"
+
+
+def test_outdated_clips_do_not_replace_what_is_known_of_the_file(own, plain, in_this_process):
+    write_song(own / "songs" / SONG, tune(0, 9))  # its clips are those of before
+    assert describe(own, "--from-songs", "--networks", "none") == 0
+    digest = read_table(SONG, own).record["hash"]
+    assert describe(own) == 0
+    assert read_table(SONG, own).record["hash"] == digest
+    assert len(read_table(SONG, own).embeddings(VOICE)[0]) == 1
+
+
+@pytest.mark.parametrize(
+    "notes",
+    [
+        '{"record": 1}',
+        '{"made_from": 3, "record": {"clips": 4}}',
+        '{"made_from": {}, "record": {"clips": 4}}',
+        '{"made_from": {}}',
+        "[]",
+        "",
+    ],
+)
+def test_notes_of_clips_that_are_damaged_are_made_again(own, notes, capsys):
+    (clip_folder(own, SONG) / "_made_from.json").write_text(notes)
+    table_path(own, SONG).unlink()
+    assert describe(own, "--networks", "none") == 3
+    assert f"{SONG}: it was not cut by this version" in capsys.readouterr().out
+    assert mp3_split.main(["--library", str(own), "--jobs", "1"]) == 0
+    assert "Songs processed now: 1." in capsys.readouterr().out
+    assert describe(own, "--networks", "none") == 0
 
 
 def test_the_record_is_that_of_the_file(own):

@@ -1,5 +1,6 @@
 """Functions for worker processes of tests: in a module of their own, for each process imports it."""
 
+import errno
 import os
 import time
 
@@ -10,6 +11,8 @@ from soundalike.pool import ONE_THREAD
 def double(song: str) -> str:
     if song == "bad":
         raise SongError("it is bad")
+    if song == "disk":
+        raise TimeoutError(errno.ETIMEDOUT, "the disk does not answer")
     if song == "bug":
         raise ZeroDivisionError
     if song == "deadly":

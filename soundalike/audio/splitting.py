@@ -11,7 +11,7 @@ import numpy as np
 import soundfile
 
 from soundalike.audio.decoding import CLIP_SAMPLES, CLIP_SECONDS, SAMPLE_RATE, Decoder, file_keys, is_of_file
-from soundalike.library.catalogue import GOOD
+from soundalike.library.catalogue import GOOD, read_record
 from soundalike.library.errors import SongError, UserError, printable, typed
 from soundalike.library.paths import NOTES, clip_folder, clip_paths
 from soundalike.library.storage import atomic_write, read_notes
@@ -40,9 +40,11 @@ class Clips:
     """
 
     def __init__(self, song: str, root: Path) -> None:
-        self.record = read_notes(clip_folder(root, song)).get("record") or {}
+        self.record = read_record(clip_folder(root, song))
         self.paths = clip_paths(root, song)
-        if len(self.paths) != self.record.get("clips"):
+        if not self.record:
+            raise SongError("it was not cut by this version of the program; run mp3_split.py again")
+        if len(self.paths) != self.record["clips"]:
             raise SongError(f"only {len(self.paths)} of its clips are left; run mp3_split.py again")
 
     def __iter__(self) -> Iterator[np.ndarray]:
@@ -110,8 +112,7 @@ def known_record(song: str, *, songs: Path, root: Path, part: str = "state") -> 
     part : {"state", "content"}
         See `decoding.is_of_file`.
     """
-    notes = read_notes(clip_folder(root, song))
-    record = notes.get("record")
+    notes, record = read_notes(clip_folder(root, song)), read_record(clip_folder(root, song))
     if not record or record["status"] == "rejected" or not is_of_file(notes, songs / song, part):
         return None
     expected = record["clips"] if record["status"] in GOOD else 0

@@ -21,15 +21,15 @@ from sklearn.neighbors import NearestNeighbors
 
 from soundalike import cli
 from soundalike.audio.decoding import CLIP_SAMPLES, FULL_SCALE, SAMPLE_RATE, Decoder, is_silent
-from soundalike.audio.splitting import read_clip
+from soundalike.audio.splitting import Clips
 from soundalike.dataset.splits import COPY
 from soundalike.features.filters import N_FFT, mel_filters
 from soundalike.features.spectra import Spectra
 from soundalike.features.table import COLUMNS
 from soundalike.library.catalogue import preferred_first, songs_folder
 from soundalike.library.errors import SongError, UserError
-from soundalike.library.paths import clip_paths
-from soundalike.song import FEATURES, Song, read_tables
+from soundalike.library.paths import clip_folder
+from soundalike.song import FEATURES, Song, Sound, read_tables
 
 # Measured by benchmarks/duplicates.py, see benchmarks/README.md.
 SAME_SOUND = 0.95  # similarity of copies: encoded again 0.957 or more; another singer 12 dB below the backing 0.938
@@ -270,10 +270,13 @@ def is_copy(root: Path, song: str | Path, other: str) -> bool:
 
 def _read_sound(root: Path, song: str | Path) -> np.ndarray:
     """Read `LONGEST` clips of a song from where it is not silent any more [shape=(samples,)]."""
-    paths = clip_paths(root, song) if isinstance(song, str) else []
-    sound: Iterable[np.ndarray] = map(read_clip, paths) if paths else Decoder(songs_folder(root) / song)
+    cut = isinstance(song, str) and clip_folder(root, song).is_dir()
+    sound: Sound = Clips(str(song), root) if cut else Decoder(songs_folder(root) / song)
     clips = (clip / np.float32(FULL_SCALE) for clip in sound)
-    return np.concatenate(list(itertools.islice(itertools.dropwhile(is_silent, clips), LONGEST)))
+    loud = list(itertools.islice(itertools.dropwhile(is_silent, clips), LONGEST))
+    if not loud:
+        raise SongError("all of it is silent now")
+    return np.concatenate(loud)
 
 
 def similarity(one: np.ndarray, other: np.ndarray) -> float:

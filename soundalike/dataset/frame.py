@@ -31,6 +31,8 @@ ROW_GROUP = 8_192  # clips that a reader holds in memory at least
 BATCH = 512  # clips that are handed to the writer at once, at least
 SONGS = "_songs.feather"  # by a name that no reader of Parquet takes for a part of the frame
 
+NOTED = {"made_from", "songs", "clips", "pickle", "networks"}  # see `current_notes`
+
 LABELS = ["artist", "album", "song", "recording"]
 SCHEMA = pa.schema(
     [(name, pa.string()) for name in LABELS]
@@ -87,15 +89,19 @@ def write_frame(good: pd.DataFrame, root: Path, networks: list[str], pickle_limi
     gigabytes = 4e-9 * len(COLUMNS) * int(songs["clips"].sum())
     folder, pickled = root / "df_music.parquet", gigabytes <= pickle_limit
     noted = read_notes(folder)
+    of_networks = {name: [NETWORKS[name].made_by(every) for every in own] for name, own in spacings.items()}
+    used = {name: max(every) for name, every in spacings.items() if any(every)}
     kept = noted.get("pickle")
-    now = not fresh(noted, *_inputs(songs)) or kept != _state(root) or pickled != bool(kept)
+    now = not noted.keys() >= NOTED or not fresh(noted, *_inputs(songs))
+    now = now or kept != _state(root) or pickled != bool(kept)
     if now:
         with atomic_write(folder) as unfinished:
-            noted = _write(songs, root, unfinished, left_out, pickled=pickled)
+            noted = _write(songs, root, unfinished, left_out, pickled=pickled) | {"networks": used}
+            noted["made_from"]["networks"] = made_from(of_networks)
             (unfinished / NOTES).write_text(json.dumps(noted), encoding="utf-8")
-    if not fresh(noted, spacings, part="networks"):
-        noted["made_from"] |= {"networks": made_from(spacings)}
-        noted["networks"] = {name: max(every) for name, every in spacings.items() if any(every)}
+    elif not fresh(noted, of_networks, part="networks"):
+        noted["made_from"]["networks"] = made_from(of_networks)
+        noted["networks"] = used
         with atomic_write(folder / NOTES, room=root) as path:
             path.write_text(json.dumps(noted), encoding="utf-8")
     described = {name: sum(map(bool, every)) for name, every in spacings.items()}
@@ -222,10 +228,10 @@ def current_notes(root: Path) -> dict:
     notes = read_notes(root / "df_music.parquet")
     if not notes and not (root / "df_music.parquet").is_dir():
         raise UserError(f"There is no frame in {printable(root)} yet. Run make run first, or the three steps.")
-    if not fresh(notes, MADE_BY, VERSION, part="version"):
+    if not notes.keys() >= NOTED or not fresh(notes, MADE_BY, VERSION, part="version"):
         raise UserError(
-            f"The frame in {printable(root)} is of another version of this program. Run feature_extraction.py and "
-            "dataframe_creation.py, which make it again."
+            f"The frame in {printable(root)} is of another version of this program, or damaged. Run make run, or the "
+            "three steps, which make it again."
         )
     return notes
 
@@ -249,7 +255,8 @@ def read_library(root: Path) -> pd.DataFrame:
         songs = pd.read_feather(folder / SONGS)
     except (OSError, pa.ArrowException):
         raise UserError(f"{printable(folder)} is damaged. Delete it, and run dataframe_creation.py.") from None
-    if not set(songs["song"]) <= set(good_songs(root)["song"]):
+    now = good_songs(root).set_index("song")["hash"]
+    if not (songs["song"].map(now) == songs["hash"]).all():
         raise UserError(f"The frame in {printable(root)} is older than songs.csv. Run dataframe_creation.py.")
     return songs
 
@@ -295,7 +302,7 @@ def status(root: Path) -> list[str]:
         good = int(table["status"].isin(GOOD).sum())
         lines.append(f"songs.csv:  {good:,} good, {len(table) - good:,} left out, when it was last written")
     noted = read_notes(root / "df_music.parquet")
-    if noted:
+    if noted.keys() >= NOTED:
         lines.append(f"frame:      {noted['songs']:,} songs, {noted['clips']:,} clips")
     lines.append("A run is at work here now." if is_locked(root) else "Nothing is at work here now.")
     return lines

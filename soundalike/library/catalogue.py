@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from soundalike.library.errors import UserError, printable
-from soundalike.library.storage import atomic_write
+from soundalike.library.storage import atomic_write, read_notes
 
 if TYPE_CHECKING:  # worker processes do without it
     import pandas as pd
@@ -36,6 +36,12 @@ SONG_COLUMNS = {
 NAMED_AS_COPY = (
     r"(?i)^(?:copy of|kopie von|copie de|copia de)\b|\b(?:copy|kopie|copie|copia)(?: ?\(?\d*\)?)?$| ?\(\d+\)$"
 )
+
+
+def read_record(target: Path) -> dict:
+    """Read the record of a song (see `decoding.Decoder`) in the notes of its clips or table; empty without one."""
+    record = read_notes(target).get("record")
+    return record if isinstance(record, dict) and set(SONG_COLUMNS) - {"song"} <= set(record) else {}
 
 
 def keep_songs_folder(root: Path, songs: Path) -> None:

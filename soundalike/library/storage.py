@@ -54,18 +54,17 @@ def fresh(notes: dict, *inputs: object, part: str = "all") -> bool:
     part : str
         A name; most targets are made as a whole.
     """
-    keys = notes.get("made_from")
-    return isinstance(keys, dict) and keys.get(part) == made_from(*inputs)
+    return notes.get("made_from", {}).get(part) == made_from(*inputs)
 
 
 def read_notes(target: Path) -> dict:
-    """Read the notes of a target; none if it is missing or damaged."""
+    """Read the notes of a target; none if it is missing or damaged, or another version made it."""
     try:
         text = _in_metadata(target) if target.is_file() else (target / NOTES).read_bytes()
         notes = json.loads(text)
     except (OSError, ValueError):
         return {}
-    return notes if isinstance(notes, dict) else {}
+    return notes if isinstance(notes, dict) and isinstance(notes.get("made_from"), dict) else {}
 
 
 def _in_metadata(path: Path) -> bytes:

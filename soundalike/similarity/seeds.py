@@ -66,7 +66,7 @@ def find_seed(asked: str, index: Index, root: Path) -> Seed:
         raise UserError(f"{meant.sum()} songs are called so. Say more of the path of the one you mean: {several}")
     (place,) = np.flatnonzero(meant)
     song = songs.iloc[place]
-    itself = (songs["sound"] == song["recording"]).to_numpy()
+    itself = (songs["sound"] == song["sound"]).to_numpy()
     path, described = songs_folder(root) / song["song"], np.asarray(index.described[place])
     label = f"{song['artist']} - {song['title']}"
     return Seed(label, path, label, song["seconds"], described, itself)
