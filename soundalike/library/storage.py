@@ -215,15 +215,22 @@ def locked(root: Path, *, wait: bool = False) -> Iterator[None]:
             f"{typed('library')}."
         ) from None
     try:
-        for room in (root, root / "clips", root / "features", root / "report"):
-            for workshop in room.glob(".unfinished-*"):
-                for old in workshop.glob("old/*"):  # killed while it was replaced
-                    if room == root and not (root / old.name).exists():
-                        old.rename(root / old.name)
-                shutil.rmtree(workshop, ignore_errors=True)
+        _clear_unfinished(root)
         yield
     finally:
+        with contextlib.suppress(OSError):
+            _clear_unfinished(root)  # workers may have been stopped in the middle of a song
         lock.release()
+
+
+def _clear_unfinished(root: Path) -> None:
+    """Remove what was left half done below a root, and put back what it was to replace."""
+    for room in (root, root / "clips", root / "features", root / "report"):
+        for workshop in room.glob(".unfinished-*"):
+            for old in workshop.glob("old/*"):  # killed while it was replaced
+                if room == root and not (root / old.name).exists():
+                    old.rename(root / old.name)
+            shutil.rmtree(workshop, ignore_errors=True)
 
 
 @contextlib.contextmanager
