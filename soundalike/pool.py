@@ -13,6 +13,7 @@ import os
 import platform
 import queue
 import socket
+import sys
 import threading
 import time
 import warnings
@@ -173,8 +174,8 @@ def _pooled(function: Callable[[Any], Any], songs: list, jobs: int, limit: float
 
 
 def _context() -> multiprocessing.context.BaseContext:
-    """Start workers from a process that has imported all, where the system can: it takes seconds, and they none."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
+    """Start workers from a process that has imported all, on Linux: it takes seconds, and they none."""
+    if not sys.platform.startswith("linux"):
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["soundalike.song"])
