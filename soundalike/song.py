@@ -27,9 +27,9 @@ from soundalike.features.networks import NETWORKS, Network
 from soundalike.features.song_level import WholeSong
 from soundalike.features.spectra import Spectra
 from soundalike.features.table import CLIP_COLUMNS, COLUMNS, MADE_BY, SONG_FEATURES, clip_features
-from soundalike.library.catalogue import GOOD, read_record
+from soundalike.library.catalogue import GOOD, record_of
 from soundalike.library.errors import SongError, UserError, printable
-from soundalike.library.paths import clip_folder, table_path
+from soundalike.library.paths import table_path
 from soundalike.library.storage import atomic_write, fresh, made_from, read_notes
 
 KEYS = ["clip", "start", "silent"]  # columns that all tables have
@@ -236,7 +236,8 @@ def columns_made_by(spacings: Mapping[str, int]) -> dict[str, list]:
 
 def known_record(song: str, *, songs: Path, root: Path, spacings: Mapping[str, int]) -> dict | None:
     """Return the record of a song whose table is up to date with its file, or None; see `describe_file`."""
-    notes, record = read_notes(table_path(root, song)), read_record(table_path(root, song))
+    notes = read_notes(table_path(root, song))
+    record = record_of(notes)
     if not record or not is_of_file(notes, songs / song) or missing_columns(notes, record["hash"], spacings):
         return None
     return record
@@ -265,8 +266,7 @@ def describe_clips(song: str, *, root: Path, spacings: Mapping[str, int]) -> dic
         If clips are missing or damaged.
     """
     clips = Clips(song, root)
-    keys = read_notes(clip_folder(root, song))["made_from"]
-    return _update(song, clips, clips.record, keys, spacings, root)
+    return _update(song, clips, clips.record, clips.keys, spacings, root)
 
 
 def describe_file(
@@ -290,8 +290,8 @@ def describe_file(
     SongError
         See `decoding.Decoder`; or if its samples have another hash.
     """
-    file, path = songs / song, table_path(root, song)
-    keys, known = file_keys(file), read_record(path) if is_of_file(read_notes(path), file, "content") else {}
+    file, notes = songs / song, read_notes(table_path(root, song))
+    keys, known = file_keys(file), record_of(notes) if is_of_file(notes, file, "content") else {}
     return _update(song, Decoder(file, max_hours), known, keys, spacings, root, wanted)
 
 
@@ -375,7 +375,7 @@ def read_table(song: str, root: Path, columns: Iterable[str] | None = None) -> S
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError, pa.ArrowException):
         with pq.ParquetFile(path) as file:
             notes = json.loads(file.metadata.metadata[b"notes"])
-            names = [name for name in file.schema_arrow.names if name not in NETWORKS or _is_current(notes, name)]
+            names = [name for name in file.schema_arrow.names if name not in NETWORKS or spacing_of(notes, name)]
             asked = names if columns is None else [*KEYS, *(name for name in columns if name in names)]
             table = file.read(asked, use_threads=False)
         if table.column_names[: len(KEYS)] != KEYS or FEATURES not in names:
@@ -390,10 +390,13 @@ def read_table(song: str, root: Path, columns: Iterable[str] | None = None) -> S
     raise SongError(f"its table {problem}; delete {printable(path)} and run feature_extraction.py")
 
 
-def _is_current(notes: dict, network: str) -> bool:
-    """Whether the column of a network is by its version of today, at any spacing."""
-    made_by = NETWORKS[network].made_by(notes["spacings"].get(network, 0))
-    return fresh(notes, notes["record"]["hash"], made_by, part=network)
+def spacing_of(notes: dict, network: str) -> int:
+    """From the start of one window of a network to the next, in clips, by a table's notes.
+
+    0 where the table has no column of the network, or one by another version of it.
+    """
+    every = notes["spacings"].get(network, 0)
+    return every if fresh(notes, notes["record"]["hash"], NETWORKS[network].made_by(every), part=network) else 0
 
 
 def read_tables(

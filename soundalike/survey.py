@@ -21,8 +21,8 @@ from soundalike.library.catalogue import (
     good_songs,
     keep_songs_folder,
     preferred_first,
-    read_record,
     reasons,
+    record_of,
     songs_folder,
     write_songs,
 )
@@ -50,25 +50,21 @@ FORMER = {
 
 def split_songs(args: argparse.Namespace) -> "tuple[pd.DataFrame, int]":
     """Cut every song that is new or has changed, see `process_songs`."""
-    root, songs = args.library, args.songs or args.library / "songs"
-    known = functools.partial(splitting.known_record, songs=songs, root=root)
-    split = functools.partial(splitting.split_song, songs=songs, root=root, max_hours=args.max_hours)
-    return process_songs(args, "Splitting", known, split, splitting.check_space)
+    return process_songs(args, "Splitting", splitting.known_record, splitting.split_song, splitting.check_space)
 
 
 def describe_songs(args: argparse.Namespace, spacings: Mapping[str, int]) -> "tuple[pd.DataFrame, int]":
     """Analyse every song that is new or has changed straight from its file, see `process_songs`."""
-    root, songs = args.library, args.songs or args.library / "songs"
-    known = functools.partial(known_record, songs=songs, root=root, spacings=spacings)
-    describe = functools.partial(describe_file, songs=songs, root=root, spacings=spacings, max_hours=args.max_hours)
+    known = functools.partial(known_record, spacings=spacings)
+    describe = functools.partial(describe_file, spacings=spacings)
     return process_songs(args, "Describing", known, describe)
 
 
 def process_songs(
     args: argparse.Namespace,
     label: str,
-    known: Callable[[str], dict | None],
-    process: Callable[[str], dict],
+    known: Callable[..., dict | None],
+    process: Callable[..., dict],
     check: Callable[[list[str], Path, Path], None] | None = None,
 ) -> "tuple[pd.DataFrame, int]":
     """Process every song that is new or has changed, and write songs.csv.
@@ -80,9 +76,9 @@ def process_songs(
     label : str
         Of the progress bar.
     known : callable
-        Returns the record of a song that is done, or None.
+        Takes a song, ``songs`` and ``root``; returns its record if it is done, or None.
     process : callable
-        Returns the record of a song, in a worker process.
+        Takes the same and ``max_hours``; returns the record of a song, in a worker process.
     check : callable, optional
         Called first, with the songs that are to be processed, their folder and the root.
 
@@ -111,12 +107,12 @@ def process_songs(
         rows = [_row(song, UNREADABLE | {"reason": reason}, "folder") for song, reason in refused.items()]
         pending = []
         for song in found:
-            record = known(song)
+            record = known(song, songs=songs, root=root)
             rows.append(_row(song, record, args.label_by)) if record else pending.append(song)
         if check:
             check(pending, songs, root)
         for song, outcome in pool.run(
-            process,
+            functools.partial(process, songs=songs, root=root, max_hours=args.max_hours),
             pending,
             label=label,
             jobs=args.jobs,
@@ -313,7 +309,7 @@ def _describe_good(
 ) -> dict:
     """Describe a song that songs.csv calls good, and names the samples of: from its clips, or without any its file."""
     song, digest = asked
-    cut = read_record(clip_folder(root, song))
+    cut = record_of(read_notes(clip_folder(root, song)))
     if clip_folder(root, song).is_dir() and cut.get("hash", digest) == digest:
         return describe_clips(song, root=root, spacings=spacings)
     return describe_file(song, songs=songs, root=root, spacings=spacings, max_hours=max_hours, wanted=digest)

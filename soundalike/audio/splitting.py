@@ -11,7 +11,7 @@ import numpy as np
 import soundfile
 
 from soundalike.audio.decoding import CLIP_SAMPLES, CLIP_SECONDS, SAMPLE_RATE, Decoder, file_keys, is_of_file
-from soundalike.library.catalogue import GOOD, read_record
+from soundalike.library.catalogue import GOOD, record_of
 from soundalike.library.errors import SongError, UserError, printable, typed
 from soundalike.library.paths import NOTES, clip_folder, clip_paths
 from soundalike.library.storage import atomic_write, read_notes
@@ -40,7 +40,8 @@ class Clips:
     """
 
     def __init__(self, song: str, root: Path) -> None:
-        self.record = read_record(clip_folder(root, song))
+        notes = read_notes(clip_folder(root, song))
+        self.record, self.keys = record_of(notes), notes.get("made_from", {})  # the keys are those of its file
         self.paths = clip_paths(root, song)
         if not self.record:
             raise SongError("it was not cut by this version of the program; run mp3_split.py again")
@@ -112,7 +113,8 @@ def known_record(song: str, *, songs: Path, root: Path, part: str = "state") -> 
     part : {"state", "content"}
         See `decoding.is_of_file`.
     """
-    notes, record = read_notes(clip_folder(root, song)), read_record(clip_folder(root, song))
+    notes = read_notes(clip_folder(root, song))
+    record = record_of(notes)
     if not record or record["status"] == "rejected" or not is_of_file(notes, songs / song, part):
         return None
     expected = record["clips"] if record["status"] in GOOD else 0

@@ -23,7 +23,7 @@ from soundalike.library.catalogue import GOOD, good_songs, read_songs, songs_fol
 from soundalike.library.errors import UserError, printable
 from soundalike.library.paths import NOTES, find_songs, table_path
 from soundalike.library.storage import atomic_write, fresh, is_locked, made_from, read_notes
-from soundalike.song import FEATURES, KEYS, read_tables
+from soundalike.song import FEATURES, KEYS, read_tables, spacing_of
 
 VERSION = 1  # raise it when a frame of the same songs would hold something else
 FILE_BYTES = 128e6  # in a file of the frame, about
@@ -81,7 +81,7 @@ def write_frame(good: pd.DataFrame, root: Path, networks: list[str], pickle_limi
         notes = read_notes(table_path(root, song))
         ready.append(fresh(notes, digest, MADE_BY, part=FEATURES))
         for name in networks if ready[-1] else ():
-            spacings[name].append(_spacing(notes, digest, name))
+            spacings[name].append(spacing_of(notes, name))
     songs = good[ready].reset_index(drop=True)
     if songs.empty:
         raise UserError("No song has its table of features yet. Run feature_extraction.py first.")
@@ -112,12 +112,6 @@ def write_frame(good: pd.DataFrame, root: Path, networks: list[str], pickle_limi
 def _inputs(songs: pd.DataFrame) -> list:
     """List what a frame of these songs is made from."""
     return [songs[["song", "artist", "album", "title", "hash"]].to_numpy().tolist(), MADE_BY, VERSION]
-
-
-def _spacing(notes: dict, digest: str, network: str) -> int:
-    """From the start of one window of a network to the next, in clips, in a song's table; 0 where it has none."""
-    every = notes["spacings"].get(network, 0)
-    return every if fresh(notes, digest, NETWORKS[network].made_by(every), part=network) else 0
 
 
 def _state(root: Path) -> list[int]:

@@ -23,7 +23,7 @@ RULE = {"clips": CLIPS, "every": EVERY}  # as a saved model names it
 
 PER_SONG = 24  # clips of a song that are trained on, evenly spaced; and half as many segments
 IN_MEMORY = 48_000  # clips of all songs, at most: with 551 features 0.3 GB
-TOGETHER = 100  # songs whose arrays are joined at a time
+JOINED = 100  # songs whose arrays are joined at a time
 NEAR = 8  # s: windows of a network that lie no further from the middle of a clip describe what is around it
 
 
@@ -201,7 +201,7 @@ def gather(
         names = list(own.embeddings)
         embeddings = [around(own.start[kept], *own.embeddings[network]) for network in names]
         rows.append([np.full(len(kept), places[name]), own.features[kept], segments, whole, *embeddings])
-        if len(rows) == TOGETHER:  # joined at once: what thousands of small arrays took is hardly ever given back
+        if len(rows) == JOINED:  # joined at once: what thousands of small arrays took is hardly ever given back
             blocks.append(_join(rows))
             rows = []
     song, features, segments, whole, *of_networks = _join([*blocks, *rows])

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from soundalike.library.errors import UserError, printable
-from soundalike.library.storage import atomic_write, read_notes
+from soundalike.library.storage import atomic_write
 
 if TYPE_CHECKING:  # worker processes do without it
     import pandas as pd
@@ -38,9 +38,9 @@ NAMED_AS_COPY = (
 )
 
 
-def read_record(target: Path) -> dict:
-    """Read the record of a song (see `decoding.Decoder`) in the notes of its clips or table; empty without one."""
-    record = read_notes(target).get("record")
+def record_of(notes: dict) -> dict:
+    """Return the record of a song (see `decoding.Decoder`) in the notes of its clips or table; empty without one."""
+    record = notes.get("record")
     return record if isinstance(record, dict) and set(SONG_COLUMNS) - {"song"} <= set(record) else {}
 
 
