@@ -47,7 +47,7 @@ def main(argv: list[str] | None = None) -> int:
     if args.list:
         print(*table.column_lines(), *networks.column_lines(), sep="\n")
         return cli.ALL_GOOD
-    spacings = {name: networks.NETWORKS[name].spacing(args.network_share) for name in networks.choose(args.networks)}
+    spacings = networks.spacings(args.networks, args.network_share)
     if args.from_songs:
         songs, processed = survey.describe_songs(args, spacings)
         return survey.print_songs(songs, processed, args.library / "features")

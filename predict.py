@@ -52,6 +52,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     cli.find_library(args)
     from soundalike.dataset import frame  # after --help, which needs none of it
+    from soundalike.features import networks
     from soundalike.library import storage
     from soundalike.library.errors import SongError, UserError
     from soundalike.models import saving
@@ -70,7 +71,7 @@ def main(argv: list[str] | None = None) -> int:
     rows = {path: {"problem": reason} for path, reason in problems.items()}
     show, guests = answers.viewer(args, saved, songs), []
     try:
-        spacings = saved.spacings
+        spacings = saved.spacings | (networks.detector() if saved.spacings else {})
         if args.page:  # songs are compared by all networks of the library, too
             spacings = frame.current_notes(args.library)["networks"] | spacings
         for path, song in answers.decode_all(list(songs), args, spacings):

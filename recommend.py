@@ -32,6 +32,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--other-albums", action="store_true", help="name no songs of the artist's same album")
     parser.add_argument(
+        "--only", choices=("sung", "instrumental"), help="name only songs in which somebody sings, or nobody does"
+    )
+    parser.add_argument(
         "--without", type=cli.words, action="append", metavar="SONG", help="leave this song out; repeatable"
     )
     parser.add_argument("--far", action="store_true", help="go on where songs are hardly alike")
@@ -47,7 +50,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if not args.songs and not args.artists and not args.page:
         parser.error("name a song, or ask for --artists or --page")
-    of_songs = args.path_to or args.playlist or args.without or args.far or args.other_albums
+    of_songs = args.path_to or args.playlist or args.without or args.far or args.other_albums or args.only
     if not args.songs and of_songs:
         parser.error("name the song that these options are about")
     if args.artists and (of_songs or args.per_artist):

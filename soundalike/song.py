@@ -1,9 +1,10 @@
 """A song is one table: all that is known of it, computed in one pass over its samples and kept in one Parquet file.
 
 ``features/<path>.parquet`` has a row for each clip: ``clip``, ``start`` (s), ``silent``, ``features`` (a list in the
-order of `table.COLUMNS`), and a column of lists for each network, under its name: the embedding of the window that
-starts with this clip, null where none does. Lists, because a table of five hundred columns and a hundred rows is mostly
-names. The notes say what each column was made from (see `storage.fresh`), so that a new network is one column more.
+order of `table.COLUMNS`), a column of lists for each network, under its name: the embedding of the window that starts
+with this clip, null where none does; and ``vocals``: how probable each of `vocals.VOICES` is. Lists, because a table of
+five hundred columns and a hundred rows is mostly names. The notes say what each column was made from (see
+`storage.fresh`), so that a new network is one column more.
 """
 
 import contextlib
@@ -23,10 +24,11 @@ from threadpoolctl import threadpool_limits
 
 from soundalike.audio.decoding import CLIP_SECONDS, FULL_SCALE, Decoder, file_keys, is_of_file, is_silent
 from soundalike.audio.splitting import Clips
-from soundalike.features.networks import NETWORKS, Network
+from soundalike.features.networks import NETWORKS, Network, column_made_by
 from soundalike.features.song_level import WholeSong
 from soundalike.features.spectra import Spectra
 from soundalike.features.table import CLIP_COLUMNS, COLUMNS, MADE_BY, SONG_FEATURES, clip_features
+from soundalike.features.vocals import VOCALS, VOICES, vocal_probabilities
 from soundalike.library.catalogue import GOOD, record_of
 from soundalike.library.errors import SongError, UserError, printable
 from soundalike.library.paths import table_path
@@ -66,6 +68,18 @@ class Song(NamedTuple):
         """Features of each clip that models use [shape=(clips, len(CLIP_COLUMNS)), dtype=float32]."""
         return self.features[:, : len(CLIP_COLUMNS)]
 
+    @property
+    def vocals(self) -> np.ndarray:
+        """How probable each of `VOICES` is in each clip [shape=(clips, 2)]; NaN where the detector was not asked."""
+        if VOCALS not in self.table.column_names:
+            return np.full((len(self.table), len(VOICES)), np.nan)
+        return _rows(self.table[VOCALS], len(VOICES))
+
+    @property
+    def singing(self) -> np.ndarray:
+        """How probable it is that somebody sings in each clip, see `vocals`; none where the detector was not asked."""
+        return self.vocals[:, VOICES.index("singing")] if VOCALS in self.table.column_names else np.empty(0)
+
     def embeddings(self, network: str) -> tuple[np.ndarray, np.ndarray]:
         """Return the middles of a network's windows (s) [shape=(windows,)], and its embeddings of them.
 
@@ -100,8 +114,8 @@ def analyse(sound: Sound, spacings: Mapping[str, int], *, features: bool = True,
     sound : Sound
         The song.
     spacings : dict of str to int
-        The networks that embed its windows, and clips from the start of one window to the next. Silent windows are
-        passed over; of a song that is shorter than a window, all of it is one.
+        The networks that embed its windows, and clips from the start of one window to the next; `VOCALS`, if that is
+        to be found. Silent windows are passed over; of a song that is shorter than a window, all of it is one.
     features : bool
         Whether features are computed.
     keep_sound : bool
@@ -115,10 +129,11 @@ def analyse(sound: Sound, spacings: Mapping[str, int], *, features: bool = True,
         If the weights of a network are not there.
     """
     silent: list[np.ndarray] = []
+    voices: list[np.ndarray] = []
     rows: list[np.ndarray] = []
     kept: list[np.ndarray] = []
     whole, clips = WholeSong(), iter(sound)
-    embedders = {name: _Embedder(NETWORKS[name], every) for name, every in spacings.items()}
+    embedders = {name: _Embedder(NETWORKS[name], every) for name, every in spacings.items() if name in NETWORKS}
     # On one thread, as in the workers: how sums are shared out among threads changes their last digits.
     with threadpool_limits(1):
         while stack := list(islice(clips, STACK)):
@@ -130,6 +145,8 @@ def analyse(sound: Sound, spacings: Mapping[str, int], *, features: bool = True,
                 whole.add(spectra)
             for embedder in embedders.values():
                 embedder.add(y)
+            if VOCALS in spacings:
+                voices.append(vocal_probabilities(y))
             kept += stack if keep_sound else []
         count = sum(map(len, silent))
         clip = np.arange(count)
@@ -145,6 +162,8 @@ def analyse(sound: Sound, spacings: Mapping[str, int], *, features: bool = True,
             )
         for name, embedder in embedders.items():
             columns[name] = list_column(*embedder.finish(), count)
+        if VOCALS in spacings:
+            columns[VOCALS] = list_column(np.concatenate([*voices, np.empty((0, len(VOICES)))]), clip, count)
     return Song(sound.record, pa.table(columns), np.stack(kept) if kept else None)
 
 
@@ -231,7 +250,7 @@ def missing_columns(notes: dict, digest: str, spacings: Mapping[str, int]) -> li
 
 def columns_made_by(spacings: Mapping[str, int]) -> dict[str, list]:
     """Return by what each column of lists is made, beside the samples."""
-    return {FEATURES: MADE_BY} | {name: NETWORKS[name].made_by(every) for name, every in spacings.items()}
+    return {FEATURES: MADE_BY} | {name: column_made_by(name, every) for name, every in spacings.items()}
 
 
 def known_record(song: str, *, songs: Path, root: Path, spacings: Mapping[str, int]) -> dict | None:
@@ -336,8 +355,8 @@ def _update(
         if notes["record"].get("hash") != record["hash"]:  # of other samples nothing stays
             notes, columns = {"made_from": {}, "spacings": {}}, {}
         columns |= dict(zip(table.column_names, table.columns, strict=True))
-        made_by = columns_made_by(spacings)
-        keys = keys | {name: made_from(record["hash"], made_by[name]) for name in missing}
+        makers = columns_made_by(spacings)
+        keys = keys | {name: made_from(record["hash"], makers[name]) for name in missing}
     notes = {
         "made_from": notes["made_from"] | keys,
         "spacings": notes["spacings"] | spacings,
@@ -375,7 +394,7 @@ def read_table(song: str, root: Path, columns: Iterable[str] | None = None) -> S
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError, pa.ArrowException):
         with pq.ParquetFile(path) as file:
             notes = json.loads(file.metadata.metadata[b"notes"])
-            names = [name for name in file.schema_arrow.names if name not in NETWORKS or spacing_of(notes, name)]
+            names = [name for name in file.schema_arrow.names if name in (*KEYS, FEATURES) or spacing_of(notes, name)]
             asked = names if columns is None else [*KEYS, *(name for name in columns if name in names)]
             table = file.read(asked, use_threads=False)
         if table.column_names[: len(KEYS)] != KEYS or FEATURES not in names:
@@ -390,13 +409,13 @@ def read_table(song: str, root: Path, columns: Iterable[str] | None = None) -> S
     raise SongError(f"its table {problem}; delete {printable(path)} and run feature_extraction.py")
 
 
-def spacing_of(notes: dict, network: str) -> int:
-    """From the start of one window of a network to the next, in clips, by a table's notes.
+def spacing_of(notes: dict, name: str) -> int:
+    """From the start of one window of a network, or of `VOCALS`, to the next, in clips, by a table's notes.
 
-    0 where the table has no column of the network, or one by another version of it.
+    0 where the table has no such column, or one by another version.
     """
-    every = notes["spacings"].get(network, 0)
-    return every if fresh(notes, notes["record"]["hash"], NETWORKS[network].made_by(every), part=network) else 0
+    every = notes["spacings"].get(name, 0)
+    return every if every and fresh(notes, notes["record"]["hash"], column_made_by(name, every), part=name) else 0
 
 
 def read_tables(

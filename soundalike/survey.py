@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from soundalike import cli, pool
 from soundalike.audio import splitting
 from soundalike.features.table import COLUMNS
+from soundalike.features.vocals import VOCALS
 from soundalike.library.catalogue import (
     GOOD,
     SONG_COLUMNS,
@@ -318,7 +319,8 @@ def _describe_good(
 def print_described(described: Described, spacings: Mapping[str, int], root: Path) -> int:
     """Print how many songs are described; returns the exit status."""
     cli.print_note(root)
-    by = "".join(f" and by {name}" for name in spacings)
+    by = "".join(f" and by {name}" for name in spacings if name != VOCALS)
+    by += ", and searched for singing," if VOCALS in spacings else ""
     print(
         f"{cli.counted(described.songs, 'song')} described by {len(COLUMNS)} features{by} in "
         f"{printable(root / 'features')}."

@@ -132,6 +132,22 @@ def tune(artist: int, song: int, seconds: float = 8, rate: int = RATE) -> np.nda
     return np.clip(y, -1, 1)
 
 
+def sing(seconds: float = 8, pitch: float = 220, rate: int = decoding.SAMPLE_RATE) -> np.ndarray:
+    """A voice that sings vowels to a scale, with vibrato: harmonics shaped by three formants, notes of 0.6 s."""
+    t = np.arange(round(seconds * rate)) / rate
+    note = (t / 0.6).astype(int)
+    steps = np.array([0, 2, 4, 5, 7, 5, 4, 2])[note % 8]
+    frequency = pitch * 2 ** (steps / 12) * (1 + 0.02 * np.sin(2 * np.pi * 5.5 * t))
+    formants = np.array([[700, 1220, 2600], [300, 2200, 3000], [450, 800, 2830], [530, 1840, 2480]])[note % 4]
+    phase, y = 2 * np.pi * np.cumsum(frequency) / rate, noise(seconds, rate, 0.003)
+    for n in range(1, 40):
+        away = (n * frequency[:, None] - formants) / [90, 150, 210]
+        gain = np.exp(-(away**2)) @ [1, 0.6, 0.3] + 0.01
+        y += gain * np.sin(n * phase) * (n * frequency < rate / 2.2) / np.sqrt(n)
+    y *= np.minimum(1, np.minimum(t % 0.6, 0.6 - t % 0.6) / 0.08)
+    return 0.3 * y / np.abs(y).max()
+
+
 def write_song(path: Path, y: np.ndarray, rate: int = RATE) -> Path:
     """Write a song in the format its suffix names; stereo as (samples, 2)."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -38,7 +38,8 @@ def own(small, tmp_path):
 
 def test_the_frame_knows_its_songs(small):
     frame = pd.read_pickle(small / "df_music.pkl")
-    assert list(frame.columns) == ["artist", "album", "song", "recording", "clip", "start", "silent", *COLUMNS]
+    labels = ["artist", "album", "song", "recording", "clip", "start", "silent", "speech", "singing"]
+    assert list(frame.columns) == [*labels, *COLUMNS]
     assert frame["song"].nunique() == 8
     assert frame["artist"].value_counts().to_dict() == {"Artist A": 16, "Artist B": 16}
     assert set(frame["album"]) == {"Album 1", "Album 2"}

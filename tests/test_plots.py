@@ -54,6 +54,15 @@ def test_probabilities_are_stacked_and_the_rest_are_others():
     np.testing.assert_allclose(drawn["others"], [(0, 0.8, 0.2), (2, 1, 0)], atol=1e-12)
 
 
+def test_where_somebody_sings_is_drawn_below_the_waveform():
+    clips = pd.DataFrame({"A": [0.9, 0.2, 0.5], "B": [0.1, 0.8, 0.5]}, index=[0.0, 2.0, 4.0])
+    said = Verdict(clips.mean(), clips, singing=np.array([0.2, 0.9, 0.7]))
+    wave = plots.verdict("t", said, None, plots.artist_colours("AB")).axes[0]
+    assert [text.get_text() for text in wave.get_legend().get_texts()] == ["somebody sings"]
+    assert wave.collections[-1].get_segments()[0].tolist() == [[2, -0.95], [4, -0.95]]
+    assert plots.verdict("t", said._replace(singing=()), None, plots.artist_colours("AB")).axes[0].get_legend() is None
+
+
 def test_a_song_without_clips_has_a_sentence_for_a_player(tmp_path, monkeypatch):
     shown = []
     monkeypatch.setattr(plots, "display", shown.append)

@@ -134,6 +134,17 @@ def test_a_long_song_has_a_bar_that_fits():
     assert bar == f"0:00 {30 * '#'}{30 * '='} 33:20   # A  = B"
 
 
+def test_the_bar_shows_where_somebody_sings():
+    clips = pd.DataFrame({"A": 0.8, "B": 0.2}, index=2.0 * np.arange(6))
+    said = Verdict(pd.Series({"A": 0.8, "B": 0.2}), clips, singing=np.array([0.1, 0.9, 0.5, 0.4, 0.0, 1.0]))
+    bar, notes = said.timeline("#=."), said.sung_line("~")[0]
+    assert bar.startswith("0:00 ######")
+    assert notes.startswith("      ~~  ~")
+    assert [clip["singing"] for clip in said.in_full()["timeline"]] == [0.1, 0.9, 0.5, 0.4, 0.0, 1.0]
+    assert said._replace(singing=np.zeros(6)).sung_line("~") == []
+    assert said._replace(singing=()).sung_line("~") == []
+
+
 def test_a_song_it_was_trained_on_is_called_so(root):
     saved = saving.load(root)
     songs = root / "songs/Artist A"
@@ -293,8 +304,9 @@ PREDICTED = {
                 "start": {"type": "number"},
                 "artist": NAME_OR_NOTHING,
                 "probability": {"type": ["number", "null"]},
+                "singing": {"type": ["number", "null"]},
             },
-            "required": ["start", "artist", "probability"],
+            "required": ["start", "artist", "probability", "singing"],
             "additionalProperties": False,
         },
     },
@@ -399,7 +411,7 @@ def test_json_keeps_to_its_schema(root, messy, capsys):
     one = next(song for song in reported["songs"] if song["song"].endswith("one.wav"))
     assert [clip["start"] for clip in one["timeline"]] == [0, 2, 4]
     assert one["timeline"][0]["artist"] == "Artist A"
-    assert one["timeline"][2] == {"start": 4, "artist": None, "probability": None}
+    assert one["timeline"][2] == {"start": 4, "artist": None, "probability": None, "singing": None}
     assert sum(one["probabilities"].values()) == pytest.approx(1, abs=1e-3)
     assert one["probability"] == one["probabilities"]["Artist A"]
 

@@ -11,10 +11,12 @@ from conftest import tune, write_song
 
 import feature_extraction
 import mp3_split
+from soundalike import song
 from soundalike.audio.decoding import CLIP_SAMPLES, Decoder
 from soundalike.audio.splitting import Clips
-from soundalike.features import networks, table
+from soundalike.features import networks, table, vocals
 from soundalike.features.networks import MUSICNN, NETWORKS, VOICE
+from soundalike.features.vocals import VOCALS
 from soundalike.library.errors import SongError, UserError
 from soundalike.library.paths import clip_folder, table_path
 from soundalike.library.storage import made_from, read_notes
@@ -35,6 +37,7 @@ def plain(monkeypatch):
     for name, network in NETWORKS.items():
         counting = network._replace(columns=[f"{name}_clips", f"{name}_mean"], embed=count_clips)
         monkeypatch.setitem(NETWORKS, name, counting)
+    monkeypatch.setattr("soundalike.song.vocal_probabilities", lambda y: np.column_stack([0 * y[:, 0], y.mean(axis=1)]))
     monkeypatch.setattr(networks.Package, "find", lambda self: [])
 
 
@@ -119,13 +122,15 @@ class Counted:
     """Counts what is computed: clips that features are made of, and windows by each network."""
 
     def __init__(self, monkeypatch) -> None:
-        self.counts = dict.fromkeys((FEATURES, *NETWORKS), 0)
+        self.counts = dict.fromkeys((FEATURES, *NETWORKS, VOCALS), 0)
         features = table.clip_features
         monkeypatch.setattr("soundalike.song.clip_features", lambda y: self.add(FEATURES, len(y.y)) or features(y))
         for name, network in NETWORKS.items():
             embed = network.embed
             counting = lambda y, name=name, embed=embed: self.add(name, len(y)) or embed(y)  # noqa: E731
             monkeypatch.setitem(NETWORKS, name, network._replace(embed=counting))
+        found = song.vocal_probabilities
+        monkeypatch.setattr(song, "vocal_probabilities", lambda y: self.add(VOCALS, len(y)) or found(y))
 
     def add(self, name: str, count: int) -> None:
         self.counts[name] += count
@@ -141,24 +146,27 @@ def test_a_network_more_or_another_share_is_one_column(own, plain, in_this_proce
     counted = Counted(monkeypatch)
     before = columns(own)
     assert describe(own, "--networks", "musicnn") == 0
-    assert counted.now() == [0, 8, 0]  # of eight songs of four clips, each one window
+    assert counted.now() == [0, 8, 0, 32]  # of eight songs of four clips, each one window
     assert describe(own) == 0
-    assert counted.now() == [0, 0, 8]
+    assert counted.now() == [0, 0, 8, 0]
     assert "Songs described now: 8" in capsys.readouterr().out
     assert describe(own) == 0
     assert describe(own, "--networks", "none") == 0
-    assert counted.now() == [0, 0, 0]
+    assert counted.now() == [0, 0, 0, 0]
     assert describe(own, "--network-share", "0.5") == 0
-    assert counted.now() == [0, 16, 8]
+    assert counted.now() == [0, 16, 8, 0]
     after = columns(own)
-    assert list(after) == [*before, MUSICNN, VOICE]
+    assert list(after) == [*before, MUSICNN, VOCALS, VOICE]
     assert all(after[name].equals(values) for name, values in before.items())
     monkeypatch.setitem(NETWORKS, VOICE, NETWORKS[VOICE]._replace(version=99))
     assert describe(own, "--network-share", "0.5") == 0
-    assert counted.now() == [0, 0, 8]
+    assert counted.now() == [0, 0, 8, 0]
+    monkeypatch.setattr(vocals, "MADE_BY", ["another"])
+    assert describe(own, "--network-share", "0.5") == 0
+    assert counted.now() == [0, 0, 0, 32]
     monkeypatch.setattr("soundalike.song.MADE_BY", [99, table.COLUMNS])
     assert describe(own, "--network-share", "0.5") == 0
-    assert counted.now() == [32, 0, 0]
+    assert counted.now() == [32, 0, 0, 0]
 
 
 def test_a_song_that_changed_keeps_nothing(own, plain, in_this_process, monkeypatch):
@@ -168,10 +176,10 @@ def test_a_song_that_changed_keeps_nothing(own, plain, in_this_process, monkeypa
     write_song(own / "songs" / SONG, tune(0, 9))
     assert mp3_split.main(["--library", str(own), "--jobs", "1"]) == 0
     assert describe(own, "--networks", "none") == 0
-    assert counted.now() == [4, 0, 0]
+    assert counted.now() == [4, 0, 0, 0]
     assert list(columns(own)) == ["clip", "start", "silent", FEATURES]
     assert describe(own) == 0
-    assert counted.now() == [0, 1, 1]
+    assert counted.now() == [0, 1, 1, 4]
 
 
 @pytest.mark.parametrize("spoilt", [b"PAR1", b"", b"PAR1" + bytes(100) + b"PAR1"])
@@ -245,7 +253,7 @@ def test_a_file_that_is_decoded_otherwise_today_keeps_nothing(own, plain, in_thi
     notes["made_from"][FEATURES] = made_from("of other samples", table.MADE_BY)
     write_table(SONG, pq.read_table(path), notes, own)
     assert describe(own, "--from-songs") == 0
-    assert list(columns(own)) == ["clip", "start", "silent", FEATURES, MUSICNN, VOICE]
+    assert list(columns(own)) == ["clip", "start", "silent", FEATURES, MUSICNN, VOICE, VOCALS]
     assert read_table(SONG, own).record["hash"] != "of other samples"
 
 

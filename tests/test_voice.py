@@ -7,7 +7,7 @@ import pytest
 from conftest import sine
 
 from soundalike.audio.decoding import SAMPLE_RATE
-from soundalike.features import voice
+from soundalike.features import kaldi, voice
 from soundalike.library.errors import UserError
 
 with_weights = pytest.mark.skipif(
@@ -31,9 +31,9 @@ EMBEDDING = [
 
 def three_voices() -> np.ndarray:
     """Three singers of one vowel each for three seconds, at the rate of the network."""
-    t = np.arange(3 * voice.INPUT_RATE) / voice.INPUT_RATE
+    t = np.arange(3 * kaldi.RATE) / kaldi.RATE
     pitch = np.array([[110], [220], [150]]) * (1 + 0.03 * np.sin(2 * np.pi * 5 * t))
-    phase = 2 * np.pi * np.cumsum(pitch, axis=1) / voice.INPUT_RATE
+    phase = 2 * np.pi * np.cumsum(pitch, axis=1) / kaldi.RATE
     formants = np.array([[600, 1200], [350, 2200], [800, 1400]])[:, :, None]
     y = np.zeros_like(phase)
     for n in range(1, 25):

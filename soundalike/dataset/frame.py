@@ -19,13 +19,15 @@ import pyarrow.dataset as ds
 from soundalike import cli
 from soundalike.features.networks import NETWORKS
 from soundalike.features.table import COLUMNS, MADE_BY
+from soundalike.features.vocals import MADE_BY as DETECTOR
+from soundalike.features.vocals import VOCALS, VOICES
 from soundalike.library.catalogue import GOOD, good_songs, read_songs, songs_folder
 from soundalike.library.errors import UserError, printable
 from soundalike.library.paths import NOTES, find_songs, table_path
 from soundalike.library.storage import atomic_write, fresh, is_locked, made_from, read_notes
 from soundalike.song import FEATURES, KEYS, read_tables, spacing_of
 
-VERSION = 1  # raise it when a frame of the same songs would hold something else
+VERSION = 2  # raise it when a frame of the same songs would hold something else
 FILE_BYTES = 128e6  # in a file of the frame, about
 ROW_GROUP = 8_192  # clips that a reader holds in memory at least
 BATCH = 512  # clips that are handed to the writer at once, at least
@@ -37,7 +39,7 @@ LABELS = ["artist", "album", "song", "recording"]
 SCHEMA = pa.schema(
     [(name, pa.string()) for name in LABELS]
     + list(zip(KEYS, (pa.int64(), pa.float64(), pa.bool_()), strict=True))
-    + [(name, pa.float32()) for name in COLUMNS]
+    + [(name, pa.float32()) for name in (*VOICES, *COLUMNS)]
 )
 
 
@@ -76,13 +78,13 @@ def write_frame(good: pd.DataFrame, root: Path, networks: list[str], pickle_limi
         If no song has a usable table.
     """
     good = good.sort_values("song", ignore_index=True)
-    ready, spacings = [], {name: [] for name in networks}  # type: list[bool], dict[str, list[int]]
+    ready, spacings = [], {name: [] for name in (*networks, VOCALS)}  # type: list[bool], dict[str, list[int]]
     for song, digest in good[["song", "hash"]].to_numpy():
         notes = read_notes(table_path(root, song))
         ready.append(fresh(notes, digest, MADE_BY, part=FEATURES))
-        for name in networks if ready[-1] else ():
+        for name in spacings if ready[-1] else ():
             spacings[name].append(spacing_of(notes, name))
-    songs = good[ready].reset_index(drop=True)
+    songs = good[ready].reset_index(drop=True).assign(vocals=spacings.pop(VOCALS))
     if songs.empty:
         raise UserError("No song has its table of features yet. Run feature_extraction.py first.")
     left_out = dict.fromkeys(sorted(set(good["song"]) - set(songs["song"])), "has no table, or one that is out of date")
@@ -111,7 +113,8 @@ def write_frame(good: pd.DataFrame, root: Path, networks: list[str], pickle_limi
 
 def _inputs(songs: pd.DataFrame) -> list:
     """List what a frame of these songs is made from."""
-    return [songs[["song", "artist", "album", "title", "hash"]].to_numpy().tolist(), MADE_BY, VERSION]
+    of_songs = songs[["song", "artist", "album", "title", "hash", "vocals"]].to_numpy().tolist()
+    return [of_songs, MADE_BY, DETECTOR, VERSION]
 
 
 def _state(root: Path) -> list[int]:
@@ -169,9 +172,10 @@ def _batches(songs: pd.DataFrame, root: Path) -> Iterator[pa.RecordBatch]:
     labels = songs.set_index(songs["song"].rename(None))[LABELS]
     group: list[pa.Table] = []
     with cli.bar(len(songs), "Gathering", "songs") as bar:
-        for song, found in read_tables(root, songs["song"], [FEATURES]):
+        for song, found in read_tables(root, songs["song"], [FEATURES, VOCALS]):
             front = [pa.repeat(pa.scalar(label, pa.string()), len(found.table)) for label in labels.loc[song]]
-            group.append(pa.table([*front, *found.table.select(KEYS).columns, *found.features.T.copy()], schema=SCHEMA))
+            numbers = np.hstack([found.vocals, found.features]).astype(np.float32).T.copy()
+            group.append(pa.table([*front, *found.table.select(KEYS).columns, *numbers], schema=SCHEMA))
             bar.update()
             # Joined: the writer collects a row group first, and each array takes some bytes beside its numbers.
             if sum(map(len, group)) >= BATCH:

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from soundalike.features import musicnn, voice
+from soundalike.features import musicnn, vocals, voice
+from soundalike.features.vocals import VOCALS
 from soundalike.features.weights import Package
 from soundalike.library.errors import UserError
 
@@ -67,6 +68,42 @@ def choose(asked: str | None) -> list[str]:
     return chosen
 
 
+def spacings(asked: str | None, share: float | None = None) -> dict[str, int]:
+    """Return what is to be found out of songs beside features, see `song.analyse`; it is said what cannot be.
+
+    Parameters
+    ----------
+    asked
+        See `choose`.
+    share : float, optional
+        See `Network.spacing`.
+    """
+    found = {name: NETWORKS[name].spacing(share) for name in choose(asked)}
+    return found if asked == "none" else found | detector(warn=True)
+
+
+def detector(*, warn: bool = False) -> dict[str, int]:
+    """Return the part of `spacings` for the detector of singing, which looks at every clip.
+
+    Parameters
+    ----------
+    warn : bool
+        Whether it is said if its weights are not here.
+    """
+    try:
+        vocals.PACKAGE.find()
+    except UserError as error:
+        if warn:
+            print(f"Going on without finding where somebody sings. {error}")
+        return {}
+    return {VOCALS: 1}
+
+
+def column_made_by(name: str, every: int) -> list:
+    """Return by what a column of a song's table is made, see `Network.made_by`."""
+    return vocals.MADE_BY if name == VOCALS else NETWORKS[name].made_by(every)
+
+
 def column_lines() -> list[str]:
     """Return a line for every kind of column: name and meaning."""
     meanings = {
@@ -77,4 +114,6 @@ def column_lines() -> list[str]:
     return [
         "Embeddings of windows by the published networks, one column of lists each:",
         *(f"{name:22}  {meaning}" for name, meaning in meanings.items()),
+        "How probable it is that somebody speaks, and sings, in a clip (0 to 1; FireRedVAD):",
+        *vocals.VOICES,
     ]

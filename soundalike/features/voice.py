@@ -18,15 +18,10 @@ from typing import Any
 import numpy as np
 
 from soundalike.audio.decoding import resample
+from soundalike.features import kaldi
 from soundalike.features.quiet_keras import import_tensorflow
 from soundalike.features.weights import Package
 
-INPUT_RATE = 16_000  # Hz; this and the next five are as the network was trained
-WINDOW = 400  # samples in an STFT frame: 25 ms
-HOP = 160  # samples from one frame to the next: 10 ms
-N_FFT = 512
-BANDS = 80
-LOWEST = 20.0  # Hz
 # Added to each band: this share of its mean power. Encoders leave out what is masked, and logarithms make chasms of
 # these holes; the network was trained without them. Chosen on 126 real songs (benchmarks/README.md).
 FLOOR = 0.3
@@ -47,48 +42,6 @@ GROWTH = 32  # channels that each of these adds
 MASKED = 100  # steps that share a mask
 
 
-def filter_banks(y: np.ndarray, floor: float = 0.0) -> np.ndarray:
-    """Compute what the network sees: logarithms of mel power as Kaldi has them, less their mean over time.
-
-    Povey et al., "The Kaldi speech recognition toolkit", 2011; its defaults, without dither.
-
-    Parameters
-    ----------
-    y : np.ndarray [shape=(windows, samples), dtype=float32]
-        Samples between -1 and 1, at `INPUT_RATE`; 25 ms of them at least.
-    floor : float
-        Added to the power in each band, as a share of its mean over the window.
-
-    Returns
-    -------
-    np.ndarray [shape=(windows, frames, BANDS), dtype=float32]
-    """
-    frames = np.lib.stride_tricks.sliding_window_view(y, WINDOW, axis=1)[:, ::HOP]
-    frames = frames - frames.mean(axis=2, keepdims=True)
-    before = np.concatenate([frames[:, :, :1], frames[:, :, :-1]], axis=2)
-    shape = np.hanning(WINDOW).astype(np.float32) ** np.float32(0.85)
-    spectra = np.fft.rfft((frames - np.float32(0.97) * before) * shape, N_FFT, axis=2)
-    power = np.square(np.abs(spectra)).astype(np.float32) @ _mel_filters()
-    power += np.float32(floor) * power.mean(axis=1, keepdims=True)
-    logs = np.log(np.maximum(power, np.finfo(np.float32).eps))
-    return logs - logs.mean(axis=1, keepdims=True)
-
-
-@functools.cache
-def _mel_filters() -> np.ndarray:
-    """Kaldi's triangles, straight in mel [shape=(N_FFT // 2 + 1, BANDS), dtype=float32]."""
-
-    def mel(frequency: np.ndarray | float) -> np.ndarray:
-        return 1127 * np.log1p(np.asarray(frequency) / 700)
-
-    edges = np.linspace(mel(LOWEST), mel(INPUT_RATE / 2), BANDS + 2)
-    low, centre, high = edges[:-2], edges[1:-1], edges[2:]
-    bins = mel(np.fft.rfftfreq(N_FFT, 1 / INPUT_RATE))[:, None]
-    filters = np.maximum(0, np.minimum((bins - low) / (centre - low), (high - bins) / (high - centre)))
-    filters[-1] = 0  # Kaldi leaves out the last bin
-    return filters.astype(np.float32)
-
-
 def embed(y: np.ndarray) -> np.ndarray:
     """Describe the voice in each of some windows, all equally long.
 
@@ -106,7 +59,13 @@ def embed(y: np.ndarray) -> np.ndarray:
     UserError
         If the weights are not there, or are others.
     """
-    return network()(filter_banks(resample(y, INPUT_RATE), FLOOR))
+    return network()(filter_banks(resample(y, kaldi.RATE), FLOOR))
+
+
+def filter_banks(y: np.ndarray, floor: float = 0.0) -> np.ndarray:
+    """Compute what the network sees: `kaldi.log_mels`, less their mean over time."""
+    logs = kaldi.log_mels(y, floor)
+    return logs - logs.mean(axis=1, keepdims=True)
 
 
 class _Network:

@@ -106,7 +106,13 @@ def _barred(seeds: list[Seed], args: argparse.Namespace, index: Index) -> np.nda
     albums = same_albums(seeds, index) if args.other_albums else barred
     if (barred | albums).all():
         raise UserError(f"There is no other song in this library{' on another album' * (not barred.all())}.")
-    return barred | albums
+    others = (index.songs["vocals"] != args.only).to_numpy() if args.only else barred
+    if (barred | albums | others).all():
+        raise UserError(
+            f"No other song here is surely {args.only}. feature_extraction.py finds out which are, once its networks "
+            "are installed."
+        )
+    return barred | albums | others
 
 
 def _print_list(songs: pd.DataFrame, index: Index, *, verbose: bool) -> None:

@@ -10,6 +10,7 @@ from soundalike.audio.decoding import CLIP_SECONDS
 from soundalike.dataset.splits import MIN_SCORED
 from soundalike.features import musicnn
 from soundalike.features.networks import MUSICNN, VOICE
+from soundalike.features.vocals import PRESENT
 from soundalike.library.errors import printable
 from soundalike.models.open_set import PROBABLY, UNKNOWN, OpenSet, in_words
 from soundalike.models.saving import Saved
@@ -19,6 +20,7 @@ from soundalike.song import FEATURES, Song
 
 BAR = 60  # cells of a song's timeline, at most
 MARKS = "█▒·", "#=."  # in it: the artist the song is given to, the next, the others; and where that cannot be shown
+NOTE = "♪", "~"  # below it, where somebody sings
 NAMED = 0.05  # from this probability on, the next artist is named beside the closest
 ALIKE = 3  # songs that are named as a reason, at most
 TRAINED_ON = "trained on"  # instead of a word, for programs
@@ -36,6 +38,7 @@ class Verdict(NamedTuple):
     ears: dict[str, str] = {}  # noqa: RUF012 - the artist that each ear alone finds closest
     alike: dict[str, str] = {}  # noqa: RUF012 - songs of the closest artist that sound most alike, and their titles
     tags: list[str] | tuple = ()  # of musicnn, if the model uses it
+    singing: np.ndarray | tuple = ()  # how probable it is in each clip [shape=(clips,)], if that was found
 
     @property
     def agreeing(self) -> int:
@@ -78,16 +81,26 @@ class Verdict(NamedTuple):
     def timeline(self, marks: str) -> str:
         """Return the song in a line: who each stretch of it is given to, blank where it is silent."""
         rank = {artist: min(place, len(marks) - 1) for place, artist in enumerate(self.song.index)}
-        cells = np.arange(len(self.clips)) * min(BAR, len(self.clips)) // len(self.clips)
-        stretches = self.clips.groupby(cells).mean()
+        stretches = self.clips.groupby(self._cells()).mean()
         line = "".join(" " if row.isna().any() else marks[rank[row.idxmax()]] for _, row in stretches.iterrows())
         names = [*map(printable, self.song.index[: len(marks) - 1]), "others"]
         legend = "  ".join(f"{mark} {name}" for mark, name in zip(marks, names, strict=False) if mark in line)
         return f"0:00 {line} {cli.clock(CLIP_SECONDS * len(self.clips))}   {legend}"
 
+    def sung_line(self, mark: str) -> list[str]:
+        """Return the line below the timeline that shows where somebody sings; none where nobody does."""
+        if not len(self.singing):
+            return []
+        line = "".join(mark if p >= PRESENT else " " for p in pd.Series(self.singing).groupby(self._cells()).mean())
+        return [f"     {line}        {mark} somebody sings"] if line.strip() else []
+
+    def _cells(self) -> np.ndarray:
+        """In which cell of the timeline each clip is."""
+        return np.arange(len(self.clips)) * min(BAR, len(self.clips)) // len(self.clips)
+
     def in_words(self, *, numbers: bool = False) -> str:
         """All of it, as it is printed below the song's name."""
-        lines = [str(self), self.timeline(cli.drawable(*MARKS)), *self.reasons()]
+        lines = [str(self), self.timeline(cli.drawable(*MARKS)), *self.sung_line(cli.drawable(*NOTE)), *self.reasons()]
         return "\n".join(f"  {line}" for line in lines + ([self.numbers()] if numbers else []))
 
     def as_dict(self) -> dict:
@@ -110,6 +123,7 @@ class Verdict(NamedTuple):
     def in_full(self) -> dict:
         """Return each artist's probability, the reasons, and the artist around each clip: none where it is silent."""
         artists, best = self.clips.dropna().idxmax(axis=1), self.clips.max(axis=1)
+        singing = self.singing if len(self.singing) else np.full(len(best), np.nan)
         return {
             "probabilities": {artist: _rounded(p) for artist, p in self.song.items()},
             "ears": self.ears,
@@ -117,7 +131,8 @@ class Verdict(NamedTuple):
             "tags": list(self.tags),
             "timeline": [
                 {"start": start, "artist": None if np.isnan(p) else artists[start], "probability": _rounded(p)}
-                for start, p in best.items()
+                | {"singing": _rounded(sung)}
+                for (start, p), sung in zip(best.items(), singing, strict=True)
             ],
         }
 
@@ -172,6 +187,7 @@ def answer(
         ears=found.ears,
         alike=_find_alike(song, found.song.index[0], index, copies) if index else {},
         tags=musicnn.top_tags(musicnn.tag_table(tagged)) if len(tagged) else (),
+        singing=song.singing,
     )
 
 

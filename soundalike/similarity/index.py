@@ -19,21 +19,22 @@ from soundalike import cli
 from soundalike.dataset.frame import current_notes, read_library
 from soundalike.dataset.nuisance import shipped_shifts
 from soundalike.dataset.whitening import TOGETHER, WIDTHS, Space, Spaces, fit_spaces
+from soundalike.features.vocals import VOCALS, kind_of
 from soundalike.library.errors import UserError, printable
 from soundalike.library.paths import NOTES
 from soundalike.library.storage import atomic_write, fresh, locked, made_from, read_notes
 from soundalike.similarity.quality import measure_likeness, measure_quality
 from soundalike.song import FEATURES, Song, read_tables
 
-VERSION = 8  # raise it when the same songs would lie elsewhere
+VERSION = 9  # raise it when the same songs would lie elsewhere
 
-SONG_LABELS = ["song", "artist", "album", "title", "seconds", "hash", "sound", "recording"]
+SONG_LABELS = ["song", "artist", "album", "title", "seconds", "hash", "sound", "recording", "vocals"]
 
 
 class Index(NamedTuple):
     """The songs of a library; its arrays are read from disk as needed."""
 
-    songs: pd.DataFrame  # one row for each, with `SONG_LABELS`, see `duplicates.mark_duplicates`
+    songs: pd.DataFrame  # one row for each: `SONG_LABELS`, see `duplicates.mark_duplicates` and `vocals.kind_of`
     described: np.ndarray  # see `describe` [shape=(songs, columns)]
     points: np.ndarray  # see `Spaces.points`
     spaces: Spaces
@@ -103,9 +104,11 @@ def build_index(root: Path) -> None:
     ):
         folder.mkdir()
         songs, ears = read_library(root), [FEATURES, *current_notes(root)["networks"]]
+        kinds = []
         with (folder / "described.f32").open("wb") as file, cli.bar(len(songs), "Comparing", "songs") as bar:
-            for _, song in read_tables(root, songs["song"], ears):
+            for _, song in read_tables(root, songs["song"], [*ears, VOCALS]):
                 file.write(describe(song, ears).tobytes())
+                kinds.append(kind_of(song.vocals[song.loud]))
                 bar.update()
         described = _read_described(folder, ears)
         spaces = fit_spaces(described, ears)
@@ -114,7 +117,7 @@ def build_index(root: Path) -> None:
                 file.write(spaces.points(described[start : start + TOGETHER]).tobytes())
         arrays = {ear: space._asdict() for ear, space in spaces.ears.items()}
         np.savez(folder / "spaces.npz", **{f"{ear} {key}": of[key] for ear, of in arrays.items() for key in of})
-        songs[SONG_LABELS].to_parquet(folder / "songs.parquet", index=False)
+        songs.assign(vocals=kinds)[SONG_LABELS].to_parquet(folder / "songs.parquet", index=False)
         points = _read_points(folder, spaces)
         notes = {
             "made_from": {"all": made_from(*_inputs(root))},
