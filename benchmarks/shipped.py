@@ -2,6 +2,7 @@
 
     python benchmarks/shipped.py --library DIR          # a library of real_music.py, after the three scripts
     python benchmarks/shipped.py --library DIR --keep   # results go to results/ and into README.md here
+    python benchmarks/shipped.py --library DIR --keep shipped-sung   # a library of sung_music.py, under another name
 
 The words of answers are measured in three repeats of the split by song. README.md of the project quotes their means,
 and intervals over artists where a figure is about artists.
@@ -35,10 +36,19 @@ WAYS = {
 }
 
 
-def measure(root: Path) -> dict:
-    """Compare all models as modeling.ipynb does, and give words to the answers of three repeats."""
-    files = good_songs(root)
-    songs, _ = splits.song_table(read_library(root))
+def measure(root: Path, same: list[str]) -> dict:
+    """Compare all models as modeling.ipynb does, and give words to the answers of three repeats.
+
+    Parameters
+    ----------
+    root : Path
+        Of the library.
+    same : list of str
+        Artists who count as one.
+    """
+    files, library = good_songs(root), read_library(root)
+    as_one = dict.fromkeys(same, " and ".join(same))
+    songs, _ = splits.song_table(library.assign(artist=library["artist"].replace(as_one)))
     songs = songs.drop(index=splits.hold_out(songs), errors="ignore")
     study = Study(songs, segments.read_examples(root, songs))
     table, ears = specs.specs(list(study.examples.networks)), specs.ears(list(study.examples.networks))
@@ -150,7 +160,10 @@ def tables(figures: dict) -> str:
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = cli.parser(__doc__)
-    parser.add_argument("--keep", action="store_true", help="write results/shipped.json and README.md")
+    parser.add_argument(
+        "--keep", nargs="?", const="shipped", metavar="NAME", help="write results/NAME.json and README.md"
+    )
+    parser.add_argument("--same", nargs="+", default=[], metavar="ARTIST", help="count these artists as one")
     return parser.parse_args(argv)
 
 
@@ -158,8 +171,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Measure, keep the results and print the page."""
     args = parse_args(argv)
-    figures = measure(args.library)
-    return page.show("shipped", figures, tables(figures), kept=args.keep)
+    figures = measure(args.library, args.same)
+    return page.show(args.keep or "shipped", figures, tables(figures), kept=bool(args.keep))
 
 
 if __name__ == "__main__":

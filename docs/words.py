@@ -48,7 +48,8 @@ NAMES = {
     r"strangers?": "unknown",
     r"kinship|separation|cooled|whole_file|leaky|LEAKY": "correlation, effect_size, temperature, atomic_write",
 }
-QUOTED = {  # what others called so: a file, and words in its line
+QUOTED = {  # what others called so, or the owner: a file, and words in its line
+    "docs/how-your-music-is-heard.md": "How your music is heard",
     "soundalike/features/musicnn.py": "easy listening",
     "tests/test_voice.py": "EMBEDDING",
     "benchmarks/robust.py": "Embedding",

@@ -10,6 +10,7 @@ HOP = 160  # samples from one frame to the next: 10 ms
 N_FFT = 512
 BANDS = 80
 LOWEST = 20.0  # Hz
+TOGETHER = 200  # frames that are worked on together: they fit a processor's cache
 
 
 def log_mels(y: np.ndarray, floor: float = 0.0, every: int = 1) -> np.ndarray:
@@ -30,16 +31,21 @@ def log_mels(y: np.ndarray, floor: float = 0.0, every: int = 1) -> np.ndarray:
     -------
     np.ndarray [shape=(windows, frames, BANDS), dtype=float32]
     """
+    frames = np.lib.stride_tricks.sliding_window_view(y, WINDOW, axis=1)[:, :: HOP * every]
+    parts = [_mel_power(frames[:, start : start + TOGETHER]) for start in range(0, frames.shape[1], TOGETHER)]
+    power = np.concatenate(parts, axis=1)
+    power += np.float32(floor) * power.mean(axis=1, keepdims=True)
+    return np.log(np.maximum(power, np.finfo(np.float32).eps))
+
+
+def _mel_power(frames: np.ndarray) -> np.ndarray:
+    """Compute the power of STFT frames in each band [shape=(windows, frames, BANDS)]."""
     from scipy import fft  # three times as fast as NumPy's for single precision
 
-    frames = np.lib.stride_tricks.sliding_window_view(y, WINDOW, axis=1)[:, :: HOP * every]
     frames = frames - frames.mean(axis=2, keepdims=True)
     before = np.concatenate([frames[:, :, :1], frames[:, :, :-1]], axis=2)
     shape = np.hanning(WINDOW).astype(np.float32) ** np.float32(0.85)
-    spectra = fft.rfft((frames - np.float32(0.97) * before) * shape, N_FFT, axis=2)
-    power = np.square(np.abs(spectra)) @ _mel_filters()
-    power += np.float32(floor) * power.mean(axis=1, keepdims=True)
-    return np.log(np.maximum(power, np.finfo(np.float32).eps))
+    return np.square(np.abs(fft.rfft((frames - np.float32(0.97) * before) * shape, N_FFT, axis=2))) @ _mel_filters()
 
 
 @functools.cache
