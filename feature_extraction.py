@@ -6,7 +6,8 @@
     python feature_extraction.py --list        # the columns, with unit, meaning and source
 
 Writes one table (Parquet) for each song under data/features/: a row for each clip, with its features and, for some
-windows, the embeddings by two published networks, one of music and one of voices. From songs, also songs.csv.
+windows, the embeddings by two published networks, one of music and one of voices. A third network finds where somebody
+sings. From songs, also songs.csv.
 Running it again does only what is missing or out of date.
 """
 

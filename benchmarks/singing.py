@@ -93,7 +93,7 @@ def auc(sung: np.ndarray, score: np.ndarray) -> list[float]:
     for _ in range(RESAMPLES):
         rows = np.concatenate([draw.choice(ones, len(ones)), draw.choice(zeros, len(zeros))])
         found.append(roc_auc_score(sung[rows], score[rows]))
-    return [roc_auc_score(sung, score), *np.quantile(found, [0.025, 0.975])]
+    return [float(value) for value in (roc_auc_score(sung, score), *np.quantile(found, [0.025, 0.975]))]
 
 
 def by_song(sets: dict[str, dict[str, list[np.ndarray]]]) -> dict:
@@ -113,13 +113,10 @@ def by_song(sets: dict[str, dict[str, list[np.ndarray]]]) -> dict:
         "the nine features of 2018, artists left out": guessed,
         "loudness alone": loudness if roc_auc_score(sung, loudness) > 0.5 else -loudness,
     }
-    kinds = [vocals.kind_of(vocals.vocal_probabilities(clips)) for *_, clips in songs]
-    words = {
-        name: {
-            kind: sum(k == kind and s == (name == "sung") for k, s in zip(kinds, sung, strict=True)) for kind in WORDS
-        }
-        for name in sets
-    }
+    kinds = {name: [] for name in sets}  # type: dict[str, list[str]]
+    for name, _, clips in songs:
+        kinds[name].append(vocals.kind_of(vocals.vocal_probabilities(clips)))
+    words = {name: {kind: own.count(kind) for kind in WORDS} for name, own in kinds.items()}
     return {"songs": {name: auc(sung, score) for name, score in scores.items()}, "words": words}
 
 
@@ -157,7 +154,7 @@ def by_clip(sets: dict[str, dict[str, list[np.ndarray]]]) -> list[dict]:
                 truth.append(np.isin(np.arange(len(backing)), np.arange(LAID.start, LAID.stop)))
             of_songs = [roc_auc_score(*both) for both in zip(truth, scores, strict=True)]
             whole = roc_auc_score(np.concatenate(truth), np.concatenate(scores))
-            rows.append({"laid over": name, "level": level, "auc": whole, "within songs": np.mean(of_songs)})
+            rows.append({"laid over": name, "level": level, "auc": whole, "within songs": float(np.mean(of_songs))})
     return rows
 
 

@@ -49,7 +49,7 @@ NAMES = {
     r"kinship|separation|cooled|whole_file|leaky|LEAKY": "correlation, effect_size, temperature, atomic_write",
 }
 QUOTED = {  # what others called so, or the owner: a file, and words in its line
-    "docs/how-your-music-is-heard.md": "How your music is heard",
+    "docs/ears.md": "How your music is heard",
     "soundalike/features/musicnn.py": "easy listening",
     "tests/test_voice.py": "EMBEDDING",
     "benchmarks/robust.py": "Embedding",
