@@ -71,7 +71,9 @@ def main(argv: list[str] | None = None) -> int:
     rows = {path: {"problem": reason} for path, reason in problems.items()}
     show, guests = answers.viewer(args, saved, songs), []
     try:
-        spacings = saved.spacings | (networks.detector() if saved.spacings else {})
+        spacings = saved.spacings
+        if spacings:  # without networks an answer takes a second; with the detector's TensorFlow it would take four
+            spacings = spacings | networks.detector(warn=cli.STDOUT not in tables.values())
         if args.page:  # songs are compared by all networks of the library, too
             spacings = frame.current_notes(args.library)["networks"] | spacings
         for path, song in answers.decode_all(list(songs), args, spacings):

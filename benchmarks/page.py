@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from soundalike import cli
+from soundalike.library.errors import UserError
 from soundalike.models.saving import commit
 from soundalike.pool import versions
 
@@ -38,6 +39,8 @@ def keep(name: str, figures: dict, page: str) -> None:
     readme = HERE / "README.md"
     made = f"<!-- {name} -->\nMeasured {about['measured']} on {about['machine']}, commit {about['commit']}.\n\n{page}\n"
     text = readme.read_text(encoding="utf-8")
+    if f"<!-- end of {name} -->" not in text:
+        raise UserError(f"benchmarks/README.md has no marks for {name}.")
     whole = re.sub(rf"<!-- {name} -->\n.*?(?=<!-- end of {name} -->)", lambda _: made, text, flags=re.DOTALL)
     readme.write_text(whole, encoding="utf-8")
 

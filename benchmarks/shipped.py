@@ -27,6 +27,7 @@ from soundalike.dataset.frame import read_library
 from soundalike.evaluation import confounds, crossval, metrics, unknown
 from soundalike.evaluation.study import Study
 from soundalike.library.catalogue import good_songs
+from soundalike.library.errors import UserError
 from soundalike.models import open_set, specs
 
 WAYS = {
@@ -47,6 +48,8 @@ def measure(root: Path, same: list[str]) -> dict:
         Artists who count as one.
     """
     files, library = good_songs(root), read_library(root)
+    if missing := set(same) - set(library["artist"]):
+        raise UserError(f"There are no songs by {' and '.join(sorted(missing))} in this library.")
     as_one = dict.fromkeys(same, " and ".join(same))
     songs, _ = splits.song_table(library.assign(artist=library["artist"].replace(as_one)))
     songs = songs.drop(index=splits.hold_out(songs), errors="ignore")
@@ -56,6 +59,7 @@ def measure(root: Path, same: list[str]) -> dict:
     made = confounds.score_confounds(files, songs)
     return {
         "songs": len(songs),
+        "counted as one": same,
         "artists": int(songs["artist"].nunique()),
         "chance": metrics.chance(songs),
         "artists of several albums": len(splits.several_albums(songs)),

@@ -29,8 +29,8 @@ from tqdm import tqdm
 from voice import SPEAKERS, read_clips, read_speaker
 
 from soundalike import cli
-from soundalike.audio.decoding import CLIP_SAMPLES, FULL_SCALE, SAMPLE_RATE, ffmpeg, resample
-from soundalike.features import kaldi, musicnn, vocals
+from soundalike.audio.decoding import CLIP_SAMPLES, SAMPLE_RATE, ffmpeg
+from soundalike.features import musicnn, vocals
 from soundalike.features.quiet_keras import import_tensorflow
 from soundalike.features.table import CLIP_COLUMNS, ORIGINAL_NINE, clip_features
 from soundalike.library.catalogue import good_songs, songs_folder
@@ -45,37 +45,35 @@ CHAIN = (
 LAID = slice(15, 25)  # clips of a backing that something is laid over
 LEVELS = (0, -6, -12)  # dB over the backing
 VOCAL = {"vocal", "vocals", "singing", "voice", "female vocal", "male vocal", "female voice", "male voice"}  # tags
-STACK = 16  # clips that the detector looks at together, as in `song.analyse`
+STACK = 16  # clips that are looked at together, as in `song.analyse`
+COLUMN = vocals.COLUMNS.index("singing")
 RESAMPLES = 1000
 
 
-def through_chain(root: Path, name: str) -> dict[str, list[np.ndarray]]:
+def through_chain(root: Path) -> dict[str, list[np.ndarray]]:
     """Read all songs of a library after the chain, by artist: their clips [shape=(clips, CLIP_SAMPLES)]."""
-    good, room, songs = good_songs(root).sort_values("song"), PROJECT / "data" / "singing" / name, songs_folder(root)
+    good, songs = good_songs(root).sort_values("song"), songs_folder(root)
 
-    def one(row: tuple[str, float]) -> np.ndarray:
-        made = room / f"{row[0]}.mp3"
+    def one(song: str, digest: str, seconds: float) -> np.ndarray:
+        made = PROJECT / "data" / "singing" / f"{digest}.mp3"
         if not made.exists():
-            place = ["-ss", f"{max(0, (row[1] - SECONDS) / 2):.2f}", "-t", str(SECONDS), "-i", str(songs / row[0])]
+            place = ["-ss", f"{max(0, (seconds - SECONDS) / 2):.2f}", "-t", str(SECONDS), "-i", str(songs / song)]
             sound = ["-map", "0:a:0", "-map_metadata", "-1", "-af", CHAIN, "-ar", str(SAMPLE_RATE), "-b:a", "96k"]
+            options = ["-v", "error", "-nostdin", "-protocol_whitelist", "file"]
             with atomic_write(made) as path:
-                subprocess.run([ffmpeg(), "-v", "error", "-nostdin", *place, *sound, str(path)], check=True)
+                subprocess.run([ffmpeg(), *options, *place, *sound, str(path)], check=True)
         return read_clips(made)
 
     with ThreadPoolExecutor() as pool:
-        clips = list(tqdm(pool.map(one, good[["song", "seconds"]].to_numpy()), total=len(good), unit=" songs"))
+        rows = (good[name] for name in ("song", "hash", "seconds"))
+        clips = list(tqdm(pool.map(one, *rows), total=len(good), unit=" songs"))
     return {artist: [clips[n] for n in np.flatnonzero(good["artist"] == artist)] for artist in good["artist"].unique()}
 
 
 def singing(clips: np.ndarray, every: int = vocals.EVERY) -> np.ndarray:
-    """Return what the detector finds in each clip, from one of so many frames."""
-    found = []
-    for start in range(0, len(clips), STACK):
-        y = resample(clips[start : start + STACK].reshape(1, -1), kaldi.RATE)
-        logs = kaldi.log_mels(FULL_SCALE * y, every=every)[0]
-        of_frames = vocals.network(every)(logs).numpy()[:, vocals.CLASSES.index("singing")]
-        found += [part.mean() for part in np.array_split(of_frames, len(clips[start : start + STACK]))]
-    return np.array(found)
+    """Return what the detector finds in each clip, as `song.analyse` does; from one of so many frames."""
+    stacks = [clips[start : start + STACK] for start in range(0, len(clips), STACK)]
+    return np.concatenate([vocals.vocal_probabilities(stack, every) for stack in stacks])[:, COLUMN]
 
 
 def vocal_tags(clips: np.ndarray) -> np.ndarray:
@@ -173,7 +171,7 @@ def measure(library: Path, sung: Path) -> dict:
     threading = import_tensorflow().config.threading
     threading.set_intra_op_parallelism_threads(1)
     threading.set_inter_op_parallelism_threads(1)
-    sets = {"instrumental": through_chain(library, "instrumental"), "sung": through_chain(sung, "sung")}
+    sets = {"instrumental": through_chain(library), "sung": through_chain(sung)}
     count = {name: sum(map(len, of.values())) for name, of in sets.items()}
     first = next(iter(sets["sung"].values()))[0]
     return {"count": count, "ms": cost(first), **by_song(sets), "clips": by_clip(sets)}

@@ -5,18 +5,18 @@
 
 sung_music.csv beside this file says where each song is from, what its licence is, and where its excerpt starts. All
 go through one chain, so that no encoder gives an artist away: 80 s in stereo at 44.1 kHz, cut off above 12 kHz, at
--18 LUFS, as MP3 of 112 kbit/s without tags. Files that have another id than the table's count as excerpts that went
-through it before. Songs that are there are left alone.
+-18 LUFS, as MP3 of 112 kbit/s without tags. A file in DIR that has another id than the table's must be such an excerpt.
+Songs that are there are left alone.
 """
 
 import argparse
 import hashlib
 import os
+import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pandas as pd
 from tqdm import tqdm
@@ -24,16 +24,27 @@ from tqdm import tqdm
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from soundalike import cli
-from soundalike.audio.decoding import ffmpeg
-from soundalike.library.errors import UserError
+from soundalike.audio.decoding import Decoder, ffmpeg
+from soundalike.library.errors import SongError, UserError, printable
 from soundalike.library.storage import atomic_write
 
 SONGS = Path(__file__).with_suffix(".csv")
 HOST = "https://github.com"
+ID, REPOSITORY = "[0-9a-f]{40}", r"\w[\w.-]*/\w[\w.-]*"  # what a table may hold
 CHAIN = "lowpass=f=12000,lowpass=f=12000,loudnorm=I=-18:TP=-2:LRA=20,aresample=44100"
 # Nothing of a person's settings for git, no hooks, no password prompt.
-SETTINGS = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "GIT_TERMINAL_PROMPT": "0"}
-GIT = ("git", "-c", f"core.hooksPath={os.devnull}", "-c", "credential.helper=")
+SETTINGS = {
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_ASKPASS": "",
+    "SSH_ASKPASS": "",
+    "GIT_ALLOW_PROTOCOL": "https:file",
+}
+# Version 2 of git's protocol gives out any file of a repository by its id.
+GIT = ("git", "-c", f"core.hooksPath={os.devnull}", "-c", "credential.helper=", "-c", "protocol.version=2")
+FFMPEG = (ffmpeg(), "-v", "error", "-nostdin", "-protocol_whitelist", "file")
+PATIENCE = 600  # s: a server that sends nothing is given up
 
 
 def git(folder: Path, *arguments: str) -> bytes:
@@ -42,11 +53,14 @@ def git(folder: Path, *arguments: str) -> bytes:
     Raises
     ------
     UserError
-        If it fails, with its last line.
+        If it fails, with its last line, or takes longer than `PATIENCE`.
     """
-    done = subprocess.run(
-        [*GIT, "-C", str(folder), *arguments], env=os.environ | SETTINGS, capture_output=True, check=False
-    )
+    settings = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")} | SETTINGS
+    command = [*GIT, "-C", str(folder), *arguments]
+    try:
+        done = subprocess.run(command, env=settings, capture_output=True, check=False, timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        raise UserError(f"git got nothing for {PATIENCE} s") from None
     if done.returncode:
         lines = done.stderr.decode(errors="replace").strip().splitlines()
         raise UserError(lines[-1] if lines else f"git failed with {done.returncode}")
@@ -64,8 +78,28 @@ def fetch(row: pd.Series, host: str) -> bytes:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         git(folder, "init", "--quiet", "--bare", "--template=")
-        git(folder, "fetch", "--quiet", "--no-tags", "--depth=1", f"{host}/{row['repository']}", row["blob"])
+        git(folder, "fetch", "--quiet", "--no-tags", "--end-of-options", f"{host}/{row['repository']}", row["blob"])
         return git(folder, "cat-file", "blob", row["blob"])
+
+
+def check_table(songs: pd.DataFrame) -> None:
+    """Refuse a table that names anything but songs, files in repositories and places below a folder.
+
+    Raises
+    ------
+    UserError
+        If it does, with the first row of it.
+    """
+    for _, row in songs.iterrows():
+        song = PurePosixPath(row["song"])
+        if (
+            not re.fullmatch(ID, row["blob"])
+            or not re.fullmatch(REPOSITORY, row["repository"])
+            or song.is_absolute()
+            or ".." in song.parts
+            or song.suffix != ".mp3"
+        ):
+            raise UserError(f"The table of songs has a row that cannot be right: {printable(' '.join(map(str, row)))}")
 
 
 def blob_id(content: bytes) -> str:
@@ -95,19 +129,36 @@ def cut(content: bytes, row: pd.Series, song: Path) -> None:
     UserError
         If it cannot be decoded.
     """
-    with tempfile.NamedTemporaryFile() as source, atomic_write(song) as path:
-        source.write(content)
-        source.flush()
-        place = ["-ss", str(row["start"]), "-t", str(row["seconds"]), "-i", source.name, "-map", "0:a:0"]
+    with tempfile.TemporaryDirectory() as folder, atomic_write(song) as path:
+        source = Path(folder) / "song"
+        source.write_bytes(content)
+        place = ["-ss", str(row["start"]), "-t", str(row["seconds"]), "-i", str(source), "-map", "0:a:0"]
         sound = ["-map_metadata", "-1", "-ac", "2", "-ar", "44100", "-af", CHAIN, "-c:a", "libmp3lame", "-b:a", "112k"]
-        done = subprocess.run(
-            [ffmpeg(), "-v", "error", "-nostdin", *place, *sound, str(path)], capture_output=True, check=False
-        )
+        done = subprocess.run([*FFMPEG, *place, *sound, str(path)], capture_output=True, check=False)
         if done.returncode:
             raise UserError(done.stderr.decode(errors="replace").strip() or f"ffmpeg failed with {done.returncode}")
 
 
-def make_songs(songs: pd.DataFrame, folder: Path, get: Callable[[pd.Series], bytes], *, cut_before: bool) -> dict:
+def copy(content: bytes, row: pd.Series, song: Path) -> None:
+    """Take a finished excerpt.
+
+    Raises
+    ------
+    UserError
+        If it is none: it cannot be decoded, or is of another length.
+    """
+    with atomic_write(song) as path:
+        path.write_bytes(content)
+        decoder = Decoder(path)
+        try:
+            list(decoder)
+        except SongError as error:
+            raise UserError(str(error)) from None
+        if abs(decoder.record["seconds"] - row["seconds"]) > 1:
+            raise UserError(f"an excerpt has {row['seconds']} s, and this file {decoder.record['seconds']:.0f}")
+
+
+def make_songs(songs: pd.DataFrame, folder: Path, source: Path | None, host: str) -> dict[str, str]:
     """Make the songs that are missing in a folder; returns those that cannot be had, and why.
 
     Parameters
@@ -116,10 +167,10 @@ def make_songs(songs: pd.DataFrame, folder: Path, get: Callable[[pd.Series], byt
         Rows of the table.
     folder : Path
         Where the songs go.
-    get : callable
-        Takes a row, returns the song's file.
-    cut_before : bool
-        Whether a file of another id is an excerpt that is finished; else it is refused.
+    source : Path, optional
+        The folder that has them; without it they are fetched.
+    host : str
+        Where the repositories are.
     """
     gone: dict[str, str] = {}
     for _, row in tqdm(songs.iterrows(), total=len(songs), unit=" songs"):
@@ -127,14 +178,8 @@ def make_songs(songs: pd.DataFrame, folder: Path, get: Callable[[pd.Series], byt
         if song.exists():
             continue
         try:
-            content = get(row)
-            if blob_id(content) == row["blob"]:
-                cut(content, row, song)
-            elif cut_before:
-                with atomic_write(song) as path:
-                    path.write_bytes(content)
-            else:
-                raise UserError(f"it has the id {blob_id(content)}, not {row['blob']}")
+            content = read(row, source) if source else fetch(row, host)
+            (cut if blob_id(content) == row["blob"] else copy)(content, row, song)
         except UserError as error:
             gone[row["song"]] = f"{error} ({row['repository']}, {row['blob'][:12]})"
     return gone
@@ -155,12 +200,8 @@ def main(argv: list[str] | None = None) -> int:
     """Make what is missing, and name what cannot be had."""
     args = parse_args(argv)
     songs = pd.read_csv(args.songs)
-    gone = make_songs(
-        songs,
-        args.folder,
-        lambda row: read(row, args.source) if args.source else fetch(row, args.host),
-        cut_before=bool(args.source),
-    )
+    check_table(songs)
+    gone = make_songs(songs, args.folder, args.source, args.host)
     print(f"{len(songs) - len(gone)} of {cli.counted(len(songs), 'song')} in {args.folder}")
     cli.print_left_out(gone)
     return cli.LEFT_OUT if gone else cli.ALL_GOOD

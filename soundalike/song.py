@@ -2,8 +2,8 @@
 
 ``features/<path>.parquet`` has a row for each clip: ``clip``, ``start`` (s), ``silent``, ``features`` (a list in the
 order of `table.COLUMNS`), a column of lists for each network, under its name: the embedding of the window that starts
-with this clip, null where none does; and ``vocals``: how probable each of `vocals.VOICES` is. Lists, because a table of
-five hundred columns and a hundred rows is mostly names. The notes say what each column was made from (see
+with this clip, null where none does; and ``vocals``, how probable each of `vocals.COLUMNS` is. Lists, because a table
+of five hundred columns and a hundred rows is mostly names. The notes say what each column was made from (see
 `storage.fresh`), so that a new network is one column more.
 """
 
@@ -28,7 +28,8 @@ from soundalike.features.networks import NETWORKS, Network, column_made_by
 from soundalike.features.song_level import WholeSong
 from soundalike.features.spectra import Spectra
 from soundalike.features.table import CLIP_COLUMNS, COLUMNS, MADE_BY, SONG_FEATURES, clip_features
-from soundalike.features.vocals import VOCALS, VOICES, vocal_probabilities
+from soundalike.features.vocals import COLUMNS as VOCAL_COLUMNS
+from soundalike.features.vocals import VOCALS, vocal_probabilities
 from soundalike.library.catalogue import GOOD, record_of
 from soundalike.library.errors import SongError, UserError, printable
 from soundalike.library.paths import table_path
@@ -70,15 +71,15 @@ class Song(NamedTuple):
 
     @property
     def vocals(self) -> np.ndarray:
-        """How probable each of `VOICES` is in each clip [shape=(clips, 2)]; NaN where the detector was not asked."""
+        """How probable each of `vocals.COLUMNS` is in each clip [shape=(clips, 2)]; NaN if not searched for."""
         if VOCALS not in self.table.column_names:
-            return np.full((len(self.table), len(VOICES)), np.nan)
-        return _rows(self.table[VOCALS], len(VOICES))
+            return np.full((len(self.table), len(VOCAL_COLUMNS)), np.float32(np.nan))
+        return _rows(self.table[VOCALS], len(VOCAL_COLUMNS))
 
     @property
     def singing(self) -> np.ndarray:
-        """How probable it is that somebody sings in each clip, see `vocals`; none where the detector was not asked."""
-        return self.vocals[:, VOICES.index("singing")] if VOCALS in self.table.column_names else np.empty(0)
+        """How probable it is that somebody sings in each clip [shape=(clips,)], see `vocals`."""
+        return self.vocals[:, VOCAL_COLUMNS.index("singing")]
 
     def embeddings(self, network: str) -> tuple[np.ndarray, np.ndarray]:
         """Return the middles of a network's windows (s) [shape=(windows,)], and its embeddings of them.
@@ -129,7 +130,7 @@ def analyse(sound: Sound, spacings: Mapping[str, int], *, features: bool = True,
         If the weights of a network are not there.
     """
     silent: list[np.ndarray] = []
-    voices: list[np.ndarray] = []
+    vocals: list[np.ndarray] = []
     rows: list[np.ndarray] = []
     kept: list[np.ndarray] = []
     whole, clips = WholeSong(), iter(sound)
@@ -146,7 +147,7 @@ def analyse(sound: Sound, spacings: Mapping[str, int], *, features: bool = True,
             for embedder in embedders.values():
                 embedder.add(y)
             if VOCALS in spacings:
-                voices.append(vocal_probabilities(y))
+                vocals.append(vocal_probabilities(y))
             kept += stack if keep_sound else []
         count = sum(map(len, silent))
         clip = np.arange(count)
@@ -163,7 +164,7 @@ def analyse(sound: Sound, spacings: Mapping[str, int], *, features: bool = True,
         for name, embedder in embedders.items():
             columns[name] = list_column(*embedder.finish(), count)
         if VOCALS in spacings:
-            columns[VOCALS] = list_column(np.concatenate([*voices, np.empty((0, len(VOICES)))]), clip, count)
+            columns[VOCALS] = list_column(np.concatenate([*vocals, np.empty((0, len(VOCAL_COLUMNS)))]), clip, count)
     return Song(sound.record, pa.table(columns), np.stack(kept) if kept else None)
 
 

@@ -32,6 +32,7 @@ from soundalike.library.catalogue import good_songs, write_songs
 from soundalike.library.errors import SongError
 from soundalike.library.storage import made_from
 from soundalike.models import saving, specs
+from soundalike.report.verdict import Verdict
 from soundalike.similarity import quality
 from soundalike.similarity.index import Index
 from soundalike.song import FEATURES, KEYS, Song, columns_made_by, list_column, write_table
@@ -305,10 +306,16 @@ def likeness(album=None, artist=None, different=()):
     return {quality.ALBUM: album, quality.ARTIST: artist, quality.DIFFERENT: list(different)}
 
 
+def verdict_of(song: pd.Series, clips: pd.DataFrame, **more) -> Verdict:
+    """A verdict on a song in which singing was not searched for."""
+    return Verdict(song, clips, **({"singing": np.full(len(clips), np.nan)} | more))
+
+
 def made_index(points: np.ndarray, means: dict, **labels) -> Index:
     """Make a library of songs at these points [shape=(songs, dimensions)], which are called by their places."""
     names, width = [f"{n}" for n in range(len(points))], 2 * len(CLIP_COLUMNS)
     songs = pd.DataFrame({"song": names, "artist": names, "album": "", "title": names, "seconds": 1.0, "hash": names})
+    songs["kind"] = None
     described = np.zeros((len(points), width), np.float32)
     described[:, : points.shape[1]] = points
     spaces = Spaces({FEATURES: Space(np.zeros(width), np.ones(width), np.eye(width)[:, : points.shape[1]])})

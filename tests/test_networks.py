@@ -1,19 +1,21 @@
 """The published networks as ears of a model: which are used, and what an absent one changes."""
 
 import importlib.util
+import json
 import shutil
 
 import numpy as np
 import pytest
-from conftest import NO_ANSWERS, made_up, prepared, save_kept, sine, song_of, write_song
+from conftest import NO_ANSWERS, made_up, prepared, save_kept, sine, sing, song_of, write_song
 
 import dataframe_creation
 import feature_extraction
 import predict
+from soundalike.audio.decoding import SAMPLE_RATE
 from soundalike.dataset.splits import song_table
 from soundalike.evaluation import crossval
 from soundalike.evaluation.study import Study
-from soundalike.features import networks
+from soundalike.features import networks, vocals
 from soundalike.features.networks import MUSICNN, NETWORKS, VOICE
 from soundalike.library.catalogue import write_songs
 from soundalike.library.errors import UserError
@@ -51,7 +53,7 @@ def test_without_weights_it_goes_on_and_says_so(monkeypatch, capsys):
 
 
 @pytest.mark.skipif(
-    not all(importlib.util.find_spec(network.package.name) for network in NETWORKS.values()),
+    not all(importlib.util.find_spec(p.name) for p in (vocals.PACKAGE, *(of.package for of in NETWORKS.values()))),
     reason="the networks' weights are not here: make test installs them",
 )
 def test_a_model_uses_the_networks_and_so_does_its_answer(small, tmp_path, capsys, monkeypatch):
@@ -71,6 +73,17 @@ def test_a_model_uses_the_networks_and_so_does_its_answer(small, tmp_path, capsy
     assert "musicnn calls it: " in out
     write_song(own / "short.wav", sine(seconds=2.5))  # one clip: shorter than a window of voices
     assert predict.main(["--library", str(own), str(own / "short.wav")]) == 0
+    write_song(own / "sung.wav", sing(8), SAMPLE_RATE)
+    capsys.readouterr()
+    assert predict.main(["--library", str(own), str(own / "sung.wav"), "--json", "-"]) == 0
+    (said,) = json.loads(capsys.readouterr().out)["songs"]
+    assert [clip["singing"] >= vocals.PRESENT for clip in said["timeline"]] == [True] * 4
+    package = vocals.PACKAGE._replace(name="no_such_package")
+    monkeypatch.setattr(vocals, "PACKAGE", package)
+    assert predict.main(["--library", str(own), str(own / "sung.wav")]) == 0
+    out = capsys.readouterr().out
+    assert "somebody sings" in out  # that it is not searched for
+    assert "no_such_package" in out
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert predict.main(["--library", str(own), song]) == 1
     assert "weights in the package musicnn are not installed" in capsys.readouterr().err

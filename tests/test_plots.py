@@ -2,9 +2,9 @@ import json
 
 import numpy as np
 import pandas as pd
+from conftest import verdict_of
 
 from soundalike.report import plots
-from soundalike.report.verdict import Verdict
 
 
 def test_the_map_names_songs_without_letting_their_names_be_markup(monkeypatch):
@@ -35,14 +35,14 @@ def test_the_map_names_songs_without_letting_their_names_be_markup(monkeypatch):
 
 def test_a_name_with_an_underscore_is_in_the_legend():
     clips = pd.DataFrame({"_A": [0.9, 0.2], "B": [0.1, 0.8]}, index=[0.0, 2.0])
-    said = Verdict(clips.mean(), clips)
+    said = verdict_of(clips.mean(), clips)
     figure = plots.verdict("t", said, None, plots.artist_colours(["_A", "B"]))
     assert [text.get_text().strip() for text in figure.axes[1].get_legend().get_texts()] == ["_A", "B"]
 
 
 def test_probabilities_are_stacked_and_the_rest_are_others():
     clips = pd.DataFrame(dict.fromkeys("ABCDE", 0.0) | {"A": [0.7, 0.2], "B": [0.1, 0.8], "E": [0.2, 0.0]}, [0.0, 2.0])
-    said = Verdict(pd.Series([0.5, 0.3, 0.1, 0.06, 0.04], [*"ABCDE"]), clips)
+    said = verdict_of(pd.Series([0.5, 0.3, 0.1, 0.06, 0.04], [*"ABCDE"]), clips)
     figure = plots.verdict("t", said, None, plots.artist_colours("ABCDE"))
     drawn = {
         bars.get_label(): [(bar.get_x(), bar.get_y(), bar.get_height()) for bar in bars]
@@ -56,11 +56,12 @@ def test_probabilities_are_stacked_and_the_rest_are_others():
 
 def test_where_somebody_sings_is_drawn_below_the_waveform():
     clips = pd.DataFrame({"A": [0.9, 0.2, 0.5], "B": [0.1, 0.8, 0.5]}, index=[0.0, 2.0, 4.0])
-    said = Verdict(clips.mean(), clips, singing=np.array([0.2, 0.9, 0.7]))
+    said = verdict_of(clips.mean(), clips, singing=np.array([0.2, 0.9, 0.7]))
     wave = plots.verdict("t", said, None, plots.artist_colours("AB")).axes[0]
     assert [text.get_text() for text in wave.get_legend().get_texts()] == ["somebody sings"]
     assert wave.collections[-1].get_segments()[0].tolist() == [[2, -0.95], [4, -0.95]]
-    assert plots.verdict("t", said._replace(singing=()), None, plots.artist_colours("AB")).axes[0].get_legend() is None
+    nobody = plots.verdict("t", said._replace(singing=np.full(3, np.nan)), None, plots.artist_colours("AB"))
+    assert nobody.axes[0].get_legend() is None
 
 
 def test_a_song_without_clips_has_a_sentence_for_a_player(tmp_path, monkeypatch):

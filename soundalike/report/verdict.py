@@ -32,13 +32,13 @@ class Verdict(NamedTuple):
 
     song: pd.Series  # probability of each artist, the highest first
     clips: pd.DataFrame  # the same around each clip, by its start in seconds; silent ones are missing numbers
+    singing: np.ndarray  # how probable it is in each clip [shape=(clips,)], see `Song.vocals`
     known: bool = False  # whether the model was trained on this very recording
     copy_of: str = ""  # the song of the library that is the same recording, if one is
     word: str = PROBABLY  # see `open_set`
     ears: dict[str, str] = {}  # noqa: RUF012 - the artist that each ear alone finds closest
     alike: dict[str, str] = {}  # noqa: RUF012 - songs of the closest artist that sound most alike, and their titles
     tags: list[str] | tuple = ()  # of musicnn, if the model uses it
-    singing: np.ndarray | tuple = ()  # how probable it is in each clip [shape=(clips,)], if that was found
 
     @property
     def agreeing(self) -> int:
@@ -89,10 +89,9 @@ class Verdict(NamedTuple):
 
     def sung_line(self, mark: str) -> list[str]:
         """Return the line below the timeline that shows where somebody sings; none where nobody does."""
-        if not len(self.singing):
-            return []
         line = "".join(mark if p >= PRESENT else " " for p in pd.Series(self.singing).groupby(self._cells()).mean())
-        return [f"     {line}        {mark} somebody sings"] if line.strip() else []
+        end = " " * len(cli.clock(CLIP_SECONDS * len(self.clips)))
+        return [f"     {line} {end}   {mark} somebody sings"] if line.strip() else []
 
     def _cells(self) -> np.ndarray:
         """In which cell of the timeline each clip is."""
@@ -121,9 +120,8 @@ class Verdict(NamedTuple):
         }
 
     def in_full(self) -> dict:
-        """Return each artist's probability, the reasons, and the artist around each clip: none where it is silent."""
+        """Return each artist's probability, the reasons, and of each clip singing and the artist, none if silent."""
         artists, best = self.clips.dropna().idxmax(axis=1), self.clips.max(axis=1)
-        singing = self.singing if len(self.singing) else np.full(len(best), np.nan)
         return {
             "probabilities": {artist: _rounded(p) for artist, p in self.song.items()},
             "ears": self.ears,
@@ -132,7 +130,7 @@ class Verdict(NamedTuple):
             "timeline": [
                 {"start": start, "artist": None if np.isnan(p) else artists[start], "probability": _rounded(p)}
                 | {"singing": _rounded(sung)}
-                for (start, p), sung in zip(best.items(), singing, strict=True)
+                for (start, p), sung in zip(best.items(), self.singing, strict=True)
             ],
         }
 
@@ -181,13 +179,13 @@ def answer(
     return Verdict(
         found.song,
         by_start,
+        song.singing,
         known=bool(same) and same[0] in trained_on,
         copy_of=same[0] if same else "",
         word=word,
         ears=found.ears,
         alike=_find_alike(song, found.song.index[0], index, copies) if index else {},
         tags=musicnn.top_tags(musicnn.tag_table(tagged)) if len(tagged) else (),
-        singing=song.singing,
     )
 
 

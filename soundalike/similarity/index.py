@@ -28,13 +28,15 @@ from soundalike.song import FEATURES, Song, read_tables
 
 VERSION = 9  # raise it when the same songs would lie elsewhere
 
-SONG_LABELS = ["song", "artist", "album", "title", "seconds", "hash", "sound", "recording", "vocals"]
+SONG_LABELS = ["song", "artist", "album", "title", "seconds", "hash", "sound", "recording", "kind"]
 
 
 class Index(NamedTuple):
     """The songs of a library; its arrays are read from disk as needed."""
 
-    songs: pd.DataFrame  # one row for each: `SONG_LABELS`, see `duplicates.mark_duplicates` and `vocals.kind_of`
+    # One row for each: `SONG_LABELS`, see `duplicates.mark_duplicates`; ``kind`` (`vocals.kind_of`) is missing where
+    # singing was not searched for.
+    songs: pd.DataFrame
     described: np.ndarray  # see `describe` [shape=(songs, columns)]
     points: np.ndarray  # see `Spaces.points`
     spaces: Spaces
@@ -108,7 +110,7 @@ def build_index(root: Path) -> None:
         with (folder / "described.f32").open("wb") as file, cli.bar(len(songs), "Comparing", "songs") as bar:
             for _, song in read_tables(root, songs["song"], [*ears, VOCALS]):
                 file.write(describe(song, ears).tobytes())
-                kinds.append(kind_of(song.vocals[song.loud]))
+                kinds.append(kind_of(song.vocals[song.loud]) if VOCALS in song.table.column_names else None)
                 bar.update()
         described = _read_described(folder, ears)
         spaces = fit_spaces(described, ears)
@@ -117,7 +119,8 @@ def build_index(root: Path) -> None:
                 file.write(spaces.points(described[start : start + TOGETHER]).tobytes())
         arrays = {ear: space._asdict() for ear, space in spaces.ears.items()}
         np.savez(folder / "spaces.npz", **{f"{ear} {key}": of[key] for ear, of in arrays.items() for key in of})
-        songs.assign(vocals=kinds)[SONG_LABELS].to_parquet(folder / "songs.parquet", index=False)
+        songs["kind"] = pd.Series(kinds, songs.index, str)
+        songs[SONG_LABELS].to_parquet(folder / "songs.parquet", index=False)
         points = _read_points(folder, spaces)
         notes = {
             "made_from": {"all": made_from(*_inputs(root))},
