@@ -191,7 +191,7 @@ def table(figures: dict) -> str:
     words = [{"set": name} | {kind or "neither": n for kind, n in of.items()} for name, of in figures["words"].items()]
     return (
         f"{figures['count']['sung']} sung and {figures['count']['instrumental']} instrumental songs, "
-        f"{figures['ms']:.1f} ms of CPU for a clip.\n\n{page.markdown(songs)}\n\nWhat songs are called:\n\n"
+        f"{figures['ms']:.1f} ms of CPU for a clip.\n\n{page.markdown(songs)}\n\nSo songs are called:\n\n"
         f"{page.markdown(words)}\n\nSomething laid over 20 of 80 s of instrumental songs:\n\n{page.markdown(clips)}\n"
     )
 
