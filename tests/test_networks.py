@@ -78,6 +78,7 @@ def test_a_model_uses_the_networks_and_so_does_its_answer(small, tmp_path, capsy
     assert predict.main(["--library", str(own), str(own / "sung.wav"), "--json", "-"]) == 0
     (said,) = json.loads(capsys.readouterr().out)["songs"]
     assert [clip["singing"] >= vocals.PRESENT for clip in said["timeline"]] == [True] * 4
+    assert said["kind"] == vocals.SUNG
     package = vocals.PACKAGE._replace(name="no_such_package")
     monkeypatch.setattr(vocals, "PACKAGE", package)
     assert predict.main(["--library", str(own), str(own / "sung.wav")]) == 0

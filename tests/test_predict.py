@@ -142,6 +142,7 @@ def test_the_bar_shows_where_somebody_sings():
     assert notes.startswith("      ~~  ~")
     assert [clip["singing"] for clip in said.in_full()["timeline"]] == [0.1, 0.9, 0.5, 0.4, 0.0, 1.0]
     assert said._replace(singing=np.zeros(6)).sung_line("~") == []
+    assert said._replace(kind="instrumental").sung_line("~") == []  # single clips of these are chance
     assert said._replace(singing=np.full(len(clips), np.nan)).sung_line("~") == []
 
 
@@ -295,6 +296,7 @@ PREDICTED = {
     "probabilities": {"type": "object", "additionalProperties": PROBABILITY},
     "tags": {"type": "array", "items": {"type": "string"}},
     "alike": {"type": "array", "items": {"type": "string"}},
+    "kind": {"enum": ["sung", "instrumental", ""]},
     "ears": {"type": "object", "additionalProperties": {"type": "string"}},
     "timeline": {
         "type": "array",

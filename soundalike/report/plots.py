@@ -27,7 +27,6 @@ from plotly.offline import get_plotlyjs
 from soundalike import cli
 from soundalike.audio.decoding import CLIP_SAMPLES, CLIP_SECONDS, FULL_SCALE, SAMPLE_RATE
 from soundalike.features.filters import HOP_LENGTH, N_FFT, N_MELS
-from soundalike.features.vocals import PRESENT
 from soundalike.library.errors import printable
 from soundalike.library.paths import clip_paths
 
@@ -116,7 +115,7 @@ def verdict(title: str, said: Any, sounds: np.ndarray | None, colours: dict[str,
     wave, parts = figure.subplots(2, 1, sharex=True, height_ratios=[2, 3])
     shown = {artist: colours[artist] for artist in said.song.index[:4]}
     _waveform(wave, said.clips, sounds, shown)
-    sung = [start for start, p in zip(said.clips.index, said.singing, strict=True) if p >= PRESENT]
+    sung = said.clips.index[said.sung].tolist()
     if sung:
         ends = [start + CLIP_SECONDS for start in sung]
         wave.hlines([-0.95] * len(sung), sung, ends, "black", linewidth=5, label="somebody sings")

@@ -10,7 +10,7 @@ from soundalike.audio.decoding import CLIP_SECONDS
 from soundalike.dataset.splits import MIN_SCORED
 from soundalike.features import musicnn
 from soundalike.features.networks import MUSICNN, VOICE
-from soundalike.features.vocals import PRESENT
+from soundalike.features.vocals import INSTRUMENTAL, PRESENT, kind_of
 from soundalike.library.errors import printable
 from soundalike.models.open_set import PROBABLY, UNKNOWN, OpenSet, in_words
 from soundalike.models.saving import Saved
@@ -39,6 +39,7 @@ class Verdict(NamedTuple):
     ears: dict[str, str] = {}  # noqa: RUF012 - the artist that each ear alone finds closest
     alike: dict[str, str] = {}  # noqa: RUF012 - songs of the closest artist that sound most alike, and their titles
     tags: list[str] | tuple = ()  # of musicnn, if the model uses it
+    kind: str = ""  # see `vocals.kind_of`
 
     @property
     def agreeing(self) -> int:
@@ -87,9 +88,14 @@ class Verdict(NamedTuple):
         legend = "  ".join(f"{mark} {name}" for mark, name in zip(marks, names, strict=False) if mark in line)
         return f"0:00 {line} {cli.clock(CLIP_SECONDS * len(self.clips))}   {legend}"
 
+    @property
+    def sung(self) -> np.ndarray:
+        """In which clips somebody sings [shape=(clips,)]; in none of an instrumental song, where that is noise."""
+        return (self.singing >= PRESENT) & (self.kind != INSTRUMENTAL)
+
     def sung_line(self, mark: str) -> list[str]:
         """Return the line below the timeline that shows where somebody sings; none where nobody does."""
-        line = "".join(mark if p >= PRESENT else " " for p in pd.Series(self.singing).groupby(self._cells()).mean())
+        line = "".join(mark if part >= 0.5 else " " for part in pd.Series(self.sung).groupby(self._cells()).mean())
         end = " " * len(cli.clock(CLIP_SECONDS * len(self.clips)))
         return [f"     {line} {end}   {mark} somebody sings"] if line.strip() else []
 
@@ -127,6 +133,7 @@ class Verdict(NamedTuple):
             "ears": self.ears,
             "alike": list(self.alike),
             "tags": list(self.tags),
+            "kind": self.kind,
             "timeline": [
                 {"start": start, "artist": None if np.isnan(p) else artists[start], "probability": _rounded(p)}
                 | {"singing": _rounded(sung)}
@@ -186,6 +193,7 @@ def answer(
         ears=found.ears,
         alike=_find_alike(song, found.song.index[0], index, copies) if index else {},
         tags=musicnn.top_tags(musicnn.tag_table(tagged)) if len(tagged) else (),
+        kind=kind_of(song.vocals[song.loud]),
     )
 
 
