@@ -27,7 +27,7 @@ from tqdm import tqdm
 from soundalike import cli
 from soundalike.audio.decoding import ffmpeg
 from soundalike.dataset import splits
-from soundalike.dataset.whitening import FEATURES, Spaces
+from soundalike.embedding import FEATURES, Embedding
 from soundalike.features.networks import NETWORKS
 from soundalike.library.catalogue import songs_folder
 from soundalike.similarity.index import Index, load_index
@@ -103,10 +103,9 @@ def _children() -> float:
 
 def only_features(index: Index) -> Index:
     """Return the same songs as if there were no networks."""
-    spaces = Spaces({FEATURES: index.spaces.ears[FEATURES]})
-    width = len(spaces.ears[FEATURES].centre)
-    described = np.asarray(index.described[:, :width])
-    return index._replace(described=described, points=spaces.points(described), spaces=spaces)
+    embedding = Embedding({FEATURES: index.embedding.ears[FEATURES]})
+    described = np.asarray(index.described[:, : len(embedding.ears[FEATURES].centre)])
+    return index._replace(described=described, points=embedding.points(described), embedding=embedding)
 
 
 def score_songs(apart: np.ndarray, songs: pd.DataFrame) -> dict[str, np.ndarray]:

@@ -22,7 +22,7 @@ from soundalike import pool
 from soundalike.audio import decoding
 from soundalike.dataset import segments, splits
 from soundalike.dataset.frame import current_notes, read_library, write_frame
-from soundalike.dataset.whitening import Space, Spaces
+from soundalike.embedding import Embedding, Space
 from soundalike.evaluation import crossval, unknown
 from soundalike.evaluation.study import Study
 from soundalike.features.networks import NETWORKS
@@ -318,6 +318,6 @@ def made_index(points: np.ndarray, means: dict, **labels) -> Index:
     songs["kind"] = None
     described = np.zeros((len(points), width), np.float32)
     described[:, : points.shape[1]] = points
-    spaces = Spaces({FEATURES: Space(np.zeros(width), np.ones(width), np.eye(width)[:, : points.shape[1]])})
+    embedding = Embedding({FEATURES: Space(np.zeros(width), np.ones(width), np.eye(width)[:, : points.shape[1]])})
     songs = songs.assign(**({"sound": names, "recording": labels.get("sound", names)} | labels))
-    return Index(songs, described, spaces.points(described), spaces, {}, means)
+    return Index(songs, described, embedding.points(described), embedding, {}, means)

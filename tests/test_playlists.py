@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from conftest import likeness, made_index
 
-from soundalike.dataset.whitening import Space, Spaces
+from soundalike.embedding import Embedding, Space
 from soundalike.features.networks import VOICE
 from soundalike.library.errors import UserError
 from soundalike.report import alike
@@ -145,7 +145,7 @@ def test_up_to_a_distance_most_songs_are_of_one_album_or_artist():
     spots = [(artist, album) for artist in range(3) for album in range(2) for _ in range(5)]
     index = on_a_circle([120 * artist + 40 * album for artist, album in spots], artist=[f"{a}" for a, _ in spots])
     songs = index.songs.assign(album=[f"{album}" for _, album in spots])
-    found = quality.measure_likeness(index.points, songs, index.spaces)
+    found = quality.measure_likeness(index.points, songs, index.embedding)
     assert found[quality.ALBUM] == pytest.approx(0, abs=0.02)
     assert found[quality.ARTIST] == pytest.approx(1 - np.cos(np.radians(40)), abs=0.02)
     assert found[quality.DIFFERENT][1] == pytest.approx(1 - np.cos(np.radians(80)), abs=0.02)
@@ -156,21 +156,21 @@ def test_up_to_a_distance_most_songs_are_of_one_album_or_artist():
 def test_where_songs_of_one_artist_are_no_nearer_it_is_not_said_that_they_are():
     angles = np.random.default_rng(0).uniform(0, 360, 60)
     index = on_a_circle(angles, artist=[f"{n % 6}" for n in range(60)])
-    found = quality.measure_likeness(index.points, index.songs, index.spaces)
+    found = quality.measure_likeness(index.points, index.songs, index.embedding)
     assert found[quality.ALBUM] is None  # without names of albums
     assert found[quality.ARTIST] is None
-    alone = quality.measure_likeness(index.points, index.songs.assign(artist="a"), index.spaces)
+    alone = quality.measure_likeness(index.points, index.songs.assign(artist="a"), index.embedding)
     assert alone[quality.DIFFERENT] == []
     assert quality.how_alike(0.5, alone) == ""
-    few = quality.measure_likeness(index.points[:3], index.songs[:3], index.spaces)
+    few = quality.measure_likeness(index.points[:3], index.songs[:3], index.embedding)
     assert few == likeness()
 
 
 def test_copies_make_nothing_alike():
     index = on_a_circle(np.repeat(np.arange(0, 360, 12), 2), artist=[f"{n // 2 % 5}" for n in range(60)])
     songs = index.songs.assign(recording=np.repeat(np.arange(30), 2))
-    assert quality.measure_likeness(index.points, songs, index.spaces)[quality.ARTIST] is None
-    assert quality.measure_likeness(index.points, index.songs, index.spaces)[quality.ARTIST] is not None
+    assert quality.measure_likeness(index.points, songs, index.embedding)[quality.ARTIST] is None
+    assert quality.measure_likeness(index.points, index.songs, index.embedding)[quality.ARTIST] is not None
 
 
 # --- artists ---------------------------------------------------------------------------------
@@ -203,13 +203,13 @@ def test_a_song_that_an_ear_does_not_describe_counts_by_the_others():
     """Two ears: by the second, b's songs are as a's and c's are not; one of b's has no numbers there."""
     index = on_a_circle([0, 10, 90, 100, 90, 100], artist=["a", "a", "b", "b", "c", "c"])
     plane = Space(np.zeros(2), np.ones(2), np.eye(2))
-    spaces = Spaces(dict(index.spaces.ears) | {VOICE: plane})
+    embedding = Embedding(dict(index.embedding.ears) | {VOICE: plane})
     second = np.array([[1, 0], [1, 0.1], [np.nan, np.nan], [1, 0], [-1, 0], [-1, 0.1]], np.float32)
     described = np.hstack([index.described, second])
-    index = index._replace(described=described, spaces=spaces, points=spaces.points(described))
+    index = index._replace(described=described, embedding=embedding, points=embedding.points(described))
     (portrait,) = artists.compare(index, ["b"], 2)
-    # By the first ear, which counts for two thirds, they are at a right angle to a's and as c's.
-    assert {pair.other: round(pair.distance, 1) for pair in portrait.alike} == {"a": 0.7, "c": 0.7}
+    # By the first ear they are at a right angle to a's and as c's; each ear counts for half.
+    assert {pair.other: round(pair.distance, 1) for pair in portrait.alike} == {"a": 0.5, "c": 1.0}
 
 
 def test_an_artist_is_found_by_a_part_of_the_name():

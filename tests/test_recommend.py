@@ -164,11 +164,11 @@ def test_what_is_no_song_is_said_in_one_line(root, tmp_path, capsys, name, reaso
     assert len(err.splitlines()) == 1
 
 
-@pytest.mark.parametrize("name", ["spaces.npz", "points.f32", "songs.parquet"])
+@pytest.mark.parametrize("name", ["embedding.npz", "points.f32", "songs.parquet"])
 def test_a_damaged_index_is_a_users_mistake(root, tmp_path, capsys, name):
     own = shutil.copytree(root, tmp_path / "root")
     assert recommend.main(["--library", str(own), "Artist A/Album 1/Song 1.mp3"]) == 0
-    if name == "spaces.npz":  # from someone else, with Python objects in it
+    if name == "embedding.npz":  # from someone else, with Python objects in it
         with np.load(own / "similar" / name) as arrays:
             np.savez(own / "similar" / name, **(dict(arrays) | {"features basis": np.array([{}], dtype=object)}))
     else:

@@ -233,3 +233,19 @@ def one_song(clips: LoudClips) -> Examples:
     networks = {name: around(clips.start, *found) for name, found in clips.embeddings.items()}
     place = np.zeros(len(clips.start), int)
     return Examples(place, clips.features, *describe(clips.features), CLIP_COLUMNS, networks)
+
+
+def segment_rows(song: Song, ears: Iterable[str]) -> dict[str, np.ndarray]:
+    """Return the segments of a song by each ear [shape=(segments, columns)]: NaN where one does not describe them.
+
+    Parameters
+    ----------
+    song : Song
+        With embeddings by these networks.
+    ears : iterable of str
+        `FEATURES`, and networks.
+    """
+    examples = one_song(loud_clips(song, [ear for ear in ears if ear != FEATURES]))
+    return {FEATURES: examples.segments[examples.whole]} | {
+        network: values[examples.whole] for network, values in examples.networks.items()
+    }

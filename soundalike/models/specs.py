@@ -17,10 +17,10 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from soundalike.dataset.splits import SEED
-from soundalike.dataset.whitening import FEATURES
 from soundalike.features.table import CLIP_COLUMNS, ORIGINAL_NINE
 from soundalike.models.attenuation import NuisanceAttenuation
 from soundalike.models.networks import DenseNet
+from soundalike.song import FEATURES
 
 INNER_FOLDS = 3
 ROWS = 24_000  # a model is trained on so many at most

@@ -84,7 +84,7 @@ def write_map(index: Index, root: Path, path: Path, guests: Sequence[Guest] = ()
 def as_guest(path: Path, song: Song, said: Verdict, index: Index) -> Guest:
     """Make a guest of a song that was asked about, and of the answer."""
     record, closest = song.record, str(said.song.index[0])
-    return Guest(path, describe(song, index.spaces.ears), float(record["seconds"]), said.copy_of, str(said), closest)
+    return Guest(path, describe(song, index.embedding), float(record["seconds"]), said.copy_of, str(said), closest)
 
 
 def _hash(text: str) -> str:
@@ -103,7 +103,7 @@ def _collect(index: Index, root: Path, guests: Sequence[Guest]) -> dict:
         "songs": _songs(index, songs_folder(root), names, guests),
         "artists": [{"name": name[:LONGEST], "colour": _hex(colours[name]), "marker": markers[name]} for name in names],
         "dims": index.points.shape[1],
-        "ears": [[own.start, share] for own, share in index.spaces.dimensions()],
+        "ears": [[own.start, 1 / len(index.embedding.ears)] for own in index.embedding.dimensions()],
         "points": _packed(index.points, "<f2"),
         "x": _packed(placed[:, 0], "<f4"),
         "y": _packed(placed[:, 1], "<f4"),
@@ -161,7 +161,7 @@ def _places(index: Index) -> np.ndarray:
 
 def _between(index: Index, point: np.ndarray, places: np.ndarray) -> np.ndarray:
     """Place a song that was not laid out: in the middle of the songs most like it that have a place."""
-    apart = np.where(np.isnan(places[:, 0]), np.inf, index.spaces.distances(index.points, point))
+    apart = np.where(np.isnan(places[:, 0]), np.inf, index.embedding.distances(index.points, point))
     return places[np.argsort(apart, kind="stable")[:PLACED_BY]].mean(axis=0)
 
 
@@ -181,7 +181,7 @@ def _invite(index: Index, places: np.ndarray, guests: Sequence[Guest]) -> tuple[
         }
         for n, guest in enumerate(guests)
     ]
-    points = index.spaces.points(described)
+    points = index.embedding.points(described)
     own = np.stack([_between(index, point, places) for point in points])
     return index._replace(
         songs=pd.concat([index.songs, pd.DataFrame(rows)], ignore_index=True),
@@ -202,7 +202,7 @@ def _common(index: Index, own: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
     named: list[str] = []
     with cli.bar(count, "Drawing the map", "songs") as bar:
         for place in range(count):
-            apart = index.spaces.distances(index.points, index.points[place])
+            apart = index.embedding.distances(index.points, index.points[place])
             apart[[place, *range(own, count)]] = np.inf
             near[place] = np.argsort(apart, kind="stable")[:most]
             found = say_why(index, np.asarray(index.described[place]), near[place], apart[near[place]])

@@ -202,7 +202,7 @@ def _find_alike(song: Song, artist: str, index: Index, copies: np.ndarray | None
     barred = ((index.songs["artist"] != artist) | (index.songs["hash"] == song.record["hash"])).to_numpy()
     if copies is not None:
         barred = barred | copies
-    alike = nearest_songs(index, describe(song, index.spaces.ears), barred, ALIKE)
+    alike = nearest_songs(index, describe(song, index.embedding), barred, ALIKE)
     return dict(zip(alike["song"], alike["title"], strict=True))
 
 

@@ -65,15 +65,15 @@ def compare(index: Index, artists: list[str], count: int) -> list[Portrait]:
     """
     places = pd.Series(np.arange(len(index.songs))).groupby(index.songs["artist"].to_numpy()).indices
     every = list(places)
-    middles = np.stack([index.spaces.middle(np.asarray(index.points[own])) for own in places.values()])
+    middles = np.stack([index.embedding.centroid(np.asarray(index.points[own])) for own in places.values()])
     # One song says little of its artist, and lies near to all when it is plain.
     known = {n for n, of in enumerate(places.values()) if len(of) > 1} or {*range(len(every))}
     portraits = []
     for artist in artists:
         own, middle = places[artist], middles[every.index(artist)]
-        apart = index.spaces.distances(middles, middle)
+        apart = index.embedding.distances(middles, middle)
         near = [n for n in np.argsort(apart, kind="stable") if every[n] != artist and n in known][:count]
-        order = own[np.argsort(index.spaces.distances(np.asarray(index.points[own]), middle), kind="stable")]
+        order = own[np.argsort(index.embedding.distances(np.asarray(index.points[own]), middle), kind="stable")]
         pairs = [Pair(every[n], float(apart[n]), _bring_together(index, own, places[every[n]])) for n in near]
         portraits.append(Portrait(artist, len(own), order[0], order[-1] if len(own) > 2 else None, pairs))
     return portraits
@@ -82,7 +82,7 @@ def compare(index: Index, artists: list[str], count: int) -> list[Portrait]:
 def _bring_together(index: Index, own: np.ndarray, others: np.ndarray) -> tuple[int, int]:
     """Return the songs of two artists that are most alike and no copies of each other."""
     points, recording = np.asarray(index.points[others]), index.songs["sound"].to_numpy()
-    apart = np.stack([index.spaces.distances(points, np.asarray(index.points[place])) for place in own])
+    apart = np.stack([index.embedding.distances(points, np.asarray(index.points[place])) for place in own])
     apart[recording[own][:, None] == recording[others]] = 2
     one, two = np.unravel_index(apart.argmin(), apart.shape)
     return own[one], others[two]

@@ -1,14 +1,13 @@
 """The songs of a library as points, in an index on disk.
 
-How songs become points stands in `dataset.whitening`.
+How songs become points stands in `embedding`.
 """
 
 import hashlib
 import json
 import zipfile
-from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,7 +17,8 @@ from threadpoolctl import threadpool_limits
 from soundalike import cli
 from soundalike.dataset.frame import current_notes, read_library
 from soundalike.dataset.nuisance import shipped_shifts
-from soundalike.dataset.whitening import TOGETHER, WIDTHS, Space, Spaces, fit_spaces
+from soundalike.dataset.segments import segment_rows
+from soundalike.embedding import Embedding, Space, fit
 from soundalike.features.vocals import VOCALS, kind_of
 from soundalike.library.errors import UserError, printable
 from soundalike.library.paths import NOTES
@@ -26,7 +26,11 @@ from soundalike.library.storage import atomic_write, fresh, locked, made_from, r
 from soundalike.similarity.quality import measure_likeness, measure_quality
 from soundalike.song import FEATURES, Song, read_tables
 
-VERSION = 9  # raise it when the same songs would lie elsewhere
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+VERSION = 10  # raise it when the same songs would lie elsewhere
+PER_SONG, FITTED = 12, 24_000  # segments that the space is fitted on: of a song, and of all, about
 
 SONG_LABELS = ["song", "artist", "album", "title", "seconds", "hash", "sound", "recording", "kind"]
 
@@ -37,30 +41,16 @@ class Index(NamedTuple):
     # One row for each: `SONG_LABELS`, see `duplicates.mark_duplicates`; ``kind`` (`vocals.kind_of`) is missing where
     # singing was not searched for.
     songs: pd.DataFrame
-    described: np.ndarray  # see `describe` [shape=(songs, columns)]
-    points: np.ndarray  # see `Spaces.points`
-    spaces: Spaces
+    described: np.ndarray  # see `Embedding.describe` [shape=(songs, columns)]
+    points: np.ndarray  # see `Embedding.points`
+    embedding: Embedding
     quality: dict  # see `quality.measure_quality`
     likeness: dict  # see `quality.measure_likeness`
 
 
-def describe(song: Song, ears: Iterable[str]) -> np.ndarray:
-    """Describe a song by the ears of an index, side by side.
-
-    By `FEATURES`: the means over clips that are not silent of each of `CLIP_COLUMNS`, then their deviations from clip
-    to clip. By networks: the means of embeddings over windows, NaN where there are none.
-
-    Returns
-    -------
-    np.ndarray [shape=(columns,), dtype=float32]
-    """
-    clips = song.clip_features[song.loud].astype(np.float64)
-    of_ears = {FEATURES: np.concatenate([clips.mean(axis=0), clips.std(axis=0)])}
-    for ear in ears:
-        if ear != FEATURES:
-            _, embeddings = song.embeddings(ear)
-            of_ears[ear] = embeddings.mean(axis=0) if len(embeddings) else np.full(WIDTHS[ear], np.nan)
-    return np.concatenate([of_ears[ear] for ear in ears]).astype(np.float32)
+def describe(song: Song, embedding: Embedding) -> np.ndarray:
+    """Describe a song by the ears of an index, see `Embedding.describe` [shape=(columns,), dtype=float32]."""
+    return embedding.describe(segment_rows(song, embedding.ears))
 
 
 def map_positions(index: Index, most: int = 3000) -> pd.DataFrame:
@@ -105,28 +95,27 @@ def build_index(root: Path) -> None:
         threadpool_limits(1),  # its threads only get in each other's way
     ):
         folder.mkdir()
-        songs, ears = read_library(root), [FEATURES, *current_notes(root)["networks"]]
-        kinds = []
-        with (folder / "described.f32").open("wb") as file, cli.bar(len(songs), "Comparing", "songs") as bar:
-            for _, song in read_tables(root, songs["song"], [*ears, VOCALS]):
-                file.write(describe(song, ears).tobytes())
-                kinds.append(kind_of(song.vocals[song.loud]) if VOCALS in song.table.column_names else None)
-                bar.update()
-        described = _read_described(folder, ears)
-        spaces = fit_spaces(described, ears)
-        with (folder / "points.f32").open("wb") as file:
-            for start in range(0, len(described), TOGETHER):
-                file.write(spaces.points(described[start : start + TOGETHER]).tobytes())
-        arrays = {ear: space._asdict() for ear, space in spaces.ears.items()}
-        np.savez(folder / "spaces.npz", **{f"{ear} {key}": of[key] for ear, of in arrays.items() for key in of})
+        songs, ears, kinds = read_library(root), [FEATURES, *current_notes(root)["networks"]], []
+        sample = songs["song"][:: max(1, -(-len(songs) * PER_SONG // FITTED))]
+        with cli.bar(len(sample) + len(songs), "Comparing", "songs") as bar:
+            embedding = fit(_some_segments(root, sample, ears, bar))
+            with (folder / "described.f32").open("wb") as file, (folder / "points.f32").open("wb") as points_file:
+                for _, song in read_tables(root, songs["song"], [*ears, VOCALS]):
+                    described = describe(song, embedding)
+                    file.write(described.tobytes())
+                    points_file.write(embedding.points(described[None]).tobytes())
+                    kinds.append(kind_of(song.vocals[song.loud]) if VOCALS in song.table.column_names else None)
+                    bar.update()
+        arrays = {ear: space._asdict() for ear, space in embedding.ears.items()}
+        np.savez(folder / "embedding.npz", **{f"{ear} {key}": of[key] for ear, of in arrays.items() for key in of})
         songs["kind"] = pd.Series(kinds, songs.index, str)
         songs[SONG_LABELS].to_parquet(folder / "songs.parquet", index=False)
-        points = _read_points(folder, spaces)
+        points = _read_points(folder, embedding)
         notes = {
             "made_from": {"all": made_from(*_inputs(root))},
             "ears": ears,
             "quality": measure_quality(points, songs),
-            "likeness": measure_likeness(points, songs, spaces),
+            "likeness": measure_likeness(points, songs, embedding),
         }
         (folder / NOTES).write_text(json.dumps(notes), encoding="utf-8")
 
@@ -137,12 +126,25 @@ def _inputs(root: Path) -> list:
     return [keys["all"], keys["networks"], hashlib.blake2b(shipped_shifts().tobytes()).hexdigest(), VERSION]
 
 
-def _read_described(folder: Path, ears: Iterable[str]) -> np.ndarray:
-    return np.memmap(folder / "described.f32", np.float32, "r").reshape(-1, sum(WIDTHS[ear] for ear in ears))
+def _some_segments(root: Path, songs: pd.Series, ears: list[str], bar: "tqdm") -> dict[str, np.ndarray]:
+    """Read `PER_SONG` segments of each of some songs, evenly spaced, by each ear."""
+    parts: dict[str, list[np.ndarray]] = {ear: [] for ear in ears}
+    for _, song in read_tables(root, songs, ears):
+        rows = segment_rows(song, ears)
+        count = len(rows[FEATURES])
+        for ear, own in rows.items():
+            parts[ear].append(own[np.linspace(0, count - 1, min(PER_SONG, count)).round().astype(int)])
+        bar.update()
+    return {ear: np.concatenate(own) for ear, own in parts.items()}
 
 
-def _read_points(folder: Path, spaces: Spaces) -> np.ndarray:
-    width = sum(space.basis.shape[1] for space in spaces.ears.values())
+def _read_described(folder: Path, embedding: Embedding) -> np.ndarray:
+    width = sum(len(space.centre) for space in embedding.ears.values())
+    return np.memmap(folder / "described.f32", np.float32, "r").reshape(-1, width)
+
+
+def _read_points(folder: Path, embedding: Embedding) -> np.ndarray:
+    width = sum(space.basis.shape[1] for space in embedding.ears.values())
     return np.memmap(folder / "points.f32", np.float32, "r").reshape(-1, width)
 
 
@@ -168,13 +170,13 @@ def load_index(root: Path, *, make: bool = True) -> Index:
         build_index(root)
     notes = read_notes(folder)
     try:
-        with np.load(folder / "spaces.npz", allow_pickle=False) as arrays:
-            ears = notes["ears"]
-            spaces = Spaces({ear: Space(*(arrays[f"{ear} {key}"] for key in Space._fields)) for ear in ears})
+        with np.load(folder / "embedding.npz", allow_pickle=False) as arrays:
+            spaces = {ear: Space(*(arrays[f"{ear} {key}"] for key in Space._fields)) for ear in notes["ears"]}
+        embedding = Embedding(spaces)
         songs = pd.read_parquet(folder / "songs.parquet")
-        described, points = _read_described(folder, ears), _read_points(folder, spaces)
+        described, points = _read_described(folder, embedding), _read_points(folder, embedding)
         if not len(songs) == len(described) == len(points):
             raise ValueError
-        return Index(songs, described, points, spaces, notes["quality"], notes["likeness"])
+        return Index(songs, described, points, embedding, notes["quality"], notes["likeness"])
     except (OSError, KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile, pa.ArrowException):
         raise UserError(f"{printable(folder)} is damaged. Delete that folder; it is made again.") from None

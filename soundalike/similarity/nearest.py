@@ -3,10 +3,11 @@
 import numpy as np
 import pandas as pd
 
-from soundalike.dataset.whitening import FEATURES, Spaces
+from soundalike.embedding import Embedding
 from soundalike.features.networks import NETWORKS
 from soundalike.features.table import ASPECTS, CLIP_COLUMNS, columns
 from soundalike.similarity.index import Index
+from soundalike.song import FEATURES
 
 WORTH_NAMING = 0.03  # what an aspect adds to the cosine to be named
 
@@ -32,8 +33,8 @@ def distances(index: Index, described: np.ndarray) -> np.ndarray:
     np.ndarray [shape=(songs,)]
         One minus the cosine: 0 the same, 1 what songs drawn at random have on average, 2 the opposite.
     """
-    points = index.spaces.points(np.atleast_2d(described))
-    return np.mean([index.spaces.distances(index.points, point) for point in points], axis=0)
+    points = index.embedding.points(np.atleast_2d(described))
+    return np.mean([index.embedding.distances(index.points, point) for point in points], axis=0)
 
 
 def nearest_songs(index: Index, described: np.ndarray, barred: np.ndarray, count: int) -> pd.DataFrame:
@@ -78,21 +79,19 @@ def say_why(index: Index, described: np.ndarray, places: np.ndarray, distance: n
     others, points = np.asarray(index.described[places]), np.asarray(index.points[places])
     added = []
     for song in np.atleast_2d(described):
-        common = index.spaces.common(points, index.spaces.points(song[None])[0])
-        added.append({aspect: of / common for aspect, of in _shares(index.spaces, song, others).items()})
+        common = index.embedding.common(points, index.embedding.points(song[None])[0])
+        added.append({aspect: of / common for aspect, of in _shares(index.embedding, song, others).items()})
     means = {aspect: np.mean([of_one[aspect] for of_one in added], axis=0) for aspect in added[0]}
     return index.songs.iloc[places].assign(distance=distance, **means)
 
 
-def _shares(spaces: Spaces, song: np.ndarray, others: np.ndarray) -> dict[str, np.ndarray]:
+def _shares(embedding: Embedding, song: np.ndarray, others: np.ndarray) -> dict[str, np.ndarray]:
     """Split the cosine between a song and others by aspect: exact, for the cosine is a sum over columns."""
     shares: dict[str, np.ndarray] = {}
-    for ear, space, share, described in spaces.blocks(np.concatenate([song[None], others])):
-        rows = described - space.centre
-        points = rows @ space.basis
-        length = np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-12)
-        rows, back = rows / length, points / length @ space.basis.T
-        added = np.nan_to_num((rows[0] * back[1:] + rows[1:] * back[0]) / 2 * share)
+    for ear, space, rows in embedding.blocks(np.concatenate([song[None], others])):
+        rows = rows / np.maximum(np.linalg.norm(rows @ space.basis, axis=1, keepdims=True), 1e-12)
+        back = rows @ space.basis @ space.basis.T
+        added = np.nan_to_num((rows[0] * back[1:] + rows[1:] * back[0]) / 2) / len(embedding.ears)
         if ear == FEATURES:
             shares |= {aspect: added[:, own].sum(axis=1) for aspect, own in OF_ASPECT.items()}
         else:

@@ -106,8 +106,8 @@ def find_path(
     steps : np.ndarray [shape=(songs + 1,)]
         The distance of each song from the one before, and of the end from the last.
     """
-    ends = index.spaces.points(np.stack([first.described, last.described]))
-    apart = index.spaces.distances(ends, ends[0])[1]
+    ends = index.embedding.points(np.stack([first.described, last.described]))
+    apart = index.embedding.distances(ends, ends[0])[1]
     to_first, to_last = (distances(index, seed.described) for seed in (first, last))
     near = np.flatnonzero(~barred & (np.maximum(to_first, to_last) < apart))
     near = near[~index.songs["sound"].iloc[near].duplicated().to_numpy()]
@@ -116,7 +116,7 @@ def find_path(
     steps = np.zeros((len(near) + 2, len(near) + 2))
     there = np.asarray(index.points[near])
     for row, point in enumerate(there, start=1):
-        steps[row, 1:-1] = index.spaces.distances(there, point)
+        steps[row, 1:-1] = index.embedding.distances(there, point)
     steps[0, 1:-1], steps[1:-1, -1], steps[0, -1] = to_first[near], to_last[near], apart
     artist = np.array(["", *index.songs["artist"].iloc[near], ""])
     usable = np.ones(len(steps), bool)

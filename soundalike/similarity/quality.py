@@ -5,8 +5,9 @@ import pandas as pd
 
 from soundalike import cli
 from soundalike.dataset.splits import MIN_ALBUMS, album_counts, album_keys
-from soundalike.dataset.whitening import Spaces, parts
+from soundalike.embedding import Embedding
 
+TOGETHER = 8_192  # songs that are read at a time
 SEEDS, SEEDS_AT_ONCE = 1000, 50  # songs, at most, by which the quality is measured; how many at a time
 FEWER_SEEDS = 300  # the same for what distances mean
 STEP = 0.01  # of distance, in which pairs of songs are counted
@@ -14,14 +15,14 @@ LEAST_PAIRS = 10  # nearer pairs of one album, say, from which on it can be said
 ALBUM, ARTIST, DIFFERENT = "one album", "one artist", "different artists"  # of the two songs
 
 
-def measure_likeness(points: np.ndarray, songs: pd.DataFrame, spaces: Spaces) -> dict:
+def measure_likeness(points: np.ndarray, songs: pd.DataFrame, embedding: Embedding) -> dict:
     """Measure at which distances most pairs of songs are of one album or artist, and how far those of others are apart.
 
     Parameters
     ----------
     points, songs
         See `measure_quality`.
-    spaces : Spaces
+    embedding : Embedding
         Of the points.
 
     Returns
@@ -39,7 +40,7 @@ def measure_likeness(points: np.ndarray, songs: pd.DataFrame, spaces: Spaces) ->
     edges = np.arange(0, 2 + STEP, STEP)
     counts = {name: np.zeros(len(edges) - 1) for name in (ALBUM, ARTIST, DIFFERENT)}
     for song in np.random.default_rng(0).permutation(len(songs))[:FEWER_SEEDS]:
-        apart = spaces.distances(points, points[song])
+        apart = embedding.distances(points, points[song])
         others, same = recording != recording[song], artist == artist[song]
         groups = {ALBUM: same & (album == album[song]) & named & several, ARTIST: same, DIFFERENT: ~same}
         for name, group in groups.items():
@@ -111,17 +112,18 @@ def measure_quality(points: np.ndarray, songs: pd.DataFrame) -> dict:
     for some in np.array_split(asked, -(-len(asked) // SEEDS_AT_ONCE)):
         others = (own[some, None] != own) & (recording[some, None] != recording)
         same = others & (artist[some, None] == artist)  # of a song that is alone, nothing is right
-        cosine = np.concatenate([points[some] @ part.T for part in parts(points)], axis=1)
+        starts = range(0, len(points), TOGETHER)
+        cosine = np.concatenate([points[some] @ points[start : start + TOGETHER].T for start in starts], axis=1)
         right.extend(same[np.arange(len(some)), np.where(others, cosine, -np.inf).argmax(axis=1)])
         chance.extend(same.sum(axis=1) / np.maximum(others.sum(axis=1), 1))
     from scipy.stats import binomtest  # which takes long, and few calls need it
 
-    ends = binomtest(int(sum(right)), len(asked)).proportion_ci(method="wilson")
+    interval = binomtest(int(sum(right)), len(asked)).proportion_ci(method="wilson")
     few = albums.any() and count[asked].min() < MIN_ALBUMS
     return {
         "right": float(np.mean(right)),
-        "low": None if few else float(ends.low),
-        "high": None if few else float(ends.high),
+        "low": None if few else float(interval.low),
+        "high": None if few else float(interval.high),
         "chance": float(np.mean(chance)),
         "songs": len(asked),
         "albums": bool(albums.any()),

@@ -105,7 +105,7 @@ def _seed_from_file(path: Path, index: Index, root: Path) -> Seed:
         song = decode(path, {name: every for name, every in spacings.items() if name in here})
     except SongError as error:
         raise UserError(f"{printable(path)}: {error}") from None
-    described = describe(song, index.spaces.ears)
+    described = describe(song, index.embedding)
     itself = find_copies(song, path, index, root)
     copies = index.songs[itself]
     copy_of = f"{copies['artist'].iloc[0]} - {copies['title'].iloc[0]}" if len(copies) else ""
@@ -131,7 +131,7 @@ def find_copies(song: Song, path: Path, index: Index, root: Path) -> np.ndarray:
     if not same.any():
         from soundalike.dataset.duplicates import VERSION, agreement, is_copy, read_contours  # which takes long
 
-        near = nearest_songs(index, describe(song, index.spaces.ears), same, RIVALS)["song"].tolist()
+        near = nearest_songs(index, describe(song, index.embedding), same, RIVALS)["song"].tolist()
         _, contours = read_contours([*read_tables(root, near, [FEATURES]), ("", song)])
         close = [name for name in near if agreement(contours[""], contours[name]) >= VERSION]
         same = songs["song"].isin([name for name in close if is_copy(root, path.absolute(), name)]).to_numpy()
