@@ -20,7 +20,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 import page
 import pandas as pd
-from soundalike.features.one_song import decode
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
@@ -32,6 +31,7 @@ from soundalike.features.networks import NETWORKS
 from soundalike.library.catalogue import songs_folder
 from soundalike.similarity.index import Index, load_index
 from soundalike.similarity.nearest import distances
+from soundalike.song import decode
 
 OURS, ALONE = "ours", "ours, features alone"
 MUSLY = {"musly, timbre": "timbre", "musly, mandelellis": "mandelellis"}

@@ -79,6 +79,11 @@ class Embedding(NamedTuple):
         found = [space.points(columns) for _, space, columns in self.blocks(described)]
         return np.nan_to_num(np.concatenate(found, axis=1) / np.sqrt(len(self.ears))).astype(np.float32)
 
+    def means(self, described: np.ndarray) -> np.ndarray:
+        """Means of the points of songs' segments [shape=(songs, dimensions)]: the less alike they are, the shorter."""
+        found = [columns @ space.basis for _, space, columns in self.blocks(described)]
+        return np.nan_to_num(np.concatenate(found, axis=1) / np.sqrt(len(self.ears)))
+
     def dimensions(self) -> Iterator[slice]:
         """Yield the dimensions of each ear."""
         start = 0

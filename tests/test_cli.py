@@ -2,7 +2,9 @@
 
 import errno
 import importlib
+import importlib.util
 import os
+import re
 import subprocess
 import sys
 
@@ -68,6 +70,8 @@ TOOLS = [path for path in (*PROJECT.glob("benchmarks/*.py"), *PROJECT.glob("docs
 def test_tools_beside_the_root_find_the_package_first(tool):
     code = tool.read_text(encoding="utf-8")
     assert code.index("sys.path.insert(0, str(Path(__file__)") < code.index("from soundalike")
+    for module in re.findall(r"^from (soundalike[\w.]*) import", code, re.MULTILINE):
+        assert importlib.util.find_spec(module), module
 
 
 def test_many_songs_left_out_for_one_reason_are_one_line(capsys):

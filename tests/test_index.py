@@ -6,6 +6,7 @@ import pytest
 from conftest import made_up, write_library
 
 from soundalike import embedding
+from soundalike.dataset.segments import OF_ASPECT
 from soundalike.features.networks import NETWORKS, VOICE
 from soundalike.features.table import ASPECTS, CLIP_COLUMNS, FEATURES
 from soundalike.library.catalogue import write_songs
@@ -30,7 +31,7 @@ def root(tmp_path_factory):
 def test_each_feature_of_clips_has_one_aspect():
     names = [name for families in ASPECTS.values() for name in families]
     assert sorted(names) == sorted(FEATURES)
-    places = np.concatenate(list(nearest.OF_ASPECT.values()))
+    places = np.concatenate(list(OF_ASPECT.values()))
     assert sorted(places) == list(range(2 * len(CLIP_COLUMNS)))
 
 
@@ -60,7 +61,7 @@ def test_songs_alike_in_one_aspect_are_said_to_be():
     draw = np.random.default_rng(0)
     described = draw.standard_normal((40, 2 * len(CLIP_COLUMNS))).astype(np.float32)
     for song, aspect in ((1, "timbre"), (2, "harmony")):
-        own = nearest.OF_ASPECT[aspect]
+        own = OF_ASPECT[aspect]
         described[song, own] = described[0, own]
     songs = pd.DataFrame({"song": np.arange(40)})
     whole = embedding.fit({"features": described})

@@ -14,7 +14,7 @@ import pandas as pd
 from soundalike import cli
 from soundalike.audio.decoding import CLIP_SECONDS
 from soundalike.dataset.frame import current_notes
-from soundalike.features.table import CLIP_COLUMNS
+from soundalike.features.table import ASPECTS, CLIP_COLUMNS, columns
 from soundalike.song import FEATURES, Song, read_tables
 
 CLIPS = 4  # 8 s
@@ -25,6 +25,13 @@ PER_SONG = 24  # clips of a song that are trained on, evenly spaced; and half as
 IN_MEMORY = 48_000  # clips of all songs, at most: with 551 features 0.3 GB
 JOINED = 100  # songs whose arrays are joined at a time
 NEAR = 8  # s: windows of a network that lie no further from the middle of a clip describe what is around it
+
+
+# The columns of segments that belong to each aspect: of means, then of deviations.
+OF_ASPECT = {
+    aspect: np.flatnonzero(np.isin(2 * CLIP_COLUMNS, [column for name in names for column in columns(name)]))
+    for aspect, names in ASPECTS.items()
+}
 
 
 class LoudClips(NamedTuple):

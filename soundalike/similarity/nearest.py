@@ -3,19 +3,14 @@
 import numpy as np
 import pandas as pd
 
+from soundalike.dataset.segments import OF_ASPECT
 from soundalike.embedding import Embedding
 from soundalike.features.networks import NETWORKS
-from soundalike.features.table import ASPECTS, CLIP_COLUMNS, columns
+from soundalike.features.table import ASPECTS
 from soundalike.similarity.index import Index
 from soundalike.song import FEATURES
 
 WORTH_NAMING = 0.03  # what an aspect adds to the cosine to be named
-
-# The columns of a description that belong to each aspect: means first, then deviations.
-OF_ASPECT = {
-    aspect: np.flatnonzero(np.isin(2 * CLIP_COLUMNS, [column for name in names for column in columns(name)]))
-    for aspect, names in ASPECTS.items()
-}
 
 
 def distances(index: Index, described: np.ndarray) -> np.ndarray:

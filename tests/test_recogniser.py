@@ -1,0 +1,106 @@
+"""The linear model of segments: what it predicts, what it weighs, and exact reasons."""
+
+import numpy as np
+import pytest
+
+from soundalike import recogniser
+from soundalike.dataset.segments import OF_ASPECT
+from soundalike.features.networks import NETWORKS, VOICE
+from soundalike.features.table import ASPECTS, CLIP_COLUMNS
+from soundalike.song import FEATURES
+
+WIDTH = 2 * len(CLIP_COLUMNS)
+
+
+def segments_of(
+    songs: int = 24, each: int = 6, artists: int = 3, cue: float = 1.0
+) -> tuple[dict, np.ndarray, np.ndarray]:
+    """Segments of songs in turn by some artists, who differ in both ears; and of each its song and artist."""
+    draw = np.random.default_rng(0)
+    song = np.arange(songs).repeat(each)
+    artist = np.array([f"A{n % artists}" for n in song])
+    rows = {}
+    for ear, width in ((FEATURES, WIDTH), (VOICE, 20)):
+        of_artists, of_songs = draw.standard_normal((artists, width)), draw.standard_normal((songs, width))
+        noise = draw.standard_normal((len(song), width))
+        rows[ear] = (cue * of_artists[song % artists] + 0.5 * of_songs[song] + noise).astype(np.float32)
+    return rows, song, artist
+
+
+def described(model, rows, song, which) -> np.ndarray:
+    return np.stack([model.embedding.describe({ear: own[song == n] for ear, own in rows.items()}) for n in which])
+
+
+@pytest.fixture(scope="module")
+def trained():
+    rows, song, artist = segments_of()
+    learn = song < 18
+    return recogniser.fit({ear: own[learn] for ear, own in rows.items()}, song[learn], artist[learn]), rows, song
+
+
+def test_unseen_songs_get_their_artists(trained):
+    model, rows, song = trained
+    logs = model.predict(described(model, rows, song, range(18, 24)))
+    assert [model.classes[n] for n in logs.argmax(axis=1)] == [f"A{n % 3}" for n in range(18, 24)]
+    np.testing.assert_allclose(np.exp(logs).sum(axis=1), 1, atol=1e-6)
+    softer = model._replace(temperature=2.0).predict(described(model, rows, song, range(18, 24)))
+    np.testing.assert_allclose(softer[:, 0] - softer[:, 1], (logs[:, 0] - logs[:, 1]) / 2, atol=1e-6)
+
+
+def test_reasons_add_up_to_the_log_odds(trained):
+    model, rows, song = trained
+    model = model._replace(temperature=0.7)
+    own = {ear: values[song == 20].copy() for ear, values in rows.items()}
+    own[VOICE][:2] = np.nan  # an ear that does not describe two of the segments
+    logs = model.predict(model.embedding.describe(own)[None])[0]
+    shares = model.explain(own, "A2", "A0")
+    assert list(shares) == [*ASPECTS, NETWORKS[VOICE].aspect, recogniser.PRIOR]
+    assert len(shares) == 6
+    assert shares.to_numpy().sum() == pytest.approx(logs[2] - logs[0], abs=1e-6)
+    assert (shares[NETWORKS[VOICE].aspect][:2] == 0).all()
+    other = model.explain(own, "A0", "A2")
+    np.testing.assert_allclose(other, -shares, atol=1e-9)
+
+
+def test_an_aspect_in_which_artists_differ_is_the_reason():
+    draw = np.random.default_rng(0)
+    song, values = np.arange(20).repeat(4), draw.standard_normal((80, WIDTH)).astype(np.float32)
+    harmony = OF_ASPECT["harmony"]
+    values[:, harmony] += 2 * np.where(song % 2, 1, -1)[:, None]
+    model = recogniser.fit({FEATURES: values}, song, np.array([f"A{n % 2}" for n in song]))
+    shares = model.explain({FEATURES: values[song == 1]}, "A1", "A0").sum()
+    assert shares.drop(recogniser.PRIOR).idxmax() == "harmony"
+    assert shares["harmony"] > 0.8 * shares.drop(recogniser.PRIOR).sum()
+
+
+def test_artists_and_their_songs_weigh_the_same():
+    song = np.array([0] * 2 + [1] * 6 + [2] * 4)
+    weights = recogniser.balanced_weights(song, np.array(["A"] * 8 + ["B"] * 4))
+    assert [weights[song == n].sum() for n in range(3)] == pytest.approx([3, 3, 6])
+
+
+def test_an_ear_that_an_artist_lacks_changes_no_answer_for_others(trained):
+    rows, song, artist = segments_of()
+    learn = song < 18
+    whole, _, _ = trained
+    lacking = {ear: own.copy() for ear, own in rows.items()}
+    lacking[VOICE][artist == "A2"] = np.nan
+    model = recogniser.fit({ear: own[learn] for ear, own in lacking.items()}, song[learn], artist[learn])
+    asked = [n for n in range(18, 24) if n % 3 != 2]
+    answers = [
+        [of.classes[n] for n in of.predict(described(of, given, song, asked)).argmax(axis=1)]
+        for of, given in ((whole, rows), (model, lacking))
+    ]
+    assert answers[0] == answers[1] == [f"A{n % 3}" for n in asked]
+    own = model.predict(described(model, lacking, song, [n for n in range(18, 24) if n % 3 == 2]))
+    assert (own.argmax(axis=1) == 2).all()
+
+
+def test_two_artists_and_songs_without_any_ear():
+    rows, song, artist = segments_of(artists=2)
+    model = recogniser.fit(rows, song, artist)
+    logs = model.predict(described(model, rows, song, range(24)))
+    assert logs.shape == (24, 2)
+    assert (logs.argmax(axis=1) == np.arange(24) % 2).all()
+    nothing = model.embedding.describe({ear: np.full_like(own[:3], np.nan) for ear, own in rows.items()})
+    np.testing.assert_allclose(np.exp(model.predict(nothing[None])).sum(), 1, atol=1e-6)
