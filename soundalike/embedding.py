@@ -20,6 +20,7 @@ from soundalike.song import FEATURES
 # to each variance, as a share of the largest: directions in which segments hardly differ are mostly chance.
 RIDGE = 0.03
 DIMENSIONS = 128  # of each ear, at most
+LIMIT = 10.0  # standard deviations: what is farther off counts as far
 
 
 class Space(NamedTuple):
@@ -30,19 +31,23 @@ class Space(NamedTuple):
     basis: np.ndarray  # of columns that are centred and scaled [shape=(columns, dimensions)]
 
     def directions(self, rows: np.ndarray) -> np.ndarray:
-        """Centre and scale rows, and divide each by the length of its point [shape=(rows, columns)].
+        """Centre and scale rows to z, and return z / |z basis| [shape=(rows, columns), dtype=float64]; NaN stays.
 
         So points are linear in them, and what each column adds to a cosine is exact.
         """
-        scaled = (rows - self.centre) / self.scale
-        return (scaled / np.maximum(np.linalg.norm(scaled @ self.basis, axis=1, keepdims=True), 1e-12)).astype(
-            np.float32
-        )
+        scaled = np.clip((rows.astype(np.float64) - self.centre) / self.scale, -LIMIT, LIMIT)
+        return scaled / np.maximum(np.linalg.norm(scaled @ self.basis, axis=1, keepdims=True), 1e-12)
 
     def points(self, directions: np.ndarray) -> np.ndarray:
         """Points of unit length [shape=(rows, dimensions)] of `directions`, or of means of them; NaN stays."""
         found = directions @ self.basis
         return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
+
+    def is_sound(self) -> bool:
+        """Whether its arrays, which may come from a file, fit together and hold numbers."""
+        shapes = self.centre.ndim == 1 and self.basis.ndim == 2 and self.centre.shape == self.scale.shape
+        numbers = np.isfinite(self.centre).all() and np.isfinite(self.basis).all() and (self.scale > 0).all()
+        return bool(shapes and len(self.basis) == len(self.centre) and numbers)
 
 
 class Embedding(NamedTuple):
@@ -51,7 +56,7 @@ class Embedding(NamedTuple):
     ears: dict[str, Space]
 
     def describe(self, rows: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Describe a song: the mean of its segments' directions, the ears side by side [shape=(columns,)].
+        """Describe a song: the mean of its segments' directions, the ears side by side [shape=(columns,), float64].
 
         Parameters
         ----------
@@ -62,7 +67,7 @@ class Embedding(NamedTuple):
         for ear, space in self.ears.items():
             own = rows[ear][np.isfinite(rows[ear][:, 0])]
             found.append(space.directions(own).mean(axis=0) if len(own) else np.full(len(space.centre), np.nan))
-        return np.concatenate(found).astype(np.float32)
+        return np.concatenate(found)
 
     def blocks(self, described: np.ndarray) -> Iterator[tuple[str, Space, np.ndarray]]:
         """Yield each ear, its space, and its columns of descriptions [shape=(songs, columns)]."""
@@ -133,9 +138,13 @@ def fit_space(rows: np.ndarray, shifts: np.ndarray | None = None) -> Space:
     rows, width = rows[np.isfinite(rows[:, 0])], rows.shape[1]
     if not len(rows):  # it describes nothing
         return Space(np.zeros(width, np.float32), np.full(width, np.inf, np.float32), np.zeros((width, 1), np.float32))
-    centre, scale = rows.mean(axis=0, dtype=np.float64), rows.std(axis=0, dtype=np.float64)
-    scale[scale <= 1e-9 * np.abs(centre)] = np.inf  # a column that never changes says nothing
-    scaled = ((rows - centre) / scale).astype(np.float32)
+    centre = rows.mean(axis=0, dtype=np.float64)
+    scaled = (rows - centre).astype(np.float32)
+    scale = np.sqrt(np.einsum("ij,ij->j", scaled, scaled, dtype=np.float64) / len(rows))
+    scale[scale <= 1e-6 * np.abs(centre)] = np.inf  # a column that never changes says nothing
+    scale[scale == 0] = np.inf
+    scaled /= scale.astype(np.float32)
+    np.clip(scaled, -LIMIT, LIMIT, out=scaled)
     directions, removed = find_directions(np.empty((0, width)) if shifts is None else shifts, scale)
     scaled -= (scaled @ directions.T * removed).astype(np.float32) @ directions.astype(np.float32)
     variances, axes = principal_axes(scaled)

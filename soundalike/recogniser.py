@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from scipy.special import log_softmax
+from threadpoolctl import threadpool_limits
 
 from soundalike.dataset.segments import OF_ASPECT
 from soundalike.embedding import Embedding
@@ -86,17 +87,24 @@ def fit(rows: Mapping[str, np.ndarray], song: np.ndarray, artist: np.ndarray) ->
     """
     from sklearn.linear_model import LogisticRegression  # which takes long, and to predict needs none of it
 
-    embedding = fit_embedding(rows)
-    blocks = [
-        space.directions(own) @ space.basis for space, own in zip(embedding.ears.values(), rows.values(), strict=True)
-    ]
-    points = np.nan_to_num(np.concatenate(blocks, axis=1) / np.sqrt(len(blocks)))
-    model = LogisticRegression(C=C, max_iter=1000, tol=1e-3)
-    model.fit(points, artist, sample_weight=balanced_weights(song, artist))
+    classes = np.unique(artist)
+    with threadpool_limits(1):  # how sums are shared out among threads changes their last digits
+        embedding = fit_embedding(rows)
+        points = np.nan_to_num(
+            np.hstack([space.directions(rows[ear]) @ space.basis for ear, space in embedding.ears.items()])
+        )
+        # Of two artists scikit-learn has one row of weights, whose penalty counts twice. The search ends at small
+        # gradients, which shrink with the number of artists.
+        model = LogisticRegression(C=C * (2 if len(classes) == 2 else 1), max_iter=1000, tol=1e-3 / len(classes))
+        model.fit(points / np.sqrt(len(rows)), artist, sample_weight=balanced_weights(song, artist))
     weights, intercepts = model.coef_.T, model.intercept_
-    if len(model.classes_) == 2:  # then it has those of the second, against the first
+    if len(classes) == 2:
         weights, intercepts = np.hstack([-weights / 2, weights / 2]), np.hstack([-intercepts / 2, intercepts / 2])
-    return Recogniser(embedding, model.classes_.tolist(), weights, intercepts)
+    for own, ear in zip(embedding.dimensions(), rows, strict=True):
+        described = np.isin(classes, artist[np.isfinite(rows[ear][:, 0])])
+        if described.any():  # an artist whom an ear never described is to it what the others are on average
+            weights[own][:, ~described] = weights[own][:, described].mean(axis=1, keepdims=True)
+    return Recogniser(embedding, classes.tolist(), weights, intercepts)
 
 
 def balanced_weights(song: Iterable, artist: Iterable) -> np.ndarray:

@@ -17,7 +17,8 @@ def library():
     songs = pd.DataFrame(
         {"artist": [name[:2] for name in names], "album": "", "recording": names, "scored": True}, names
     )
-    return rows, song, songs.assign(place=range(30))
+    rows["voice"][song % 2 == 0] = np.nan  # an ear that does not describe half of the songs
+    return rows, 3 * song + 5, songs.assign(place=3 * np.arange(30) + 5)
 
 
 @pytest.fixture(scope="module")
@@ -46,15 +47,31 @@ def test_neither_space_nor_model_sees_the_songs_that_are_asked_about(library, mo
     asked = np.arange(0, 30, 7)
     learn = np.setdiff1d(np.arange(30), [*asked, *range(2, 30, 3)])  # one artist is left out
     answer = held_out.ask(rows, place, songs, (learn, asked))
-    assert set(used[0]) == set(learn)
+    assert set(used[0]) == set(songs["place"].iloc[learn])
     assert (answer.scores["A2"] == -np.inf).all()
     assert np.isfinite(answer.scores[["A0", "A1"]]).all(axis=None)
     assert answer.scores.index.tolist() == songs.index[asked].tolist()
-    point = fit(
-        {ear: own[np.isin(place, learn)] for ear, own in rows.items()}, used[0], songs["artist"].to_numpy()[used[0]]
-    )
-    described = [point.embedding.describe({ear: own[place == n] for ear, own in rows.items()}) for n in (0, *learn)]
+    seen = np.isin(place, songs["place"].iloc[learn])
+    artist = songs.set_index("place")["artist"].loc[place[seen]].to_numpy(object)
+    point = fit({ear: own[seen] for ear, own in rows.items()}, place[seen], artist)
+    asked_about = songs["place"].iloc[[0, *learn]]
+    described = [point.embedding.describe({ear: own[place == n] for ear, own in rows.items()}) for n in asked_about]
     points = point.embedding.points(np.stack(described))
     own = [n for n, artist in enumerate(songs["artist"].iloc[learn], 1) if artist == answer.scores.iloc[0].idxmax()]
-    nearest = sorted(points[own] @ points[0])[-2:]
+    nearest = sorted(1 - point.embedding.distances(points[own], points[0]))[-2:]
     assert answer.nearness.iloc[0] == pytest.approx(np.mean(nearest), abs=1e-5)
+
+
+def test_a_temperature_is_that_of_other_songs(library, monkeypatch):
+    rows, place, songs = library
+    fitted = []
+    fit = held_out.fit_temperature
+    monkeypatch.setattr(
+        held_out, "fit_temperature", lambda rest, truth: fitted.append(set(rest.index)) or fit(rest, truth)
+    )
+    found = held_out.answers(rows, place, songs, repeats=1)
+    parts = [set(songs.index[test]) for _, test in held_out.folds(songs, seed=held_out.SEED)]
+    assert fitted[: len(parts)] == [set(songs.index) - part for part in parts]
+    artists = [set(songs.index[songs["artist"] == artist]) for artist in ("A0", "A1", "A2")]
+    assert fitted[len(parts) :] == [set(songs.index) - own for own in artists]
+    assert found["probability"].between(0, 1).all()

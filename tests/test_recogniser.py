@@ -57,6 +57,9 @@ def test_reasons_add_up_to_the_log_odds(trained):
     assert list(shares) == [*ASPECTS, NETWORKS[VOICE].aspect, recogniser.PRIOR]
     assert len(shares) == 6
     assert shares.to_numpy().sum() == pytest.approx(logs[2] - logs[0], abs=1e-6)
+    sharp = model._replace(temperature=0.05)
+    logs = sharp.predict(model.embedding.describe(own)[None])[0]
+    assert sharp.explain(own, "A2", "A0").to_numpy().sum() == pytest.approx(logs[2] - logs[0], abs=1e-6)
     assert (shares[NETWORKS[VOICE].aspect][:2] == 0).all()
     other = model.explain(own, "A0", "A2")
     np.testing.assert_allclose(other, -shares, atol=1e-9)
@@ -94,6 +97,33 @@ def test_an_ear_that_an_artist_lacks_changes_no_answer_for_others(trained):
     assert answers[0] == answers[1] == [f"A{n % 3}" for n in asked]
     own = model.predict(described(model, lacking, song, [n for n in range(18, 24) if n % 3 == 2]))
     assert (own.argmax(axis=1) == 2).all()
+    odds = [of.scores(described(of, rows, song, asked)) for of in (whole, model)]
+    between = [of[:, 0] - of[:, 1] for of in odds]  # of the others, one against the other
+    np.testing.assert_allclose(between[1], between[0], atol=0.1 * np.abs(between[0]).mean())
+    (_, voices) = model.embedding.dimensions()
+    np.testing.assert_allclose(model.weights[voices, 2], model.weights[voices, :2].mean(axis=1))
+
+
+def test_two_artists_are_penalised_as_three_are():
+    rows, song, artist = segments_of(artists=2)
+    two = recogniser.fit(rows, song, artist)
+    points = np.hstack(
+        [space.directions(rows[ear]) @ space.basis for ear, space in two.embedding.ears.items()]
+    ) / np.sqrt(2)
+    sign = np.where(artist == "A0", 1, -1)[:, None]
+    margins = sign * (points @ (two.weights[:, :1] - two.weights[:, 1:]) + two.intercepts[0] - two.intercepts[1])
+    pull = -(sign * points / (1 + np.exp(margins))).sum(
+        axis=0
+    )  # of the loss; at the best weights the penalty's is as large
+    np.testing.assert_allclose(recogniser.C * pull, -two.weights[:, 0], atol=0.05 * np.abs(two.weights).max())
+
+
+def test_five_hundred_artists_are_learned():
+    rows, song, artist = segments_of(songs=1500, each=2, artists=500, cue=3.0)
+    model = recogniser.fit({VOICE: rows[VOICE]}, song, artist)
+    asked = range(0, 1500, 25)
+    named = model.predict(described(model, {VOICE: rows[VOICE]}, song, asked)).argmax(axis=1)
+    assert np.mean([model.classes[n] == f"A{song % 500}" for n, song in zip(named, asked, strict=True)]) > 0.8
 
 
 def test_two_artists_and_songs_without_any_ear():

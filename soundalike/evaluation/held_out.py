@@ -1,4 +1,4 @@
-"""Answers of the recogniser for songs that it was not trained on: held-out songs and albums, and left-out artists.
+"""Answers of the recogniser for songs that it was not trained on: held-out songs, and songs by left-out artists.
 
 In each, the space is fitted without these songs, too. Temperatures are those that other folds ask for.
 """
@@ -24,7 +24,7 @@ Rows = Mapping[str, np.ndarray]  # the segments of all songs by each ear [shape=
 
 
 class Asked(NamedTuple):
-    """What a model that was not trained on some songs says of them: one row for each in all of it."""
+    """The answers of a model that was not trained on some songs: a row for each of these."""
 
     scores: pd.DataFrame  # of each artist, before the temperature [index: song]; -inf for those not trained on
     nearness: pd.Series  # mean cosine to the nearest songs of the artist who is named
@@ -49,17 +49,20 @@ def ask(rows: Rows, place: np.ndarray, songs: pd.DataFrame, fold: Fold) -> Asked
     artist = songs.set_index("place")["artist"].loc[place[used]].to_numpy(dtype=object)
     model = recogniser.fit({ear: own[used] for ear, own in rows.items()}, place[used], artist)
 
+    segments = pd.Series(range(len(place))).groupby(place).indices
+
     def describe(table: pd.DataFrame) -> np.ndarray:
-        own = ({ear: of[place == n] for ear, of in rows.items()} for n in table["place"])
-        return np.stack([model.embedding.describe(each) for each in own])
+        of_songs = (segments[n] for n in table["place"])
+        return np.stack([model.embedding.describe({ear: of[n] for ear, of in rows.items()}) for n in of_songs])
 
     described = describe(asked)
     scores = pd.DataFrame(model.scores(described), asked.index, model.classes)
     known, points = model.embedding.points(describe(learn)), model.embedding.points(described)
-    nearness = []
-    for point, named in zip(points, scores.idxmax(axis=1), strict=True):
-        own = known[(learn["artist"] == named).to_numpy()]
-        nearness.append(np.sort(1 - model.embedding.distances(own, point))[-NEAR:].mean())
+    of_artist = learn.reset_index().groupby("artist").indices
+    nearness = [
+        np.sort(1 - model.embedding.distances(known[of_artist[named]], point))[-NEAR:].mean()
+        for point, named in zip(points, scores.idxmax(axis=1), strict=True)
+    ]
     every = sorted(songs["artist"].unique())
     return Asked(scores.reindex(columns=every, fill_value=-np.inf), pd.Series(nearness, asked.index))
 
@@ -101,17 +104,18 @@ def answers(rows: Rows, place: np.ndarray, songs: pd.DataFrame, repeats: int = R
     found = []
     for repeat, parts in enumerate(known):
         for n, part in enumerate(parts):
-            rest = pd.concat([of.scores for m, of in enumerate(parts) if m != n] or [part.scores])
+            rest = pd.concat([part.scores[:0], *(of.scores for m, of in enumerate(parts) if m != n)])
             found.append(_rows(part, rest, songs, group).assign(known=True, repeat=repeat))
         whole = pd.concat([part.scores for part in parts])
         for part in others[repeat] if others else ():
-            found.append(_rows(part, whole, songs, group).assign(known=False, repeat=repeat, loss=np.nan))
+            rest = whole[~whole.index.isin(part.scores.index)]
+            found.append(_rows(part, rest, songs, group).assign(known=False, repeat=repeat, loss=np.nan))
     return pd.concat(found, ignore_index=True)
 
 
 def _rows(asked: Asked, rest: pd.DataFrame, songs: pd.DataFrame, group: pd.Series) -> pd.DataFrame:
-    """Make the rows of some songs, by the temperature that other songs ask for."""
-    temperature = fit_temperature(rest, songs["artist"].loc[rest.index])
+    """Make the rows of some songs, by the temperature that other songs ask for; 1 where there are none."""
+    temperature = fit_temperature(rest, songs["artist"].loc[rest.index]) if len(rest) else 1.0
     logs = pd.DataFrame(log_softmax(asked.scores / temperature, axis=1), asked.scores.index, asked.scores.columns)
     artist = songs["artist"].loc[logs.index]
     return pd.DataFrame({

@@ -31,7 +31,10 @@ def fit_temperature(logits: pd.DataFrame, truth: pd.Series) -> float:
 
     def loss(log_temperature: float) -> float:
         logs = log_softmax(values / np.exp(log_temperature), axis=1)
-        return -((1 - anybody) * logs[np.arange(len(logs)), places] + anybody * logs.mean(axis=1)).mean()
+        mean = np.where(np.isfinite(logs), logs, 0).sum(axis=1) / np.isfinite(logs).sum(
+            axis=1
+        )  # of those who may be named
+        return -((1 - anybody) * logs[np.arange(len(logs)), places] + anybody * mean).mean()
 
     return float(np.exp(minimize_scalar(loss, bounds=np.log([0.05, 50]), method="bounded").x))
 

@@ -49,7 +49,7 @@ class Index(NamedTuple):
 
 
 def describe(song: Song, embedding: Embedding) -> np.ndarray:
-    """Describe a song by the ears of an index, see `Embedding.describe` [shape=(columns,), dtype=float32]."""
+    """Describe a song by the ears of an index, see `Embedding.describe` [shape=(columns,)]."""
     return embedding.describe(segment_rows(song, embedding.ears))
 
 
@@ -96,13 +96,13 @@ def build_index(root: Path) -> None:
     ):
         folder.mkdir()
         songs, ears, kinds = read_library(root), [FEATURES, *current_notes(root)["networks"]], []
-        sample = songs["song"][:: max(1, -(-len(songs) * PER_SONG // FITTED))]
+        sample = songs["song"].iloc[np.linspace(0, len(songs) - 1, min(len(songs), FITTED // PER_SONG)).astype(int)]
         with cli.bar(len(sample) + len(songs), "Comparing", "songs") as bar:
             embedding = fit(_some_segments(root, sample, ears, bar))
             with (folder / "described.f32").open("wb") as file, (folder / "points.f32").open("wb") as points_file:
                 for _, song in read_tables(root, songs["song"], [*ears, VOCALS]):
                     described = describe(song, embedding)
-                    file.write(described.tobytes())
+                    file.write(described.astype(np.float32).tobytes())
                     points_file.write(embedding.points(described[None]).tobytes())
                     kinds.append(kind_of(song.vocals[song.loud]) if VOCALS in song.table.column_names else None)
                     bar.update()
@@ -173,6 +173,8 @@ def load_index(root: Path, *, make: bool = True) -> Index:
         with np.load(folder / "embedding.npz", allow_pickle=False) as arrays:
             spaces = {ear: Space(*(arrays[f"{ear} {key}"] for key in Space._fields)) for ear in notes["ears"]}
         embedding = Embedding(spaces)
+        if not all(space.is_sound() for space in spaces.values()):
+            raise ValueError
         songs = pd.read_parquet(folder / "songs.parquet")
         described, points = _read_described(folder, embedding), _read_points(folder, embedding)
         if not len(songs) == len(described) == len(points):
