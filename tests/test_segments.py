@@ -1,11 +1,12 @@
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import loud_clips, made_up, prepared
+from conftest import loud_clips, made_up, prepared, song_of
 
 from soundalike.dataset import segments, splits
 from soundalike.features.networks import VOICE
 from soundalike.features.table import CLIP_COLUMNS
+from soundalike.song import FEATURES
 
 
 def test_a_segment_holds_the_mean_and_deviation_of_four_clips():
@@ -90,3 +91,19 @@ def test_examples_hold_what_is_near_and_never_zero_where_nothing_is():
     assert np.isnan(made[~of_missing]).any()
     few = {song: {VOICE: one if song[:2] == "A0" else none} for song in names}
     assert prepared(frame, embeddings=few)[1].networks == {}  # of A1 it describes no song
+
+
+def test_a_song_has_the_same_segments_in_training_and_when_it_is_asked_about():
+    """All of them, where it has no more than are trained on; by a network, too, that describes half of it."""
+    frame = made_up(artists=1, songs=2, clips=12)
+    own = frame[frame["song"] == "A0/1.mp3"]
+    embeddings = {VOICE: {place: np.full(192, place, np.float32) for place in (0, 2)}}
+    song = song_of(own, embeddings)
+    rows = segments.segment_rows(song, [FEATURES, VOICE])
+    table = pd.DataFrame({"artist": ["A0"], "place": [0]}, ["A0/1.mp3"])
+    trained = segments.gather([("A0/1.mp3", segments.loud_clips(song, [VOICE]))], table)
+    np.testing.assert_array_equal(rows[FEATURES], trained.segments[trained.whole])
+    around = segments.around(song.start, *song.embeddings(VOICE))[trained.whole]
+    np.testing.assert_array_equal(rows[VOICE], around)
+    assert np.isfinite(around[0]).all()
+    assert np.isnan(around[-1]).all()
