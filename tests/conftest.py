@@ -25,7 +25,7 @@ from soundalike.dataset.frame import current_notes, read_library, write_frame
 from soundalike.embedding import Embedding, Space
 from soundalike.evaluation import crossval, unknown
 from soundalike.evaluation.study import Study
-from soundalike.features.networks import NETWORKS
+from soundalike.features.networks import NETWORKS, VOICE
 from soundalike.features.table import CLIP_COLUMNS, COLUMNS
 from soundalike.library import paths
 from soundalike.library.catalogue import good_songs, write_songs
@@ -321,3 +321,18 @@ def made_index(points: np.ndarray, means: dict, **labels) -> Index:
     embedding = Embedding({FEATURES: Space(np.zeros(width), np.ones(width), np.eye(width)[:, : points.shape[1]])})
     songs = songs.assign(**({"sound": names, "recording": labels.get("sound", names)} | labels))
     return Index(songs, described, embedding.points(described), embedding, {}, means)
+
+
+def segments_of(
+    songs: int = 24, each: int = 6, artists: int = 3, cue: float = 1.0
+) -> tuple[dict, np.ndarray, np.ndarray]:
+    """Segments of songs in turn by some artists, who differ in both ears; and of each its song and artist."""
+    draw = np.random.default_rng(0)
+    song = np.arange(songs).repeat(each)
+    artist = np.array([f"A{n % artists}" for n in song])
+    rows = {}
+    for ear, width in ((FEATURES, 2 * len(CLIP_COLUMNS)), (VOICE, 20)):
+        of_artists, of_songs = draw.standard_normal((artists, width)), draw.standard_normal((songs, width))
+        noise = draw.standard_normal((len(song), width))
+        rows[ear] = (cue * of_artists[song % artists] + 0.5 * of_songs[song] + noise).astype(np.float32)
+    return rows, song, artist

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from test_recogniser import segments_of
+from conftest import segments_of
 
 from soundalike import recogniser
 from soundalike.evaluation import held_out

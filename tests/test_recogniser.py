@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from conftest import segments_of
 
 from soundalike import recogniser
 from soundalike.dataset.segments import OF_ASPECT
@@ -10,21 +11,6 @@ from soundalike.features.table import ASPECTS, CLIP_COLUMNS
 from soundalike.song import FEATURES
 
 WIDTH = 2 * len(CLIP_COLUMNS)
-
-
-def segments_of(
-    songs: int = 24, each: int = 6, artists: int = 3, cue: float = 1.0
-) -> tuple[dict, np.ndarray, np.ndarray]:
-    """Segments of songs in turn by some artists, who differ in both ears; and of each its song and artist."""
-    draw = np.random.default_rng(0)
-    song = np.arange(songs).repeat(each)
-    artist = np.array([f"A{n % artists}" for n in song])
-    rows = {}
-    for ear, width in ((FEATURES, WIDTH), (VOICE, 20)):
-        of_artists, of_songs = draw.standard_normal((artists, width)), draw.standard_normal((songs, width))
-        noise = draw.standard_normal((len(song), width))
-        rows[ear] = (cue * of_artists[song % artists] + 0.5 * of_songs[song] + noise).astype(np.float32)
-    return rows, song, artist
 
 
 def described(model, rows, song, which) -> np.ndarray:
