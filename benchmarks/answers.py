@@ -53,9 +53,9 @@ def answer(root: Path, folds: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for repeat, (one, other) in enumerate(zip(known, others, strict=True)):
         loss = losses(one.songs, songs["artist"].loc[one.songs.index])
-        held = unknown._rows(one.songs, songs, group, known=True)
+        held = unknown.answer_rows(one.songs, songs, group, known=True)
         rows.append(held.assign(repeat=repeat, loss=held["song"].map(loss)))
-        rows.append(unknown._rows(other.songs, songs, group, known=False).assign(repeat=repeat))
+        rows.append(unknown.answer_rows(other.songs, songs, group, known=False).assign(repeat=repeat))
     found = unknown.give_words(pd.concat(rows, ignore_index=True)).rename(columns={"closest": "predicted"})
     return found[["song", "artist", "repeat", "known", "predicted", "probability", "word", "loss"]]
 

@@ -69,6 +69,11 @@ class Embedding(NamedTuple):
             found.append(space.directions(own).mean(axis=0) if len(own) else np.full(len(space.centre), np.nan))
         return np.concatenate(found)
 
+    def segment_points(self, rows: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Points of segments [shape=(segments, dimensions)]; zero where an ear does not describe one."""
+        found = [space.directions(rows[ear]) @ space.basis for ear, space in self.ears.items()]
+        return np.nan_to_num(np.concatenate(found, axis=1) / np.sqrt(len(self.ears)))
+
     def blocks(self, described: np.ndarray) -> Iterator[tuple[str, Space, np.ndarray]]:
         """Yield each ear, its space, and its columns of descriptions [shape=(songs, columns)]."""
         start = 0

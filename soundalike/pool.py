@@ -52,7 +52,6 @@ def run(
     songs: list,
     *,
     label: str,
-    unit: str = "songs",
     jobs: int | None = None,
     scheduler: str | None = None,
     limit: float = SONG_LIMIT,
@@ -67,8 +66,8 @@ def run(
         raises ends the run.
     songs : list
         The songs to do, or what else the function takes; with none, no process is started.
-    label, unit : str
-        The label of the bar, and the unit that it counts.
+    label : str
+        The label of the bar.
     jobs : int, optional
         Worker processes on this machine; by default one per core.
     scheduler : str, optional
@@ -95,7 +94,7 @@ def run(
         return
     from joblib import cpu_count  # which, unlike os.cpu_count, minds the limits of containers
 
-    with cli.ctrl_c_remembered() as pressed, cli.bar(len(songs), label, unit) as bar:
+    with cli.ctrl_c_remembered() as pressed, cli.bar(len(songs), label, "songs") as bar:
         if scheduler:
             outcomes = _on_cluster(function, songs, scheduler, limit)
         else:

@@ -12,11 +12,9 @@ import pandas as pd
 from scipy.special import log_softmax
 from threadpoolctl import threadpool_limits
 
-from soundalike.dataset.segments import OF_ASPECT
+from soundalike.dataset.segments import by_aspect
 from soundalike.embedding import Embedding
 from soundalike.embedding import fit as fit_embedding
-from soundalike.features.networks import NETWORKS
-from soundalike.song import FEATURES
 
 # Inverse strength of the penalty on weights, as scikit-learn counts it. On 126 instrumental songs and 59 sung ones a
 # tenth and ten times as much do about as well: the temperature makes up for it.
@@ -65,10 +63,7 @@ class Recogniser(NamedTuple):
             directions = space.directions(rows[ear])
             there = np.isfinite(directions[:, :1])
             added = np.where(there, directions * (space.basis @ odds[own]), 0) / max(there.sum(), 1)
-            if ear == FEATURES:
-                shares |= {aspect: added[:, places].sum(axis=1) for aspect, places in OF_ASPECT.items()}
-            else:
-                shares[NETWORKS[ear].aspect] = added.sum(axis=1)
+            shares |= by_aspect(ear, added)
         prior = (self.intercepts[one] - self.intercepts[two]) / self.temperature
         return pd.DataFrame(shares).assign(**{PRIOR: lambda table: prior / len(table)})
 
@@ -90,13 +85,10 @@ def fit(rows: Mapping[str, np.ndarray], song: np.ndarray, artist: np.ndarray) ->
     classes = np.unique(artist)
     with threadpool_limits(1):  # how sums are shared out among threads changes their last digits
         embedding = fit_embedding(rows)
-        points = np.nan_to_num(
-            np.hstack([space.directions(rows[ear]) @ space.basis for ear, space in embedding.ears.items()])
-        )
         # Of two artists scikit-learn has one row of weights, whose penalty counts twice. The search ends at small
         # gradients, which shrink with the number of artists.
         model = LogisticRegression(C=C * (2 if len(classes) == 2 else 1), max_iter=1000, tol=1e-3 / len(classes))
-        model.fit(points / np.sqrt(len(rows)), artist, sample_weight=balanced_weights(song, artist))
+        model.fit(embedding.segment_points(rows), artist, sample_weight=balanced_weights(song, artist))
     weights, intercepts = model.coef_.T, model.intercept_
     if len(classes) == 2:
         weights, intercepts = np.hstack([-weights / 2, weights / 2]), np.hstack([-intercepts / 2, intercepts / 2])

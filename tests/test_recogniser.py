@@ -93,14 +93,11 @@ def test_an_ear_that_an_artist_lacks_changes_no_answer_for_others(trained):
 def test_two_artists_are_penalised_as_three_are():
     rows, song, artist = segments_of(artists=2)
     two = recogniser.fit(rows, song, artist)
-    points = np.hstack(
-        [space.directions(rows[ear]) @ space.basis for ear, space in two.embedding.ears.items()]
-    ) / np.sqrt(2)
+    points = two.embedding.segment_points(rows)
     sign = np.where(artist == "A0", 1, -1)[:, None]
     margins = sign * (points @ (two.weights[:, :1] - two.weights[:, 1:]) + two.intercepts[0] - two.intercepts[1])
-    pull = -(sign * points / (1 + np.exp(margins))).sum(
-        axis=0
-    )  # of the loss; at the best weights the penalty's is as large
+    # The pull of the loss; at the best weights that of the penalty is as large.
+    pull = -(sign * points / (1 + np.exp(margins))).sum(axis=0)
     np.testing.assert_allclose(recogniser.C * pull, -two.weights[:, 0], atol=0.05 * np.abs(two.weights).max())
 
 

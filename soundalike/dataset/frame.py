@@ -51,7 +51,8 @@ class Written(NamedTuple):
 
     songs: pd.DataFrame  # that are in the frame: rows of songs.csv
     clips: int
-    networks: dict[str, int]  # how many of the songs each describes, and in how many singing was searched for
+    networks: dict[str, int]  # how many of the songs each describes
+    searched: int  # in how many of the songs singing was searched for
     left_out: dict[str, str]  # good songs that are not in it, and why
     gigabytes: float  # size of the features in memory
     pickled: bool
@@ -107,9 +108,9 @@ def write_frame(good: pd.DataFrame, root: Path, networks: list[str], pickle_limi
         with atomic_write(folder / NOTES, room=root) as path:
             path.write_text(json.dumps(noted), encoding="utf-8")
     described = {name: sum(map(bool, every)) for name, every in spacings.items()}
-    described |= {VOCALS: int(songs["searched"].sum())}
+    searched = int(songs["searched"].sum())
     songs = songs[~songs["song"].isin(list(left_out))]
-    return Written(songs, noted["clips"], described, left_out, gigabytes, pickled, now)
+    return Written(songs, noted["clips"], described, searched, left_out, gigabytes, pickled, now)
 
 
 def _inputs(songs: pd.DataFrame) -> list:
@@ -202,13 +203,11 @@ def print_written(written: Written, root: Path) -> None:
             )
     else:
         print(f"The frame in {printable(root)} is up to date: {count}.")
+    rest = f" of {len(written.songs):,}; to describe the others, run feature_extraction.py"
     for name, songs in written.networks.items():
-        rest = f" of {len(written.songs):,}; to describe the others, run feature_extraction.py"
-        if name == VOCALS:
-            if songs and songs != len(written.songs):
-                print(f"Singing was searched for in {cli.counted(songs, 'song')}{rest}.")
-            continue
         print(f"{name} describes {cli.counted(songs, 'song')}{'' if songs == len(written.songs) else rest}.")
+    if written.searched not in (0, len(written.songs)):
+        print(f"Singing was searched for in {cli.counted(written.searched, 'song')}{rest}.")
 
 
 # --- reading it ------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ import pandas as pd
 from soundalike import cli
 from soundalike.audio.decoding import CLIP_SECONDS
 from soundalike.dataset.frame import current_notes
+from soundalike.features.networks import NETWORKS
 from soundalike.features.table import ASPECTS, CLIP_COLUMNS, columns
 from soundalike.song import FEATURES, Song, read_tables
 
@@ -32,6 +33,13 @@ OF_ASPECT = {
     aspect: np.flatnonzero(np.isin(2 * CLIP_COLUMNS, [column for name in names for column in columns(name)]))
     for aspect, names in ASPECTS.items()
 }
+
+
+def by_aspect(ear: str, added: np.ndarray) -> dict[str, np.ndarray]:
+    """Sum what the columns of an ear add to rows [shape=(rows, columns)] by aspect; a network has one."""
+    if ear != FEATURES:
+        return {NETWORKS[ear].aspect: added.sum(axis=1)}
+    return {aspect: added[:, places].sum(axis=1) for aspect, places in OF_ASPECT.items()}
 
 
 class LoudClips(NamedTuple):

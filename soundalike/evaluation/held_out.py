@@ -9,13 +9,12 @@ from typing import NamedTuple
 import joblib
 import numpy as np
 import pandas as pd
-from scipy.special import log_softmax
 
 from soundalike import recogniser
 from soundalike.dataset.splits import SEED, Fold, folds
 from soundalike.evaluation.study import in_parallel
-from soundalike.evaluation.unknown import artist_groups, leave_out
-from soundalike.models.calibration import fit_temperature
+from soundalike.evaluation.unknown import answer_rows, artist_groups, leave_out
+from soundalike.models.calibration import apply_temperature, fit_temperature, losses
 
 REPEATS = 3  # of the split by song
 NEAR = 2  # songs by the named artist that a song is compared with
@@ -105,26 +104,18 @@ def answers(rows: Rows, place: np.ndarray, songs: pd.DataFrame, repeats: int = R
     for repeat, parts in enumerate(known):
         for n, part in enumerate(parts):
             rest = pd.concat([part.scores[:0], *(of.scores for m, of in enumerate(parts) if m != n)])
-            found.append(_rows(part, rest, songs, group).assign(known=True, repeat=repeat))
+            found.append(_rows(part, rest, songs, group, known=True).assign(repeat=repeat))
         whole = pd.concat([part.scores for part in parts])
         for part in others[repeat] if others else ():
             rest = whole[~whole.index.isin(part.scores.index)]
-            found.append(_rows(part, rest, songs, group).assign(known=False, repeat=repeat, loss=np.nan))
+            found.append(_rows(part, rest, songs, group, known=False).assign(repeat=repeat))
     return pd.concat(found, ignore_index=True)
 
 
-def _rows(asked: Asked, rest: pd.DataFrame, songs: pd.DataFrame, group: pd.Series) -> pd.DataFrame:
+def _rows(asked: Asked, rest: pd.DataFrame, songs: pd.DataFrame, group: pd.Series, *, known: bool) -> pd.DataFrame:
     """Make the rows of some songs, by the temperature that other songs ask for; 1 where there are none."""
     temperature = fit_temperature(rest, songs["artist"].loc[rest.index]) if len(rest) else 1.0
-    logs = pd.DataFrame(log_softmax(asked.scores / temperature, axis=1), asked.scores.index, asked.scores.columns)
-    artist = songs["artist"].loc[logs.index]
-    return pd.DataFrame({
-        "song": logs.index,
-        "artist": artist.to_numpy(),
-        "group": group.loc[logs.index].to_numpy(),
-        "scored": songs["scored"].loc[logs.index].to_numpy(),
-        "closest": logs.idxmax(axis=1).to_numpy(),
-        "probability": np.exp(logs.max(axis=1)).to_numpy(),
-        "nearness": asked.nearness.to_numpy(),
-        "loss": -logs.to_numpy()[np.arange(len(logs)), logs.columns.get_indexer(artist)],
-    }).assign(right=lambda table: table["artist"] == table["closest"])  # fmt: skip
+    logs = apply_temperature(asked.scores, temperature)
+    loss = losses(logs, songs["artist"].loc[logs.index]) if known else np.nan
+    rows = answer_rows(logs, songs, group, known=known).set_index("song", drop=False)
+    return rows.assign(nearness=asked.nearness, loss=loss)

@@ -39,12 +39,12 @@ def answer_all(fixed: dict[str, ModelSpec], fusion: Fusion, study: Study, known:
     """
     songs = study.songs
     group = artist_groups(songs)
-    rows = [_rows(one.songs, songs, group, known=True).assign(repeat=n) for n, one in enumerate(known)]
+    rows = [answer_rows(one.songs, songs, group, known=True).assign(repeat=n) for n, one in enumerate(known)]
     if songs["artist"].nunique() > 2 and songs["artist"][songs["scored"]].nunique() > 1:
         splits = [leave_out(songs, group, folds(songs, seed=SEED + n)) for n in range(len(known))]
         splits = splits if all(splits) else []
         others = predict_held_out(fixed, fusion, study, splits, "Leaving artists out")
-        rows += [_rows(one.songs, songs, group, known=False).assign(repeat=n) for n, one in enumerate(others)]
+        rows += [answer_rows(one.songs, songs, group, known=False).assign(repeat=n) for n, one in enumerate(others)]
     return pd.concat(rows, ignore_index=True)[COLUMNS]
 
 
@@ -70,7 +70,7 @@ def leave_out(songs: pd.DataFrame, group: pd.Series, pairs: list[Fold]) -> list[
     return found
 
 
-def _rows(logs: pd.DataFrame, songs: pd.DataFrame, group: pd.Series, *, known: bool) -> pd.DataFrame:
+def answer_rows(logs: pd.DataFrame, songs: pd.DataFrame, group: pd.Series, *, known: bool) -> pd.DataFrame:
     """Make a row for each song of these log-probabilities."""
     table = pd.DataFrame({
         "song": logs.index,

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from matplotlib.colors import to_hex
 
 from soundalike import cli
 from soundalike.library.catalogue import songs_folder
@@ -101,7 +102,9 @@ def _collect(index: Index, root: Path, guests: Sequence[Guest]) -> dict:
     near, shares, named = _common(index, own)
     return {
         "songs": _songs(index, songs_folder(root), names, guests),
-        "artists": [{"name": name[:LONGEST], "colour": _hex(colours[name]), "marker": markers[name]} for name in names],
+        "artists": [
+            {"name": name[:LONGEST], "colour": to_hex(colours[name]), "marker": markers[name]} for name in names
+        ],
         "dims": index.points.shape[1],
         "ears": [[own.start, 1 / len(index.embedding.ears)] for own in index.embedding.dimensions()],
         "points": _packed(index.points, "<f2"),
@@ -123,10 +126,6 @@ def _collect(index: Index, root: Path, guests: Sequence[Guest]) -> dict:
 def _packed(values: np.ndarray, kind: str) -> str:
     """Numbers as text."""
     return base64.b64encode(np.ascontiguousarray(values, kind).tobytes()).decode()
-
-
-def _hex(colour: tuple) -> str:
-    return "#" + "".join(f"{round(255 * part):02x}" for part in colour)
 
 
 def _songs(index: Index, folder: Path, names: list[str], guests: Sequence[Guest]) -> dict[str, list]:

@@ -3,12 +3,11 @@
 import numpy as np
 import pandas as pd
 
-from soundalike.dataset.segments import OF_ASPECT
+from soundalike.dataset.segments import by_aspect
 from soundalike.embedding import Embedding
 from soundalike.features.networks import NETWORKS
 from soundalike.features.table import ASPECTS
 from soundalike.similarity.index import Index
-from soundalike.song import FEATURES
 
 WORTH_NAMING = 0.03  # what an aspect adds to the cosine to be named
 
@@ -87,10 +86,7 @@ def _shares(embedding: Embedding, song: np.ndarray, others: np.ndarray) -> dict[
         rows = rows / np.maximum(np.linalg.norm(rows @ space.basis, axis=1, keepdims=True), 1e-12)
         back = rows @ space.basis @ space.basis.T
         added = np.nan_to_num((rows[0] * back[1:] + rows[1:] * back[0]) / 2) / len(embedding.ears)
-        if ear == FEATURES:
-            shares |= {aspect: added[:, own].sum(axis=1) for aspect, own in OF_ASPECT.items()}
-        else:
-            shares[NETWORKS[ear].aspect] = added.sum(axis=1)
+        shares |= by_aspect(ear, added)
     return shares
 
 
