@@ -1,6 +1,6 @@
 """Say who songs are by, how surely, and when.
 
-python predict.py "New song.mp3"                 # by the model that modeling.ipynb saved
+python predict.py "New song.mp3"                 # by the model of your library
 python predict.py ~/Unsorted --csv guesses.csv   # a folder: proposals in a table, files stay as they are
 python predict.py *.mp3 --plot pictures          # and a picture of each
 python predict.py photograph                     # a song of the library, by a part of its title or path
@@ -55,13 +55,12 @@ def main(argv: list[str] | None = None) -> int:
     from soundalike.features import networks
     from soundalike.library import storage
     from soundalike.library.errors import SongError, UserError
-    from soundalike.models import saving
     from soundalike.report import answers, verdict
     from soundalike.similarity import seeds
 
     cli.check_quotes(list(map(str, args.songs)))
     with storage.unless_running(args.library):
-        saved = saving.load(args.library)
+        model = answers.find_model(args.library)
     tables = {kind: path for kind, path in (("csv", args.csv), ("json", args.json)) if path}
     cli.check_writable(*tables.values(), *filter(None, [args.page]))
     index, why = answers.find_index(args.library)
@@ -69,9 +68,9 @@ def main(argv: list[str] | None = None) -> int:
         raise UserError(f"A map takes the songs of the library: {why}")
     songs, problems = answers.find_files(args.songs, args.library, index, why)
     rows = {path: {"problem": reason} for path, reason in problems.items()}
-    show, guests = answers.viewer(args, saved, songs), []
+    show, guests = answers.viewer(args, model, songs), []
     try:
-        spacings = saved.spacings
+        spacings = model.spacings
         if spacings:  # without networks an answer takes a second; with the detector's TensorFlow it would take four
             spacings = spacings | networks.detector(warn=cli.STDOUT not in tables.values())
         if args.page:  # songs are compared by all networks of the library, too
@@ -82,7 +81,7 @@ def main(argv: list[str] | None = None) -> int:
                 show(path, None, None)
                 continue
             copies = seeds.find_copies(song, path, index, args.library) if index else None
-            said = verdict.answer(song, saved, index, copies, strict=args.strict)
+            said = verdict.answer(song, model, index, copies, strict=args.strict)
             rows[path] = said.as_dict() | (said.in_full() if args.json else {}) | {"problem": ""}
             show(path, song, said)
             if args.page and index:
@@ -90,12 +89,12 @@ def main(argv: list[str] | None = None) -> int:
 
                 guests.append(map_page.as_guest(path, song, said, index))
     except KeyboardInterrupt:
-        return answers.keep_partial(tables, rows, len(songs) + len(problems), saved)
+        return answers.keep_partial(tables, rows, len(songs) + len(problems), model)
     for kind, path in tables.items():
-        answers.write_answers(kind, rows, saved, path)
+        answers.write_answers(kind, rows, model, path)
     if guests and index:
         map_page.write_map(index, args.library, args.page, guests)
-    return answers.print_problems(rows, tables, args, saved)
+    return answers.print_problems(rows, tables, args, model)
 
 
 if __name__ == "__main__":

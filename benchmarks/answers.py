@@ -6,8 +6,8 @@
 its ``group`` of artists who are left out together, and its fold in each repeat (``fold 0``, ``fold 1``, …). It writes
 
 answers.csv  one or two rows for each song and repeat: ``song``, ``artist``, ``repeat``, ``known`` (whether other songs
-             by the artist were trained on), ``predicted``, its ``probability``, ``word``, and ``loss`` (negative
-             log-probability of the artist, nats; missing where the artist is left out)
+             by the artist were trained on), ``predicted``, its ``probability`` and ``confidence``, ``word``, and
+             ``loss`` (negative log-probability of the artist, nats; missing where the artist is left out)
 nearest.csv  ``song``, and the ``nearest`` that is no copy of it
 """
 
@@ -20,13 +20,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 import pandas as pd
 
-from soundalike import cli
-from soundalike.dataset import segments, splits
+from soundalike import cli, open_set, training
+from soundalike.dataset import splits
 from soundalike.dataset.frame import read_library
-from soundalike.evaluation import crossval, unknown
-from soundalike.evaluation.study import Study
-from soundalike.models import specs
-from soundalike.models.calibration import losses
+from soundalike.evaluation import held_out
 from soundalike.similarity.index import load_index
 from soundalike.similarity.nearest import nearest_songs
 
@@ -35,29 +32,14 @@ def answer(root: Path, folds: pd.DataFrame) -> pd.DataFrame:
     """Answer for each song, once with other songs by its artist in training, and once with none."""
     library = read_library(root)
     songs, _ = splits.song_table(library[library["song"].isin(folds.index)])
-    examples = segments.read_examples(root, songs)
-    study, names = Study(songs, examples), list(examples.networks)
-    ears = specs.ears(names)
-    parts_of_it = {name: specs.specs(names)[name] for own in ears.values() for name in own}
-    model, _, fixed = crossval.train_kept(parts_of_it, ears, study)
     folds = folds.loc[songs.index]
-    repeats, group = folds.filter(like="fold "), folds["group"]
-    held_out: list[list[splits.Fold]] = []
-    left_out: list[list[splits.Fold]] = []
-    for _, fold in repeats.items():
-        pairs = [(np.flatnonzero(fold != n), np.flatnonzero(fold == n)) for n in sorted(fold.dropna().unique())]
-        held_out.append(pairs)
-        left_out.append(unknown.leave_out(songs, group, pairs))
-    known = crossval.predict_held_out(parts_of_it, ears, study, held_out, "Holding songs out")
-    others = crossval.predict_held_out(fixed, model.fusion, study, left_out, "Leaving artists out")
-    rows = []
-    for repeat, (one, other) in enumerate(zip(known, others, strict=True)):
-        loss = losses(one.songs, songs["artist"].loc[one.songs.index])
-        held = unknown.answer_rows(one.songs, songs, group, known=True)
-        rows.append(held.assign(repeat=repeat, loss=held["song"].map(loss)))
-        rows.append(unknown.answer_rows(other.songs, songs, group, known=False).assign(repeat=repeat))
-    found = unknown.give_words(pd.concat(rows, ignore_index=True)).rename(columns={"closest": "predicted"})
-    return found[["song", "artist", "repeat", "known", "predicted", "probability", "word", "loss"]]
+    repeats = [fold for _, fold in folds.filter(like="fold ").items()]
+    pairs = [
+        [(np.flatnonzero(of != n), np.flatnonzero(of == n)) for n in sorted(of.dropna().unique())] for of in repeats
+    ]
+    answers, _ = held_out.answer_splits(training.study_of(root, songs)[0], pairs, folds["group"])
+    found = open_set.give_words(answers).rename(columns={"closest": "predicted"})
+    return found[["song", "artist", "repeat", "known", "predicted", "probability", "confidence", "word", "loss"]]
 
 
 def find_nearest(root: Path) -> pd.DataFrame:

@@ -24,7 +24,7 @@ from sklearn.metrics import roc_auc_score
 from soundalike import cli
 from soundalike.dataset import splits
 from soundalike.dataset.frame import read_library
-from soundalike.evaluation.unknown import artist_groups
+from soundalike.evaluation.held_out import artist_groups
 from soundalike.library.catalogue import good_songs
 from soundalike.library.errors import UserError
 from soundalike.library.paths import PROJECT
@@ -76,19 +76,21 @@ def read_answers(root: Path) -> pd.DataFrame:
     answers = pd.read_csv(folder / "answers.csv", keep_default_na=False, na_values={"loss": [""]})
     nearest = pd.read_csv(folder / "nearest.csv", keep_default_na=False).set_index("song")["nearest"]
     alike = nearest.map(artist) == artist.reindex(nearest.index)
+    if "confidence" not in answers:  # before there was a second witness
+        answers["confidence"] = answers["probability"]
     return answers.assign(right=answers["artist"] == answers["predicted"], alike=answers["song"].map(alike))
 
 
 def at_price(answers: pd.DataFrame) -> float:
     """Return the share of songs by unknown artists that are refused where so many right answers are, too."""
-    right = answers.loc[answers["known"] & answers["right"], "probability"]
-    return (answers.loc[~answers["known"], "probability"] < right.quantile(PRICE)).mean()
+    right = answers.loc[answers["known"] & answers["right"], "confidence"]
+    return (answers.loc[~answers["known"], "confidence"] < right.quantile(PRICE)).mean()
 
 
 def auc(answers: pd.DataFrame) -> float:
-    """Return how often a right answer is more probable than one for an unknown artist."""
+    """Return how often a right answer is more confident than one for an unknown artist."""
     used = answers[answers["right"] | ~answers["known"]]
-    return roc_auc_score(used["known"], used["probability"]) if used["known"].nunique() == 2 else np.nan
+    return roc_auc_score(used["known"], used["confidence"]) if used["known"].nunique() == 2 else np.nan
 
 
 FIGURES: dict[str, Callable[[pd.DataFrame], float]] = {

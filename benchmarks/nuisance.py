@@ -41,6 +41,7 @@ from soundalike.features.table import clip_features
 from soundalike.library.catalogue import songs_folder
 from soundalike.library.errors import SongError
 from soundalike.library.storage import atomic_write
+from soundalike.song import FEATURES
 
 SONGS = 24  # that are altered, evenly over the artists
 SECONDS = 20  # of each
@@ -175,7 +176,7 @@ def choose(library: pd.DataFrame) -> list[tuple[str, float]]:
 
 def find_shifts(described: dict[str, np.ndarray]) -> np.ndarray:
     """Find how far each alteration moves the segments of a song, on average [shape=(alterations, columns)]."""
-    means = {name: segments.describe(clips)[0].mean(axis=0) for name, clips in described.items()}
+    means = {name: segments.describe(clips).mean(axis=0) for name, clips in described.items()}
     return np.array([means[name] - means[PLAIN] for name in means if name != PLAIN])
 
 
@@ -198,8 +199,7 @@ def learn(root: Path) -> tuple[np.ndarray, np.ndarray]:
             raise outcome
         shifts.append(find_shifts(outcome))
     songs, _ = splits.song_table(library)
-    examples = segments.read_examples(root, songs)
-    scale = examples.segments[examples.whole].std(axis=0, dtype=np.float64)
+    scale = segments.read_segments(root, songs.index, [FEATURES]).rows[FEATURES].std(axis=0, dtype=np.float64)
     moved = np.divide(np.concatenate(shifts), scale, out=np.zeros((sum(map(len, shifts)), len(scale))), where=scale > 0)
     weight = np.linalg.norm(moved, axis=1, keepdims=True)
     return np.sqrt(weight / weight.sum()) * moved, scale

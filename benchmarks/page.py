@@ -10,8 +10,8 @@ from pathlib import Path
 
 from soundalike import cli
 from soundalike.library.errors import UserError
-from soundalike.models.saving import commit
 from soundalike.pool import versions
+from soundalike.training import commit
 
 HERE = Path(__file__).resolve().parent
 

@@ -4,8 +4,8 @@
     python benchmarks/robust.py --library DIR --shifts OTHER.npz --keep   # results go to results/ and README.md here
 
 The directions are those of other songs (`nuisance.py --out OTHER.npz`), as they are for a user; without --shifts, those
-that come with the package. Settings are chosen and probabilities calibrated on inner folds, as in modeling.ipynb. The
-middle of each song is altered and described, which is kept in the library's folder benchmarks/.
+that come with the package. The middle of each song is altered and described, which is kept in the library's folder
+benchmarks/.
 """
 
 import functools
@@ -18,22 +18,19 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 import page
 import pandas as pd
-from joblib import delayed
+from joblib import Parallel, delayed
 from nuisance import ALTERATIONS, PLAIN, Alteration, describe_clips, read_clips, write_altered
 
 from soundalike import cli, pool
 from soundalike.audio.decoding import CLIP_SECONDS, is_silent
 from soundalike.dataset import nuisance, segments, splits
 from soundalike.dataset.frame import read_library
-from soundalike.evaluation import crossval, metrics
-from soundalike.evaluation.study import in_parallel
+from soundalike.evaluation import held_out, metrics
 from soundalike.features.table import CLIP_COLUMNS
 from soundalike.library.catalogue import songs_folder
 from soundalike.library.errors import SongError
 from soundalike.library.storage import atomic_write, made_from
-from soundalike.models import specs
-from soundalike.models.fusion import fuse
-from soundalike.models.training import fit_all
+from soundalike.song import FEATURES
 
 MP3_64, MP3_96, MP3_128, V0 = "MP3, 64 kbit/s", "MP3, 96 kbit/s", "MP3, 128 kbit/s", "MP3, V0"
 TWICE = "MP3, 128 kbit/s, then V0"
@@ -46,7 +43,7 @@ OTHERS = {
 NEVER = [*OTHERS, TWICE]  # no directions were learned of what these change
 PLANTED = [MP3_64, MP3_96, MP3_128, V0]  # one for each artist, in turn
 
-Views = dict[str, segments.Examples]  # the same songs, altered
+Views = dict[str, segments.Segments]  # the same songs, altered
 
 
 SECONDS = 48  # of each song, from its middle: as many clips as models train on
@@ -82,82 +79,73 @@ def kept(folder: Path, songs: list[tuple[str, float]], source: Path) -> dict[str
     return {str(name): rows for name, rows in pd.read_parquet(path).groupby("alteration")}
 
 
-def gather(table: pd.DataFrame, songs: pd.DataFrame) -> segments.Examples:
-    """Make examples of the features of altered songs."""
-    parts = [
-        (song, segments.LoudClips(rows[CLIP_COLUMNS].to_numpy(np.float32), rows["start"].to_numpy(), {}))
-        for song, rows in table.groupby("song")
-    ]
-    return segments.gather(parts, songs)
+def gather(table: pd.DataFrame) -> segments.Segments:
+    """Describe the segments of altered songs."""
+    parts = {song: segments.describe(rows[CLIP_COLUMNS].to_numpy(np.float32)) for song, rows in table.groupby("song")}
+    names = [np.full(len(of_song), song, dtype=object) for song, of_song in parts.items()]
+    return segments.Segments({FEATURES: np.concatenate([*parts.values()])}, np.concatenate(names))
 
 
-def specs_of(way: str) -> dict[str, specs.ModelSpec]:
-    """Return the models of the features: ``before``, without attenuation, and ``after``, as they are."""
-    known = {name: specs.specs()[name] for name in specs.ears()[specs.FEATURES]}
-    for spec in known.values() if way == "before" else ():
-        assert spec.prepare is not None  # its first step attenuates
-        spec.prepare.set_params(nuisanceattenuation__strength=0)
-    return known
-
-
-def predict_views(
-    way: str, shifts: Path, learned: segments.Examples, views: Views, songs: pd.DataFrame, fold: splits.Fold, seed: int
-) -> dict[str, pd.DataFrame]:
-    """Train the kept model of the features on one side of a fold; predict the songs of the other in each view."""
+def ask_views(study: held_out.Study, views: Views, fold: splits.Fold, shifts: Path) -> dict[str, held_out.Asked]:
+    """Train on one side of a fold; answer for the songs of the other in each view."""
     nuisance.FILE = shifts
     nuisance.shipped_shifts.cache_clear()
-    train, test = songs.iloc[fold[0]], songs["place"].iloc[fold[1]]
-    model, *_ = fit_all(specs_of(way), specs.ears(), learned, train, seed=seed)
-    return {
-        name: crossval.by_name(fuse(model.predict_each(view.rows(test))[1], model.fusion), songs)
-        for name, view in views.items()
-    }
+    model, test = held_out.train(study, study.songs.iloc[fold[0]]), study.songs.index[fold[1]]
+    found = {}
+    for name, view in views.items():
+        own = [{FEATURES: view.rows[FEATURES][view.song == song]} for song in test]
+        scores = model.scores(np.stack([model.embedding.describe(rows) for rows in own])).set_axis(test)
+        found[name] = held_out.Asked(scores, pd.Series(0.0, test))
+    return found
 
 
-def predict_all(
-    way: str,
-    shifts: Path,
-    learned: segments.Examples,
+def answer_views(
+    learned: segments.Segments,
     views: Views,
     songs: pd.DataFrame,
     repeats: int,
-    label: str,
-    by: str = crossval.UNSEEN_SONGS,
-) -> dict[str, list[crossval.Predictions]]:
-    """Predict every song, held out, in each view: one for each repeat of the split."""
-    tasks = [(fold, seed) for seed in range(repeats) for fold in splits.folds(songs, by=by, seed=seed)]
-    calls = [delayed(predict_views)(way, shifts, learned, views, songs, *task) for task in tasks]
-    found = dict(in_parallel(calls, f"{label}, {way}"))
-    seeds = [seed for _, seed in tasks]
-    made: dict[str, list] = {name: [] for name in found[0]}
+    shifts: Path,
+    by: str = "song",
+) -> dict[str, pd.DataFrame]:
+    """Answer for every song, held out, in each view, in each repeat of the split."""
+    study, found = held_out.Study(songs, learned), {name: [] for name in views}  # type: ignore[var-annotated]
     for repeat in range(repeats):
-        parts = [found[n] for n, seed in enumerate(seeds) if seed == repeat]
-        for name in made:
-            made[name].append(crossval.predictions_of(pd.concat([part[name] for part in parts])))
-    return made
+        work = (delayed(ask_views)(study, views, fold, shifts) for fold in splits.folds(songs, by=by, seed=repeat))
+        parts = Parallel(n_jobs=-1)(work)
+        for name in views:
+            answers = held_out.answer_folds([part[name] for part in parts], songs)
+            found[name].append(answers.assign(repeat=repeat))
+    return {name: pd.concat(of, ignore_index=True) for name, of in found.items()}
 
 
-def same_answers(one: list[crossval.Predictions], other: list[crossval.Predictions]) -> float:
+def same_answers(one: pd.DataFrame, other: pd.DataFrame) -> float:
     """Return the share of songs that get the same artist."""
-    pairs = [(a.songs.idxmax(axis=1), b.songs.idxmax(axis=1)) for a, b in zip(one, other, strict=True)]
-    return float(np.mean([(a == b.loc[a.index]).mean() for a, b in pairs]))
+    both = one.merge(other, on=["song", "repeat"])
+    return float((both["closest_x"] == both["closest_y"]).mean())
 
 
 def compare(
-    learned: segments.Examples, views: Views, songs: pd.DataFrame, repeats: int, label: str, shifts: Path
+    learned: segments.Segments, views: Views, songs: pd.DataFrame, repeats: int, ways: dict[str, Path]
 ) -> list[dict]:
     """Make a row for each view: scores before and after, and against those of the first view."""
-    found = {way: predict_all(way, shifts, learned, views, songs, repeats, label) for way in ("before", "after")}
+    found = {way: answer_views(learned, views, songs, repeats, shifts) for way, shifts in ways.items()}
     first, rows = next(iter(views)), []
     for name in views:
         row: dict = {"songs are": name}
         for way, made in found.items():
-            row[way] = metrics.score(made[name], songs)
-            row[f"{way}, worse by"] = metrics.difference(made[first], made[name], songs)
+            row[way] = metrics.score(made[name])
+            row[f"{way}, worse by"] = metrics.difference(made[first], made[name])
             row[f"{way}, same answers"] = same_answers(made[first], made[name])
-        row["after, better by"] = metrics.difference(found["after"][name], found["before"][name], songs)
+        row["after, better by"] = metrics.difference(found["after"][name], found["before"][name])
         rows.append(row)
     return rows
+
+
+def write_nothing(path: Path) -> Path:
+    """Write directions that change nothing."""
+    width = 2 * len(CLIP_COLUMNS)
+    np.savez(path, factors=np.zeros((1, width), np.float16), scale=np.ones(width, np.float32))
+    return path
 
 
 def plant(tables: dict[str, pd.DataFrame], songs: pd.DataFrame) -> pd.DataFrame:
@@ -175,21 +163,21 @@ def measure(root: Path, repeats: int, shifts: Path) -> dict:
     middles = list((library.loc[songs.index, "seconds"] / 2).items())
     tables = kept(root / "benchmarks", middles, songs_folder(root))
     names = [name for name in [PLAIN, *ALTERATIONS, *OTHERS, TWICE] if name != MP3_128]
-    views = {name: gather(tables[name], songs) for name in names}
-    by, plain = crossval.UNSEEN_ALBUMS, {PLAIN: views[PLAIN]}
-    albums = {}
+    views = {name: gather(tables[name]) for name in names}
+    ways = {"before": write_nothing(root / "benchmarks" / "nothing.npz"), "after": shifts}
+    plain, albums = {PLAIN: views[PLAIN]}, {}
     if splits.several_albums(songs):
-        for way in ("before", "after"):
-            found = predict_all(way, shifts, views[PLAIN], plain, songs, 1, "Unseen albums", by)[PLAIN]
-            albums[way] = metrics.score(found, songs, by=by)
-    planted = gather(plant(tables, songs), songs)
-    of_planted = {"encoded as their artist's": planted} | {name: gather(tables[name], songs) for name in PLANTED}
+        for way, path in ways.items():
+            found = answer_views(views[PLAIN], plain, songs, 1, path, by="album")[PLAIN]
+            albums[way] = metrics.score(found, by="album")
+    planted = gather(plant(tables, songs))
+    of_planted = {"encoded as their artist's": planted} | {name: gather(tables[name]) for name in PLANTED}
     return {
         "songs": len(songs),
         "artists": int(songs["artist"].nunique()),
         "repeats": repeats,
-        "unseen songs": compare(views[PLAIN], views, songs, repeats, "Unseen songs", shifts),
-        "planted": compare(planted, of_planted, songs, repeats, "An encoding for each artist", shifts),
+        "unseen songs": compare(views[PLAIN], views, songs, repeats, ways),
+        "planted": compare(planted, of_planted, songs, repeats, ways),
         "unseen albums": albums,
     }
 

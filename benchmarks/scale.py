@@ -1,7 +1,7 @@
 """The cost of thousands of songs: time for each, memory, and bytes, with one worker and with two.
 
     python benchmarks/scale.py                 # 100, 1,000 and 10,000 songs of four seconds, made for it (an hour)
-    python benchmarks/scale.py --clips 1000000 # modeling.ipynb on a frame of noise of so many clips
+    python benchmarks/scale.py --train 10000   # a model of so many songs, made up, by 500 artists, and an answer
 
 From songs to frame, by ``feature_extraction.py --from-songs`` and ``dataframe_creation.py``, no pickle.
 Time per song is that from the first table to the last: start-up and end are left out. The plot goes
@@ -9,6 +9,7 @@ to benchmarks/scale.png.
 """
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -32,6 +33,7 @@ import page
 from soundalike import cli
 from soundalike.audio.decoding import SAMPLE_RATE
 from soundalike.dataset.frame import write_frame
+from soundalike.features.networks import NETWORKS
 from soundalike.features.table import COLUMNS
 from soundalike.library.catalogue import good_songs, keep_songs_folder, write_songs
 from soundalike.library.storage import made_from
@@ -40,7 +42,7 @@ from soundalike.song import FEATURES, columns_made_by, list_column, write_table
 HERE = Path(__file__).resolve().parent
 SECONDS = 4.4  # of each song: two clips
 ARTISTS = 50
-CLIPS = 120  # of each song of the frame of noise: four minutes
+CLIPS, TRAINED_ARTISTS = 12, 500  # of each song that a model is trained on, and of all
 
 
 class Ran(NamedTuple):
@@ -129,34 +131,26 @@ def draw(table: pd.DataFrame, path: Path) -> None:
     fig.savefig(path, dpi=100)
 
 
-def write_noise(root: Path, clips: int) -> None:
-    """Write a frame of noise in which artists shift some features a little, and songs more."""
+def write_library(root: Path, count: int) -> None:
+    """Write the tables of songs, made up, in which artists shift features and embeddings, and songs more."""
     draw = np.random.default_rng(0)
-    names = [f"Artist {n:02d}/{m:05d}.mp3" for n in range(ARTISTS) for m in range(clips // CLIPS // ARTISTS)]
-    shifts = {artist: draw.normal(0, 0.1, len(COLUMNS)) for artist in range(ARTISTS)}
-    rows = [
-        {
-            "song": song,
-            "artist": song[:9],
-            "album": f"Album {n % 3}",
-            "title": song,
-            "status": "ok",
-            "clips": CLIPS,
-            "hash": song,
-        }
-        for n, song in enumerate(names)
-    ]
-    write_songs(root, rows)
-    clip = np.arange(CLIPS)
-    for row in rows:
-        centre = shifts[int(str(row["artist"])[-2:])] + draw.normal(0, 0.5, len(COLUMNS))
-        values = (draw.standard_normal((CLIPS, len(COLUMNS)), np.float32) + centre).astype(np.float32)
-        columns = {"clip": clip, "start": 2.0 * clip, "silent": np.zeros(CLIPS, bool)}
-        table = pa.table(columns | {FEATURES: list_column(values, clip, CLIPS)})
-        keys = {name: made_from(row["hash"], made_by) for name, made_by in columns_made_by({}).items()}
-        notes = {"made_from": keys, "spacings": {}, "record": {"hash": row["hash"]}}
-        write_table(str(row["song"]), table, notes, root)
-    write_frame(good_songs(root), root, [], 0)
+    widths = {FEATURES: len(COLUMNS)} | {name: len(network.columns) for name, network in NETWORKS.items()}
+    shifts = {ear: 0.3 * draw.standard_normal((TRAINED_ARTISTS, width)) for ear, width in widths.items()}
+    names = [f"Artist {n % TRAINED_ARTISTS:03d}/{n:05d}.mp3" for n in range(count)]
+    about = {"album": "", "status": "ok", "clips": CLIPS}
+    write_songs(root, [{"song": name, "artist": name[:10], "title": name, "hash": name} | about for name in names])
+    clip, spacings = np.arange(CLIPS), {name: network.every for name, network in NETWORKS.items()}
+    keys = columns_made_by(spacings)
+    for n, name in enumerate(names):
+        columns: dict = {"clip": clip, "start": 2.0 * clip, "silent": np.zeros(CLIPS, bool)}
+        for ear, width in widths.items():
+            places = clip[:: spacings.get(ear, 1)]
+            centre = shifts[ear][n % TRAINED_ARTISTS] + 0.5 * draw.standard_normal(width)
+            values = (draw.standard_normal((len(places), width), np.float32) + centre).astype(np.float32)
+            columns[ear] = list_column(values, places, CLIPS)
+        made = {part: made_from(name, by) for part, by in keys.items()}
+        write_table(name, pa.table(columns), {"made_from": made, "spacings": spacings, "record": {"hash": name}}, root)
+    write_frame(good_songs(root), root, list(NETWORKS), 0)
     keep_songs_folder(root, root)
 
 
@@ -166,12 +160,12 @@ def main() -> None:
     parser.add_argument("--songs", type=cli.positive, nargs="+", default=[100, 1000, 10_000], metavar="N")
     parser.add_argument("--workers", type=cli.positive, nargs="+", default=[1, 2], metavar="N")
     parser.add_argument("--keep", action="store_true", help="write results/ and README.md here")
-    parser.add_argument("--clips", type=cli.positive, metavar="N", help="measure models, on so many clips")
+    parser.add_argument("--train", type=cli.positive, metavar="N", help="train a model of so many songs")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        if args.clips:
-            figures = measure_models(Path(folder), args.clips)
-            page.show("scale-models", figures, models_page(figures), kept=args.keep)
+        if args.train:
+            figures = measure_training(Path(folder), args.train)
+            page.show("scale-training", figures, training_page(figures), kept=args.keep)
             return
         songs, rows = Path(folder) / "songs", []
         with ProcessPoolExecutor() as pool:
@@ -205,20 +199,27 @@ def songs_page(table: pd.DataFrame) -> str:
     return page.markdown(figures.to_dict("records")) + "\n\n" + "\n".join(said) + "\n"
 
 
-def measure_models(root: Path, clips: int) -> dict:
-    """Run modeling.ipynb on so many clips of noise."""
-    write_noise(root, clips)
-    size = sum(path.stat().st_size for path in (root / "features").rglob("*.parquet"))
-    ran = run("benchmarks/models.py --once", root)
-    return {"clips": clips, "GB": size / 1e9, "minutes": ran.seconds / 60, "memory (MB)": ran.together}
+def measure_training(root: Path, count: int) -> dict:
+    """Ask about a song twice: the first time the model is trained."""
+    write_library(root, count)
+    song = root / "new.wav"
+    soundfile.write(song, np.random.default_rng(0).uniform(-0.2, 0.2, 10 * SAMPLE_RATE), SAMPLE_RATE)
+    first, again = (run("predict.py", root, str(song)) for _ in range(2))
+    info = json.loads((root / "model" / "model.json").read_text())
+    return {
+        "songs": count,
+        "artists": TRAINED_ARTISTS,
+        "training (s)": info["seconds"],
+        "memory (MB)": first.together,
+        "answer alone (s)": again.seconds,
+        "model (MB)": (root / "model" / "model.npz").stat().st_size / 1e6,
+        "balanced accuracy": info["scores"]["unseen_songs"]["balanced_accuracy"],
+    }
 
 
-def models_page(figures: dict) -> str:
+def training_page(figures: dict) -> str:
     """Write the page."""
-    return (
-        f"modeling.ipynb on {figures['clips']:,} clips of noise in {figures['GB']:.1f} GB: {figures['minutes']:.0f} "
-        f"minutes, {figures['memory (MB)']:,.0f} MB in all processes together (what they share counted once).\n"
-    )
+    return page.markdown([{name: f"{value:,.3g}" for name, value in figures.items()}]) + "\n"
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Measure the answers that users get, and all models on unseen songs, unseen albums and random clips.
+"""Measure the answers that users get for unseen songs, unseen albums, and songs by artists who are left out.
 
     python benchmarks/shipped.py --library DIR          # a library of real_music.py, after the three scripts
     python benchmarks/shipped.py --library DIR --keep   # results go to results/ and into README.md here
     python benchmarks/shipped.py --library DIR --keep shipped-sung   # a library of sung_music.py, under another name
 
-The words of answers are measured in three repeats of the split by song. README.md of the project quotes their means,
-and intervals over artists where a figure is about artists.
+All is measured in three repeats of the split by song. README.md of the project quotes the means, and intervals over
+artists where a figure is about artists. Beside it stand each ear alone, and the way of 2018.
 """
 
 import argparse
@@ -16,29 +16,27 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 from scipy.stats import t as student
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, cross_val_score
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import page
 
-from soundalike import cli
-from soundalike.dataset import segments, splits
-from soundalike.dataset.frame import read_library
-from soundalike.evaluation import confounds, crossval, metrics, unknown
-from soundalike.evaluation.study import Study
+from soundalike import cli, open_set, training
+from soundalike.dataset import splits
+from soundalike.dataset.frame import read_frame, read_library
+from soundalike.dataset.segments import Segments
+from soundalike.evaluation import held_out, metrics
+from soundalike.features.table import ORIGINAL_NINE
 from soundalike.library.catalogue import good_songs
 from soundalike.library.errors import UserError
-from soundalike.models import open_set, specs
 
-WAYS = {
-    "unseen songs": crossval.UNSEEN_SONGS,
-    "unseen albums": crossval.UNSEEN_ALBUMS,
-    "random clips": crossval.RANDOM_CLIPS,
-}
+TECHNICAL = ["sample_rate", "channels", "bit_rate", "loudness", "cutoff_hz"]  # columns of songs.csv
 
 
 def measure(root: Path, same: list[str]) -> dict:
-    """Compare all models as modeling.ipynb does, and give words to the answers of three repeats.
+    """Answer for all songs but the one that is held out, give words to the answers, and score them.
 
     Parameters
     ----------
@@ -47,58 +45,70 @@ def measure(root: Path, same: list[str]) -> dict:
     same : list of str
         Artists who count as one.
     """
-    files, library = good_songs(root), read_library(root)
+    library = read_library(root)
     if missing := set(same) - set(library["artist"]):
         raise UserError(f"There are no songs by {' and '.join(sorted(missing))} in this library.")
     as_one = dict.fromkeys(same, " and ".join(same))
     songs, _ = splits.song_table(library.assign(artist=library["artist"].replace(as_one)))
-    songs = songs.drop(index=splits.hold_out(songs), errors="ignore")
-    study = Study(songs, segments.read_examples(root, songs))
-    table, ears = specs.specs(list(study.examples.networks)), specs.ears(list(study.examples.networks))
-    results = crossval.compare(table, ears, study)
-    made = confounds.score_confounds(files, songs)
-    return {
-        "songs": len(songs),
-        "counted as one": same,
-        "artists": int(songs["artist"].nunique()),
-        "chance": metrics.chance(songs),
-        "artists of several albums": len(splits.several_albums(songs)),
-        "models": [_score(name, results, songs) for name in results[crossval.UNSEEN_SONGS]],
-        "how recordings were made": made,
-    } | _answers(table, ears, study, results)
-
-
-def _score(name: str, results: crossval.Results, songs: pd.DataFrame) -> dict:
-    """One model: its scores by each way to split that it was measured in."""
-    measured = {title: results[by][name] for title, by in WAYS.items() if name in results[by]}
-    scores = {title: metrics.score(repeats, songs, by=WAYS[title]) for title, repeats in measured.items()}
-    other = measured["unseen songs"]
-    if "random clips" in measured:
-        scores["clips of unseen songs"] = metrics.score(metrics.clips_alone(other), songs)
-    better = metrics.difference(results[crossval.UNSEEN_SONGS][specs.KEPT][: len(other)], other, songs)
-    return {"model": name, **scores, "kept model better by": better}
-
-
-def _answers(table: dict, ears: dict, study: Study, results: crossval.Results) -> dict:
-    """Return what users get in each repeat of the split, and shares by artist, of all repeats together."""
-    model, _, fixed = crossval.train_kept(table, ears, study)
-    known = results[crossval.UNSEEN_SONGS][specs.KEPT]
-    answers = unknown.give_words(unknown.answer_all(fixed, model.fusion, study, known))
-    is_known, named = answers["known"], answers["word"] != open_set.UNKNOWN
-    hits = metrics.song_hits(known, study.songs)
+    study, sources, _ = training.study_of(root, songs.drop(index=splits.hold_out(songs), errors="ignore"))
+    answers = open_set.give_words(held_out.answers(study, held_out.REPEATS)[0])
+    known, strange = answers[answers["known"]], answers[~answers["known"]]
+    albums = held_out.answer_albums(study)
+    named = ~known["word"].isin([open_set.UNKNOWN, open_set.EITHER])
     by_artist = {
-        "named rightly": (named & answers["right"])[is_known].groupby(answers["artist"]).mean(),
-        "unknown artist called so": (~named)[~is_known].groupby(answers["artist"]).mean(),
-        "unknown artist called sure": (answers["word"] == open_set.SURE)[~is_known].groupby(answers["artist"]).mean(),
-        "unseen songs": hits.groupby("artist")["right"].mean(),
+        "named rightly": (named & known["right"]).groupby(known["artist"]).mean(),
+        "unknown artist called so": (strange["word"] == open_set.UNKNOWN).groupby(strange["artist"]).mean(),
+        "unknown artist called sure": (strange["word"] == open_set.SURE).groupby(strange["artist"]).mean(),
+        "unseen songs": known.groupby("artist")["right"].mean(),
     }
-    for title, by in (("unseen albums", crossval.UNSEEN_ALBUMS), ("known albums", crossval.KNOWN_ALBUMS)):
-        of_albums = metrics.song_hits(results[by][specs.KEPT], study.songs)
-        by_artist[title] = of_albums.groupby(["artist", "album"])["right"].mean().groupby("artist").mean()
+    for by, of in albums.items():
+        title = {"album": "unseen albums", "known album": "known albums"}[by]
+        by_artist[title] = of.groupby(["artist", "album"])["right"].mean().groupby("artist").mean()
     return {
-        "answers": [unknown.as_shipped(one) for _, one in answers.groupby("repeat")],
+        "songs": len(study.songs),
+        "counted as one": same,
+        "artists": int(study.songs["artist"].nunique()),
+        "cohort": sources,
+        "chance": 1 / study.songs["artist"].nunique(),
+        "unseen songs": metrics.score(known),
+        "ears": {ear: metrics.score(known_by(ear, study)) for ear in study.segments.rows},
+        "2018": score_2018(root, study.songs),
+        "how recordings were made": score_files(root, study.songs),
+        "answers": [open_set.as_shipped(one) for _, one in answers.groupby("repeat")],
         "by artist": {title: values.round(4).to_dict() for title, values in by_artist.items()},
     }
+
+
+def known_by(ear: str, study: held_out.Study) -> pd.DataFrame:
+    """Answer for unseen songs by one ear alone."""
+    segments = Segments({ear: study.segments.rows[ear]}, study.segments.song)
+    cohort = study.cohort and {ear: study.cohort[ear]}
+    answers, _ = held_out.answers(study._replace(segments=segments, cohort=cohort), 1)
+    return answers[answers["known"]]
+
+
+def score_2018(root: Path, songs: pd.DataFrame) -> dict[str, float]:
+    """Score a random forest on the nine features of 2018: balanced accuracy of single clips, split in both ways."""
+    frame = read_frame(root)
+    clips = frame[~frame["silent"] & frame["song"].isin(songs.index)]
+    forest = RandomForestClassifier(100, min_samples_leaf=2, random_state=0)
+    ways = {"clips at random": StratifiedKFold, "songs held out": StratifiedGroupKFold}
+    given = {"groups": clips["recording"], "scoring": "balanced_accuracy", "n_jobs": -1}
+    X, y = clips[ORIGINAL_NINE], clips["song"].map(songs["artist"])
+    return {
+        title: cross_val_score(forest, X, y, cv=way(5, shuffle=True, random_state=0), **given).mean()
+        for title, way in ways.items()
+    }
+
+
+def score_files(root: Path, songs: pd.DataFrame) -> float:
+    """Score a random forest that is given how files were made, and nothing of the music: balanced accuracy of songs."""
+    files = good_songs(root).set_index("song").loc[songs.index]
+    made = files[TECHNICAL].apply(pd.to_numeric, errors="coerce").fillna(-1).join(pd.get_dummies(files["codec"]))
+    forest = RandomForestClassifier(100, min_samples_leaf=2, class_weight="balanced", random_state=0)
+    folds = StratifiedGroupKFold(5, shuffle=True, random_state=0)
+    given = {"groups": songs["recording"], "scoring": "balanced_accuracy"}
+    return float(cross_val_score(forest, made, songs["artist"], cv=folds, **given).mean())
 
 
 def over_artists(values: dict[str, float]) -> tuple[float, float, float]:
@@ -122,11 +132,11 @@ def tables(figures: dict) -> str:
             "repeat": repeat,
             "named rightly": share(of["known"]["right"], count),
             "wrongly": share(of["known"]["wrong"], count),
+            '"A or B"': share(of["known"]["either"], count),
             '"unknown artist?"': share(of["known"]["unknown"], count),
             "unknown artists called so": share(of["unknown"]["refused"], count),
             "called sure": share(of["unknown"]["called_sure"], count),
-            "sure": f"{of['sure']['right']} of {of['sure']['songs']} right",
-            "probably": f"{of['probably']['right']} of {of['probably']['songs']} right",
+            **{word: f"{of[word]['right']} of {of[word]['songs']} right" for word in ("sure", "probably", "either")},
         }
         for repeat, of in enumerate(figures["answers"], 1)
     ]
@@ -139,25 +149,18 @@ def tables(figures: dict) -> str:
         {"artist": "mean (95% CI over artists)"}
         | {title: f"{mean:.2f} ({low:.2f}–{high:.2f})" for title, (mean, low, high) in means.items()}
     )
-    models = [
-        {
-            "model": of["model"],
-            "unseen songs": cli.with_interval(of["unseen songs"]),
-            "log-loss": f"{of['unseen songs']['log_loss']:.2f}",
-            "kept model better by": "" if of["model"] == specs.KEPT else cli.signed(*of["kept model better by"]),
-            "unseen albums": f"{of['unseen albums']['balanced_accuracy']:.2f}" if of.get("unseen albums") else "",
-            **{by: cli.with_interval(of[by]) if of.get(by) else "" for by in ("clips of unseen songs", "random clips")},
-        }
-        for of in sorted(figures["models"], key=lambda of: -of["unseen songs"]["balanced_accuracy"])
+    scores = [
+        {"balanced accuracy of unseen songs": name, "": cli.with_interval(of), "log-loss": f"{of['log_loss']:.2f}"}
+        for name, of in ({"all ears": figures["unseen songs"]} | figures["ears"]).items()
     ]
-    made = cli.with_interval(figures["how recordings were made"])
+    of_2018 = " and ".join(f"{value:.2f} ({way})" for way, value in figures["2018"].items())
     return (
         f"{count} songs by {figures['artists']} artists (one more song is held out for predict.py), chance level "
-        f"{figures['chance']:.2f}. A model of the files alone (bit rate, loudness and the like) scores {made}. "
-        "Answers for held-out songs, and for songs by artists who were left out of the library:\n\n"
-        f"{page.markdown(answers)}\n\nBy artist, of all repeats (shares of songs; every album counts the same):\n\n"
-        f"{page.markdown(artists)}\n\nBalanced accuracy; unseen albums are those of "
-        f"{figures['artists of several albums']} artists:\n\n{page.markdown(models)}\n"
+        f"{figures['chance']:.2f}; cohort: {', '.join(figures['cohort']) or 'none'}. A forest that knows the files "
+        f"alone (bit rate, loudness and the like) scores {figures['how recordings were made']:.2f}. The nine features "
+        f"of 2018 score {of_2018} by single clips. Answers for held-out songs, and for songs by artists who were left "
+        f"out of the library:\n\n{page.markdown(answers)}\n\nBy artist, of all repeats (shares of songs; every album "
+        f"counts the same):\n\n{page.markdown(artists)}\n\n{page.markdown(scores)}\n"
     )
 
 

@@ -26,9 +26,14 @@ NOTE = "Free music from games (CC BY-SA and GPL; `benchmarks/real_music.csv` nam
 
 
 def keep_stills(executed: Path, kept: Path) -> None:
-    """Copy an executed notebook without its players and live figures: their stills remain, in fewer colours."""
-    book = nbformat.read(executed, as_version=4)
-    for cell in book.cells:
+    """Take over the outputs of an executed notebook without players and live figures: stills remain, in fewer colours.
+
+    Cells that were not executed, which say what was seen in these songs, stay as they are.
+    """
+    book = nbformat.read(kept, as_version=4)
+    ran = {cell.id: cell for cell in nbformat.read(executed, as_version=4).cells}
+    for cell in (cell for cell in book.cells if cell.cell_type == "code"):
+        cell.update(outputs=ran[cell.id].outputs, execution_count=ran[cell.id].execution_count)
         for data in (output.get("data", {}) for output in cell.get("outputs", [])):
             if any(sign in data.get("text/html", "") for sign in ("<script", "<audio")):
                 del data["text/html"]

@@ -1,4 +1,4 @@
-"""Run all steps in order: songs, clips, features, frame, both notebooks, and the answer for a held-out song.
+"""Run all steps in order: songs, clips, features, frame, model, the answer for a held-out song, map, both notebooks.
 
     python -m soundalike                       # music in data/songs/; a demo if there is none
     python -m soundalike ~/Music               # music that lies elsewhere; nothing is written there
@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from soundalike import cli
+from soundalike.library.errors import UserError, printable
 from soundalike.library.paths import MAP, PROJECT, remember_root
 
 
@@ -62,24 +63,36 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def run_all(args: argparse.Namespace, root: Path, songs: Path, started: float) -> None:
-    """Run all steps on a folder of songs, ask about the song that is held out, and say how it went."""
+    """Run all steps on a folder of songs: first what gives answers, then the reports; and say how it went."""
     from soundalike.library.catalogue import read_songs
-    from soundalike.report import notebooks, summary
+    from soundalike.model import is_current, load_model
+    from soundalike.report import map_page, notebooks, summary
+    from soundalike.similarity.index import load_index
+    from soundalike.training import train
 
     make_frame(args, root, songs)
     before = summary.read_predictions(root)
-    for name in notebooks.NOTEBOOKS:
-        with step(f"{name}.ipynb"):
-            notebooks.run_notebook(name, root)
-    with step("map.html"):
-        from soundalike.report import map_page  # which draws, and takes seconds
-        from soundalike.similarity.index import load_index
-
-        map_page.write_map(load_index(root), root, root / MAP)
+    with step("model"):
+        try:
+            ready = is_current(root) and bool(load_model(root))
+        except UserError:  # it is damaged
+            ready = False
+        if ready:
+            print("The model is up to date.")
+        else:
+            train(root)
+        index = load_index(root)
     model = json.loads((root / "model" / "model.json").read_text(encoding="utf-8"))
     if model["held_out"]:
         run_script("predict.py", root, "--", songs / model["held_out"])
         print("That song was held out: the model was not trained on it.")
+        print(f"(the first answer after {time.monotonic() - started:.0f} s)")
+    with step("map.html"):
+        map_page.write_map(index, root, root / MAP)
+    print(f"Songs can be asked about now; see {printable(root / MAP)}. Two reports follow.")
+    for name in notebooks.NOTEBOOKS:
+        with step(f"{name}.ipynb"):
+            notebooks.run_notebook(name, root)
     summary.print_summary(root, model, time.monotonic() - started)
     summary.print_changes(before, summary.read_predictions(root), read_songs(root))
     remember_root(root)
@@ -89,7 +102,6 @@ def make_frame(args: argparse.Namespace, root: Path, songs: Path) -> None:
     """Run the three numbered steps on a folder of songs."""
     from soundalike.dataset import splits
     from soundalike.library.catalogue import good_songs, read_songs
-    from soundalike.library.errors import UserError
     from soundalike.library.storage import atomic_write, locked
 
     kept = {path: path.read_bytes() for path in (root / "songs.csv", root / "songs.txt") if path.exists()}

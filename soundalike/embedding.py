@@ -8,7 +8,7 @@ An ear that does not describe a segment, or a song, gives no evidence: its dimen
 those of the ears that describe both.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -116,6 +116,20 @@ class Embedding(NamedTuple):
         """Return the share of the ears that describe both of two songs [shape=(songs,)], from their points."""
         both = sum((points[:, own][:, 0] != 0) & point[own].any() for own in self.dimensions())
         return np.maximum(both / len(self.ears), 1e-12)
+
+
+def to_arrays(embedding: Embedding) -> dict[str, np.ndarray]:
+    """Return the arrays of a space, by names that `from_arrays` knows."""
+    ears = embedding.ears.items()
+    return {f"{ear} {name}": values for ear, space in ears for name, values in space._asdict().items()}
+
+
+def from_arrays(arrays: Mapping[str, np.ndarray], ears: Iterable[str]) -> Embedding:
+    """Make a space of arrays, which may come from a file; KeyError or ValueError where they are none of a space."""
+    embedding = Embedding({ear: Space(*(arrays[f"{ear} {name}"] for name in Space._fields)) for ear in ears})
+    if not all(space.is_sound() for space in embedding.ears.values()):
+        raise ValueError("arrays that do not fit together")
+    return embedding
 
 
 def fit(rows: Mapping[str, np.ndarray]) -> Embedding:

@@ -12,7 +12,7 @@ import pandas as pd
 from scipy.special import log_softmax
 from threadpoolctl import threadpool_limits
 
-from soundalike.dataset.segments import by_aspect
+from soundalike.dataset.segments import Rows, by_aspect
 from soundalike.embedding import Embedding
 from soundalike.embedding import fit as fit_embedding
 
@@ -20,25 +20,59 @@ from soundalike.embedding import fit as fit_embedding
 # tenth and ten times as much do about as well: the temperature makes up for it.
 C = 3.0
 
+OTHERS = ""  # the class of the cohort: music by none of the artists
 PRIOR = "prior"
+NEAREST = 2  # songs by an artist, to which a song is near or not
 
 
 class Recogniser(NamedTuple):
     """A trained model."""
 
     embedding: Embedding
-    classes: list[str]
+    classes: list[str]  # the artists, and `OTHERS` where there was a cohort
     weights: np.ndarray  # [shape=(dimensions, classes)]
     intercepts: np.ndarray  # [shape=(classes,)]
+    points: np.ndarray  # of the songs that it was trained on, see `Embedding.points` [shape=(songs, dimensions)]
+    owner: np.ndarray  # the place of their artists among the classes [shape=(songs,)]
     temperature: float = 1.0  # by which scores are divided, see `calibration.fit_temperature`
 
-    def scores(self, described: np.ndarray) -> np.ndarray:
-        """Score songs, before the temperature [shape=(songs, classes)], from their `Embedding.describe`."""
-        return self.embedding.means(described) @ self.weights + self.intercepts
+    @property
+    def artists(self) -> list[str]:
+        """The classes that are artists."""
+        return [name for name in self.classes if name != OTHERS]
 
-    def predict(self, described: np.ndarray) -> np.ndarray:
-        """Predict the log-probabilities of songs [shape=(songs, classes)], from their `Embedding.describe`."""
-        return log_softmax(self.scores(described) / self.temperature, axis=1)
+    def scores(self, described: np.ndarray) -> pd.DataFrame:
+        """Score songs, before the temperature, from their `Embedding.describe`: a row for each, a column a class."""
+        return pd.DataFrame(self.embedding.means(described) @ self.weights + self.intercepts, columns=self.classes)
+
+    def predict(self, described: np.ndarray) -> pd.DataFrame:
+        """Predict the log-probabilities of songs, see `scores`."""
+        scores = self.scores(described)
+        return pd.DataFrame(log_softmax(scores.to_numpy() / self.temperature, axis=1), columns=self.classes)
+
+    def predict_segments(self, rows: Rows) -> pd.DataFrame:
+        """Predict the log-probabilities of single segments: a row for each."""
+        scores = self.embedding.segment_points(rows) @ self.weights + self.intercepts
+        return pd.DataFrame(log_softmax(scores / self.temperature, axis=1), columns=self.classes)
+
+    def closest_by_ear(self, described: np.ndarray) -> dict[str, str]:
+        """Return the artist whom each ear alone finds closest to a song [shape=(columns,)], where it describes it."""
+        means, artists = self.embedding.means(described[None])[0], self.artists
+        found = {}
+        for ear, own in zip(self.embedding.ears, self.embedding.dimensions(), strict=True):
+            if means[own].any():
+                scores = pd.Series(means[own] @ self.weights[own], self.classes)
+                found[ear] = str(scores[artists].idxmax())
+        return found
+
+    def nearness(self, described: np.ndarray, artists: Iterable[str]) -> np.ndarray:
+        """Compute how near each song is to one artist: the mean cosine to the `NEAREST` songs [shape=(songs,)]."""
+        points = self.embedding.points(described)
+        own = [self.points[self.owner == self.classes.index(artist)] for artist in artists]
+        return np.array([
+            np.sort(1 - self.embedding.distances(of_artist, point))[-NEAREST:].mean()
+            for of_artist, point in zip(own, points, strict=True)
+        ])  # fmt: skip
 
     def explain(self, rows: Mapping[str, np.ndarray], artist: str, other: str) -> pd.DataFrame:
         """Split the log-odds of one artist against another by segments and aspects.
@@ -68,35 +102,49 @@ class Recogniser(NamedTuple):
         return pd.DataFrame(shares).assign(**{PRIOR: lambda table: prior / len(table)})
 
 
-def fit(rows: Mapping[str, np.ndarray], song: np.ndarray, artist: np.ndarray) -> Recogniser:
+def fit(rows: Rows, song: np.ndarray, artist: np.ndarray, cohort: Rows | None = None) -> Recogniser:
     """Train a model, every artist and every song of an artist weighing the same; its temperature is 1.
 
     Parameters
     ----------
-    rows : mapping of str to np.ndarray [shape=(segments, columns)]
+    rows : dict of str to np.ndarray [shape=(segments, columns)]
         The segments of all songs by each ear; NaN where one does not describe a segment.
     song : np.ndarray [shape=(segments,)]
         The song of each.
     artist : np.ndarray [shape=(segments,)]
-        The artist of that song; two at least.
+        The artist of that song; two at least, or one where there is a cohort.
+    cohort : dict of str to np.ndarray, optional
+        Segments by others, which are one more class, see `cohort.draw`. They do not change the space.
     """
     from sklearn.linear_model import LogisticRegression  # which takes long, and to predict needs none of it
 
-    classes = np.unique(artist)
     with threadpool_limits(1):  # how sums are shared out among threads changes their last digits
         embedding = fit_embedding(rows)
-        # Of two artists scikit-learn has one row of weights, whose penalty counts twice. The search ends at small
-        # gradients, which shrink with the number of artists.
+        segments, labels = embedding.segment_points(rows), np.asarray(artist, dtype=object)
+        number = pd.factorize(song)[0]
+        if cohort is not None:
+            others = embedding.segment_points(cohort)
+            segments = np.concatenate([segments, others])
+            labels = np.append(labels, np.full(len(others), OTHERS, dtype=object))
+            number = np.append(number, len(number) + np.arange(len(others)))  # each as a song of its own
+        classes = np.unique(labels)
+        # Of two classes scikit-learn has one row of weights, whose penalty counts twice. The search ends at small
+        # gradients, which shrink with the number of classes.
         model = LogisticRegression(C=C * (2 if len(classes) == 2 else 1), max_iter=1000, tol=1e-3 / len(classes))
-        model.fit(embedding.segment_points(rows), artist, sample_weight=balanced_weights(song, artist))
+        model.fit(segments, labels, sample_weight=balanced_weights(number, labels))
     weights, intercepts = model.coef_.T, model.intercept_
     if len(classes) == 2:
         weights, intercepts = np.hstack([-weights / 2, weights / 2]), np.hstack([-intercepts / 2, intercepts / 2])
     for own, ear in zip(embedding.dimensions(), rows, strict=True):
-        described = np.isin(classes, artist[np.isfinite(rows[ear][:, 0])])
+        described = np.isin(classes, [OTHERS, *artist[np.isfinite(rows[ear][:, 0])]])
         if described.any():  # an artist whom an ear never described is to it what the others are on average
             weights[own][:, ~described] = weights[own][:, described].mean(axis=1, keepdims=True)
-    return Recogniser(embedding, classes.tolist(), weights, intercepts)
+    of_songs = pd.Series(range(len(song))).groupby(song).indices
+    points = embedding.points(
+        np.stack([embedding.describe({ear: of[n] for ear, of in rows.items()}) for n in of_songs.values()])
+    )
+    owner = np.searchsorted(classes, [artist[n[0]] for n in of_songs.values()])
+    return Recogniser(embedding, classes.tolist(), weights, intercepts, points, owner)
 
 
 def balanced_weights(song: Iterable, artist: Iterable) -> np.ndarray:

@@ -18,20 +18,18 @@ import soundfile
 import dataframe_creation
 import feature_extraction
 import mp3_split
-from soundalike import pool
+from soundalike import pool, training
 from soundalike.audio import decoding
 from soundalike.dataset import segments, splits
-from soundalike.dataset.frame import current_notes, read_library, write_frame
+from soundalike.dataset.frame import read_library, write_frame
 from soundalike.embedding import Embedding, Space
-from soundalike.evaluation import crossval, unknown
-from soundalike.evaluation.study import Study
+from soundalike.evaluation import held_out
 from soundalike.features.networks import NETWORKS, VOICE
 from soundalike.features.table import CLIP_COLUMNS, COLUMNS
 from soundalike.library import paths
 from soundalike.library.catalogue import good_songs, write_songs
 from soundalike.library.errors import SongError
 from soundalike.library.storage import made_from
-from soundalike.models import saving, specs
 from soundalike.report.verdict import Verdict
 from soundalike.similarity import quality
 from soundalike.similarity.index import Index
@@ -39,9 +37,6 @@ from soundalike.song import FEATURES, KEYS, Song, columns_made_by, list_column, 
 
 RATE = 44_100  # Hz, of the songs; clips have their own
 T = TypeVar("T")
-NO_ANSWERS = pd.DataFrame(columns=[*unknown.COLUMNS, "word"]).astype(
-    {"repeat": int, "scored": bool, "known": bool, "right": bool, "probability": float}
-)
 NO_NETWORKS = ["--networks", "none"]  # for all tests but theirs: TensorFlow takes seconds to start
 
 
@@ -217,44 +212,31 @@ def made_up(
     return pd.concat(parts, ignore_index=True)
 
 
-Embeddings = dict[str, dict[str, tuple]]  # of each song, by each network: middles of windows (s), and embeddings
+Embeddings = dict[str, dict[str, dict[int, np.ndarray]]]  # of each song, by each network: of windows, by first clip
 
 
-def loud_clips(frame: pd.DataFrame, columns: list[str] = CLIP_COLUMNS, embeddings: Embeddings | None = None) -> list:
-    """The clips of the songs of a frame, see `segments.gather`."""
-    return [
-        (
-            name,
-            segments.LoudClips(
-                rows[columns].to_numpy(np.float32), rows["start"].to_numpy(), (embeddings or {}).get(name, {})
-            ),
-        )
-        for name, rows in frame[~frame["silent"]].groupby("song")
-    ]
-
-
-def prepared(
-    frame: pd.DataFrame, columns: list[str] = CLIP_COLUMNS, embeddings: Embeddings | None = None
-) -> tuple[pd.DataFrame, segments.Examples]:
-    """The table of songs of a frame, and what models are trained on."""
+def study_of(frame: pd.DataFrame, embeddings: Embeddings | None = None) -> held_out.Study:
+    """The table of songs of a frame, and their segments."""
     songs, _ = splits.song_table(frame)
-    return songs, segments.gather(loud_clips(frame, columns, embeddings), songs, columns)
+    ears = [segments.FEATURES, *dict.fromkeys(name for found in (embeddings or {}).values() for name in found)]
+    parts = []
+    for name in songs.index:
+        song = song_of(frame[frame["song"] == name], (embeddings or {}).get(name))
+        parts.append((name, segments.segment_rows(song, ears)))
+    rows = {ear: np.concatenate([of[ear] for _, of in parts]) for ear in ears}
+    names = [np.full(len(of[segments.FEATURES]), name, dtype=object) for name, of in parts]
+    return held_out.Study(songs, segments.Segments(rows, np.concatenate(names)))
 
 
-def save_kept(root: Path, without: str = "nothing", **more) -> None:
-    """Train the kept model on a library and save it below its root; ``more`` changes what is saved beside it.
-
-    Songs whose paths end ``without`` are not trained on.
-    """
+def train_without(root: Path, without: str = "nothing") -> None:
+    """Train the model of a library; songs whose paths end so are not trained on."""
     library = read_library(root)
-    songs, left_out = splits.song_table(library[~library["song"].str.endswith(without)])
-    examples = segments.read_examples(root, songs)
-    names = list(examples.networks)
-    model, settings, _ = crossval.train_kept(specs.specs(names), specs.ears(names), Study(songs, examples))
-    scores = {"chance": 0.5, "unseen_songs": None, "unseen_albums": None, "random_clips": None, "as_shipped": None}
-    about = {"held_out": "", "scores": scores, "seconds": 1.0}
-    about["spacings"] = current_notes(root)["networks"]
-    saving.save(root, model, songs, NO_ANSWERS, left_out, settings=settings, **(about | more))
+    library = library[~library["song"].str.endswith(without)]
+    with (
+        unittest.mock.patch.object(training, "read_library", lambda root: library),
+        unittest.mock.patch.object(training, "hold_out", lambda songs: ""),
+    ):
+        training.train(root)
 
 
 def song_of(rows: pd.DataFrame, embeddings: dict[str, dict[int, np.ndarray]] | None = None) -> Song:

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import made_up, run_scripts, save_kept, sine, songs_of, tune, write_song
+from conftest import made_up, run_scripts, sine, songs_of, train_without, tune, write_song
 
 import predict
+from soundalike import training
 from soundalike.audio.decoding import SAMPLE_RATE
 from soundalike.dataset import duplicates, splits
 from soundalike.dataset.duplicates import ONE_TITLE, SHARED_SOUND
@@ -17,7 +18,6 @@ from soundalike.dataset.frame import read_library
 from soundalike.features.table import COLUMNS
 from soundalike.library.catalogue import good_songs, preferred_first, read_songs, write_songs
 from soundalike.library.errors import UserError
-from soundalike.models import saving
 from soundalike.report import summary
 from soundalike.similarity.index import load_index
 
@@ -84,7 +84,7 @@ def test_two_singers_over_one_backing_stay_two_and_on_one_side_of_every_split(li
 
 
 def test_a_song_that_the_model_learned_from_is_known_in_another_encoding(library, tmp_path, capsys):
-    save_kept(library)
+    train_without(library)
     load_index(library)
     file = write_song(tmp_path / "elsewhere.ogg", 0.5 * tune(1, 3, 24))
     other = write_song(tmp_path / "other.ogg", tune(1, 9, 24))
@@ -246,7 +246,7 @@ def test_every_song_that_no_model_learns_from_has_its_reason(library, tmp_path, 
     songs, left_out = splits.song_table(labels_of(library).reset_index())
     held_out = splits.hold_out(songs)
     songs = songs.drop(index=held_out)
-    table = saving.not_learned_from(library, left_out, songs, held_out)
+    table = training.not_learned_from(library, left_out, songs, held_out)
     assert list(table.columns) == list(read_songs(library).columns)
     assert table["status"].to_dict() == {
         "A/later.ogg": splits.COPY,

@@ -3,28 +3,32 @@
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import segments_of
+from conftest import made_up, segments_of, study_of
 
 from soundalike import recogniser
+from soundalike.dataset.segments import Segments
+from soundalike.dataset.splits import folds
 from soundalike.evaluation import held_out
-from soundalike.evaluation.study import end_workers
+from soundalike.recogniser import OTHERS
 
 
 @pytest.fixture(scope="module")
-def library():
+def study():
     rows, song, artist = segments_of(songs=30, each=4, artists=3, cue=0.5)
-    names = [f"{artist[song == n][0]}/{n:02d}" for n in range(30)]
-    songs = pd.DataFrame(
-        {"artist": [name[:2] for name in names], "album": "", "recording": names, "scored": True}, names
-    )
+    names = np.array([f"{artist[song == n][0]}/{n:02d}" for n in range(30)], dtype=object)
+    table = {"artist": [name[:2] for name in names], "album": "", "recording": names, "scored": True}
     rows["voice"][song % 2 == 0] = np.nan  # an ear that does not describe half of the songs
-    return rows, 3 * song + 5, songs.assign(place=3 * np.arange(30) + 5)
+    return held_out.Study(pd.DataFrame(table, names), Segments(rows, names[song]))
+
+
+def cohort_of(study: held_out.Study) -> dict:
+    draw = np.random.default_rng(1)
+    return {ear: draw.standard_normal((40, of.shape[1])).astype(np.float32) for ear, of in study.segments.rows.items()}
 
 
 @pytest.fixture(scope="module")
-def found(library):
-    yield held_out.answers(*library, repeats=2)
-    end_workers()
+def found(study):
+    return held_out.answers(study, repeats=2)[0]
 
 
 def test_each_song_is_answered_for_with_its_artist_in_training_and_without(found):
@@ -33,45 +37,89 @@ def test_each_song_is_answered_for_with_its_artist_in_training_and_without(found
     known, others = found[found["known"]], found[~found["known"]]
     assert known["right"].mean() > 0.9
     assert not others["right"].any()
+    assert (others["closest"] != others["artist"]).all()
     assert others["loss"].isna().all()
     right = known[known["right"]]
     np.testing.assert_allclose(right["loss"], -np.log(right["probability"]), atol=1e-6)
     assert right["nearness"].mean() > others["nearness"].mean() + 0.1
+    assert known["among"].sum() >= known["right"].sum()
 
 
-def test_neither_space_nor_model_sees_the_songs_that_are_asked_about(library, monkeypatch):
-    rows, place, songs = library
+def test_neither_space_nor_model_sees_the_songs_that_are_asked_about(study, monkeypatch):
     used = []
     fit = recogniser.fit
-    monkeypatch.setattr(recogniser, "fit", lambda rows, song, artist: used.append(song) or fit(rows, song, artist))
+    monkeypatch.setattr(recogniser, "fit", lambda rows, song, *more: used.append(set(song)) or fit(rows, song, *more))
     asked = np.arange(0, 30, 7)
     learn = np.setdiff1d(np.arange(30), [*asked, *range(2, 30, 3)])  # one artist is left out
-    answer = held_out.ask(rows, place, songs, (learn, asked))
-    assert set(used[0]) == set(songs["place"].iloc[learn])
+    answer = held_out.ask(study, (learn, asked))
+    assert used == [set(study.songs.index[learn])]
     assert (answer.scores["A2"] == -np.inf).all()
     assert np.isfinite(answer.scores[["A0", "A1"]]).all(axis=None)
-    assert answer.scores.index.tolist() == songs.index[asked].tolist()
-    seen = np.isin(place, songs["place"].iloc[learn])
-    artist = songs.set_index("place")["artist"].loc[place[seen]].to_numpy(object)
-    point = fit({ear: own[seen] for ear, own in rows.items()}, place[seen], artist)
-    asked_about = songs["place"].iloc[[0, *learn]]
-    described = [point.embedding.describe({ear: own[place == n] for ear, own in rows.items()}) for n in asked_about]
-    points = point.embedding.points(np.stack(described))
-    own = [n for n, artist in enumerate(songs["artist"].iloc[learn], 1) if artist == answer.scores.iloc[0].idxmax()]
-    nearest = sorted(1 - point.embedding.distances(points[own], points[0]))[-2:]
-    assert answer.nearness.iloc[0] == pytest.approx(np.mean(nearest), abs=1e-5)
+    assert answer.scores.index.tolist() == study.songs.index[asked].tolist()
 
 
-def test_a_temperature_is_that_of_other_songs(library, monkeypatch):
-    rows, place, songs = library
+def test_a_left_out_artist_is_answered_by_a_model_of_as_many_songs_of_the_others(study):
+    group = held_out.artist_groups(study.songs)
+    left_out = held_out.leave_out(study.songs, group, folds(study.songs))
+    assert len(left_out) == 3
+    for learn, asked in left_out:
+        trained, tested = study.songs["artist"].iloc[learn], study.songs["artist"].iloc[asked]
+        assert not set(trained) & set(tested)
+        assert set(trained.value_counts()) == {8}  # four of five folds, as songs by known artists are held out
+
+
+def test_two_artists_are_left_out_where_there_is_a_cohort():
+    study = study_of(made_up(artists=2, songs=6, artist_cue=1.0))
+    assert held_out.answers(study, 1)[0]["known"].all()
+    found, _ = held_out.answers(study._replace(cohort=cohort_of(study)), 1)
+    assert found["known"].value_counts().to_dict() == {True: 12, False: 12}
+    assert set(found["closest"]) == {"A0", "A1"}  # never the cohort
+    assert (found["others"] > 0).all()
+    known = found[found["known"]]
+    assert known["right"].all()
+    assert (known["probability"] >= 0.5).all()  # among the artists
+
+
+def test_a_temperature_is_that_of_other_songs(study, monkeypatch):
     fitted = []
     fit = held_out.fit_temperature
     monkeypatch.setattr(
         held_out, "fit_temperature", lambda rest, truth: fitted.append(set(rest.index)) or fit(rest, truth)
     )
-    found = held_out.answers(rows, place, songs, repeats=1)
-    parts = [set(songs.index[test]) for _, test in held_out.folds(songs, seed=held_out.SEED)]
+    songs = study.songs
+    held_out.answers(study._replace(cohort=cohort_of(study)), repeats=1)
+    parts = [set(songs.index[test]) for _, test in folds(songs)]
     assert fitted[: len(parts)] == [set(songs.index) - part for part in parts]
     artists = [set(songs.index[songs["artist"] == artist]) for artist in ("A0", "A1", "A2")]
-    assert fitted[len(parts) :] == [set(songs.index) - own for own in artists]
-    assert found["probability"].between(0, 1).all()
+    assert fitted[len(parts) : -1] == [set(songs.index) - own for own in artists]
+    assert fitted[-1] == set(songs.index)
+
+
+def test_more_artists_than_fifty_are_left_out_in_ten_groups():
+    songs = pd.DataFrame({"artist": [f"A{n % 60:02d}" for n in range(120)]})
+    assert held_out.artist_groups(songs).nunique() == 10
+    assert held_out.artist_groups(songs[songs["artist"] < "A50"]).nunique() == 6
+    assert held_out.artist_groups(songs[songs["artist"] < "A12"]).nunique() == 12
+
+
+def test_an_album_is_harder_than_a_song_where_albums_sound_of_their_own():
+    study = study_of(made_up(artists=4, songs=9, clips=4, artist_cue=0.1, album_cue=0.6, albums=3))
+    found = held_out.answer_albums(study)
+    assert len(found["album"]) == len(found["known album"]) == 36
+    assert found["album"]["right"].mean() < found["known album"]["right"].mean() - 0.1
+    assert held_out.answer_albums(study_of(made_up(artists=2, songs=2))) == {}
+
+
+def test_fewer_songs_teach_less():
+    study = study_of(made_up(artists=4, songs=15, clips=4, artist_cue=0.15, song_cue=0.4))
+    curve = held_out.learning_curve(study, [1, 12])
+    assert [len(of) for of in curve.values()] == [60, 60]
+    assert curve[12]["right"].mean() > curve[1]["right"].mean() + 0.1
+
+
+def test_other_processes_say_the_same(study, monkeypatch):
+    alone, _ = held_out.answers(study, repeats=1)
+    monkeypatch.setattr(held_out, "ROWS_AT_ONCE", 0)
+    together, _ = held_out.answers(study, repeats=1)
+    pd.testing.assert_frame_equal(alone, together)
+    assert OTHERS not in set(alone["closest"])

@@ -119,19 +119,6 @@ def test_silent_clips_do_not_count(root):
     assert set(found["artist"]) == {"A0"}
 
 
-def test_of_many_songs_some_are_fitted_on_and_all_are_in_it(root, tmp_path, monkeypatch):
-    whole = similarity.load_index(root)
-    own = shutil.copytree(root, tmp_path / "own", ignore=shutil.ignore_patterns("similar"))
-    monkeypatch.setattr(similarity, "FITTED", 12 * 15)
-    fitted = []
-    fit = similarity.fit
-    monkeypatch.setattr(similarity, "fit", lambda rows: fitted.append(len(rows["features"])) or fit(rows))
-    half = similarity.load_index(own)
-    assert fitted[0] < 12 * 16
-    assert len(half.points) == len(whole.points) == 30
-    assert half.quality["right"] >= 0.8
-
-
 def test_the_index_follows_the_frame(tmp_path, monkeypatch):
     built = []
     build = similarity.build_index

@@ -1,121 +1,233 @@
-"""Answers of the recogniser for songs that it was not trained on: held-out songs, and songs by left-out artists.
+"""Answers for songs that the recogniser was not trained on: songs and albums held out, and songs by left-out artists.
 
 In each, the space is fitted without these songs, too. Temperatures are those that other folds ask for.
 """
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import joblib
 import numpy as np
 import pandas as pd
 
-from soundalike import recogniser
+from soundalike import cli, recogniser
+from soundalike.dataset.segments import Rows, Segments
 from soundalike.dataset.splits import SEED, Fold, folds
-from soundalike.evaluation.study import in_parallel
-from soundalike.evaluation.unknown import answer_rows, artist_groups, leave_out
-from soundalike.models.calibration import apply_temperature, fit_temperature, losses
+from soundalike.evaluation.calibration import apply_temperature, fit_temperature, losses
+from soundalike.open_set import among_artists, answer_table
+from soundalike.recogniser import OTHERS
 
 REPEATS = 3  # of the split by song
-NEAR = 2  # songs by the named artist that a song is compared with
+MANY = 500  # songs; of so many, one repeat says enough
+MOST_ALONE = 12  # artists who are left out one by one; more are left out in groups
+FEW_ARTISTS, GROUPS, MORE_GROUPS = 50, 6, 10  # up to so many artists in so many groups, more in more
+ROWS_AT_ONCE = 30_000  # segments to train on in all, from which on other processes help
 
-Rows = Mapping[str, np.ndarray]  # the segments of all songs by each ear [shape=(segments, columns)]
+
+class Study(NamedTuple):
+    """What is learned from: the songs of `splits.song_table`, their segments, and maybe a cohort's."""
+
+    songs: pd.DataFrame
+    segments: Segments
+    cohort: Rows | None = None
 
 
 class Asked(NamedTuple):
     """The answers of a model that was not trained on some songs: a row for each of these."""
 
-    scores: pd.DataFrame  # of each artist, before the temperature [index: song]; -inf for those not trained on
-    nearness: pd.Series  # mean cosine to the nearest songs of the artist who is named
+    scores: pd.DataFrame  # of each class, before the temperature [index: song]; -inf for those not trained on
+    nearness: pd.Series  # see `Recogniser.nearness`
 
 
-def ask(rows: Rows, place: np.ndarray, songs: pd.DataFrame, fold: Fold) -> Asked:
+def train(study: Study, songs: pd.DataFrame) -> recogniser.Recogniser:
+    """Train on some of the songs."""
+    song = study.segments.song
+    used = np.isin(song, songs.index.to_numpy(dtype=object))
+    rows = {ear: of_ear[used] for ear, of_ear in study.segments.rows.items()}
+    artist = songs["artist"].reindex(song[used]).to_numpy(dtype=object)
+    return recogniser.fit(rows, song[used], artist, study.cohort)
+
+
+def ask(study: Study, fold: Fold) -> Asked:
     """Train on some songs, and answer for others.
 
     Parameters
     ----------
-    rows : mapping of str to np.ndarray
-        See `Rows`.
-    place : np.ndarray [shape=(segments,)]
-        The place of each segment's song in the table of songs.
-    songs : pd.DataFrame
-        From `splits.song_table`.
+    study : Study
+        All of them.
     fold : (np.ndarray, np.ndarray)
         Positions of songs to train on, and to answer for.
     """
-    learn, asked = (songs.iloc[positions] for positions in fold)
-    used = np.isin(place, learn["place"])
-    artist = songs.set_index("place")["artist"].loc[place[used]].to_numpy(dtype=object)
-    model = recogniser.fit({ear: own[used] for ear, own in rows.items()}, place[used], artist)
-
-    segments = pd.Series(range(len(place))).groupby(place).indices
-
-    def describe(table: pd.DataFrame) -> np.ndarray:
-        of_songs = (segments[n] for n in table["place"])
-        return np.stack([model.embedding.describe({ear: of[n] for ear, of in rows.items()}) for n in of_songs])
-
-    described = describe(asked)
-    scores = pd.DataFrame(model.scores(described), asked.index, model.classes)
-    known, points = model.embedding.points(describe(learn)), model.embedding.points(described)
-    of_artist = learn.reset_index().groupby("artist").indices
-    nearness = [
-        np.sort(1 - model.embedding.distances(known[of_artist[named]], point))[-NEAR:].mean()
-        for point, named in zip(points, scores.idxmax(axis=1), strict=True)
-    ]
-    every = sorted(songs["artist"].unique())
-    return Asked(scores.reindex(columns=every, fill_value=-np.inf), pd.Series(nearness, asked.index))
+    songs, segments = study.songs, study.segments
+    asked = songs.index[fold[1]]
+    model = train(study, songs.iloc[fold[0]])
+    of_song = pd.Series(range(len(segments.song))).groupby(segments.song).indices
+    described = np.stack([
+        model.embedding.describe({ear: of_ear[of_song[name]] for ear, of_ear in segments.rows.items()})
+        for name in asked
+    ])  # fmt: skip
+    scores = model.scores(described).set_axis(asked)
+    nearness = model.nearness(described, scores[model.artists].idxmax(axis=1))
+    every = sorted({*songs["artist"], *model.classes})
+    return Asked(scores.reindex(columns=every, fill_value=-np.inf), pd.Series(nearness, asked))
 
 
-def ask_all(
-    rows: Rows, place: np.ndarray, songs: pd.DataFrame, splits: list[list[Fold]], label: str
-) -> list[list[Asked]]:
-    """Answer for the songs of each fold of each split, on all cores; see `ask`."""
+def ask_all(study: Study, splits: list[list[Fold]], label: str) -> list[list[Asked]]:
+    """Answer for the songs of each fold of each split, with a bar; see `ask`."""
     flat = [fold for split in splits for fold in split]
-    calls = [joblib.delayed(ask)(rows, place, songs, fold) for fold in flat]
-    found = dict(in_parallel(calls, label))
-    each = iter([found[n] for n in range(len(flat))])
+    if not flat:
+        return [[] for _ in splits]
+    alone = len(flat) * len(study.segments.song) < ROWS_AT_ONCE  # other processes take seconds to start
+    work = joblib.Parallel(n_jobs=1 if alone else -1, return_as="generator")(
+        joblib.delayed(ask)(study, fold) for fold in flat
+    )
+    each: Iterator[Asked] = iter(_with_bar(work, len(flat), label))
     return [[next(each) for _ in split] for split in splits]
 
 
-def answers(rows: Rows, place: np.ndarray, songs: pd.DataFrame, repeats: int = REPEATS) -> pd.DataFrame:
+def _with_bar(work: Iterator[Asked], count: int, label: str) -> list[Asked]:
+    found = []
+    with warnings.catch_warnings(), cli.bar(count, label, "models") as bar:
+        warnings.filterwarnings("ignore", message="A worker stopped")  # and was replaced
+        for asked in work:
+            found.append(asked)
+            bar.update()
+    return found
+
+
+def answer_folds(parts: list[Asked], songs: pd.DataFrame) -> pd.DataFrame:
+    """Tabulate the answers for the folds of one split, each by the temperature that the other folds ask for.
+
+    Returns
+    -------
+    pd.DataFrame
+        One row for each song: the columns of `open_set.answer_table`; ``song``, ``artist``, ``recording``, ``album``,
+        ``scored``; ``right``, ``among`` (whether the artist is one of ``either``) and ``loss`` (nats, among the
+        artists).
+    """
+    found = []
+    for n, part in enumerate(parts):
+        rest = [of.scores for m, of in enumerate(parts) if m != n]
+        found.append(_tabulate(part, _temperature(rest, songs), songs))
+    return pd.concat(found, ignore_index=True)
+
+
+def _temperature(scores: list[pd.DataFrame], songs: pd.DataFrame) -> float:
+    """Return the temperature that the answers for some songs ask for; 1 where there are none."""
+    rest = pd.concat(scores).drop(columns=OTHERS, errors="ignore") if scores else pd.DataFrame()
+    return fit_temperature(rest, songs["artist"].loc[rest.index]) if len(rest) else 1.0
+
+
+def _tabulate(asked: Asked, temperature: float, songs: pd.DataFrame) -> pd.DataFrame:
+    logs = apply_temperature(asked.scores, temperature)
+    about = songs.loc[logs.index, ["artist", "recording", "album", "scored"]]
+    table = about.join(answer_table(logs, asked.nearness.to_numpy())).rename_axis("song").reset_index()
+    among = [artist in either for artist, either in zip(table["artist"], table["either"], strict=True)]
+    right = table["artist"] == table["closest"]
+    with np.errstate(divide="ignore"):  # an artist who was left out has no probability
+        loss = losses(np.log(among_artists(logs)), about["artist"]).to_numpy()
+    return table.assign(right=right, among=among, loss=loss)
+
+
+def answers(study: Study, repeats: int | None = None) -> tuple[pd.DataFrame, float]:
     """Answer for each song, once with other songs by its artist in training, and once with none.
 
     Both times the model is trained on the same share of the songs by others, so that one is no surer than the other.
 
     Parameters
     ----------
-    rows, place, songs
-        See `ask`.
-    repeats : int
-        Of the split by song.
+    study : Study
+        The songs.
+    repeats : int, optional
+        Of the split by song; by default `REPEATS`, and one of `MANY` songs.
 
     Returns
     -------
-    pd.DataFrame
-        One or two rows for each song and repeat: the columns of `unknown.answer_all`, and ``nearness`` and ``loss``
-        (nats; missing where the artist is left out).
+    answers : pd.DataFrame
+        One or two rows for each song and repeat: the columns of `answer_folds`, ``repeat``, ``known`` (whether there
+        were other songs by the artist) and ``group`` (of artists that are left out together).
+    temperature : float
+        That all songs together ask for.
     """
-    group = artist_groups(songs)
-    held_out = [folds(songs, seed=SEED + n) for n in range(repeats)]
-    left_out = [leave_out(songs, group, pairs) for pairs in held_out] if songs["artist"].nunique() > 2 else []
-    known = ask_all(rows, place, songs, held_out, "Holding songs out")
-    others = ask_all(rows, place, songs, left_out, "Leaving artists out")
+    songs = study.songs
+    repeats = repeats or (REPEATS if len(songs) < MANY else 1)
+    pairs = [folds(songs, seed=SEED + n) for n in range(repeats)]
+    return answer_splits(study, pairs, artist_groups(songs))
+
+
+def answer_splits(study: Study, splits: list[list[Fold]], group: pd.Series) -> tuple[pd.DataFrame, float]:
+    """Answer by these splits and groups of artists, see `answers`."""
+    songs, least = study.songs, 2 if study.cohort is None else 1
+    left_out = [leave_out(songs, group, pairs, least) for pairs in splits]
+    known = ask_all(study, splits, "Holding songs out")
+    others = ask_all(study, left_out, "Leaving artists out")
     found = []
-    for repeat, parts in enumerate(known):
-        for n, part in enumerate(parts):
-            rest = pd.concat([part.scores[:0], *(of.scores for m, of in enumerate(parts) if m != n)])
-            found.append(_rows(part, rest, songs, group, known=True).assign(repeat=repeat))
+    for repeat, (parts, strange) in enumerate(zip(known, others, strict=True)):
+        found.append(answer_folds(parts, songs).assign(known=True, repeat=repeat))
         whole = pd.concat([part.scores for part in parts])
-        for part in others[repeat] if others else ():
+        for part in strange:
             rest = whole[~whole.index.isin(part.scores.index)]
-            found.append(_rows(part, rest, songs, group, known=False).assign(repeat=repeat))
-    return pd.concat(found, ignore_index=True)
+            rows = _tabulate(part, _temperature([rest], songs), songs)
+            found.append(rows.assign(known=False, right=False, among=False, loss=np.nan, repeat=repeat))
+    table = pd.concat(found, ignore_index=True)
+    temperature = _temperature([part.scores for parts in known for part in parts], songs)
+    return table.assign(group=table["song"].map(group)), temperature
 
 
-def _rows(asked: Asked, rest: pd.DataFrame, songs: pd.DataFrame, group: pd.Series, *, known: bool) -> pd.DataFrame:
-    """Make the rows of some songs, by the temperature that other songs ask for; 1 where there are none."""
-    temperature = fit_temperature(rest, songs["artist"].loc[rest.index]) if len(rest) else 1.0
-    logs = apply_temperature(asked.scores, temperature)
-    loss = losses(logs, songs["artist"].loc[logs.index]) if known else np.nan
-    rows = answer_rows(logs, songs, group, known=known).set_index("song", drop=False)
-    return rows.assign(nearness=asked.nearness, loss=loss)
+def artist_groups(songs: pd.DataFrame) -> pd.Series:
+    """Return for each song the number of the group of artists who are left out together with its own."""
+    names = sorted(songs["artist"].unique())
+    number = GROUPS if len(names) <= FEW_ARTISTS else MORE_GROUPS
+    number = len(names) if len(names) <= MOST_ALONE else number
+    return songs["artist"].map({name: n % number for n, name in enumerate(names)})
+
+
+def leave_out(songs: pd.DataFrame, group: pd.Series, pairs: list[Fold], least: int = 2) -> list[Fold]:
+    """Leave out each group of artists in turn, and of the others what one of some folds by song holds out.
+
+    Songs that share a recording with theirs are not trained on either. A group without which fewer than ``least``
+    artists remain is not left out.
+    """
+    found = []
+    for n in sorted(group.unique()) if pairs else ():
+        learn, asked = pairs[n % len(pairs)][0], np.flatnonzero(group == n)
+        apart = (group.iloc[learn] != n) & ~songs["recording"].iloc[learn].isin(songs["recording"].iloc[asked])
+        if songs["artist"].iloc[learn][apart].nunique() >= least:
+            found.append((learn[apart.to_numpy()], asked))
+    return found
+
+
+def answer_albums(study: Study) -> dict[str, pd.DataFrame]:
+    """Answer for songs of albums held out, and for the same songs with others of their albums in training.
+
+    Returns
+    -------
+    dict of str to pd.DataFrame
+        For "album" and "known album" (see `splits.folds`) the columns of `answer_folds`; none where no artist has two.
+    """
+    ways = {by: folds(study.songs, by=by) for by in ("album", "known album")}
+    parts = ask_all(study, list(ways.values()), "Holding albums out")
+    return {by: answer_folds(of, study.songs) for by, of in zip(ways, parts, strict=True) if of}
+
+
+def learning_curve(study: Study, sizes: list[int]) -> dict[int, pd.DataFrame]:
+    """Answer for held-out songs with at most so many songs of each artist in training, drawn at random.
+
+    Returns
+    -------
+    dict of int to pd.DataFrame
+        For each size the columns of `answer_folds`.
+    """
+    songs = study.songs
+    drawn = songs.sample(frac=1, random_state=SEED)
+    splits = [[(_fewer(drawn, songs, learn, size), test) for learn, test in folds(songs)] for size in sizes]
+    parts = ask_all(study, splits, "Training on fewer songs")
+    return {size: answer_folds(of, songs) for size, of in zip(sizes, parts, strict=True)}
+
+
+def _fewer(drawn: pd.DataFrame, songs: pd.DataFrame, learn: np.ndarray, size: int) -> np.ndarray:
+    """Of the songs to train on, the first so many of each artist in the order in which they were drawn."""
+    some = drawn[drawn.index.isin(songs.index[learn])]
+    kept = some.index[some.groupby("artist").cumcount() < size]
+    return learn[songs.index[learn].isin(kept)]

@@ -16,16 +16,16 @@ from soundalike.library.catalogue import good_songs
 from soundalike.library.errors import SongError, UserError, printable
 from soundalike.library.paths import find_songs, suffixed
 from soundalike.library.storage import atomic_write
-from soundalike.models.open_set import in_words
-from soundalike.models.saving import Saved
-from soundalike.report.summary import read_predictions
-from soundalike.report.verdict import Verdict, explain_words
+from soundalike.model import Model, is_current, load_model
+from soundalike.report.summary import answer_in_words, read_predictions
+from soundalike.report.verdict import Verdict
+from soundalike.report.wording import explain_words
 from soundalike.similarity.index import Index, load_index
 from soundalike.similarity.seeds import find_seed
 from soundalike.song import Song, decode
 
 CSV_COLUMNS = [
-    *("song", "answer", "artist", "closest", "probability", "next"),
+    *("song", "answer", "artist", "closest", "probability", "nearness", "next"),
     *("clips", "agreeing_clips", "silent_clips", "trained_on", "copy_of", "problem"),
 ]
 
@@ -102,7 +102,7 @@ def decode_all(
 
 
 def viewer(
-    args: argparse.Namespace, saved: Saved, songs: dict[Path, str]
+    args: argparse.Namespace, model: Model, songs: dict[Path, str]
 ) -> Callable[[Path, Song | None, Verdict | None], None]:
     """Return what draws the answer for a song and prints it, as the arguments ask for it.
 
@@ -110,13 +110,13 @@ def viewer(
     ----------
     args : argparse.Namespace
         See ``predict.py``.
-    saved : Saved
+    model : Model
         The model.
     songs : dict of Path to str
         From `find_files`: answers are printed in this order, whichever song is ready first. Of a song without an
         answer, the function is to be called with None.
     """
-    draw = _picture_writer(args.plot, saved) if args.plot else None
+    draw = _picture_writer(args.plot, model) if args.plot else None
     quiet = cli.STDOUT in (args.csv, args.json)
     filed = None if quiet else _filed_songs(args.library)
     left, waiting = list(songs), {}  # type: list[Path], dict[Path, str]
@@ -140,6 +140,15 @@ def viewer(
     return show
 
 
+def find_model(root: Path) -> Model:
+    """Load the model of a library; it is trained first where there is none, or the frame has changed."""
+    if not is_current(root):
+        from soundalike.training import train  # which takes scikit-learn
+
+        train(root)
+    return load_model(root)
+
+
 def find_index(root: Path) -> tuple[Index | None, str]:
     """Find the songs of the library, as points, to say what a song sounds like.
 
@@ -151,12 +160,12 @@ def find_index(root: Path) -> tuple[Index | None, str]:
         return None, str(error)
 
 
-def _picture_writer(folder: Path, saved: Saved) -> Callable[[str, Song, Verdict], None]:
+def _picture_writer(folder: Path, model: Model) -> Callable[[str, Song, Verdict], None]:
     """Return a function that draws a song's verdict into a folder."""
     from soundalike.report import plots  # matplotlib takes a second, and few ask for pictures
 
     plots.use_style()
-    colours = plots.artist_colours(saved.info["classes"])
+    colours = plots.artist_colours(model.info["classes"])
 
     def draw(name: str, song: Song, said: Verdict) -> None:
         figure = plots.verdict(name, said, song.sound, colours)
@@ -172,7 +181,7 @@ def _filed_songs(root: Path) -> pd.DataFrame:
         songs = good_songs(root)[["song", "artist"]].set_index("song")
     except UserError:  # a model may be used without the library it was made from
         songs = pd.DataFrame(columns=["artist"])
-    return songs.join(read_predictions(root)[["answer", "predicted"]])
+    return songs.join(read_predictions(root))
 
 
 def _filed(said: Verdict, songs: pd.DataFrame) -> str:
@@ -184,16 +193,15 @@ def _filed(said: Verdict, songs: pd.DataFrame) -> str:
         unknown = "" if song["artist"] in said.song.index else ", on whom the model was not trained"
         lines.append(f"In your library it is filed under {printable(song['artist'])}{unknown}.")
     if said.known and not pd.isna(song["answer"]):
-        said_then = in_words(song["answer"], printable(song["predicted"]), artists=len(said.song))
-        lines.append(f"When it was held out of training, the answer was {said_then}.")
+        lines.append(f"When it was held out of training, the answer was {answer_in_words(song)}.")
     return "".join(f"\n  {line}" for line in lines)
 
 
-def write_answers(kind: str, rows: Rows, saved: Saved, path: Path) -> None:
+def write_answers(kind: str, rows: Rows, model: Model, path: Path) -> None:
     """Write a row for each song as ``csv`` or ``json`` to a file, or print them."""
     named = [{"song": _name(song)} | rows[song] for song in sorted(rows)]
     if kind == "json":
-        about = {key: saved.info[key] for key in ("name", "created", "classes", "words")}
+        about = {key: model.info[key] for key in ("created", "classes", "words")}
         text = json.dumps({"model": about, "songs": named}, indent=1) + "\n"
     else:
         table = pd.DataFrame(named, columns=CSV_COLUMNS)
@@ -213,18 +221,18 @@ def _name(path: Path) -> str:
     return str(path).encode(errors="backslashreplace").decode()
 
 
-def keep_partial(tables: dict[str, Path], rows: Rows, count: int, saved: Saved) -> int:
+def keep_partial(tables: dict[str, Path], rows: Rows, count: int, model: Model) -> int:
     """Keep the answers of a run that was stopped, beside the tables; returns the exit status."""
     files = {kind: path for kind, path in tables.items() if path != cli.STDOUT}
     parts = {kind: path.with_suffix(f".part.{kind}") for kind, path in files.items()}
     for kind, path in parts.items():
-        write_answers(kind, rows, saved, path)
+        write_answers(kind, rows, model, path)
     where = f"; they are in {', '.join(map(printable, parts.values()))}" if parts else ""
     print(f"\nStopped after {len(rows)} of {cli.counted(count, 'song')}{where}.", file=sys.stderr)
     return cli.STOPPED
 
 
-def print_problems(rows: Rows, tables: dict[str, Path], args: argparse.Namespace, saved: Saved) -> int:
+def print_problems(rows: Rows, tables: dict[str, Path], args: argparse.Namespace, model: Model) -> int:
     """Print which songs have no answer, and what was written; returns the exit status."""
     failed = {str(path): row["problem"] for path, row in rows.items() if row["problem"]}
     status = cli.LEFT_OUT if failed else cli.ALL_GOOD
@@ -237,5 +245,5 @@ def print_problems(rows: Rows, tables: dict[str, Path], args: argparse.Namespace
     if status != cli.NOTHING_USABLE:
         for path in filter(None, (*tables.values(), args.plot, args.page)):
             print(f"Written: {printable(path)}")
-        print("\n".join(explain_words(saved.info, strict=args.strict)))
+        print("\n".join(explain_words(model.info, strict=args.strict)))
     return status

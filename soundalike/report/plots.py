@@ -66,6 +66,13 @@ def markdown_safe(name: str) -> str:
     return "".join(c if c.isalnum() or c == " " else f"&#{ord(c)};" for c in printable(name))
 
 
+def can_be(condition: bool, otherwise: str) -> bool:
+    """Return the condition; where it does not hold, say below the cell of a notebook why something is not shown."""
+    if not condition:
+        print(otherwise)
+    return condition
+
+
 def _label(name: str) -> str:
     """Return a name for a legend: one that starts with an underscore would be hidden by matplotlib."""
     return f"{' ' if name.startswith('_') else ''}{printable(name, 40)}"
@@ -196,24 +203,6 @@ def song_map(songs: pd.DataFrame, colours: dict[str, tuple]) -> None:
     live.update_xaxes(showticklabels=False, title="no unit: near means alike")
     live.update_yaxes(showticklabels=False, title="no unit: near means alike")
     show_figure(still, live, PLAY.read_text(encoding="utf-8"))
-
-
-def pairs(table: pd.DataFrame, labels: dict[str, str]) -> Axes:
-    """Draw two numbers of each row, with a line between them.
-
-    Parameters
-    ----------
-    table : pd.DataFrame
-        One row for each line of the figure, the lowest first.
-    labels : dict of str to str
-        Its two columns, and what the legend calls them: the first is drawn as crosses, the second as dots.
-    """
-    (crosses, crosses_label), (dots, dots_label) = labels.items()
-    _, ax = plt.subplots(figsize=(7.5, 0.34 * len(table) + 1.2))
-    ax.hlines(table.index, table[dots], table[crosses], color="lightgrey", linewidth=3, zorder=0)
-    ax.plot(table[crosses], table.index, "x", color="C3", markersize=8, label=crosses_label)
-    ax.plot(table[dots], table.index, "o", color="C0", markersize=6, label=dots_label)
-    return ax
 
 
 def song_dots(clips: pd.DataFrame, labels: dict[str, str], colours: dict[str, tuple]) -> None:

@@ -6,14 +6,15 @@ from pathlib import Path
 import pandas as pd
 
 from soundalike import cli
-from soundalike.dataset.splits import MIN_SCORED, TOO_FEW, several_albums
+from soundalike.dataset.splits import MIN_SCORED, TOO_FEW
 from soundalike.library.catalogue import GOOD, read_songs, reasons
 from soundalike.library.errors import UserError, printable
 from soundalike.library.paths import MAP, PROJECT
-from soundalike.models.open_set import CLOSEST, PROBABLY, SURE, UNKNOWN, in_words, shipped_in_words
+from soundalike.open_set import EITHER, WORDS
+from soundalike.report.wording import in_words, shipped_in_words
 
 SHOWN = 5  # answers that changed, at most
-TRUSTED = 0.8  # of the named answers are right, at least, for them to be called trustworthy
+ANSWER = ["answer", "predicted", "either"]
 
 
 def print_summary(root: Path, model: dict, seconds: float) -> None:
@@ -86,59 +87,14 @@ def _print_scores(model: dict) -> None:
     )
     if scores["unseen_albums"]:
         print(f"On unseen albums: {cli.with_interval(scores['unseen_albums'])}; modeling.html has it by artist.")
-    print(
-        f"On single clips split at random, as in 2018: {scores['random_clips']['balanced_accuracy']:.2f}. That "
-        "flatters: other clips of the same songs are in training."
-    )
-
-
-def conclude(shipped: dict | None, curve: pd.DataFrame, songs: pd.DataFrame, networks: list[str]) -> list[str]:
-    """Conclude in three sentences: how often the model is right, when to trust it, and what would help most.
-
-    Parameters
-    ----------
-    shipped : dict, optional
-        From `unknown.as_shipped`.
-    curve : pd.DataFrame
-        From `explain.learning_curve`.
-    songs : pd.DataFrame
-        The table of songs.
-    networks : list of str
-        That the model uses.
-    """
-    if not shipped:
-        return [
-            "There are too few songs by each artist to measure how often the model is right.",
-            "Take its answers as guesses.",
-            f"{MIN_SCORED} songs or more by each artist would help: then it can be measured.",
-        ]
-    counts = {word: shipped[word] for word in (SURE, PROBABLY, CLOSEST) if shipped[word]["songs"]}
-    said = " and ".join(f'{of["right"]} of {of["songs"]} called "{word}"' for word, of in counts.items())
-    share = sum(of["right"] for of in counts.values()) / max(sum(of["songs"] for of in counts.values()), 1)
-    trust = "Trust its word" if share >= TRUSTED else "Check its answers"
-    helps = _say_what_helps(curve, songs, networks)
-    if shipped["known"]["right"] == 1:
-        helps = "No answer was wrong: more songs, on other albums, would show where it fails."
-    return [shipped_in_words(shipped), f"{trust}: of answers for held-out songs, {said or 'none'} were right.", helps]
-
-
-def _say_what_helps(curve: pd.DataFrame, songs: pd.DataFrame, networks: list[str]) -> str:
-    """Say what may help most: the first of a few things that is missing."""
-    if not networks:
-        return "No published network is used here; both together may help most."
-    if len(curve) > 1 and curve["gained low"].iloc[-1] > 0:
-        gained = cli.signed(*curve.iloc[-1][["gained", "gained low", "gained high"]])
-        few, many = curve.index[-2:]
-        return f"More songs would help most: {many} songs by an artist instead of {few} gained {gained}."
-    if (songs["album"] == "").all():
-        return "Albums are not known here: with them it can be measured whether the model recognises albums or artists."
-    artists, one_album = songs["artist"].nunique(), songs["artist"].nunique() - len(several_albums(songs))
-    if one_album > artists / 2:
-        return (
-            f"Second albums may help most: {one_album} of {artists} artists have only one here, so the model may "
-            "recognise the sound of an album instead of its artist."
+    if model["more_songs"]:
+        more = model["more_songs"]
+        print(
+            f"More songs would help: with {more['more']} more by {printable(more['artist'])}, about {more['then']:.2f} "
+            f"of this artist's songs would be named rightly, not {more['now']:.2f}."
         )
-    return "More songs by each artist did not help measurably here."
+    if model["no_cohort"]:
+        print(f"No music by others helps to tell unknown artists: {model['no_cohort']}.")
 
 
 def read_predictions(root: Path) -> pd.DataFrame:
@@ -147,21 +103,28 @@ def read_predictions(root: Path) -> pd.DataFrame:
         table = pd.read_csv(root / "model" / "predictions.csv", dtype=str, keep_default_na=False).drop_duplicates(
             "song"
         )
-        table = table[table["answer"].isin([SURE, PROBABLY, UNKNOWN, CLOSEST])].set_index("song")
-        return table[["answer", "predicted"]].dropna()
+        table = table[table["answer"].isin(WORDS)].set_index("song")
+        return table[ANSWER].dropna()
     except (OSError, ValueError, KeyError):
-        return pd.DataFrame(columns=["answer", "predicted"])
+        return pd.DataFrame(columns=ANSWER)
+
+
+def answer_in_words(answer: pd.Series) -> str:
+    """Say a row of predictions.csv in words."""
+    either = answer["answer"] == EITHER
+    return in_words(answer["answer"], answer["either"].split("; ") if either else [answer["predicted"]])
 
 
 def print_changes(before: pd.DataFrame, after: pd.DataFrame, songs: pd.DataFrame) -> None:
     """Print which answers for held-out songs differ from those of the last run; ``songs`` are rows of songs.csv."""
     names = dict(zip(songs["song"], songs["artist"] + " - " + songs["title"], strict=True))
     both = before.index.intersection(after.index)
-    changed = [song for song in both if not before.loc[song].equals(after.loc[song])]
+    said = {song: [answer_in_words(table.loc[song]) for table in (before, after)] for song in both}
+    changed = [song for song, (was, now) in said.items() if was != now]
     if len(both):
         print(f"Since the last run, {len(changed)} of {cli.counted(len(both), 'held-out answer')} changed.")
     for song in changed[:SHOWN]:
-        was, now = (in_words(row["answer"], printable(row["predicted"])) for row in (before.loc[song], after.loc[song]))
+        was, now = said[song]
         print(f"  {printable(names.get(song, song))}: {was}, now {now}")
     if len(changed) > SHOWN:
         print(f"  … and {len(changed) - SHOWN:,} more")

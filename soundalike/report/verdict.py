@@ -7,16 +7,18 @@ import pandas as pd
 
 from soundalike import cli
 from soundalike.audio.decoding import CLIP_SECONDS
-from soundalike.dataset.splits import MIN_SCORED
+from soundalike.dataset.segments import first_clips, segment_rows
 from soundalike.features import musicnn
-from soundalike.features.networks import MUSICNN, VOICE
+from soundalike.features.networks import MUSICNN
 from soundalike.features.vocals import INSTRUMENTAL, PRESENT, kind_of
 from soundalike.library.errors import printable
-from soundalike.models.open_set import PROBABLY, UNKNOWN, OpenSet, in_words
-from soundalike.models.saving import Saved
+from soundalike.model import Model
+from soundalike.open_set import EITHER, PROBABLY, UNKNOWN, among_artists, answer_table
+from soundalike.recogniser import PRIOR
+from soundalike.report.wording import in_words
 from soundalike.similarity.index import Index, describe
 from soundalike.similarity.nearest import nearest_songs
-from soundalike.song import FEATURES, Song
+from soundalike.song import Song
 
 BAR = 60  # cells of a song's timeline, at most
 MARKS = "█▒·", "#=."  # in it: the artist the song is given to, the next, the others; and where that cannot be shown
@@ -24,7 +26,7 @@ NOTE = "♪", "~"  # below it, where somebody sings
 NAMED = 0.05  # from this probability on, the next artist is named beside the closest
 ALIKE = 3  # songs that are named as a reason, at most
 TRAINED_ON = "trained on"  # instead of a word, for programs
-EARS = {FEATURES: "the features", MUSICNN: "the music network", VOICE: "the voice network"}
+SPEAKS = 0.1  # of all that aspects add to the log-odds, from which on an aspect is named
 
 
 class Verdict(NamedTuple):
@@ -36,7 +38,13 @@ class Verdict(NamedTuple):
     known: bool = False  # whether the model was trained on this very recording
     copy_of: str = ""  # the song of the library that is the same recording, if one is
     word: str = PROBABLY  # see `open_set`
+    either: tuple[str, ...] = ()  # the two or three most probable artists, see `open_set.answer_table`
+    nearness: float = np.nan  # to the closest artist, see `Recogniser.nearness`
     ears: dict[str, str] = {}  # noqa: RUF012 - the artist that each ear alone finds closest
+    # What each aspect adds to the log-odds of the closest artist against the next, and from which second on the
+    # eight that add most.
+    aspects: dict[str, float] = {}  # noqa: RUF012
+    moment: float = np.nan
     alike: dict[str, str] = {}  # noqa: RUF012 - songs of the closest artist that sound most alike, and their titles
     tags: list[str] | tuple = ()  # of musicnn, if the model uses it
     kind: str = ""  # see `vocals.kind_of`
@@ -52,24 +60,29 @@ class Verdict(NamedTuple):
         return len(self.clips.dropna())
 
     def __str__(self) -> str:
-        closest, following = map(printable, self.song.index[:2])
-        if self.song.iloc[1] < NAMED:
-            following = ""
+        names = self.song.index[: 1 if self.song.iloc[1] < NAMED else 2]
         if self.known:  # no word: none was measured on such songs
             have = f"you have this song, as {printable(self.copy_of)}; the model learned from it"
-            return f"{closest}, but {have}, so this proves nothing"
-        return in_words(self.word, closest, following, len(self.song))
+            return f"{printable(names[0])}, but {have}, so this proves nothing"
+        return in_words(self.word, self.either if self.word == EITHER else names, len(self.song))
 
     def reasons(self) -> list[str]:
-        """Return what a person can check: the songs of the artist that sound most alike, and which ears agree."""
-        closest, lines = self.song.index[0], []
+        """Return what a person can check: songs of the artist that sound alike, in what and when, and tags."""
+        closest, following = map(printable, self.song.index[:2])
+        lines = []
         if self.alike:
             titles = ", ".join(printable(title, 60) for title in self.alike.values())
-            lines.append(f"most like these by {printable(closest)}: {titles}")
-        agree = [EARS[ear] for ear, artist in self.ears.items() if artist == closest]
-        others = [f"{printable(artist)} by {EARS[ear]}" for ear, artist in self.ears.items() if artist != closest]
-        if len(self.ears) > 1:
-            lines.append("; ".join(([f"named so by {_listed(agree)}"] if agree else []) + others))
+            lines.append(f"most like these by {closest}: {titles}")
+        least = SPEAKS * sum(map(abs, self.aspects.values()))
+        ordered = sorted(self.aspects, key=lambda aspect: -abs(self.aspects[aspect]))
+        one, other = (
+            _listed([aspect for aspect in ordered if sign * self.aspects[aspect] >= least > 0]) for sign in (1, -1)
+        )
+        said = [f"more like {closest} than {following} in {one}"] * bool(one)
+        said += [f"more like {following} in {other}"] * bool(other)
+        if not np.isnan(self.moment):
+            said.append(f"most like {closest} at {cli.clock(self.moment)}")
+        lines += ["; ".join(said)] * bool(said)
         if self.tags:
             lines.append(f"musicnn calls it: {', '.join(self.tags)}")
         return lines
@@ -77,7 +90,10 @@ class Verdict(NamedTuple):
     def numbers(self) -> str:
         """Return what stands behind the word."""
         shown = ", ".join(f"{printable(artist)} {p:.2f}" for artist, p in self.song.iloc[:3].items())
-        return f"{shown}; {self.agreeing} of {cli.counted(self.loud, 'clip')} agree"
+        added = ", ".join(f"{aspect} {value:+.2f}" for aspect, value in self.aspects.items())
+        odds = f"\n  log-odds of the first against the second: {added}" * bool(added)
+        near = f"; nearness {self.nearness:.2f}" * (not np.isnan(self.nearness))
+        return f"{shown}; {self.agreeing} of {cli.counted(self.loud, 'clip')} agree{near}{odds}"
 
     def timeline(self, marks: str) -> str:
         """Return the song in a line: who each stretch of it is given to, blank where it is silent."""
@@ -109,14 +125,15 @@ class Verdict(NamedTuple):
         return "\n".join(f"  {line}" for line in lines + ([self.numbers()] if numbers else []))
 
     def as_dict(self) -> dict:
-        """For programs: ``artist`` is None if it is unknown; ``probability`` is that of ``closest``."""
+        """For programs: ``artist`` is None if none or several are named; ``probability`` is that of ``closest``."""
         closest, following = self.song.index[:2]
         word = TRAINED_ON if self.known else self.word
         return {
             "answer": word,
-            "artist": None if word == UNKNOWN else closest,
+            "artist": None if word in (UNKNOWN, EITHER) else closest,
             "closest": closest,
             "probability": _rounded(self.song.iloc[0]),
+            "nearness": _rounded(self.nearness),
             "next": following,
             "clips": self.loud,
             "agreeing_clips": self.agreeing,
@@ -130,7 +147,10 @@ class Verdict(NamedTuple):
         artists, best = self.clips.dropna().idxmax(axis=1), self.clips.max(axis=1)
         return {
             "probabilities": {artist: _rounded(p) for artist, p in self.song.items()},
+            "either": list(self.either),
             "ears": self.ears,
+            "aspects": {aspect: _rounded(value) for aspect, value in self.aspects.items()},
+            "moment": None if np.isnan(self.moment) else self.moment,
             "alike": list(self.alike),
             "tags": list(self.tags),
             "kind": self.kind,
@@ -147,25 +167,25 @@ def _listed(names: list[str]) -> str:
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
-def _rounded(p: float) -> float | None:
-    return None if np.isnan(p) else round(float(p), 4)
+def _rounded(value: float) -> float | None:
+    return None if np.isnan(value) else round(float(value), 4)
 
 
 def answer(
     song: Song,
-    saved: Saved,
+    model: Model,
     index: Index | None = None,
     copies: np.ndarray | None = None,
     *,
     strict: bool = False,
 ) -> Verdict:
-    """Predict the artist of a song with a model from `saving.load`.
+    """Predict the artist of a song with a model from `model.load_model`.
 
     Parameters
     ----------
     song : Song
         With embeddings by the networks that the model uses.
-    saved : Saved
+    model : Model
         The model.
     index : Index, optional
         Of the library, to name songs of the artist that sound alike.
@@ -174,24 +194,38 @@ def answer(
     strict : bool
         Whether more artists are called unknown, see `open_set.STRICT_COST`.
     """
-    found = saved.predict(song)
-    by_start = found.clips.reindex(range(len(song.start))).set_axis(song.start)
-    _, tagged = song.embeddings(MUSICNN)
-    (word,) = saved.words.words(found.song.iloc[:1], strict=strict)
-    trained_on = saved.info["songs"]
+    recogniser = model.recogniser
+    rows = segment_rows(song, recogniser.embedding.ears)
+    described = recogniser.embedding.describe(rows)
+    logs = recogniser.predict(described[None])
+    by_artist = among_artists(logs).iloc[0].sort_values(ascending=False, kind="stable")
+    closest, following = by_artist.index[:2]
+    table = answer_table(logs, recogniser.nearness(described[None], [closest]))
+    (word,) = model.words.words(table, strict=strict)
+    added = recogniser.explain(rows, closest, following)
+    loud = np.flatnonzero(song.loud)
+    first = first_clips(len(loud))
+    of_clips = np.clip((np.arange(len(loud)) - 1) // 2, 0, len(first) - 1)  # the segment whose middle is nearest
+    clips = among_artists(recogniser.predict_segments(rows)).iloc[of_clips].set_axis(loud)
+    trained_on = model.info["songs"]
     same = [name for name, digest in trained_on.items() if digest == song.record["hash"]]
     if index and copies is not None:
         same += index.songs["song"][copies].tolist()
     same.sort(key=lambda name: name not in trained_on)
+    _, tagged = song.embeddings(MUSICNN)
     return Verdict(
-        found.song,
-        by_start,
+        by_artist,
+        clips.reindex(range(len(song.start))).set_axis(song.start),
         song.singing,
         known=bool(same) and same[0] in trained_on,
         copy_of=same[0] if same else "",
         word=word,
-        ears=found.ears,
-        alike=_find_alike(song, found.song.index[0], index, copies) if index else {},
+        either=table["either"].iloc[0],
+        nearness=float(table["nearness"].iloc[0]),
+        ears=recogniser.closest_by_ear(described),
+        aspects=added.drop(columns=PRIOR).sum().to_dict(),
+        moment=float(song.start[loud[first[added.sum(axis=1).idxmax()]]]),
+        alike=_find_alike(song, closest, index, copies) if index else {},
         tags=musicnn.top_tags(musicnn.tag_table(tagged)) if len(tagged) else (),
         kind=kind_of(song.vocals[song.loud]),
     )
@@ -204,45 +238,3 @@ def _find_alike(song: Song, artist: str, index: Index, copies: np.ndarray | None
         barred = barred | copies
     alike = nearest_songs(index, describe(song, index.embedding), barred, ALIKE)
     return dict(zip(alike["song"], alike["title"], strict=True))
-
-
-def explain_words(info: dict, *, strict: bool = False) -> list[str]:
-    """Say in lines what the words of answers are worth, or why a word is not used.
-
-    Parameters
-    ----------
-    info : dict
-        The content of ``model.json``.
-    strict : bool
-        Whether more artists were called unknown than these figures say.
-    """
-    found, words = info["scores"]["as_shipped"], OpenSet(**info["words"])
-    others = found and found["unknown"]
-    lines = []
-    if others and words.sure_from is not None:
-        sure, asked = round(others["called_sure"] * others["songs"]), cli.counted(others["songs"], "song")
-        lines.append(f"{sure:,} of {asked} by artists you do not have were called sure.")
-    if found:
-        lines.append(f"How often answers were right for songs held out of training{', without --strict' * strict}:")
-        counts = {word: found[word] for word in words.named if found[word]["songs"]}
-        lines += [f"  {word}: {of['right']} of {cli.counted(of['songs'], 'song')}" for word, of in counts.items()]
-    else:
-        lines.append(
-            f"How often answers are right is not measured: that takes two artists with {MIN_SCORED} songs each."
-        )
-    if others and words.unknown_below is not None:
-        lines.append(
-            f"  unknown artist?: said of {found['known']['unknown']:.0%} of these songs, and of "
-            f"{others['refused']:.0%} of songs by artists you do not have"
-        )
-    if words.sure_from is None:
-        lines.append(
-            "No answer is called sure: that takes four artists, and twenty songs that stand out from those of others."
-        )
-    if words.unknown_below is None:
-        artists = len(info["classes"])
-        why = "too few songs were held out, or songs by unknown artists get no other answers"
-        if artists < 3:
-            why = "to measure it an artist must be left out"
-        lines.append(f"One of the {artists} artists is always named, also for songs by others: {why}.")
-    return lines

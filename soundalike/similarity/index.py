@@ -7,7 +7,7 @@ import hashlib
 import json
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,8 +17,8 @@ from threadpoolctl import threadpool_limits
 from soundalike import cli
 from soundalike.dataset.frame import current_notes, read_library
 from soundalike.dataset.nuisance import shipped_shifts
-from soundalike.dataset.segments import segment_rows
-from soundalike.embedding import Embedding, Space, fit
+from soundalike.dataset.segments import read_segments, segment_rows
+from soundalike.embedding import Embedding, fit, from_arrays, to_arrays
 from soundalike.features.vocals import VOCALS, kind_of
 from soundalike.library.errors import UserError, printable
 from soundalike.library.paths import NOTES
@@ -26,11 +26,7 @@ from soundalike.library.storage import atomic_write, fresh, locked, made_from, r
 from soundalike.similarity.quality import measure_likeness, measure_quality
 from soundalike.song import FEATURES, Song, read_tables
 
-if TYPE_CHECKING:
-    from tqdm import tqdm
-
-VERSION = 10  # raise it when the same songs would lie elsewhere
-PER_SONG, FITTED = 12, 24_000  # segments that the space is fitted on: of a song, and of all, about
+VERSION = 11  # raise it when the same songs would lie elsewhere
 
 SONG_LABELS = ["song", "artist", "album", "title", "seconds", "hash", "sound", "recording", "kind"]
 
@@ -96,18 +92,19 @@ def build_index(root: Path) -> None:
     ):
         folder.mkdir()
         songs, ears, kinds = read_library(root), [FEATURES, *current_notes(root)["networks"]], []
-        sample = songs["song"].iloc[np.linspace(0, len(songs) - 1, min(len(songs), FITTED // PER_SONG)).astype(int)]
-        with cli.bar(len(sample) + len(songs), "Comparing", "songs") as bar:
-            embedding = fit(_some_segments(root, sample, ears, bar))
-            with (folder / "described.f32").open("wb") as file, (folder / "points.f32").open("wb") as points_file:
-                for _, song in read_tables(root, songs["song"], [*ears, VOCALS]):
-                    described = describe(song, embedding)
-                    file.write(described.astype(np.float32).tobytes())
-                    points_file.write(embedding.points(described[None]).tobytes())
-                    kinds.append(kind_of(song.vocals[song.loud]) if VOCALS in song.table.column_names else None)
-                    bar.update()
-        arrays = {ear: space._asdict() for ear, space in embedding.ears.items()}
-        np.savez(folder / "embedding.npz", **{f"{ear} {key}": of[key] for ear, of in arrays.items() for key in of})
+        embedding = fit(read_segments(root, songs["song"], ears).rows)
+        with (
+            cli.bar(len(songs), "Comparing", "songs") as bar,
+            (folder / "described.f32").open("wb") as file,
+            (folder / "points.f32").open("wb") as points_file,
+        ):
+            for _, song in read_tables(root, songs["song"], [*ears, VOCALS]):
+                described = describe(song, embedding)
+                file.write(described.astype(np.float32).tobytes())
+                points_file.write(embedding.points(described[None]).tobytes())
+                kinds.append(kind_of(song.vocals[song.loud]) if VOCALS in song.table.column_names else None)
+                bar.update()
+        np.savez(folder / "embedding.npz", **to_arrays(embedding))  # type: ignore[arg-type]
         songs["kind"] = pd.Series(kinds, songs.index, str)
         songs[SONG_LABELS].to_parquet(folder / "songs.parquet", index=False)
         points = _read_points(folder, embedding)
@@ -124,18 +121,6 @@ def _inputs(root: Path) -> list:
     """List what an index is made from: the songs of the frame, their networks, the directions that are attenuated."""
     keys = current_notes(root)["made_from"]
     return [keys["all"], keys["networks"], hashlib.blake2b(shipped_shifts().tobytes()).hexdigest(), VERSION]
-
-
-def _some_segments(root: Path, songs: pd.Series, ears: list[str], bar: "tqdm") -> dict[str, np.ndarray]:
-    """Read `PER_SONG` segments of each of some songs, evenly spaced, by each ear."""
-    parts: dict[str, list[np.ndarray]] = {ear: [] for ear in ears}
-    for _, song in read_tables(root, songs, ears):
-        rows = segment_rows(song, ears)
-        count = len(rows[FEATURES])
-        for ear, own in rows.items():
-            parts[ear].append(own[np.linspace(0, count - 1, min(PER_SONG, count)).round().astype(int)])
-        bar.update()
-    return {ear: np.concatenate(own) for ear, own in parts.items()}
 
 
 def _read_described(folder: Path, embedding: Embedding) -> np.ndarray:
@@ -171,10 +156,7 @@ def load_index(root: Path, *, make: bool = True) -> Index:
     notes = read_notes(folder)
     try:
         with np.load(folder / "embedding.npz", allow_pickle=False) as arrays:
-            spaces = {ear: Space(*(arrays[f"{ear} {key}"] for key in Space._fields)) for ear in notes["ears"]}
-        embedding = Embedding(spaces)
-        if not all(space.is_sound() for space in spaces.values()):
-            raise ValueError
+            embedding = from_arrays(arrays, notes["ears"])
         songs = pd.read_parquet(folder / "songs.parquet")
         described, points = _read_described(folder, embedding), _read_points(folder, embedding)
         if not len(songs) == len(described) == len(points):

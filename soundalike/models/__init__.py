@@ -1,1 +1,0 @@
-"""Models that predict the artist of a song."""

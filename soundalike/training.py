@@ -1,0 +1,206 @@
+"""Train the model of a library, and measure it on songs, albums and artists that it was not trained on."""
+
+import datetime
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from soundalike import cohort
+from soundalike.dataset.frame import current_notes, read_library
+from soundalike.dataset.segments import RULE, read_segments
+from soundalike.dataset.splits import FOLDS, hold_out, song_table
+from soundalike.evaluation import held_out, metrics
+from soundalike.library.catalogue import GOOD, read_songs
+from soundalike.library.paths import PROJECT
+from soundalike.library.storage import made_from
+from soundalike.model import inputs, made_by, save
+from soundalike.open_set import as_shipped, choose, give_words
+from soundalike.pool import versions
+from soundalike.song import FEATURES
+
+PARTS = (3, 2)  # of the songs of an artist, on a third and a half of which the learning curve is measured
+MORE = 5  # songs by one artist that would help
+HELPS = 0.02  # of the artist's songs more are named rightly, at least, for that to be said
+
+
+def train(root: Path) -> None:
+    """Train the recogniser on a library, measure it, and save both below the root.
+
+    Raises
+    ------
+    UserError
+        If there is no frame that is up to date, or fewer than two artists have enough songs.
+    """
+    started = time.monotonic()
+    songs, left_out = song_table(read_library(root))
+    aside = hold_out(songs)
+    songs = songs.drop(index=aside, errors="ignore")
+    study, sources, no_cohort = study_of(root, songs)
+    answers, temperature = held_out.answers(study)
+    answers = give_words(answers)
+    albums = held_out.answer_albums(study)
+    first = answers[answers["repeat"] == 0]
+    scores = {
+        "chance": 1 / songs["artist"].nunique(),
+        "unseen_songs": metrics.score(answers[answers["known"]]),
+        "unseen_albums": metrics.score(albums["album"], by="album") if albums else None,
+        "as_shipped": as_shipped(first),
+    }
+    curve = measure_curve(study, first[first["known"]])
+    spacings = current_notes(root)["networks"]
+    recogniser = held_out.train(study, songs)._replace(temperature=temperature)
+    info = {
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "commit": commit(),
+        "made_from": {"all": made_from(*inputs(root))},
+        "made_by": made_by(spacings),
+        "classes": recogniser.artists,
+        "networks": spacings,
+        "segments": RULE,
+        "temperature": temperature,
+        "cohort": sources,
+        "no_cohort": no_cohort,
+        "words": choose(answers)[0]._asdict(),
+        "scores": scores,
+        "learning_curve": curve,
+        "more_songs": advise(curve, songs, first[first["known"]]),
+        "versions": versions(),
+        "held_out": aside,
+        "seconds": round(time.monotonic() - started, 1),
+        "songs": hashes_of(root, songs).to_dict(),
+    }
+    save(root, recogniser, info, tabulate(answers), not_learned_from(root, left_out, songs, aside))
+
+
+def study_of(root: Path, songs: pd.DataFrame) -> tuple[held_out.Study, list[str], str]:
+    """Gather what is learned from: segments of songs of a library, and of the cohort.
+
+    Returns
+    -------
+    study : Study
+        The songs.
+    sources : list of str
+        The sources of the cohort that are used: those with nothing of this library in them.
+    no_cohort : str
+        Why none is used, if so.
+    """
+    segments = read_segments(root, songs.index, [FEATURES, *current_notes(root)["networks"]])
+    known = cohort.read()
+    used = cohort.usable(known, songs["artist"], hashes_of(root, songs))
+    no_cohort = "" if used else "it has artists, or songs, of this library"
+    if not known:
+        no_cohort = "it was made by another version of the features or the networks"
+    return held_out.Study(songs, segments, cohort.draw(used.values(), segments.rows)), list(used), no_cohort
+
+
+def hashes_of(root: Path, songs: pd.DataFrame) -> pd.Series:
+    """Return the hash of the sound of each song."""
+    return read_songs(root).set_index("song")["hash"].reindex(songs.index).fillna("")
+
+
+def measure_curve(study: held_out.Study, answers: pd.DataFrame) -> dict[int, float]:
+    """Measure the balanced accuracy by the number of songs of each artist in training.
+
+    Parameters
+    ----------
+    study : Study
+        The songs.
+    answers : pd.DataFrame
+        With all songs, from `held_out.answers`, of one split.
+
+    Returns
+    -------
+    dict of int to float
+        The last is with all songs; none where nothing can be scored.
+    """
+    whole = metrics.score(answers)
+    if whole is None:
+        return {}
+    most = in_folds(study.songs).max()
+    sizes = sorted({int(most / part) for part in PARTS} - {0, 1})
+    found = {size: metrics.score(of) for size, of in held_out.learning_curve(study, sizes).items()}
+    return {size: of["balanced_accuracy"] for size, of in (found | {int(most): whole}).items()}  # type: ignore[index,misc]
+
+
+def in_folds(songs: pd.DataFrame) -> pd.Series:
+    """Return about how many songs of each artist are trained on in each fold."""
+    return songs["artist"].value_counts() * (1 - 1 / FOLDS)
+
+
+def advise(curve: dict[int, float], songs: pd.DataFrame, answers: pd.DataFrame) -> dict | None:
+    """Say whose songs would help most, by the library's own learning curve.
+
+    Parameters
+    ----------
+    curve : dict of int to float
+        From `measure_curve`.
+    songs, answers
+        The songs, and the answers for them, see `measure_curve`.
+
+    Returns
+    -------
+    dict or None
+        ``artist``, whose songs are named rightly least often, ``more`` (songs), and ``now`` and ``then``, the shares
+        named rightly. None where the curve says nothing of so many songs, or they would not help.
+    """
+    trained = in_folds(songs)
+    right = answers[answers["scored"]].groupby("artist")["right"].mean()
+    right = right[trained[right.index] + MORE <= trained.max()]
+    if len(curve) < 2 or right.empty:
+        return None
+    artist = str(right.idxmin())
+    before, after = np.interp(np.log([trained[artist], trained[artist] + MORE]), np.log([*curve]), [*curve.values()])
+    now, then = float(right[artist]), float(min(right[artist] + after - before, 1))
+    return {"artist": artist, "more": MORE, "now": now, "then": then} if then - now >= HELPS else None
+
+
+def tabulate(answers: pd.DataFrame) -> pd.DataFrame:
+    """Put the answers for songs that were held out as predictions.csv holds them.
+
+    Returns
+    -------
+    pd.DataFrame
+        Of the first repeat, by which ``as_shipped`` counts: ``song``, ``artist``, ``answer`` (its word, by thresholds
+        chosen on other artists), ``predicted``, its ``probability`` and ``nearness``, and ``either``, the two or three
+        most probable artists with a semicolon between them; and these five when its artist was left out, too, with
+        ``unknown_`` before them.
+    """
+    first = answers[answers["repeat"] == 0].set_index("song").sort_index()
+    first = first.assign(either=first["either"].map("; ".join))
+    names = {"word": "answer", "closest": "predicted"} | {name: name for name in ("probability", "nearness", "either")}
+    known, others = (
+        first.loc[first["known"] == is_known, ["artist", *names]].rename(columns=names) for is_known in (True, False)
+    )
+    others = others.drop(columns="artist").add_prefix("unknown_")
+    return known.join(others).round(4).reset_index()
+
+
+def not_learned_from(root: Path, left_out: pd.DataFrame, songs: pd.DataFrame, aside: str) -> pd.DataFrame:
+    """Tabulate the good songs of a library that a model was not trained on, as left_out.csv holds them.
+
+    Returns
+    -------
+    pd.DataFrame
+        Rows of songs.csv, their ``status`` and ``reason`` from ``left_out``; besides, the song that is held out, and
+        those that are not in the frame.
+    """
+    files = read_songs(root).set_index("song", drop=False)
+    files = files[files["status"].isin(GOOD)]
+    out = files.drop(files.index.intersection(songs.index))
+    out["status"], out["reason"] = "not described", "it is not in the frame: run feature_extraction.py"
+    if aside in out.index:
+        out.loc[aside, ["status", "reason"]] = "held out", "kept aside, to be asked about at the end"
+    out.update(left_out[["status", "reason"]])
+    return out
+
+
+def commit() -> str:
+    """Name the commit of the code here, if there is git."""
+    try:
+        asked = ["git", "-C", str(PROJECT), "describe", "--always", "--abbrev=40", "--dirty"]
+        return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
