@@ -5,7 +5,7 @@
     python benchmarks/shipped.py --library DIR --keep shipped-sung   # a library of sung_music.py, under another name
 
 All is measured in three repeats of the split by song. README.md of the project quotes the means, and intervals over
-artists where a figure is about artists. Beside it stand each ear alone, and the way of 2018.
+artists where a figure is about artists. Beside it stand each ear alone, and the nine features of 2018.
 """
 
 import argparse
@@ -156,7 +156,7 @@ def tables(figures: dict) -> str:
     of_2018 = " and ".join(f"{value:.2f} ({way})" for way, value in figures["2018"].items())
     return (
         f"{count} songs by {figures['artists']} artists (one more song is held out for predict.py), chance level "
-        f"{figures['chance']:.2f}; cohort: {', '.join(figures['cohort']) or 'none'}. A forest that knows the files "
+        f"{figures['chance']:.2f}; cohort: {', '.join(figures['cohort']) or 'none'}. A forest that is given the files "
         f"alone (bit rate, loudness and the like) scores {figures['how recordings were made']:.2f}. The nine features "
         f"of 2018 score {of_2018} by single clips. Answers for held-out songs, and for songs by artists who were left "
         f"out of the library:\n\n{page.markdown(answers)}\n\nBy artist, of all repeats (shares of songs; every album "

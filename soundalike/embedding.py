@@ -119,7 +119,7 @@ class Embedding(NamedTuple):
 
 
 def to_arrays(embedding: Embedding) -> dict[str, np.ndarray]:
-    """Return the arrays of a space, by names that `from_arrays` knows."""
+    """Return the arrays of a space, by the names of `from_arrays`."""
     ears = embedding.ears.items()
     return {f"{ear} {name}": values for ear, space in ears for name, values in space._asdict().items()}
 

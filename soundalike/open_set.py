@@ -5,9 +5,9 @@ all such answers are right for songs by your artists, and few songs by others ge
 four; else the artist is *one of* two or three. All are thresholds, chosen on songs held out of training and on songs
 whose artists are left out, see `evaluation.held_out`. Where these are too few, the answer is the *closest* artist.
 
-How near a song is to an artist is told by two witnesses: the probability of the artist, where music by others is one of
+Two witnesses say how near a song is to an artist: the probability of the artist, where music by others is one of
 the classes, and the cosine to the most similar songs of the artist. Their weighted sum, the *confidence*, shows
-strangers better than either; benchmarks/README.md has the figures, and those of witnesses that add nothing.
+unknown artists better than either; benchmarks/README.md has the figures, and those of witnesses that add nothing.
 """
 
 import math

@@ -21,7 +21,7 @@ from soundalike.open_set import as_shipped, choose, give_words
 from soundalike.pool import versions
 from soundalike.song import FEATURES
 
-PARTS = (3, 2)  # of the songs of an artist, on a third and a half of which the learning curve is measured
+PARTS = (3, 2)  # the learning curve is measured on a third and on half of an artist's songs
 MORE = 5  # songs by one artist that would help
 HELPS = 0.02  # of the artist's songs more are named rightly, at least, for that to be said
 

@@ -16,7 +16,7 @@ from soundalike.library.errors import UserError, typed
 from soundalike.library.paths import PROJECT
 from soundalike.library.storage import atomic_write
 
-SLOW = {"numpy", "pandas", "pyarrow", "librosa", "scipy", "sklearn", "skops", "dask", "distributed", "numba", "keras"}
+SLOW = {"numpy", "pandas", "pyarrow", "librosa", "scipy", "sklearn", "dask", "distributed", "numba", "keras"}
 
 
 def imported_by(code: str) -> set[str]:

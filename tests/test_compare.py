@@ -19,13 +19,13 @@ NAMES = list(compare.FIGURES)
 
 
 def answered(right: dict[str, list[bool]], word: str = "sure") -> pd.DataFrame:
-    """Answers for the songs of some artists: right ones are more probable, those for unknown artists less."""
+    """Answers for the songs of some artists: right ones are more confident, those for unknown artists less."""
     rows = []
     for artist, hits in right.items():
         for n, hit in enumerate(hits):
             song = {"song": f"{artist}/{n}", "artist": artist, "repeat": 0, "alike": hit}
-            rows.append(song | {"known": True, "right": hit, "probability": 0.8 + n / 100, "word": word, "loss": 0.5})
-            rows.append(song | {"known": False, "right": False, "probability": 0.3, "word": "unknown", "loss": np.nan})
+            rows.append(song | {"known": True, "right": hit, "confidence": 0.8 + n / 100, "word": word, "loss": 0.5})
+            rows.append(song | {"known": False, "right": False, "confidence": 0.3, "word": "unknown", "loss": np.nan})
     return pd.DataFrame(rows)
 
 

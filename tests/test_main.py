@@ -206,6 +206,7 @@ def test_web_pages_are_made_again_of_notebooks_as_they_stand(finished, tmp_path,
 
 def test_what_is_kept_has_stills_for_live_figures(finished, tmp_path):
     executed, kept = finished[0] / "root/report/visualizations.ipynb", tmp_path / "kept.ipynb"
+    shutil.copy(HERE / "visualizations.ipynb", kept)
     refresh.keep_stills(executed, kept)
     live = [out["data"] for out in outputs(executed) if "<script" in out.get("data", {}).get("text/html", "")]
     assert ["image/png" in data for data in live] == [False, True, True]  # the first brings the library along

@@ -250,8 +250,8 @@ def test_songs_that_would_help_are_those_of_the_weakest_artist():
     songs = songs[~songs.index.isin([f"A1/{n}.mp3" for n in range(10, 20)])]
     answers = songs.reset_index().assign(right=True)
     answers.loc[answers["artist"] == "A1", "right"] = [True, False] * 5
-    told = training.advise({4: 0.5, 8: 0.7, 16: 0.9}, songs, answers)
-    assert (told["artist"], told["more"], told["now"]) == ("A1", 5, 0.5)
-    assert told["then"] == pytest.approx(0.5 + 0.2 * np.log2(13 / 8), abs=1e-6)
+    advice = training.advise({4: 0.5, 8: 0.7, 16: 0.9}, songs, answers)
+    assert (advice["artist"], advice["more"], advice["now"]) == ("A1", 5, 0.5)
+    assert advice["then"] == pytest.approx(0.5 + 0.2 * np.log2(13 / 8), abs=1e-6)
     assert training.advise({4: 0.9, 8: 0.9, 16: 0.9}, songs, answers) is None
     assert training.advise({}, songs, answers) is None

@@ -123,16 +123,6 @@ def test_what_a_machine_hears_is_drawn_with_a_player(small, tmp_path, monkeypatc
     assert "no longer there" in shown[0].data
 
 
-def test_of_each_row_both_numbers_are_drawn():
-    table = pd.DataFrame({"before": [0.9, 0.8], "after": [0.5, 0.1]}, ["one", "two"])
-    ax = plots.pairs(table, {"before": "as it was", "after": "as it is"})
-    assert {line.get_label(): list(line.get_xdata()) for line in ax.lines} == {
-        "as it was": [0.9, 0.8],
-        "as it is": [0.5, 0.1],
-    }
-    assert [list(line[:, 0]) for line in ax.collections[0].get_segments()] == [[0.5, 0.9], [0.1, 0.8]]
-
-
 def test_clips_are_cells_in_the_colour_of_their_nearest():
     names = ["in training", "the same song", "the same artist", "another artist"]
     draw = np.random.default_rng(0)

@@ -26,7 +26,7 @@ ROWS_AT_ONCE = 30_000  # segments to train on in all, from which on other proces
 
 
 class Study(NamedTuple):
-    """What is learned from: the songs of `splits.song_table`, their segments, and maybe a cohort's."""
+    """Songs to learn from: those of `splits.song_table`, their segments, and maybe a cohort's."""
 
     songs: pd.DataFrame
     segments: Segments
@@ -109,17 +109,18 @@ def answer_folds(parts: list[Asked], songs: pd.DataFrame) -> pd.DataFrame:
     found = []
     for n, part in enumerate(parts):
         rest = [of.scores for m, of in enumerate(parts) if m != n]
-        found.append(_tabulate(part, _temperature(rest, songs), songs))
+        found.append(tabulate_answers(part, temperature_of(rest, songs), songs))
     return pd.concat(found, ignore_index=True)
 
 
-def _temperature(scores: list[pd.DataFrame], songs: pd.DataFrame) -> float:
+def temperature_of(scores: list[pd.DataFrame], songs: pd.DataFrame) -> float:
     """Return the temperature that the answers for some songs ask for; 1 where there are none."""
     rest = pd.concat(scores).drop(columns=OTHERS, errors="ignore") if scores else pd.DataFrame()
     return fit_temperature(rest, songs["artist"].loc[rest.index]) if len(rest) else 1.0
 
 
-def _tabulate(asked: Asked, temperature: float, songs: pd.DataFrame) -> pd.DataFrame:
+def tabulate_answers(asked: Asked, temperature: float, songs: pd.DataFrame) -> pd.DataFrame:
+    """Tabulate the answers for some songs at this temperature, see `answer_folds`."""
     logs = apply_temperature(asked.scores, temperature)
     about = songs.loc[logs.index, ["artist", "recording", "album", "scored"]]
     table = about.join(answer_table(logs, asked.nearness.to_numpy())).rename_axis("song").reset_index()
@@ -168,10 +169,10 @@ def answer_splits(study: Study, splits: list[list[Fold]], group: pd.Series) -> t
         whole = pd.concat([part.scores for part in parts])
         for part in strange:
             rest = whole[~whole.index.isin(part.scores.index)]
-            rows = _tabulate(part, _temperature([rest], songs), songs)
+            rows = tabulate_answers(part, temperature_of([rest], songs), songs)
             found.append(rows.assign(known=False, right=False, among=False, loss=np.nan, repeat=repeat))
     table = pd.concat(found, ignore_index=True)
-    temperature = _temperature([part.scores for parts in known for part in parts], songs)
+    temperature = temperature_of([part.scores for parts in known for part in parts], songs)
     return table.assign(group=table["song"].map(group)), temperature
 
 

@@ -25,7 +25,7 @@ def score(answers: pd.DataFrame, *, by: str = "recording") -> dict[str, float | 
         Rows with ``artist``, ``recording``, ``album``, ``scored``, ``right``, ``loss`` and ``confidence``, see
         `held_out.answer_folds`.
     by : {"recording", "album"}
-        Of which an artist's count the same, and are drawn as a whole.
+        The unit: an artist's units count the same, and are drawn as a whole.
 
     Returns
     -------

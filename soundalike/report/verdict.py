@@ -41,8 +41,8 @@ class Verdict(NamedTuple):
     either: tuple[str, ...] = ()  # the two or three most probable artists, see `open_set.answer_table`
     nearness: float = np.nan  # to the closest artist, see `Recogniser.nearness`
     ears: dict[str, str] = {}  # noqa: RUF012 - the artist that each ear alone finds closest
-    # What each aspect adds to the log-odds of the closest artist against the next, and from which second on the
-    # eight that add most.
+    # Of the log-odds of the closest artist against the next: the share of each aspect, and the start (s) of the
+    # segment that adds most.
     aspects: dict[str, float] = {}  # noqa: RUF012
     moment: float = np.nan
     alike: dict[str, str] = {}  # noqa: RUF012 - songs of the closest artist that sound most alike, and their titles

@@ -111,7 +111,7 @@ def build_index(root: Path) -> None:
         notes = {
             "made_from": {"all": made_from(*_inputs(root))},
             "ears": ears,
-            "quality": measure_quality(points, songs),
+            "quality": measure_quality(points, songs, embedding),
             "likeness": measure_likeness(points, songs, embedding),
         }
         (folder / NOTES).write_text(json.dumps(notes), encoding="utf-8")

@@ -7,8 +7,7 @@ from soundalike import cli
 from soundalike.dataset.splits import MIN_ALBUMS, album_counts, album_keys
 from soundalike.embedding import Embedding
 
-TOGETHER = 8_192  # songs that are read at a time
-SEEDS, SEEDS_AT_ONCE = 1000, 50  # songs, at most, by which the quality is measured; how many at a time
+SEEDS = 1000  # songs, at most, by which the quality is measured
 FEWER_SEEDS = 300  # the same for what distances mean
 STEP = 0.01  # of distance, in which pairs of songs are counted
 LEAST_PAIRS = 10  # nearer pairs of one album, say, from which on it can be said that most are
@@ -20,10 +19,8 @@ def measure_likeness(points: np.ndarray, songs: pd.DataFrame, embedding: Embeddi
 
     Parameters
     ----------
-    points, songs
+    points, songs, embedding
         See `measure_quality`.
-    embedding : Embedding
-        Of the points.
 
     Returns
     -------
@@ -83,7 +80,7 @@ def how_alike(distance: float, likeness: dict) -> str:
     return f"more alike than {100 - np.searchsorted(apart, distance):.0f}% of songs by different artists"
 
 
-def measure_quality(points: np.ndarray, songs: pd.DataFrame) -> dict:
+def measure_quality(points: np.ndarray, songs: pd.DataFrame, embedding: Embedding) -> dict:
     """Measure how often the song that sounds most alike, on another album and no version, is by the same artist.
 
     Parameters
@@ -92,6 +89,8 @@ def measure_quality(points: np.ndarray, songs: pd.DataFrame) -> dict:
         The songs.
     songs : pd.DataFrame
         Their `SONG_LABELS`. An artist's songs without an album count as one album.
+    embedding : Embedding
+        Of the points.
 
     Returns
     -------
@@ -109,13 +108,12 @@ def measure_quality(points: np.ndarray, songs: pd.DataFrame) -> dict:
     asked = np.random.default_rng(0).permutation(np.flatnonzero(albums | ~albums.any()))[:SEEDS]
     right: list[bool] = []
     chance: list[float] = []
-    for some in np.array_split(asked, -(-len(asked) // SEEDS_AT_ONCE)):
-        others = (own[some, None] != own) & (recording[some, None] != recording)
-        same = others & (artist[some, None] == artist)  # of a song that is alone, nothing is right
-        starts = range(0, len(points), TOGETHER)
-        cosine = np.concatenate([points[some] @ points[start : start + TOGETHER].T for start in starts], axis=1)
-        right.extend(same[np.arange(len(some)), np.where(others, cosine, -np.inf).argmax(axis=1)])
-        chance.extend(same.sum(axis=1) / np.maximum(others.sum(axis=1), 1))
+    for song in asked:
+        others = (own[song] != own) & (recording[song] != recording)
+        same = others & (artist[song] == artist)  # of a song that is alone, nothing is right
+        nearest = np.where(others, embedding.distances(points, points[song]), np.inf).argmin()
+        right.append(bool(same[nearest]))
+        chance.append(same.sum() / max(others.sum(), 1))
     from scipy.stats import binomtest  # which takes long, and few calls need it
 
     interval = binomtest(int(sum(right)), len(asked)).proportion_ci(method="wilson")

@@ -1,0 +1,131 @@
+"""Measure in small libraries which answers show that an artist is unknown, with a cohort and without.
+
+    python benchmarks/small_libraries.py --library DIR --cohort OTHER.npz   # of cohort.py, made of other music
+    python benchmarks/small_libraries.py --library DIR --cohort OTHER.npz --keep small
+
+Libraries of two, three and five artists with three to ten songs each are drawn from a library that the three scripts
+went through. Their songs are held out in five folds; each model also answers for songs of the artists that were not
+drawn. In each library the words are chosen as a user's are, on its own artists.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import numpy as np
+import page
+import pandas as pd
+from joblib import Parallel, delayed
+from sklearn.metrics import roc_auc_score
+
+from soundalike import cli, cohort, open_set
+from soundalike.dataset import splits
+from soundalike.dataset.frame import read_library
+from soundalike.dataset.segments import Segments, read_segments
+from soundalike.evaluation import held_out
+from soundalike.features.networks import NETWORKS
+from soundalike.song import FEATURES
+
+SIZES = [(2, 10), (2, 8), (2, 5), (2, 3), (3, 8), (3, 5), (3, 3), (5, 8), (5, 5)]  # artists, songs of each
+DRAWS = 8  # libraries of each size
+ASKED = 60  # songs by others, at most
+PRICE = 0.1  # of the right answers are lost to "unknown artist"
+WITNESSES = ("probability", "nearness", "confidence")
+
+
+def draw(songs: pd.DataFrame, artists: int, each: int, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Draw the songs of a library, and songs by others to ask about."""
+    counts = songs["artist"].value_counts()
+    chosen = np.random.default_rng(seed).choice(sorted(counts.index[counts >= each]), artists, replace=False)
+    own = songs[songs["artist"].isin(chosen)].groupby("artist").sample(each, random_state=seed).sort_index()
+    others = songs[~songs["artist"].isin(chosen) & ~songs["recording"].isin(own["recording"])]
+    return own, others.sample(min(ASKED, len(others)), random_state=seed)
+
+
+def ask(songs: pd.DataFrame, segments: Segments, others: dict | None, artists: int, each: int, seed: int) -> dict:
+    """Measure one library: its answers for its own songs, held out, and for songs by others."""
+    own, strange = draw(songs, artists, each, seed)
+    both = pd.concat([own.assign(scored=each >= splits.MIN_SCORED), strange.assign(scored=False)])
+    study, known, unknown = held_out.Study(both, segments, others), [], []
+    for learn, test in splits.folds(own, seed=seed):
+        known.append(held_out.ask(study, (learn, test)))
+        unknown.append(held_out.ask(study, (learn, np.arange(len(own), len(both)))))
+    drop = sorted(set(strange["artist"]))
+    known = [part._replace(scores=part.scores.drop(columns=drop)) for part in known]
+    answers = held_out.answer_folds(known, own)
+    temperature = held_out.temperature_of([part.scores for part in known], own)
+    asked = pd.concat(
+        held_out.tabulate_answers(part, temperature, both).assign(fold=n) for n, part in enumerate(unknown)
+    )
+    right = answers[answers["right"]]
+    found: dict = {"artists": artists, "songs": each, "right": answers["right"].mean(), "loss": answers["loss"].mean()}
+    for name in WITNESSES:
+        truth = np.repeat([1, 0], [len(right), len(asked)])
+        found[f"AUC, {name}"] = roc_auc_score(truth, np.append(right[name], asked[name])) if len(right) else np.nan
+        found[f"refused, {name}"] = (asked[name] < right[name].quantile(PRICE)).mean()
+    inside, _ = held_out.answers(held_out.Study(own.assign(scored=both["scored"]), segments, others), 3)
+    words, _ = open_set.choose(inside)
+    for title, table in (("own", answers), ("others", asked)):
+        said = words.words(table)
+        found |= {f"{title}: {word}": (said == word).mean() for word in open_set.WORDS}
+    return found
+
+
+def measure(root: Path, path: Path) -> pd.DataFrame:
+    """Measure all libraries, without a cohort and with one."""
+    songs, _ = splits.song_table(read_library(root))
+    segments, sources = read_segments(root, songs.index, [FEATURES, *NETWORKS]), cohort.read(path)
+    arms = {"without": None, "with": cohort.draw(sources.values(), segments.rows)}
+    counts = songs["artist"].value_counts()
+    tasks = [
+        (arm, artists, each, seed)
+        for arm in arms
+        for artists, each in SIZES
+        if (counts >= each).sum() > artists
+        for seed in range(DRAWS)
+    ]
+    work = (delayed(ask)(songs, segments, arms[arm], artists, each, seed) for arm, artists, each, seed in tasks)
+    found = pd.DataFrame(Parallel(n_jobs=-1)(work))
+    return found.assign(cohort=[arm for arm, *_ in tasks])
+
+
+def table(found: pd.DataFrame) -> str:
+    """Write the page: means over the libraries of each size."""
+    means = found.groupby(["artists", "songs", "cohort"], sort=False).mean().reset_index()
+    means = means.sort_values(["artists", "songs", "cohort"], ascending=[True, False, False])
+    rows = [
+        {
+            "artists × songs": f"{row['artists']} × {row['songs']}",
+            "cohort": row["cohort"],
+            "right": f"{row['right']:.2f}",
+            "log-loss": f"{row['loss']:.2f}",
+            **{f"AUC: {name}": f"{row[f'AUC, {name}']:.2f}" for name in WITNESSES},
+            "refused at the price": f"{row['refused, confidence']:.2f}",
+            "own songs sure / probably / A or B / unknown": " / ".join(
+                f"{row[f'own: {word}']:.0%}" for word in open_set.WORDS[:4]
+            ),
+            "of others": " / ".join(f"{row[f'others: {word}']:.0%}" for word in open_set.WORDS[:4]),
+        }
+        for row in means.to_dict("records")
+    ]
+    return f"Means of {DRAWS} libraries each.\n\n{page.markdown(rows)}\n"
+
+
+@cli.script
+def main(argv: list[str] | None = None) -> int:
+    """Measure, keep the results and print the page."""
+    parser: argparse.ArgumentParser = cli.parser(__doc__)
+    parser.add_argument(
+        "--cohort", type=Path, required=True, metavar="FILE.npz", help="music that is not in the library"
+    )
+    parser.add_argument("--keep", metavar="NAME", help="write results/NAME.json and README.md here")
+    args = parser.parse_args(argv)
+    found = measure(args.library, args.cohort)
+    figures = {"libraries": found.round(4).to_dict("records")}
+    return page.show(args.keep or "small", figures, table(found), kept=bool(args.keep))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
