@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from soundalike.dataset.nuisance import find_directions, shipped_shifts
 from soundalike.song import FEATURES
@@ -70,9 +71,20 @@ class Embedding(NamedTuple):
         return np.concatenate(found)
 
     def segment_points(self, rows: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Points of segments [shape=(segments, dimensions)]; zero where an ear does not describe one."""
+        """Points of segments [shape=(segments, dimensions)]; NaN where an ear does not describe one."""
         found = [space.directions(rows[ear]) @ space.basis for ear, space in self.ears.items()]
-        return np.nan_to_num(np.concatenate(found, axis=1) / np.sqrt(len(self.ears)))
+        return np.concatenate(found, axis=1) / np.sqrt(len(self.ears))
+
+    def song_means(self, points: np.ndarray, song: np.ndarray) -> pd.DataFrame:
+        """Average the points of segments by song [index: song]; zero where an ear describes none of its segments."""
+        return pd.DataFrame(points).groupby(song).mean().fillna(0.0)
+
+    def unit(self, means: np.ndarray) -> np.ndarray:
+        """Points of songs of their `song_means` [shape=(songs, dimensions)], see `points`."""
+        parts = [means[:, own] for own in self.dimensions()]
+        lengths = [np.maximum(np.linalg.norm(part, axis=1, keepdims=True), 1e-12) for part in parts]
+        units = [part / length for part, length in zip(parts, lengths, strict=True)]
+        return (np.concatenate(units, axis=1) / np.sqrt(len(self.ears))).astype(np.float32)
 
     def blocks(self, described: np.ndarray) -> Iterator[tuple[str, Space, np.ndarray]]:
         """Yield each ear, its space, and its columns of descriptions [shape=(songs, columns)]."""
@@ -89,11 +101,6 @@ class Embedding(NamedTuple):
         found = [space.points(columns) for _, space, columns in self.blocks(described)]
         return np.nan_to_num(np.concatenate(found, axis=1) / np.sqrt(len(self.ears))).astype(np.float32)
 
-    def means(self, described: np.ndarray) -> np.ndarray:
-        """Means of the points of songs' segments [shape=(songs, dimensions)]: the less alike they are, the shorter."""
-        found = [columns @ space.basis for _, space, columns in self.blocks(described)]
-        return np.nan_to_num(np.concatenate(found, axis=1) / np.sqrt(len(self.ears)))
-
     def dimensions(self) -> Iterator[slice]:
         """Yield the dimensions of each ear."""
         start = 0
@@ -103,10 +110,7 @@ class Embedding(NamedTuple):
 
     def centroid(self, points: np.ndarray) -> np.ndarray:
         """Return the point between some songs, in which each ear weighs the same [shape=(dimensions,)]."""
-        means = points.mean(axis=0)
-        lengths = [np.linalg.norm(means[own]) for own in self.dimensions()]
-        parts = [means[own] / max(length, 1e-12) for own, length in zip(self.dimensions(), lengths, strict=True)]
-        return (np.concatenate(parts) / np.sqrt(len(self.ears))).astype(np.float32)
+        return self.unit(points.mean(axis=0, keepdims=True))[0]
 
     def distances(self, points: np.ndarray, point: np.ndarray) -> np.ndarray:
         """Compute how far points are from one, by the ears that describe both: one minus the cosine."""
@@ -180,5 +184,5 @@ def principal_axes(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     from sklearn.utils.extmath import randomized_svd  # which takes long, and asking does without
 
     count = min(DIMENSIONS, *rows.shape)
-    _, lengths, axes = randomized_svd(rows, count, n_iter=4, random_state=0)
+    _, lengths, axes = randomized_svd(rows, count, n_iter=2, random_state=0)
     return lengths.astype(np.float64) ** 2 / len(rows), axes.T.astype(np.float64)

@@ -1,7 +1,7 @@
 """The artist that a song sounds like: one multinomial logistic regression on the points of segments.
 
 Scores are linear in points, and points in what each column says of each segment (see `embedding.Space.directions`). So
-a song's scores follow from its description alone, and what ears, aspects and segments add to an answer is exact.
+a song's scores are those of the mean of its segments' points, and what ears, aspects and segments add is exact.
 """
 
 from collections.abc import Iterable, Mapping
@@ -32,7 +32,7 @@ class Recogniser(NamedTuple):
     classes: list[str]  # the artists, and `OTHERS` where there was a cohort
     weights: np.ndarray  # [shape=(dimensions, classes)]
     intercepts: np.ndarray  # [shape=(classes,)]
-    points: np.ndarray  # of the songs that it was trained on, see `Embedding.points` [shape=(songs, dimensions)]
+    points: np.ndarray  # of the songs that it was trained on, see `Embedding.unit` [shape=(songs, dimensions)]
     owner: np.ndarray  # the place of their artists among the classes [shape=(songs,)]
     temperature: float = 1.0  # by which scores are divided, see `calibration.fit_temperature`
 
@@ -41,38 +41,33 @@ class Recogniser(NamedTuple):
         """The classes that are artists."""
         return [name for name in self.classes if name != OTHERS]
 
-    def scores(self, described: np.ndarray) -> pd.DataFrame:
-        """Score songs, before the temperature, from their `Embedding.describe`: a row for each, a column a class."""
-        return pd.DataFrame(self.embedding.means(described) @ self.weights + self.intercepts, columns=self.classes)
+    def scores(self, points: np.ndarray) -> pd.DataFrame:
+        """Score segments by their points, or songs by the means of these: a row for each, a column for each class.
 
-    def predict(self, described: np.ndarray) -> pd.DataFrame:
-        """Predict the log-probabilities of songs, see `scores`."""
-        scores = self.scores(described)
-        return pd.DataFrame(log_softmax(scores.to_numpy() / self.temperature, axis=1), columns=self.classes)
+        The temperature is not applied.
+        """
+        return pd.DataFrame(points @ self.weights + self.intercepts, columns=self.classes)
 
-    def predict_segments(self, rows: Rows) -> pd.DataFrame:
-        """Predict the log-probabilities of single segments: a row for each."""
-        scores = self.embedding.segment_points(rows) @ self.weights + self.intercepts
-        return pd.DataFrame(log_softmax(scores / self.temperature, axis=1), columns=self.classes)
+    def predict(self, points: np.ndarray) -> pd.DataFrame:
+        """Predict log-probabilities, see `scores`."""
+        return pd.DataFrame(log_softmax(self.scores(points) / self.temperature, axis=1), columns=self.classes)
 
-    def closest_by_ear(self, described: np.ndarray) -> dict[str, str]:
-        """Return the artist whom each ear alone finds closest to a song [shape=(columns,)], where it describes it."""
-        means, artists = self.embedding.means(described[None])[0], self.artists
+    def closest_by_ear(self, mean: np.ndarray) -> dict[str, str]:
+        """Return the artist whom each ear alone finds closest to a song [shape=(dimensions,)], if it describes it."""
         found = {}
         for ear, own in zip(self.embedding.ears, self.embedding.dimensions(), strict=True):
-            if means[own].any():
-                scores = pd.Series(means[own] @ self.weights[own], self.classes)
-                found[ear] = str(scores[artists].idxmax())
+            if mean[own].any():
+                scores = pd.Series(mean[own] @ self.weights[own], self.classes)
+                found[ear] = str(scores[self.artists].idxmax())
         return found
 
-    def nearness(self, described: np.ndarray, artists: Iterable[str]) -> np.ndarray:
+    def nearness(self, means: np.ndarray, artists: Iterable[str]) -> np.ndarray:
         """Compute how near each song is to one artist: the mean cosine to the `NEAREST` songs [shape=(songs,)]."""
-        points = self.embedding.points(described)
-        own = [self.points[self.owner == self.classes.index(artist)] for artist in artists]
-        return np.array([
-            np.sort(1 - self.embedding.distances(of_artist, point))[-NEAREST:].mean()
-            for of_artist, point in zip(own, points, strict=True)
-        ])  # fmt: skip
+        found = []
+        for point, artist in zip(self.embedding.unit(means), artists, strict=True):
+            own = self.points[self.owner == self.classes.index(artist)]
+            found.append(np.sort(1 - self.embedding.distances(own, point))[-NEAREST:].mean())
+        return np.array(found)
 
     def explain(self, rows: Mapping[str, np.ndarray], artist: str, other: str) -> pd.DataFrame:
         """Split the log-odds of one artist against another by segments and aspects.
@@ -121,7 +116,7 @@ def fit(rows: Rows, song: np.ndarray, artist: np.ndarray, cohort: Rows | None = 
     with threadpool_limits(1):  # how sums are shared out among threads changes their last digits
         embedding = fit_embedding(rows)
         segments, labels = embedding.segment_points(rows), np.asarray(artist, dtype=object)
-        number = pd.factorize(song)[0]
+        means, number = embedding.song_means(segments, song), pd.factorize(song)[0]
         if cohort is not None:
             others = embedding.segment_points(cohort)
             segments = np.concatenate([segments, others])
@@ -131,7 +126,7 @@ def fit(rows: Rows, song: np.ndarray, artist: np.ndarray, cohort: Rows | None = 
         # Of two classes scikit-learn has one row of weights, whose penalty counts twice. The search ends at small
         # gradients, which shrink with the number of classes.
         model = LogisticRegression(C=C * (2 if len(classes) == 2 else 1), max_iter=1000, tol=1e-3 / len(classes))
-        model.fit(segments, labels, sample_weight=balanced_weights(number, labels))
+        model.fit(np.nan_to_num(segments), labels, sample_weight=balanced_weights(number, labels))
     weights, intercepts = model.coef_.T, model.intercept_
     if len(classes) == 2:
         weights, intercepts = np.hstack([-weights / 2, weights / 2]), np.hstack([-intercepts / 2, intercepts / 2])
@@ -139,12 +134,8 @@ def fit(rows: Rows, song: np.ndarray, artist: np.ndarray, cohort: Rows | None = 
         described = np.isin(classes, [OTHERS, *artist[np.isfinite(rows[ear][:, 0])]])
         if described.any():  # an artist whom an ear never described is to it what the others are on average
             weights[own][:, ~described] = weights[own][:, described].mean(axis=1, keepdims=True)
-    of_songs = pd.Series(range(len(song))).groupby(song).indices
-    points = embedding.points(
-        np.stack([embedding.describe({ear: of[n] for ear, of in rows.items()}) for n in of_songs.values()])
-    )
-    owner = np.searchsorted(classes, [artist[n[0]] for n in of_songs.values()])
-    return Recogniser(embedding, classes.tolist(), weights, intercepts, points, owner)
+    owner = np.searchsorted(classes, pd.Series(artist, song).groupby(level=0).first().loc[means.index])
+    return Recogniser(embedding, classes.tolist(), weights, intercepts, embedding.unit(means.to_numpy()), owner)
 
 
 def balanced_weights(song: Iterable, artist: Iterable) -> np.ndarray:

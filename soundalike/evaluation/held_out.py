@@ -10,6 +10,7 @@ from typing import NamedTuple
 import joblib
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from soundalike import cli, recogniser
 from soundalike.dataset.segments import Rows, Segments
@@ -61,14 +62,13 @@ def ask(study: Study, fold: Fold) -> Asked:
     """
     songs, segments = study.songs, study.segments
     asked = songs.index[fold[1]]
-    model = train(study, songs.iloc[fold[0]])
-    of_song = pd.Series(range(len(segments.song))).groupby(segments.song).indices
-    described = np.stack([
-        model.embedding.describe({ear: of_ear[of_song[name]] for ear, of_ear in segments.rows.items()})
-        for name in asked
-    ])  # fmt: skip
-    scores = model.scores(described).set_axis(asked)
-    nearness = model.nearness(described, scores[model.artists].idxmax(axis=1))
+    with threadpool_limits(1):  # other processes use the other cores
+        model = train(study, songs.iloc[fold[0]])
+        used = np.isin(segments.song, asked.to_numpy(dtype=object))
+        points = model.embedding.segment_points({ear: of_ear[used] for ear, of_ear in segments.rows.items()})
+        means = model.embedding.song_means(points, segments.song[used]).loc[asked].to_numpy()
+        scores = model.scores(means).set_axis(asked)
+        nearness = model.nearness(means, scores[model.artists].idxmax(axis=1))
     every = sorted({*songs["artist"], *model.classes})
     return Asked(scores.reindex(columns=every, fill_value=-np.inf), pd.Series(nearness, asked))
 

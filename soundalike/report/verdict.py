@@ -196,17 +196,18 @@ def answer(
     """
     recogniser = model.recogniser
     rows = segment_rows(song, recogniser.embedding.ears)
-    described = recogniser.embedding.describe(rows)
-    logs = recogniser.predict(described[None])
+    points = recogniser.embedding.segment_points(rows)
+    mean = recogniser.embedding.song_means(points, np.zeros(len(points))).to_numpy()
+    logs = recogniser.predict(mean)
     by_artist = among_artists(logs).iloc[0].sort_values(ascending=False, kind="stable")
     closest, following = by_artist.index[:2]
-    table = answer_table(logs, recogniser.nearness(described[None], [closest]))
+    table = answer_table(logs, recogniser.nearness(mean, [closest]))
     (word,) = model.words.words(table, strict=strict)
     added = recogniser.explain(rows, closest, following)
     loud = np.flatnonzero(song.loud)
     first = first_clips(len(loud))
     of_clips = np.clip((np.arange(len(loud)) - 1) // 2, 0, len(first) - 1)  # the segment whose middle is nearest
-    clips = among_artists(recogniser.predict_segments(rows)).iloc[of_clips].set_axis(loud)
+    clips = among_artists(recogniser.predict(np.nan_to_num(points))).iloc[of_clips].set_axis(loud)
     trained_on = model.info["songs"]
     same = [name for name, digest in trained_on.items() if digest == song.record["hash"]]
     if index and copies is not None:
@@ -222,7 +223,7 @@ def answer(
         word=word,
         either=table["either"].iloc[0],
         nearness=float(table["nearness"].iloc[0]),
-        ears=recogniser.closest_by_ear(described),
+        ears=recogniser.closest_by_ear(mean[0]),
         aspects=added.drop(columns=PRIOR).sum().to_dict(),
         moment=float(song.start[loud[first[added.sum(axis=1).idxmax()]]]),
         alike=_find_alike(song, closest, index, copies) if index else {},
