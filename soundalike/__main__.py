@@ -9,7 +9,6 @@ The executed notebooks, also as web pages, go to report/ in the library.
 
 import argparse
 import contextlib
-import json
 import subprocess
 import sys
 import time
@@ -66,7 +65,7 @@ def run_all(args: argparse.Namespace, root: Path, songs: Path, started: float) -
     """Run all steps on a folder of songs: first what gives answers, then the reports; and say how it went."""
     from soundalike.library.catalogue import read_songs
     from soundalike.model import is_current, load_model
-    from soundalike.report import map_page, notebooks, summary
+    from soundalike.report import answers, map_page, notebooks, summary
     from soundalike.similarity.index import load_index
     from soundalike.training import train
 
@@ -82,9 +81,9 @@ def run_all(args: argparse.Namespace, root: Path, songs: Path, started: float) -
         else:
             train(root)
         index = load_index(root)
-    model = json.loads((root / "model" / "model.json").read_text(encoding="utf-8"))
-    if model["held_out"]:
-        run_script("predict.py", root, "--", songs / model["held_out"])
+    model = load_model(root)
+    if model.info["held_out"]:
+        print(f"\n{answers.answer_held_out(model, index, root)}")
         print("That song was held out: the model was not trained on it.")
         print(f"(the first answer after {time.monotonic() - started:.0f} s)")
     with step("map.html"):
@@ -93,7 +92,7 @@ def run_all(args: argparse.Namespace, root: Path, songs: Path, started: float) -
     for name in notebooks.NOTEBOOKS:
         with step(f"{name}.ipynb"):
             notebooks.run_notebook(name, root)
-    summary.print_summary(root, model, time.monotonic() - started)
+    summary.print_summary(root, model.info, time.monotonic() - started)
     summary.print_changes(before, summary.read_predictions(root), read_songs(root))
     remember_root(root)
 

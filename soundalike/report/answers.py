@@ -12,17 +12,17 @@ from pathlib import Path
 import pandas as pd
 
 from soundalike import cli, pool
-from soundalike.library.catalogue import good_songs
+from soundalike.library.catalogue import good_songs, songs_folder
 from soundalike.library.errors import SongError, UserError, printable
 from soundalike.library.paths import find_songs, suffixed
 from soundalike.library.storage import atomic_write
 from soundalike.model import Model, is_current, load_model
 from soundalike.report.summary import answer_in_words, read_predictions
-from soundalike.report.verdict import Verdict
+from soundalike.report.verdict import Verdict, answer
 from soundalike.report.wording import explain_words
 from soundalike.similarity.index import Index, load_index
 from soundalike.similarity.seeds import find_seed
-from soundalike.song import Song, decode
+from soundalike.song import Song, decode, read_table
 
 CSV_COLUMNS = [
     *("song", "answer", "artist", "closest", "probability", "nearness", "next"),
@@ -147,6 +147,14 @@ def find_model(root: Path) -> Model:
 
         train(root)
     return load_model(root)
+
+
+def answer_held_out(model: Model, index: Index, root: Path) -> str:
+    """Answer for the song that a model was not trained on from its table: the text is that of `predict.py`."""
+    name = model.info["held_out"]
+    said = answer(read_table(name, root), model, index, (index.songs["song"] == name).to_numpy())
+    words = f"{said.in_words()}{_filed(said, _filed_songs(root))}"
+    return "\n".join([printable(songs_folder(root) / name), words, *explain_words(model.info)])
 
 
 def find_index(root: Path) -> tuple[Index | None, str]:

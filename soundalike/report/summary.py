@@ -86,7 +86,7 @@ def _print_scores(model: dict) -> None:
         f"{scores['chance']:.2f}."
     )
     if scores["unseen_albums"]:
-        print(f"On unseen albums: {cli.with_interval(scores['unseen_albums'])}; modeling.html has it by artist.")
+        print(f"On unseen albums: {cli.with_interval(scores['unseen_albums'])}.")
     if model["more_songs"]:
         more = model["more_songs"]
         print(
