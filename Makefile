@@ -35,7 +35,7 @@ RESULTS = root="$$LIBRARY"; test -d "$$root/report" || root="$$root/demo"; \
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make run                  songs -> clips -> features -> frame -> notebooks -> a verdict"
+	@echo "make run                  songs -> clips -> features -> frame -> model -> an answer, a map, reports"
 	@echo "                          (music in data/songs/<artist>/; else that of the last run, else a demo)"
 	@echo "make run SONGS=~/Music    the same for music that lies elsewhere; nothing is written there"
 	@echo "make run NETWORKS=none    the same without the published networks (120 MB; half the time); or musicnn, voice"

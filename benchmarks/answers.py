@@ -22,7 +22,7 @@ import pandas as pd
 
 from soundalike import cli, open_set, training
 from soundalike.dataset import splits
-from soundalike.dataset.frame import read_library
+from soundalike.dataset.frame import current_notes, read_library
 from soundalike.evaluation import held_out
 from soundalike.similarity.index import load_index
 from soundalike.similarity.nearest import nearest_songs
@@ -37,8 +37,9 @@ def answer(root: Path, folds: pd.DataFrame) -> pd.DataFrame:
     pairs = [
         [(np.flatnonzero(of != n), np.flatnonzero(of == n)) for n in sorted(of.dropna().unique())] for of in repeats
     ]
-    answers, _ = held_out.answer_splits(training.study_of(root, songs)[0], pairs, folds["group"])
-    found = open_set.give_words(answers).rename(columns={"closest": "predicted"})
+    study, *_ = training.study_of(root, songs, current_notes(root)["networks"])
+    answers, _ = held_out.answer_splits(study, pairs, folds["group"])
+    found = open_set.give_words(answers, open_set.choose(answers)[1]).rename(columns={"closest": "predicted"})
     return found[["song", "artist", "repeat", "known", "predicted", "probability", "confidence", "word", "loss"]]
 
 

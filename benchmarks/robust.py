@@ -46,7 +46,7 @@ PLANTED = [MP3_64, MP3_96, MP3_128, V0]  # one for each artist, in turn
 Views = dict[str, segments.Segments]  # the same songs, altered
 
 
-SECONDS = 48  # of each song, from its middle: as many clips as models train on
+SECONDS = 48  # of each song, from its middle
 
 
 def alter_song(asked: tuple[str, float], *, songs: Path) -> pd.DataFrame:

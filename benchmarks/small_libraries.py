@@ -5,7 +5,7 @@
 
 Libraries of two, three and five artists with three to ten songs each are drawn from a library that the three scripts
 went through. Their songs are held out in five folds; each model also answers for songs of the artists that were not
-drawn. In each library the words are chosen as a user's are, on its own artists.
+drawn. In each library the words are chosen as a user's are.
 """
 
 import argparse
@@ -48,27 +48,29 @@ def ask(songs: pd.DataFrame, segments: Segments, others: dict | None, artists: i
     """Measure one library: its answers for its own songs, held out, and for songs by others."""
     own, strange = draw(songs, artists, each, seed)
     both = pd.concat([own.assign(scored=each >= splits.MIN_SCORED), strange.assign(scored=False)])
-    study, known, unknown = held_out.Study(both, segments, others), [], []
-    for learn, test in splits.folds(own, seed=seed):
-        known.append(held_out.ask(study, (learn, test)))
-        unknown.append(held_out.ask(study, (learn, np.arange(len(own), len(both)))))
-    drop = sorted(set(strange["artist"]))
-    known = [part._replace(scores=part.scores.drop(columns=drop)) for part in known]
-    answers = held_out.answer_folds(known, own)
-    temperature = held_out.temperature_of([part.scores for part in known], own)
-    asked = pd.concat(
-        held_out.tabulate_answers(part, temperature, both).assign(fold=n) for n, part in enumerate(unknown)
-    )
-    right = answers[answers["right"]]
-    found: dict = {"artists": artists, "songs": each, "right": answers["right"].mean(), "loss": answers["loss"].mean()}
+    study, outside = held_out.Study(both, segments, others), np.arange(len(own), len(both))
+    pairs = [(learn, np.append(test, outside)) for learn, test in splits.folds(own, seed=seed)]
+    (parts,) = held_out.ask_all(study, [pairs], "Asking")
+    scores = [part.scores.drop(columns=sorted(set(strange["artist"]))) for part in parts]
+    of_own = [one[one.index.isin(own.index)] for one in scores]
+    temperature = held_out.temperature_of(of_own, own)
+    asked = [
+        held_out.tabulate_answers(part._replace(scores=one), temperature, both)
+        for part, one in zip(parts, scores, strict=True)
+    ]
+    table = pd.concat(asked, ignore_index=True)
+    is_own = table["song"].isin(own.index)
+    right, unknown = table[is_own & table["right"]], table[~is_own]
+    found: dict = {"artists": artists, "songs": each}
+    found |= {"right": table.loc[is_own, "right"].mean(), "loss": table.loc[is_own, "loss"].mean()}
     for name in WITNESSES:
-        truth = np.repeat([1, 0], [len(right), len(asked)])
-        found[f"AUC, {name}"] = roc_auc_score(truth, np.append(right[name], asked[name])) if len(right) else np.nan
-        found[f"refused, {name}"] = (asked[name] < right[name].quantile(PRICE)).mean()
-    inside, _ = held_out.answers(held_out.Study(own.assign(scored=both["scored"]), segments, others), 3)
-    words, _ = open_set.choose(inside)
-    for title, table in (("own", answers), ("others", asked)):
-        said = words.words(table)
+        truth = np.repeat([1, 0], [len(right), len(unknown)])
+        found[f"AUC, {name}"] = roc_auc_score(truth, np.append(right[name], unknown[name])) if len(right) else np.nan
+        found[f"refused, {name}"] = (unknown[name] < right[name].quantile(PRICE)).mean()
+    inside, _ = held_out.answers(held_out.Study(both.loc[own.index], segments, others))
+    words, blocks = open_set.choose(inside)
+    of_own_songs = open_set.give_words(inside[inside["known"]], blocks)["word"]
+    for title, said in (("own", of_own_songs), ("others", words.words(unknown))):
         found |= {f"{title}: {word}": (said == word).mean() for word in open_set.WORDS}
     return found
 

@@ -28,7 +28,7 @@ from tqdm import tqdm
 from soundalike import cli, training
 from soundalike.audio.decoding import CLIP_SAMPLES, FULL_SCALE, SAMPLE_RATE, Decoder, ffmpeg
 from soundalike.dataset import splits
-from soundalike.dataset.frame import read_library
+from soundalike.dataset.frame import current_notes, read_library
 from soundalike.dataset.segments import Segments
 from soundalike.dataset.splits import Fold
 from soundalike.evaluation import held_out, metrics
@@ -143,7 +143,7 @@ def measure(root: Path) -> dict:
         with tempfile.TemporaryDirectory() as room:
             make_library(voices, backings, level, Path(room))
             songs, left_out = splits.song_table(read_library(Path(room)))
-            study, *_ = training.study_of(Path(room), songs)
+            study, *_ = training.study_of(Path(room), songs, current_notes(Path(room))["networks"])
         ears, song = study.segments.rows, study.segments.song
         row: dict = {"level": level, "left out": len(left_out), "recordings": int(songs["recording"].nunique())}
         for name, used in ({ear: [ear] for ear in ears} | {"all": list(ears)}).items():

@@ -93,7 +93,7 @@ def save(root: Path, recogniser: Recogniser, info: dict, predictions: pd.DataFra
 def is_current(root: Path) -> bool:
     """Whether the model of a library was trained on its frame as it is now.
 
-    Without a frame, a model is taken as it is.
+    Without a frame that is up to date with songs.csv, a model is taken as it is.
 
     Raises
     ------
@@ -152,13 +152,15 @@ def _load_arrays(path: Path, info: dict) -> Recogniser:
     with np.load(path, allow_pickle=False) as arrays:
         embedding = from_arrays(arrays, [FEATURES, *info["networks"]])
         weights, intercepts, points, owner = (arrays[name] for name in ("weights", "intercepts", "points", "owner"))
-    artists = [*info["classes"]]
+    artists, words = [*info["classes"]], OpenSet(**info["words"])
     classes = ([OTHERS] if info["cohort"] else []) + artists
     width = sum(space.basis.shape[1] for space in embedding.ears.values())
     shapes = weights.shape == (width, len(classes)) and intercepts.shape == (len(classes),)
     shapes = shapes and points.shape == (len(owner), width) and owner.ndim == 1
     numbers = all(np.isfinite(values).all() for values in (weights, intercepts, points))
-    if not (shapes and numbers and all(isinstance(name, str) for name in artists) and info["temperature"] > 0):
+    names = all(isinstance(name, str) and name != OTHERS for name in artists) and len(set(artists)) == len(artists) > 1
+    settings = all(value is None or np.isfinite(value) for value in words) and 0 < info["temperature"] < np.inf
+    if not (shapes and numbers and names and settings):
         raise ValueError
     if set(owner.tolist()) != set(range(bool(info["cohort"]), len(classes))):
         raise ValueError

@@ -3,7 +3,8 @@
 In this order: a song that is near to none of the artists is by an *unknown artist*; *sure* keeps two promises: nearly
 all such answers are right for songs by your artists, and few songs by others get it; *probably* is right three times in
 four; else the artist is *one of* two or three. All are thresholds, chosen on songs held out of training and on songs
-whose artists are left out, see `evaluation.held_out`. Where these are too few, the answer is the *closest* artist.
+whose artists are left out in turn, see `evaluation.held_out`. Where these are too few, or songs by artists who are left
+out get no other answers, the answer is the *closest* artist.
 
 Two witnesses say how near a song is to an artist: the probability of the artist, where music by others is one of
 the classes, and the cosine to the most similar songs of the artist. Their weighted sum, the *confidence*, shows
@@ -27,9 +28,10 @@ PROMISE = 0.95  # of the answers called sure are right, at least: (right + 1) / 
 LIKELY = 0.75  # of the answers called probably are right, at least; likewise
 UNKNOWN_SURE = 0.1  # of the songs by artists who are not in the library are called sure, at most
 SHARES = [n / 100 for n in range(10, 0, -1)]  # of these songs that a threshold lets through: the first that keeps to it
-ENOUGH = 20  # songs are called sure, at least, and as many by unknown artists were asked about; half as many are right
+ENOUGH = 20  # songs are called sure, at least, and as many by unknown artists were asked about
+FEW = 5  # right answers, at least, to choose a threshold of *unknown*; answers called *probably*, at least
 LEAST_ARTISTS = 2  # whom these songs are by
-CLEARLY = 1.645  # standard errors: of two shares one is larger, one-sided 95%
+CLEARLY = 1.645  # standard errors, by which one share is larger than another
 TOGETHER, MOST = 0.9, 3  # probability that the artists of `EITHER` have together, and how many they are at most
 
 
@@ -66,7 +68,8 @@ def answer_table(logs: pd.DataFrame, nearness: np.ndarray) -> pd.DataFrame:
     table["others"] = np.exp(logs[OTHERS]) if OTHERS in logs else 0.0
     table["nearness"] = nearness
     table["confidence"] = table["probability"] * (1 - table["others"]) + NEARNESS * table["nearness"]
-    table["either"] = [tuple(row[:2] if two else row) for row, two in zip(names, enough, strict=True)]
+    counts = np.minimum(np.where(enough, 2, MOST), (ordered > 0).sum(axis=1))  # an artist who was left out is not named
+    table["either"] = [tuple(row[:count]) for row, count in zip(names, counts, strict=True)]
     return table
 
 
@@ -92,23 +95,17 @@ class OpenSet(NamedTuple):
         return words
 
 
-def give_words(answers: pd.DataFrame) -> pd.DataFrame:
-    """Give each answer its ``word``, by thresholds that were chosen on other artists.
-
-    Parameters
-    ----------
-    answers : pd.DataFrame
-        From `held_out.answers`.
-    """
-    words = pd.Series("", answers.index)
-    for group, chosen in choose(answers)[1].items():
-        own = answers["group"] == group
-        words[own] = chosen.words(answers[own])
+def give_words(answers: pd.DataFrame, others: dict[int, OpenSet]) -> pd.DataFrame:
+    """Give each answer its ``word``, by the thresholds that were chosen on the other blocks, see `choose`."""
+    words = pd.Series("", answers.index, dtype=object)
+    for block, chosen in others.items():
+        inside = answers["block"] == block
+        words[inside] = chosen.words(answers[inside])
     return answers.assign(word=words)
 
 
 def choose(answers: pd.DataFrame) -> tuple[OpenSet, dict[int, OpenSet]]:
-    """Choose the thresholds, and without each group of artists those for that group.
+    """Choose the thresholds, and without each block of answers those for that block.
 
     Parameters
     ----------
@@ -118,42 +115,49 @@ def choose(answers: pd.DataFrame) -> tuple[OpenSet, dict[int, OpenSet]]:
     Returns
     -------
     chosen : OpenSet
-        *Sure* is used only if it keeps to `UNKNOWN_SURE` by the thresholds of the others; of `SHARES` the first that
-        does is chosen, so this rate is measured where one of ten was chosen. *Unknown artist* is used only if it is
-        said of songs by unknown artists clearly more often than of others, every artist counting the same.
+        *Sure* is used only if it keeps to `UNKNOWN_SURE` by the thresholds of the other blocks; of `SHARES` the first
+        that does is chosen, so that the rate that is measured is a little flattered by this choice. *Unknown artist* is
+        used only if it is said of songs by unknown artists clearly more often than of others, every artist counting
+        the same; *probably* only if it is right often enough by the thresholds of the other blocks, too.
     others : dict of int to OpenSet
-        For each group, what the other artists ask for.
+        For each block, what the other blocks ask for.
     """
-    groups = answers["group"].unique()
+    blocks = answers["block"].unique()
     for share in SHARES:
-        others = {group: choose_on(answers[answers["group"] != group], share) for group in groups}
+        others = {block: choose_on(answers[answers["block"] != block], share) for block in blocks}
         if _called_sure(answers, others) <= UNKNOWN_SURE:
             break
     chosen = choose_on(answers, share)
-    unused = dict.fromkeys(OpenSet._fields) if not _tells_unknown(answers, others) else {}
+    unused = dict.fromkeys(OpenSet._fields) if not _finds_unknown(answers, others) else {}
     if all(of.sure_from is None for of in others.values()) or _called_sure(answers, others) > UNKNOWN_SURE:
         unused["sure_from"] = None
-    return chosen._replace(**unused), {group: of._replace(**unused) for group, of in others.items()}
+    known = answers[answers["scored"] & answers["known"]]
+    said = known[give_words(known, others)["word"] == PROBABLY]
+    if not len(said) or said["right"].mean() < LIKELY:
+        unused["probably_from"] = None
+    return chosen._replace(**unused), {block: of._replace(**unused) for block, of in others.items()}
 
 
 def _thresholds(answers: pd.DataFrame, others: dict[int, OpenSet], field: str) -> pd.Series:
-    values = {group: getattr(of, field) for group, of in others.items()}
-    return answers["group"].map(values).astype(float)
+    values = {block: getattr(of, field) for block, of in others.items()}
+    return answers["block"].map(values).astype(float)
 
 
 def _called_sure(answers: pd.DataFrame, others: dict[int, OpenSet]) -> float:
-    """Return the share of songs by unknown artists called sure by the thresholds of each group, in the worst repeat."""
+    """Return the share of songs by unknown artists called sure by the thresholds of each block, in the worst repeat."""
     strange = answers[answers["scored"] & ~answers["known"]]
     sure = strange["confidence"] >= _thresholds(strange, others, "sure_from")
     return sure.groupby(strange["repeat"]).mean().max() if len(strange) else 0.0
 
 
-def _tells_unknown(answers: pd.DataFrame, others: dict[int, OpenSet]) -> bool:
-    """Whether songs by unknown artists are called so clearly more often than others by the thresholds of each group."""
+def _finds_unknown(answers: pd.DataFrame, others: dict[int, OpenSet]) -> bool:
+    """Whether songs by unknown artists are called so clearly more often than others by the thresholds of each block."""
     answers = answers[answers["scored"]]
     refused = answers["confidence"] < _thresholds(answers, others, "unknown_below")
     known, strange = (refused[rows].groupby(answers["artist"]).mean() for rows in (answers["known"], ~answers["known"]))
-    error = math.sqrt(known.var(ddof=0) / max(len(known), 1) + strange.var(ddof=0) / max(len(strange), 1))
+    if min(len(known), len(strange)) < 2:
+        return False
+    error = math.sqrt(known.var() / len(known) + strange.var() / len(strange))
     return strange.mean() - known.mean() > CLEARLY * error
 
 
@@ -167,19 +171,19 @@ def choose_on(answers: pd.DataFrame, let_through: float = UNKNOWN_SURE) -> OpenS
     known = answers[answers["known"]].sort_values("confidence", ascending=False)
     strange = answers[~answers["known"]].sort_values("confidence", ascending=False)
     right = known["confidence"][known["right"]].to_numpy()[::-1]
-    if not len(strange) or share * len(right) < ENOUGH / 2:
+    if not len(strange) or share * len(right) < FEW:
         return OpenSet()
     below, strict = (float(right[int(cost * len(right))]) for cost in (COST, STRICT_COST))
     sure = None
     enough = strange["song"].nunique() >= ENOUGH and strange["artist"].nunique() >= LEAST_ARTISTS
-    if enough and known["song"].nunique() > ENOUGH:
+    if enough:
         most = float(strange["confidence"].iloc[int(let_through * len(strange))])  # which one too many would reach
         kept = _right_enough(known, PROMISE, share, ENOUGH) & (known["confidence"] > most).to_numpy()
         kept &= (known["confidence"] >= below).to_numpy()
         sure = float(known["confidence"].iloc[np.flatnonzero(kept)[-1]]) if kept.any() else None
-    rest = known[(known["confidence"] >= below) & (known["confidence"] < (sure or np.inf))]
+    rest = known[(known["confidence"] >= below) & (known["confidence"] < (np.inf if sure is None else sure))]
     rest = rest.sort_values("probability", ascending=False)
-    likely = _right_enough(rest, LIKELY, share, 1)
+    likely = _right_enough(rest, LIKELY, share, FEW)
     probably = float(rest["probability"].iloc[np.flatnonzero(likely)[-1]]) if likely.any() else None
     return OpenSet(below, strict, sure, probably)
 
@@ -191,7 +195,7 @@ def _right_enough(answers: pd.DataFrame, promise: float, share: float, least: in
 
 
 def as_shipped(answers: pd.DataFrame) -> dict | None:
-    """Measure what users get, on artists that no threshold was chosen on.
+    """Measure what users get, by thresholds that were chosen on other blocks of answers, see `choose`.
 
     Parameters
     ----------

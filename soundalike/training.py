@@ -1,6 +1,7 @@
 """Train the model of a library, and measure it on songs, albums and artists that it was not trained on."""
 
 import datetime
+import json
 import subprocess
 import time
 from pathlib import Path
@@ -13,9 +14,9 @@ from soundalike.dataset.frame import current_notes, read_library
 from soundalike.dataset.segments import RULE, read_segments
 from soundalike.dataset.splits import FOLDS, hold_out, song_table
 from soundalike.evaluation import held_out, metrics
-from soundalike.library.catalogue import GOOD, read_songs
+from soundalike.library.catalogue import GOOD, good_songs, read_songs
 from soundalike.library.paths import PROJECT
-from soundalike.library.storage import made_from
+from soundalike.library.storage import check_ownership, made_from
 from soundalike.model import inputs, made_by, save
 from soundalike.open_set import as_shipped, choose, give_words
 from soundalike.pool import versions
@@ -24,6 +25,7 @@ from soundalike.song import FEATURES
 PARTS = (3, 2)  # the learning curve is measured on a third and on half of an artist's songs
 MORE = 5  # songs by one artist that would help
 HELPS = 0.02  # of the artist's songs more are named rightly, at least, for that to be said
+DOUBT = 5  # songs
 
 
 def train(root: Path) -> None:
@@ -35,27 +37,23 @@ def train(root: Path) -> None:
         If there is no frame that is up to date, or fewer than two artists have enough songs.
     """
     started = time.monotonic()
+    check_ownership(root)
+    key, spacings = made_from(*inputs(root)), current_notes(root)["networks"]  # of the frame that is read now
     songs, left_out = song_table(read_library(root))
     aside = hold_out(songs)
     songs = songs.drop(index=aside, errors="ignore")
-    study, sources, no_cohort = study_of(root, songs)
+    study, sources, no_cohort = study_of(root, songs, spacings)
     answers, temperature = held_out.answers(study)
-    answers = give_words(answers)
-    albums = held_out.answer_albums(study)
+    words, others = choose(answers)
+    answers = give_words(answers, others)
     first = answers[answers["repeat"] == 0]
-    scores = {
-        "chance": 1 / songs["artist"].nunique(),
-        "unseen_songs": metrics.score(answers[answers["known"]]),
-        "unseen_albums": metrics.score(albums["album"], by="album") if albums else None,
-        "as_shipped": as_shipped(first),
-    }
+    albums = held_out.answer_albums(study)
     curve = measure_curve(study, first[first["known"]])
-    spacings = current_notes(root)["networks"]
     recogniser = held_out.train(study, songs)._replace(temperature=temperature)
     info = {
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "commit": commit(),
-        "made_from": {"all": made_from(*inputs(root))},
+        "made_from": {"all": key},
         "made_by": made_by(spacings),
         "classes": recogniser.artists,
         "networks": spacings,
@@ -63,42 +61,51 @@ def train(root: Path) -> None:
         "temperature": temperature,
         "cohort": sources,
         "no_cohort": no_cohort,
-        "words": choose(answers)[0]._asdict(),
-        "scores": scores,
+        "words": words._asdict(),
+        "scores": {
+            "chance": 1 / songs["artist"].nunique(),
+            "unseen_songs": metrics.score(answers[answers["known"]]),
+            "unseen_albums": metrics.score(albums, by="album"),
+            "as_shipped": as_shipped(first),
+        },
         "learning_curve": curve,
-        "more_songs": advise(curve, songs, first[first["known"]]),
+        "more_songs": advise(curve, songs, answers[answers["known"]]),
         "versions": versions(),
         "held_out": aside,
         "seconds": round(time.monotonic() - started, 1),
-        "songs": hashes_of(root, songs).to_dict(),
+        "songs": read_songs(root).set_index("song")["hash"].reindex(songs.index).fillna("").to_dict(),
     }
     save(root, recogniser, info, tabulate(answers), not_learned_from(root, left_out, songs, aside))
 
 
-def study_of(root: Path, songs: pd.DataFrame) -> tuple[held_out.Study, list[str], str]:
+def study_of(root: Path, songs: pd.DataFrame, spacings: dict[str, int]) -> tuple[held_out.Study, list[str], str]:
     """Gather what is learned from: segments of songs of a library, and of the cohort.
+
+    Parameters
+    ----------
+    root : Path
+        Of the library.
+    songs : pd.DataFrame
+        From `splits.song_table`.
+    spacings : dict of str to int
+        The networks that the frame uses.
 
     Returns
     -------
     study : Study
         The songs.
     sources : list of str
-        The sources of the cohort that are used: those with nothing of this library in them.
+        The sources of the cohort that are used: those that share no artist's name and no sound with the library.
     no_cohort : str
         Why none is used, if so.
     """
-    segments = read_segments(root, songs.index, [FEATURES, *current_notes(root)["networks"]])
-    known = cohort.read()
-    used = cohort.usable(known, songs["artist"], hashes_of(root, songs))
+    segments = read_segments(root, songs.index, [FEATURES, *spacings])
+    library, known = good_songs(root), cohort.read()
+    used = cohort.usable(known, library["artist"], library["hash"])
     no_cohort = "" if used else "it has artists, or songs, of this library"
     if not known:
         no_cohort = "it was made by another version of the features or the networks"
     return held_out.Study(songs, segments, cohort.draw(used.values(), segments.rows)), list(used), no_cohort
-
-
-def hashes_of(root: Path, songs: pd.DataFrame) -> pd.Series:
-    """Return the hash of the sound of each song."""
-    return read_songs(root).set_index("song")["hash"].reindex(songs.index).fillna("")
 
 
 def measure_curve(study: held_out.Study, answers: pd.DataFrame) -> dict[int, float]:
@@ -138,16 +145,20 @@ def advise(curve: dict[int, float], songs: pd.DataFrame, answers: pd.DataFrame) 
     curve : dict of int to float
         From `measure_curve`.
     songs, answers
-        The songs, and the answers for them, see `measure_curve`.
+        The songs, and the answers for them, of all splits.
 
     Returns
     -------
     dict or None
         ``artist``, whose songs are named rightly least often, ``more`` (songs), and ``now`` and ``then``, the shares
-        named rightly. None where the curve says nothing of so many songs, or they would not help.
+        named rightly. Both are drawn towards the mean of all artists, as if `DOUBT` more songs had been answered so:
+        the least of some shares is too low by chance. None where the curve says nothing of so many songs, or they
+        would not help.
     """
-    trained = in_folds(songs)
-    right = answers[answers["scored"]].groupby("artist")["right"].mean()
+    trained, answers = in_folds(songs), answers[answers["scored"]]
+    count = answers.groupby("artist")["song"].nunique()
+    right = answers.groupby("artist")["right"].mean()
+    right = (count * right + DOUBT * right.mean()) / (count + DOUBT)
     right = right[trained[right.index] + MORE <= trained.max()]
     if len(curve) < 2 or right.empty:
         return None
@@ -165,11 +176,11 @@ def tabulate(answers: pd.DataFrame) -> pd.DataFrame:
     pd.DataFrame
         Of the first repeat, by which ``as_shipped`` counts: ``song``, ``artist``, ``answer`` (its word, by thresholds
         chosen on other artists), ``predicted``, its ``probability`` and ``nearness``, and ``either``, the two or three
-        most probable artists with a semicolon between them; and these five when its artist was left out, too, with
+        most probable artists as JSON; and these five when its artist was left out, too, with
         ``unknown_`` before them.
     """
     first = answers[answers["repeat"] == 0].set_index("song").sort_index()
-    first = first.assign(either=first["either"].map("; ".join))
+    first = first.assign(either=[json.dumps(names, ensure_ascii=False) for names in first["either"]])
     names = {"word": "answer", "closest": "predicted"} | {name: name for name in ("probability", "nearness", "either")}
     known, others = (
         first.loc[first["known"] == is_known, ["artist", *names]].rename(columns=names) for is_known in (True, False)

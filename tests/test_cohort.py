@@ -26,6 +26,18 @@ def test_drawn_segments_have_the_mean_and_spread_of_the_source():
     np.testing.assert_array_equal(drawn[VOICE], again[VOICE])
 
 
+def test_no_component_is_a_song():
+    """Where one song is far from all others, one direction points there, but its length is that of the spread."""
+    rows, song, artist = segments_of(songs=30)
+    rows[VOICE][song == 7] += 40
+    source = cohort.describe_source(rows, set(artist), [])
+    middle = rows[VOICE][song == 7].mean(axis=0)
+    away = np.linalg.norm(middle - source.mean[VOICE])
+    lengths = np.linalg.norm(source.components[VOICE], axis=1)
+    assert lengths.max() < 0.5 * away
+    assert (np.linalg.norm(source.mean[VOICE] + source.components[VOICE] - middle, axis=1) > 0.5 * away).all()
+
+
 def test_segments_that_an_ear_does_not_describe_are_passed_over():
     rows, _, artist = segments_of()
     rows[VOICE][::2] = np.nan

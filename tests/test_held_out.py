@@ -9,7 +9,6 @@ from soundalike import recogniser
 from soundalike.dataset.segments import Segments
 from soundalike.dataset.splits import folds
 from soundalike.evaluation import held_out
-from soundalike.recogniser import OTHERS
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +42,7 @@ def test_each_song_is_answered_for_with_its_artist_in_training_and_without(found
     np.testing.assert_allclose(right["loss"], -np.log(right["probability"]), atol=1e-6)
     assert right["nearness"].mean() > others["nearness"].mean() + 0.1
     assert known["among"].sum() >= known["right"].sum()
+    assert found.groupby("artist")["block"].nunique().max() > 1  # three artists are too few to be blocks
 
 
 def test_neither_space_nor_model_sees_the_songs_that_are_asked_about(study, monkeypatch):
@@ -73,6 +73,9 @@ def test_two_artists_are_left_out_where_there_is_a_cohort():
     assert held_out.answers(study, 1)[0]["known"].all()
     found, _ = held_out.answers(study._replace(cohort=cohort_of(study)), 1)
     assert found["known"].value_counts().to_dict() == {True: 12, False: 12}
+    assert {len(either) for either in found.loc[~found["known"], "either"]} == {1}  # the other is left out
+    assert found.groupby("song")["block"].nunique().max() == 1
+    assert found["block"].nunique() == 5  # of two artists, thresholds are chosen on other songs
     assert set(found["closest"]) == {"A0", "A1"}  # never the cohort
     assert (found["others"] > 0).all()
     known = found[found["known"]]
@@ -104,10 +107,27 @@ def test_more_artists_than_fifty_are_left_out_in_ten_groups():
 
 def test_an_album_is_harder_than_a_song_where_albums_sound_of_their_own():
     study = study_of(made_up(artists=4, songs=9, clips=4, artist_cue=0.1, album_cue=0.6, albums=3))
-    found = held_out.answer_albums(study)
-    assert len(found["album"]) == len(found["known album"]) == 36
-    assert found["album"]["right"].mean() < found["known album"]["right"].mean() - 0.1
-    assert held_out.answer_albums(study_of(made_up(artists=2, songs=2))) == {}
+    unseen, known = (held_out.answer_albums(study, by) for by in ("album", "known album"))
+    assert len(unseen) == len(known) == 36
+    assert unseen["right"].mean() < known["right"].mean() - 0.1
+    none = held_out.answer_albums(study_of(made_up(artists=2, songs=2)))
+    assert none.empty
+    assert set(none.columns) == set(unseen.columns)
+
+
+def test_a_recording_by_both_of_two_artists_leaves_answers_or_none():
+    """Two artists of two songs, two of them over one backing: folds may train on one artist, or be empty."""
+    for other in "BCDEFGHIJKLMNOPQ":
+        names = ["A/0", "A/1", f"{other}/0", f"{other}/1"]
+        songs = pd.DataFrame({"artist": [name[0] for name in names], "album": "", "scored": False}, names)
+        songs["recording"] = ["same", "A/1", "same", f"{other}/1"]
+        rows, song, _ = segments_of(songs=4, each=3, artists=2)
+        study = held_out.Study(songs, Segments(rows, np.array(names, dtype=object)[song]))
+        for cohort in (None, cohort_of(study)):
+            found, temperature = held_out.answers(study._replace(cohort=cohort), 1)
+            assert set(found["song"]) <= set(names)
+            assert temperature > 0
+            assert {"known", "block", "either"} <= set(found)
 
 
 def test_fewer_songs_teach_less():
@@ -122,4 +142,3 @@ def test_other_processes_say_the_same(study, monkeypatch):
     monkeypatch.setattr(held_out, "ROWS_AT_ONCE", 0)
     together, _ = held_out.answers(study, repeats=1)
     pd.testing.assert_frame_equal(alone, together)
-    assert OTHERS not in set(alone["closest"])

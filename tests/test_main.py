@@ -112,10 +112,10 @@ def test_the_summary_tells_the_scores_apart(tmp_path, capsys):
 
 def test_what_changed_since_the_last_run_is_said(capsys):
     songs = [f"A/{n}.mp3" for n in range(8)]
-    known = {"answer": "probably", "predicted": "A", "either": "A; B"}
+    known = {"answer": "probably", "predicted": "A", "either": '["A", "B"]'}
     before = pd.DataFrame(known, pd.Index(songs, name="song"))
-    after = before.assign(either="A; C")  # which is not said
-    after.loc["A/1.mp3"] = ["either", "A", "A; C"]
+    after = before.assign(either='["A", "C"]')  # which is not said
+    after.loc["A/1.mp3"] = ["either", "A", '["A", "C"]']
     after.loc["A/2.mp3", "predicted"] = "B"
     summary.print_changes(before, after.drop(index="A/7.mp3"), TITLES)
     assert capsys.readouterr().out.splitlines() == [
@@ -132,12 +132,10 @@ def test_what_changed_since_the_last_run_is_said(capsys):
 def test_an_artist_who_is_renamed_changes_no_answer(tmp_path, capsys):
     table = tmp_path / "model" / "predictions.csv"
     table.parent.mkdir()
-    first = "song,artist,answer,predicted,either\nA/1.mp3,A,sure,A,A; B\n"
-    table.write_text(
-        first + "A/1.mp3,A,probably,B,B; C\nA/2.mp3,A,hardly,A,A; B\nA/3.mp3,A\n"
-    )  # twice, no word, cut short
+    first = "song,artist,answer,predicted,either\nA/1.mp3,A,sure,A,[]\n"
+    table.write_text(first + "A/1.mp3,A,probably,B,[]\nA/2.mp3,A,hardly,A,[]\nA/3.mp3,A\n")  # twice, no word, cut short
     before = summary.read_predictions(tmp_path)
-    assert before.to_dict("index") == {"A/1.mp3": {"answer": "sure", "predicted": "A", "either": "A; B"}}
+    assert before.to_dict("index") == {"A/1.mp3": {"answer": "sure", "predicted": "A", "either": '["A", "B"]'}}
     table.write_text(first.replace(",A,sure", ",An A,sure"))
     summary.print_changes(before, summary.read_predictions(tmp_path), TITLES)
     assert capsys.readouterr().out == "Since the last run, 0 of 1 held-out answer changed.\n"

@@ -61,7 +61,7 @@ def test_the_description_is_as_documented(made):
     info = json.loads((made / "model/model.json").read_text())
     assert set(info) == set(KINDS)
     assert all(isinstance(info[key], kind) for key, kind in KINDS.items())
-    assert all(re.search(rf"\b{key}\b", model.__doc__) for key in KINDS)
+    assert all(re.search(rf"^([a-z_]+, )?{key}\b|``{key}``", model.__doc__, re.MULTILINE) for key in KINDS)
     assert info["classes"] == [f"A{n}" for n in range(5)]
     assert set(info["scores"]) == {"chance", "unseen_songs", "unseen_albums", "as_shipped"}
     assert info["scores"]["unseen_songs"]["balanced_accuracy"] > 0.9
@@ -94,7 +94,7 @@ def test_the_answers_for_held_out_songs_are_written(made):
 def test_a_loaded_model_is_that_which_was_trained(made):
     loaded = load_model(made)
     frame = made_up(artists=5, songs=9, artist_cue=0.35, song_cue=0.2, albums=2)
-    study, *_ = training.study_of(made, song_table(frame)[0].drop(index=loaded.info["held_out"]))
+    study, *_ = training.study_of(made, song_table(frame)[0].drop(index=loaded.info["held_out"]), {})
     expected = training.held_out.train(study, study.songs)._replace(temperature=loaded.info["temperature"])
     assert loaded.recogniser.artists == expected.artists == loaded.info["classes"]
     for song in ("A0/3.mp3", "A4/7.mp3"):
@@ -119,6 +119,29 @@ def test_what_is_trained_is_up_to_date_until_the_frame_changes(made, tmp_path):
 def embedded(recogniser, rows: dict) -> np.ndarray:
     points = recogniser.embedding.segment_points(rows)
     return recogniser.embedding.song_means(points, np.zeros(len(points))).to_numpy()
+
+
+def test_a_frame_that_changes_during_training_makes_the_model_out_of_date(tmp_path, monkeypatch):
+    write_library(tmp_path, made_up(artists=3, songs=4, artist_cue=1.0))
+    answers = training.held_out.answers
+
+    def change_and_answer(study):
+        write_library(tmp_path, made_up(artists=4, songs=4, artist_cue=1.0))
+        return answers(study)
+
+    monkeypatch.setattr(training.held_out, "answers", change_and_answer)
+    training.train(tmp_path)
+    assert load_model(tmp_path).info["classes"] == ["A0", "A1", "A2"]
+    assert not model.is_current(tmp_path)
+
+
+def test_a_folder_of_that_name_which_is_not_ours_is_left_alone(tmp_path):
+    write_library(tmp_path, made_up(artists=3, songs=4))
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/thesis.txt").write_text("years of work")
+    with pytest.raises(UserError, match="did not make"):
+        training.train(tmp_path)
+    assert (tmp_path / "model/thesis.txt").exists()
 
 
 def change(root, **changes) -> None:
@@ -170,7 +193,8 @@ def test_a_file_that_is_cut_is_refused(own, share):
     "changes",
     [
         *({"classes": ["A0"]}, {"classes": None}, {"temperature": 0}, {"words": {"x": 1}}),
-        *({"cohort": []}, {"networks": {"x": 1}}),
+        *({"cohort": []}, {"networks": {"x": 1}}, {"classes": ["", *"ABCD"]}, {"classes": ["A"] * 5}),
+        *({"temperature": float("inf")}, {"words": {"unknown_below": "x"}}),
     ],
 )
 def test_a_description_of_another_model_is_refused(own, changes):
@@ -256,7 +280,8 @@ def test_songs_that_would_help_are_those_of_the_weakest_artist():
     answers = songs.reset_index().assign(right=True)
     answers.loc[answers["artist"] == "A1", "right"] = [True, False] * 5
     advice = training.advise({4: 0.5, 8: 0.7, 16: 0.9}, songs, answers)
-    assert (advice["artist"], advice["more"], advice["now"]) == ("A1", 5, 0.5)
-    assert advice["then"] == pytest.approx(0.5 + 0.2 * np.log2(13 / 8), abs=1e-6)
+    now = (10 * 0.5 + training.DOUBT * 2.5 / 3) / (10 + training.DOUBT)  # drawn towards the mean
+    assert (advice["artist"], advice["more"], advice["now"]) == ("A1", 5, pytest.approx(now))
+    assert advice["then"] == pytest.approx(now + 0.2 * np.log2(13 / 8), abs=1e-6)
     assert training.advise({4: 0.9, 8: 0.9, 16: 0.9}, songs, answers) is None
     assert training.advise({}, songs, answers) is None

@@ -23,6 +23,11 @@ def test_a_short_song_is_one_segment(count):
     np.testing.assert_allclose(described, [[*used.mean(axis=0), *used.std(axis=0)]], rtol=1e-5, atol=1e-7)
 
 
+def test_each_clip_has_the_segment_whose_middle_is_nearest():
+    assert segments.nearest_segment(9).tolist() == [0, 0, 0, 1, 1, 2, 2, 2, 2]
+    assert segments.nearest_segment(3).tolist() == [0, 0, 0]
+
+
 def test_silent_clips_are_passed_over():
     frame = made_up(artists=1, songs=1, clips=9)
     frame.loc[frame["clip"] == 3, "silent"] = True

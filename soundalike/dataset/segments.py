@@ -45,6 +45,12 @@ def first_clips(count: int) -> np.ndarray:
     return np.arange(0, max(count - CLIPS, 0) + 1, EVERY)
 
 
+def nearest_segment(count: int) -> np.ndarray:
+    """Return the place of the segment whose middle is nearest to each of so many clips [shape=(clips,)]."""
+    middles = first_clips(count) + (min(CLIPS, count) - 1) / 2
+    return abs(np.arange(count)[:, None] - middles).argmin(axis=1)
+
+
 def describe(clips: np.ndarray) -> np.ndarray:
     """Describe the segments of a song by the feature table.
 

@@ -40,8 +40,7 @@ def song_table(labels: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     -------
     songs : pd.DataFrame
         One row for each song that is no copy and under one artist, by an artist with `MIN_SONGS` recordings.
-        Index ``song``; columns ``artist``, ``album``, ``recording``, ``scored`` (whether the artist has `MIN_SCORED`)
-        and ``place``, a number for each that stays its own when others are left out.
+        Index ``song``; columns ``artist``, ``album``, ``recording``, ``scored`` (whether the artist has `MIN_SCORED`).
     left_out : pd.DataFrame
         The others [index: song]: ``artist``, ``status`` (`COPY`, `CONFLICT` or `TOO_FEW`) and ``reason``.
 
@@ -58,7 +57,7 @@ def song_table(labels: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     counts = songs.groupby("artist")["recording"].nunique().reindex(sorted(set(table["artist"])), fill_value=0)
     check_enough(counts, int(np.isin(status, [COPY, CONFLICT]).sum()), songs.index[0] if len(songs) == 1 else "")
     known = songs["artist"].map(counts)
-    songs = songs.assign(scored=known >= MIN_SCORED, place=np.arange(len(songs)))[known >= MIN_SONGS]
+    songs = songs.assign(scored=known >= MIN_SCORED)[known >= MIN_SONGS]
     out = table.assign(status=status).drop(songs.index)
     return songs, _say_why(out, counts)
 

@@ -23,6 +23,7 @@ REPEATS = 3  # of the split by song
 MANY = 500  # songs; of so many, one repeat says enough
 MOST_ALONE = 12  # artists who are left out one by one; more are left out in groups
 FEW_ARTISTS, GROUPS, MORE_GROUPS = 50, 6, 10  # up to so many artists in so many groups, more in more
+FEW_BLOCKS = 4  # artists, or groups of them, that make blocks
 ROWS_AT_ONCE = 30_000  # segments to train on in all, from which on other processes help
 
 
@@ -41,10 +42,13 @@ class Asked(NamedTuple):
     nearness: pd.Series  # see `Recogniser.nearness`
 
 
+NOBODY = Asked(pd.DataFrame(columns=["A"], dtype=float), pd.Series(dtype=float))
+
+
 def train(study: Study, songs: pd.DataFrame) -> recogniser.Recogniser:
     """Train on some of the songs."""
     song = study.segments.song
-    used = np.isin(song, songs.index.to_numpy(dtype=object))
+    used = pd.Index(song).isin(songs.index)
     rows = {ear: of_ear[used] for ear, of_ear in study.segments.rows.items()}
     artist = songs["artist"].reindex(song[used]).to_numpy(dtype=object)
     return recogniser.fit(rows, song[used], artist, study.cohort)
@@ -64,7 +68,7 @@ def ask(study: Study, fold: Fold) -> Asked:
     asked = songs.index[fold[1]]
     with threadpool_limits(1):  # other processes use the other cores
         model = train(study, songs.iloc[fold[0]])
-        used = np.isin(segments.song, asked.to_numpy(dtype=object))
+        used = pd.Index(segments.song).isin(asked)
         points = model.embedding.segment_points({ear: of_ear[used] for ear, of_ear in segments.rows.items()})
         means = model.embedding.song_means(points, segments.song[used]).loc[asked].to_numpy()
         scores = model.scores(means).set_axis(asked)
@@ -74,7 +78,12 @@ def ask(study: Study, fold: Fold) -> Asked:
 
 
 def ask_all(study: Study, splits: list[list[Fold]], label: str) -> list[list[Asked]]:
-    """Answer for the songs of each fold of each split, with a bar; see `ask`."""
+    """Answer for the songs of each fold of each split, with a bar; see `ask`.
+
+    A fold that leaves too few artists to train on is passed over: fewer than two, or none where there is a cohort.
+    """
+    least, artist = 2 if study.cohort is None else 1, study.songs["artist"]
+    splits = [[fold for fold in split if artist.iloc[fold[0]].nunique() >= least] for split in splits]
     flat = [fold for split in splits for fold in split]
     if not flat:
         return [[] for _ in splits]
@@ -106,11 +115,11 @@ def answer_folds(parts: list[Asked], songs: pd.DataFrame) -> pd.DataFrame:
         ``scored``; ``right``, ``among`` (whether the artist is one of ``either``) and ``loss`` (nats, among the
         artists).
     """
-    found = []
+    found = [tabulate_answers(NOBODY, 1.0, songs)]  # where there is no fold, the table is empty
     for n, part in enumerate(parts):
         rest = [of.scores for m, of in enumerate(parts) if m != n]
         found.append(tabulate_answers(part, temperature_of(rest, songs), songs))
-    return pd.concat(found, ignore_index=True)
+    return pd.concat([table for table in found if len(table)] or found, ignore_index=True)
 
 
 def temperature_of(scores: list[pd.DataFrame], songs: pd.DataFrame) -> float:
@@ -134,7 +143,9 @@ def tabulate_answers(asked: Asked, temperature: float, songs: pd.DataFrame) -> p
 def answers(study: Study, repeats: int | None = None) -> tuple[pd.DataFrame, float]:
     """Answer for each song, once with other songs by its artist in training, and once with none.
 
-    Both times the model is trained on the same share of the songs by others, so that one is no surer than the other.
+    Both times the model is trained on the same share of the songs by others. Where an artist is left out there is one
+    artist less to name, so that answers are a little more confident than those for artists who never were there; of two
+    artists the one that remains has all the probability.
 
     Parameters
     ----------
@@ -147,7 +158,8 @@ def answers(study: Study, repeats: int | None = None) -> tuple[pd.DataFrame, flo
     -------
     answers : pd.DataFrame
         One or two rows for each song and repeat: the columns of `answer_folds`, ``repeat``, ``known`` (whether there
-        were other songs by the artist) and ``group`` (of artists that are left out together).
+        were other songs by the artist) and ``block``: thresholds for its answers are chosen on those of other blocks.
+        Blocks are the artists, or groups of them; of fewer than `FEW_BLOCKS` artists, some of their songs.
     temperature : float
         That all songs together ask for.
     """
@@ -159,21 +171,30 @@ def answers(study: Study, repeats: int | None = None) -> tuple[pd.DataFrame, flo
 
 def answer_splits(study: Study, splits: list[list[Fold]], group: pd.Series) -> tuple[pd.DataFrame, float]:
     """Answer by these splits and groups of artists, see `answers`."""
-    songs, least = study.songs, 2 if study.cohort is None else 1
-    left_out = [leave_out(songs, group, pairs, least) for pairs in splits]
+    songs = study.songs
+    left_out = [leave_out(songs, group, pairs) for pairs in splits]
     known = ask_all(study, splits, "Holding songs out")
     others = ask_all(study, left_out, "Leaving artists out")
     found = []
     for repeat, (parts, strange) in enumerate(zip(known, others, strict=True)):
         found.append(answer_folds(parts, songs).assign(known=True, repeat=repeat))
-        whole = pd.concat([part.scores for part in parts])
+        whole = pd.concat([part.scores for part in parts]) if parts else NOBODY.scores
         for part in strange:
             rest = whole[~whole.index.isin(part.scores.index)]
             rows = tabulate_answers(part, temperature_of([rest], songs), songs)
             found.append(rows.assign(known=False, right=False, among=False, loss=np.nan, repeat=repeat))
-    table = pd.concat(found, ignore_index=True)
+    table = pd.concat(found, ignore_index=True).astype({"known": bool})
     temperature = temperature_of([part.scores for parts in known for part in parts], songs)
-    return table.assign(group=table["song"].map(group)), temperature
+    block = group if group.nunique() >= FEW_BLOCKS else fold_numbers(songs, splits[0])
+    return table.assign(block=table["song"].map(block)), temperature
+
+
+def fold_numbers(songs: pd.DataFrame, pairs: list[Fold]) -> pd.Series:
+    """Return the number of the fold that holds each song out; songs in none have one number more."""
+    numbers = pd.Series(len(pairs), songs.index)
+    for n, (_, asked) in enumerate(pairs):
+        numbers.iloc[asked] = n
+    return numbers
 
 
 def artist_groups(songs: pd.DataFrame) -> pd.Series:
@@ -184,32 +205,36 @@ def artist_groups(songs: pd.DataFrame) -> pd.Series:
     return songs["artist"].map({name: n % number for n, name in enumerate(names)})
 
 
-def leave_out(songs: pd.DataFrame, group: pd.Series, pairs: list[Fold], least: int = 2) -> list[Fold]:
+def leave_out(songs: pd.DataFrame, group: pd.Series, pairs: list[Fold]) -> list[Fold]:
     """Leave out each group of artists in turn, and of the others what one of some folds by song holds out.
 
-    Songs that share a recording with theirs are not trained on either. A group without which fewer than ``least``
-    artists remain is not left out.
+    Songs that share a recording with theirs are not trained on either.
     """
     found = []
     for n in sorted(group.unique()) if pairs else ():
         learn, asked = pairs[n % len(pairs)][0], np.flatnonzero(group == n)
         apart = (group.iloc[learn] != n) & ~songs["recording"].iloc[learn].isin(songs["recording"].iloc[asked])
-        if songs["artist"].iloc[learn][apart].nunique() >= least:
-            found.append((learn[apart.to_numpy()], asked))
+        found.append((learn[apart.to_numpy()], asked))
     return found
 
 
-def answer_albums(study: Study) -> dict[str, pd.DataFrame]:
-    """Answer for songs of albums held out, and for the same songs with others of their albums in training.
+def answer_albums(study: Study, by: str = "album") -> pd.DataFrame:
+    """Answer for songs of albums held out; or, to compare, for as many with others of their albums in training.
+
+    Parameters
+    ----------
+    study : Study
+        The songs.
+    by : {"album", "known album"}
+        See `splits.folds`.
 
     Returns
     -------
-    dict of str to pd.DataFrame
-        For "album" and "known album" (see `splits.folds`) the columns of `answer_folds`; none where no artist has two.
+    pd.DataFrame
+        The columns of `answer_folds`; empty where no artist has two albums.
     """
-    ways = {by: folds(study.songs, by=by) for by in ("album", "known album")}
-    parts = ask_all(study, list(ways.values()), "Holding albums out")
-    return {by: answer_folds(of, study.songs) for by, of in zip(ways, parts, strict=True) if of}
+    (parts,) = ask_all(study, [folds(study.songs, by=by)], "Holding albums out")
+    return answer_folds(parts, study.songs)
 
 
 def learning_curve(study: Study, sizes: list[int]) -> dict[int, pd.DataFrame]:

@@ -1,8 +1,9 @@
 """How good answers are: scores with intervals, for songs held out of training.
 
-Every artist counts the same, and of an artist every song, however long. Only artists with `splits.MIN_SCORED` songs
-count. Intervals hold 95% of the bootstrap resamples of whole recordings (by album: of whole albums), drawn artist by
-artist: they say how much depends on these songs.
+In accuracies every artist counts the same, and of an artist every song, however long; log-loss and the area under the
+curve are those of all songs. Only artists with `splits.MIN_SCORED` songs count. Intervals hold 95% of the bootstrap
+resamples of whole recordings (by album: of whole albums), drawn artist by artist: they say how much depends on these
+songs.
 """
 
 import numpy as np

@@ -1,5 +1,6 @@
 """The outcome of a run of all steps, in a few lines."""
 
+import json
 import shlex
 from pathlib import Path
 
@@ -104,6 +105,7 @@ def read_predictions(root: Path) -> pd.DataFrame:
             "song"
         )
         table = table[table["answer"].isin(WORDS)].set_index("song")
+        table["either"].map(json.loads)
         return table[ANSWER].dropna()
     except (OSError, ValueError, KeyError):
         return pd.DataFrame(columns=ANSWER)
@@ -112,7 +114,7 @@ def read_predictions(root: Path) -> pd.DataFrame:
 def answer_in_words(answer: pd.Series) -> str:
     """Say a row of predictions.csv in words."""
     either = answer["answer"] == EITHER
-    return in_words(answer["answer"], answer["either"].split("; ") if either else [answer["predicted"]])
+    return in_words(answer["answer"], json.loads(answer["either"]) if either else [answer["predicted"]])
 
 
 def print_changes(before: pd.DataFrame, after: pd.DataFrame, songs: pd.DataFrame) -> None:

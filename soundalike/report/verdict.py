@@ -7,7 +7,7 @@ import pandas as pd
 
 from soundalike import cli
 from soundalike.audio.decoding import CLIP_SECONDS
-from soundalike.dataset.segments import first_clips, segment_rows
+from soundalike.dataset.segments import first_clips, nearest_segment, segment_rows
 from soundalike.features import musicnn
 from soundalike.features.networks import MUSICNN
 from soundalike.features.vocals import INSTRUMENTAL, PRESENT, kind_of
@@ -41,8 +41,8 @@ class Verdict(NamedTuple):
     either: tuple[str, ...] = ()  # the two or three most probable artists, see `open_set.answer_table`
     nearness: float = np.nan  # to the closest artist, see `Recogniser.nearness`
     ears: dict[str, str] = {}  # noqa: RUF012 - the artist that each ear alone finds closest
-    # Of the log-odds of the closest artist against the next: the share of each aspect, and the start (s) of the
-    # segment that adds most.
+    # Of the log-odds of the closest artist against the next: the share of each aspect and of the prior, and the start
+    # (s) of the segment that adds most.
     aspects: dict[str, float] = {}  # noqa: RUF012
     moment: float = np.nan
     alike: dict[str, str] = {}  # noqa: RUF012 - songs of the closest artist that sound most alike, and their titles
@@ -73,11 +73,10 @@ class Verdict(NamedTuple):
         if self.alike:
             titles = ", ".join(printable(title, 60) for title in self.alike.values())
             lines.append(f"most like these by {closest}: {titles}")
-        least = SPEAKS * sum(map(abs, self.aspects.values()))
-        ordered = sorted(self.aspects, key=lambda aspect: -abs(self.aspects[aspect]))
-        one, other = (
-            _listed([aspect for aspect in ordered if sign * self.aspects[aspect] >= least > 0]) for sign in (1, -1)
-        )
+        sounds = {aspect: value for aspect, value in self.aspects.items() if aspect != PRIOR}
+        least = SPEAKS * sum(map(abs, sounds.values()))
+        ordered = sorted(sounds, key=lambda aspect: -abs(sounds[aspect]))
+        one, other = (_listed([aspect for aspect in ordered if sign * sounds[aspect] >= least > 0]) for sign in (1, -1))
         said = [f"more like {closest} than {following} in {one}"] * bool(one)
         said += [f"more like {following} in {other}"] * bool(other)
         if not np.isnan(self.moment):
@@ -206,8 +205,7 @@ def answer(
     added = recogniser.explain(rows, closest, following)
     loud = np.flatnonzero(song.loud)
     first = first_clips(len(loud))
-    of_clips = np.clip((np.arange(len(loud)) - 1) // 2, 0, len(first) - 1)  # the segment whose middle is nearest
-    clips = among_artists(recogniser.predict(np.nan_to_num(points))).iloc[of_clips].set_axis(loud)
+    clips = among_artists(recogniser.predict(np.nan_to_num(points))).iloc[nearest_segment(len(loud))].set_axis(loud)
     trained_on = model.info["songs"]
     same = [name for name, digest in trained_on.items() if digest == song.record["hash"]]
     if index and copies is not None:
@@ -224,7 +222,7 @@ def answer(
         either=table["either"].iloc[0],
         nearness=float(table["nearness"].iloc[0]),
         ears=recogniser.closest_by_ear(mean[0]),
-        aspects=added.drop(columns=PRIOR).sum().to_dict(),
+        aspects=added.sum().to_dict(),
         moment=float(song.start[loud[first[added.sum(axis=1).idxmax()]]]),
         alike=_find_alike(song, closest, index, copies) if index else {},
         tags=musicnn.top_tags(musicnn.tag_table(tagged)) if len(tagged) else (),

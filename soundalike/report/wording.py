@@ -34,7 +34,7 @@ def shipped_in_words(found: dict) -> str:
     if others and (known["unknown"] or others["refused"]):
         said += (
             f'; {known["unknown"]:.0%} were called "unknown artist?", and so were {others["refused"]:.0%} of songs by '
-            "artists not in the library"
+            "artists who were left out"
         )
     return f"{said}."
 
@@ -54,7 +54,7 @@ def explain_words(info: dict, *, strict: bool = False) -> list[str]:
     lines = []
     if others and words.sure_from is not None:
         sure, asked = round(others["called_sure"] * others["songs"]), cli.counted(others["songs"], "song")
-        lines.append(f"{sure:,} of {asked} by artists you do not have were called sure.")
+        lines.append(f"{sure:,} of {asked} by your artists were called sure when the artist was left out.")
     if found:
         lines.append(f"How often answers were right for songs held out of training{', without --strict' * strict}:")
         for word, name in NAMES.items():
@@ -73,8 +73,8 @@ def explain_words(info: dict, *, strict: bool = False) -> list[str]:
     elif others:
         lines.append(
             f"  unknown artist?: said of {found['known']['unknown']:.0%} of these songs, and of "
-            f"{others['refused']:.0%} of songs by artists you do not have"
+            f"{others['refused']:.0%} when the artist was left out"
         )
     if words.sure_from is None:
-        lines.append("No answer is called sure: that takes twenty songs that stand out from those of other artists.")
+        lines.append("No answer is called sure: that takes artists of 25 songs or so that stand out from all others.")
     return lines
