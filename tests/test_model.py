@@ -1,20 +1,26 @@
 """The model of a library: what training writes, and what loading refuses."""
 
 import json
+import os
 import pickle
 import re
 import shutil
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
-from conftest import made_up, song_of, write_library
+from conftest import made_up, song_of, wait_until, write_library
 
 from soundalike import cohort, model, training
 from soundalike.dataset.segments import segment_rows
 from soundalike.dataset.splits import song_table
 from soundalike.features.networks import VOICE
 from soundalike.library.errors import UserError
+from soundalike.library.paths import PROJECT
 from soundalike.model import load_model
 from soundalike.song import FEATURES
 
@@ -142,6 +148,20 @@ def test_a_folder_of_that_name_which_is_not_ours_is_left_alone(tmp_path):
     with pytest.raises(UserError, match="did not make"):
         training.train(tmp_path)
     assert (tmp_path / "model/thesis.txt").exists()
+
+
+def test_ctrl_c_ends_training_within_two_seconds(tmp_path):
+    write_library(tmp_path, made_up(artists=12, songs=12, clips=24))
+    code = "import sys, predict; sys.exit(predict.main(sys.argv[1:]))"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, "--library", tmp_path, "x.mp3"],
+        cwd=PROJECT, stderr=subprocess.PIPE, text=True, bufsize=1, start_new_session=True,
+    ) as process:  # fmt: skip
+        wait_until(lambda: "Holding" in process.stderr.readline())
+        wait_until(lambda: len(psutil.Process(process.pid).children()) > 1)  # other processes help
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(timeout=2) == 130
+    assert not (tmp_path / "model").exists()
 
 
 def change(root, **changes) -> None:
