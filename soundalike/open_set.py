@@ -3,8 +3,8 @@
 In this order: a song that is near to none of the artists is by an *unknown artist*; *sure* keeps two promises: nearly
 all such answers are right for songs by your artists, and few songs by others get it; *probably* is right three times in
 four; else the artist is *one of* two or three. All are thresholds, chosen on songs held out of training and on songs
-whose artists are left out in turn, see `evaluation.held_out`. Where these are too few, or songs by artists who are left
-out get no other answers, the answer is the *closest* artist.
+whose artists are left out in turn, see `evaluation.held_out`. Where songs by artists who are left out get no other
+answers, neither *unknown artist* nor *sure* is said; where all are too few, the answer is the *closest* artist.
 
 Two witnesses say how near a song is to an artist: the probability of the artist, where music by others is one of
 the classes, and the cosine to the most similar songs of the artist. Their weighted sum, the *confidence*, shows
@@ -84,14 +84,15 @@ class OpenSet(NamedTuple):
     def words(self, answers: pd.DataFrame, *, strict: bool = False) -> pd.Series:
         """Return the word of each answer, see `answer_table`."""
         below = self.strict_below if strict else self.unknown_below
-        if below is None:
+        if below is None and self.probably_from is None:
             return pd.Series(CLOSEST, answers.index)
         words = pd.Series(EITHER, answers.index)
         if self.probably_from is not None:
             words[answers["probability"] >= self.probably_from] = PROBABLY
-        if self.sure_from is not None:
-            words[answers["confidence"] >= self.sure_from] = SURE
-        words[answers["confidence"] < below] = UNKNOWN
+        if below is not None:
+            if self.sure_from is not None:
+                words[answers["confidence"] >= self.sure_from] = SURE
+            words[answers["confidence"] < below] = UNKNOWN
         return words
 
 
@@ -127,8 +128,11 @@ def choose(answers: pd.DataFrame) -> tuple[OpenSet, dict[int, OpenSet]]:
         others = {block: choose_on(answers[answers["block"] != block], share) for block in blocks}
         if _called_sure(answers, others) <= UNKNOWN_SURE:
             break
+    if not _finds_unknown(answers, others):
+        answers = answers[answers["known"]]
+        others = {block: choose_on(answers[answers["block"] != block]) for block in blocks}
     chosen = choose_on(answers, share)
-    unused = dict.fromkeys(OpenSet._fields) if not _finds_unknown(answers, others) else {}
+    unused: dict[str, None] = {}
     if all(of.sure_from is None for of in others.values()) or _called_sure(answers, others) > UNKNOWN_SURE:
         unused["sure_from"] = None
     known = answers[answers["scored"] & answers["known"]]
@@ -164,24 +168,27 @@ def _finds_unknown(answers: pd.DataFrame, others: dict[int, OpenSet]) -> bool:
 def choose_on(answers: pd.DataFrame, let_through: float = UNKNOWN_SURE) -> OpenSet:
     """Choose the thresholds by the answers for songs of scored artists; of all repeats, each counting its share.
 
-    *Sure* is said of at most a given share of songs by unknown artists.
+    *Sure* is said of at most a given share of songs by unknown artists. Without answers for such songs, only *probably*
+    has a threshold.
     """
     answers = answers[answers["scored"]]
     share = 1 / max(answers["repeat"].nunique(), 1)
     known = answers[answers["known"]].sort_values("confidence", ascending=False)
     strange = answers[~answers["known"]].sort_values("confidence", ascending=False)
     right = known["confidence"][known["right"]].to_numpy()[::-1]
-    if not len(strange) or share * len(right) < FEW:
+    if share * len(right) < FEW:
         return OpenSet()
-    below, strict = (float(right[int(cost * len(right))]) for cost in (COST, STRICT_COST))
-    sure = None
+    below = strict = sure = None
+    if len(strange):
+        below, strict = (float(right[int(cost * len(right))]) for cost in (COST, STRICT_COST))
     enough = strange["song"].nunique() >= ENOUGH and strange["artist"].nunique() >= LEAST_ARTISTS
     if enough:
         most = float(strange["confidence"].iloc[int(let_through * len(strange))])  # which one too many would reach
         kept = _right_enough(known, PROMISE, share, ENOUGH) & (known["confidence"] > most).to_numpy()
         kept &= (known["confidence"] >= below).to_numpy()
         sure = float(known["confidence"].iloc[np.flatnonzero(kept)[-1]]) if kept.any() else None
-    rest = known[(known["confidence"] >= below) & (known["confidence"] < (np.inf if sure is None else sure))]
+    low, high = -np.inf if below is None else below, np.inf if sure is None else sure
+    rest = known[known["confidence"].ge(low) & known["confidence"].lt(high)]
     rest = rest.sort_values("probability", ascending=False)
     likely = _right_enough(rest, LIKELY, share, FEW)
     probably = float(rest["probability"].iloc[np.flatnonzero(likely)[-1]]) if likely.any() else None

@@ -24,7 +24,7 @@ from soundalike.song import FEATURES
 
 PARTS = (3, 2)  # the learning curve is measured on a third and on half of an artist's songs
 MORE = 5  # songs by one artist that would help
-HELPS = 0.02  # of the artist's songs more are named rightly, at least, for that to be said
+HELPS = 0.05  # of the artist's songs more are named rightly, at least, for that to be said
 DOUBT = 5  # songs
 
 

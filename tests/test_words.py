@@ -80,7 +80,9 @@ def test_the_figures_of_the_readme_are_those_of_the_benchmarks():
         assert f"{word}: {first[word]['right']} of {first[word]['songs']} songs\n" in example
     others = first["unknown"]
     called = round(others["called_sure"] * others["songs"])
-    assert f"{called} of {others['songs']} songs by your artists were called sure when the artist was left out." in example
+    assert (
+        f"{called} of {others['songs']} songs by your artists were called sure when the artist was left out." in example
+    )
     assert f"Measured on {figures['songs']} free songs of game music by {figures['artists']} artists" in table
     assert f"and on {sung['songs']} songs with singers" in table
 
