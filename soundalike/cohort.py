@@ -46,14 +46,9 @@ def describe_source(rows: Rows, artists: Iterable[str], hashes: Iterable[str]) -
     components = np.zeros((COMPONENTS, len(mean)))
     components[: len(lengths)] = (lengths[:, None] * axes * scale)[:COMPONENTS]
     ends = np.cumsum([of_ear.shape[1] for of_ear in rows.values()])[:-1]
-    parts = zip(rows, np.split(mean, ends), np.split(components, ends, axis=1), strict=True)
-    found = {ear: (of_mean.astype(np.float32), of.astype(np.float32)) for ear, of_mean, of in parts}
-    return Source(
-        sorted(artists),
-        sorted(hashes),
-        {ear: of[0] for ear, of in found.items()},
-        {e: of[1] for e, of in found.items()},
-    )
+    means = dict(zip(rows, np.split(mean.astype(np.float32), ends), strict=True))
+    factors = dict(zip(rows, np.split(components.astype(np.float32), ends, axis=1), strict=True))
+    return Source(sorted(artists), sorted(hashes), means, factors)
 
 
 def draw(sources: Iterable[Source], ears: Iterable[str]) -> Rows | None:

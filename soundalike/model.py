@@ -24,6 +24,7 @@ seconds             that measuring and training took
 songs               trained on, with the hash of their sound
 """
 
+import hashlib
 import json
 import zipfile
 from pathlib import Path
@@ -67,10 +68,9 @@ class Model(NamedTuple):
 
 def inputs(root: Path) -> list:
     """List what a model is made from: the songs of the frame, their networks, and what comes with the package."""
-    keys = current_notes(root)["made_from"]
-    with cohort.FILE.open("rb") as file:
-        others = made_from(file.read().hex())
-    return [keys["all"], keys["networks"], made_from(shipped_shifts().tobytes().hex()), others, RULE, VERSION]
+    keys, packaged = current_notes(root)["made_from"], (shipped_shifts().tobytes(), cohort.FILE.read_bytes())
+    hashes = [hashlib.blake2b(content).hexdigest() for content in packaged]
+    return [keys["all"], keys["networks"], *hashes, RULE, VERSION]
 
 
 def made_by(networks: dict[str, int]) -> str:
@@ -130,7 +130,8 @@ def load_model(root: Path) -> Model:
         model = Model(_load_arrays(folder / "model.npz", info), info)
         _ = model.words, info["scores"]["as_shipped"], info["songs"].values(), info["held_out"], info["created"]
     except (OSError, KeyError, TypeError, AttributeError, ValueError, EOFError, zipfile.BadZipFile):
-        raise _damaged(folder) from None
+        message = f"{printable(folder)} is damaged. Delete that folder; the model is then made again."
+        raise UserError(message) from None
     return model
 
 
@@ -141,10 +142,6 @@ def _read_info(folder: Path) -> dict:
     except (OSError, ValueError):
         return {}
     return info if isinstance(info, dict) and isinstance(info.get("made_from"), dict) else {}
-
-
-def _damaged(folder: Path) -> UserError:
-    return UserError(f"{printable(folder)} is damaged. Delete that folder; the model is then made again.")
 
 
 def _load_arrays(path: Path, info: dict) -> Recogniser:

@@ -4,7 +4,6 @@ In each, the space is fitted without these songs, too. Temperatures are those th
 """
 
 import warnings
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import joblib
@@ -16,7 +15,7 @@ from soundalike import cli, recogniser
 from soundalike.dataset.segments import Rows, Segments
 from soundalike.dataset.splits import SEED, Fold, folds
 from soundalike.evaluation.calibration import apply_temperature, fit_temperature, losses
-from soundalike.open_set import among_artists, answer_table
+from soundalike.open_set import answer_table
 from soundalike.recogniser import OTHERS
 
 REPEATS = 3  # of the split by song
@@ -88,21 +87,15 @@ def ask_all(study: Study, splits: list[list[Fold]], label: str) -> list[list[Ask
     if not flat:
         return [[] for _ in splits]
     alone = len(flat) * len(study.segments.song) < ROWS_AT_ONCE  # other processes take seconds to start
-    work = joblib.Parallel(n_jobs=1 if alone else -1, return_as="generator")(
-        joblib.delayed(ask)(study, fold) for fold in flat
-    )
-    each: Iterator[Asked] = iter(_with_bar(work, len(flat), label))
-    return [[next(each) for _ in split] for split in splits]
-
-
-def _with_bar(work: Iterator[Asked], count: int, label: str) -> list[Asked]:
+    work = joblib.Parallel(n_jobs=1 if alone else -1, return_as="generator")
     found = []
-    with warnings.catch_warnings(), cli.bar(count, label, "models") as bar:
+    with warnings.catch_warnings(), cli.bar(len(flat), label, "models") as bar:
         warnings.filterwarnings("ignore", message="A worker stopped")  # and was replaced
-        for asked in work:
+        for asked in work(joblib.delayed(ask)(study, fold) for fold in flat):
             found.append(asked)
             bar.update()
-    return found
+    each = iter(found)
+    return [[next(each) for _ in split] for split in splits]
 
 
 def answer_folds(parts: list[Asked], songs: pd.DataFrame) -> pd.DataFrame:
@@ -135,9 +128,8 @@ def tabulate_answers(asked: Asked, temperature: float, songs: pd.DataFrame) -> p
     table = about.join(answer_table(logs, asked.nearness.to_numpy())).rename_axis("song").reset_index()
     among = [artist in either for artist, either in zip(table["artist"], table["either"], strict=True)]
     right = table["artist"] == table["closest"]
-    with np.errstate(divide="ignore"):  # an artist who was left out has no probability
-        loss = losses(np.log(among_artists(logs)), about["artist"]).to_numpy()
-    return table.assign(right=right, among=among, loss=loss)
+    of_artists = apply_temperature(asked.scores.drop(columns=OTHERS, errors="ignore"), temperature)
+    return table.assign(right=right, among=among, loss=losses(of_artists, about["artist"]).to_numpy())
 
 
 def answers(study: Study, repeats: int | None = None) -> tuple[pd.DataFrame, float]:

@@ -207,7 +207,9 @@ def _filed(said: Verdict, songs: pd.DataFrame) -> str:
 
 def write_answers(kind: str, rows: Rows, model: Model, path: Path) -> None:
     """Write a row for each song as ``csv`` or ``json`` to a file, or print them."""
-    named = [{"song": _name(song)} | rows[song] for song in sorted(rows)]
+    # In a table a path is text: its bytes that are not Unicode become escapes.
+    names = {song: str(song).encode(errors="backslashreplace").decode() for song in sorted(rows)}
+    named = [{"song": name} | rows[song] for song, name in names.items()]
     if kind == "json":
         about = {key: model.info[key] for key in ("created", "classes", "words")}
         text = json.dumps({"model": about, "songs": named}, indent=1) + "\n"
@@ -222,11 +224,6 @@ def write_answers(kind: str, rows: Rows, model: Model, path: Path) -> None:
         return
     with atomic_write(path) as target:
         target.write_text(text, encoding="utf-8")
-
-
-def _name(path: Path) -> str:
-    """Return a path as text for a table; bytes that are not Unicode become escapes."""
-    return str(path).encode(errors="backslashreplace").decode()
 
 
 def keep_partial(tables: dict[str, Path], rows: Rows, count: int, model: Model) -> int:

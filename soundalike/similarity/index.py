@@ -107,7 +107,7 @@ def build_index(root: Path) -> None:
         np.savez(folder / "embedding.npz", **to_arrays(embedding))  # type: ignore[arg-type]
         songs["kind"] = pd.Series(kinds, songs.index, str)
         songs[SONG_LABELS].to_parquet(folder / "songs.parquet", index=False)
-        points = _read_points(folder, embedding)
+        _, points = _read_arrays(folder, embedding)
         notes = {
             "made_from": {"all": made_from(*_inputs(root))},
             "ears": ears,
@@ -123,14 +123,11 @@ def _inputs(root: Path) -> list:
     return [keys["all"], keys["networks"], hashlib.blake2b(shipped_shifts().tobytes()).hexdigest(), VERSION]
 
 
-def _read_described(folder: Path, embedding: Embedding) -> np.ndarray:
-    width = sum(len(space.centre) for space in embedding.ears.values())
-    return np.memmap(folder / "described.f32", np.float32, "r").reshape(-1, width)
-
-
-def _read_points(folder: Path, embedding: Embedding) -> np.ndarray:
-    width = sum(space.basis.shape[1] for space in embedding.ears.values())
-    return np.memmap(folder / "points.f32", np.float32, "r").reshape(-1, width)
+def _read_arrays(folder: Path, embedding: Embedding) -> list[np.ndarray]:
+    """Map the descriptions and the points of an index, see `Index`."""
+    columns, dimensions = np.sum([space.basis.shape for space in embedding.ears.values()], axis=0)
+    widths = {"described.f32": columns, "points.f32": dimensions}
+    return [np.memmap(folder / name, np.float32, "r").reshape(-1, width) for name, width in widths.items()]
 
 
 def load_index(root: Path, *, make: bool = True) -> Index:
@@ -158,7 +155,7 @@ def load_index(root: Path, *, make: bool = True) -> Index:
         with np.load(folder / "embedding.npz", allow_pickle=False) as arrays:
             embedding = from_arrays(arrays, notes["ears"])
         songs = pd.read_parquet(folder / "songs.parquet")
-        described, points = _read_described(folder, embedding), _read_points(folder, embedding)
+        described, points = _read_arrays(folder, embedding)
         if not len(songs) == len(described) == len(points):
             raise ValueError
         return Index(songs, described, points, embedding, notes["quality"], notes["likeness"])
