@@ -61,24 +61,23 @@ songs-are-there:
 	@case "$$SONGS" in ""|"~"*) ;; *) test -d "$$SONGS" || { echo "There is no folder $$SONGS."; exit 1; };; esac
 
 notebooks: .venv/ready .venv/networks
-	@$(PY) docs/refresh.py notebooks --library "$$LIBRARY"
+	@$(PY) benchmarks/refresh.py notebooks --library "$$LIBRARY"
 
 report: .venv/ready
 	@$(RESULTS) $(PY) -m soundalike --report --library "$$root"
 
 pictures: .venv/ready
-	@$(PY) docs/refresh.py pictures --library "$$LIBRARY"
+	@$(PY) benchmarks/refresh.py pictures --library "$$LIBRARY"
 
 lab: .venv/ready
 	@$(RESULTS) export MUSIC_LIBRARY="$$(cd "$$root" && pwd)" PYTHONPATH="$(CURDIR)"; \
 	$(PY) -m jupyter lab --ServerApp.root_dir="$$MUSIC_LIBRARY" --LabApp.default_url=/lab/tree/report/visualizations.ipynb
 
-# All that can be checked without running the code: form, docstrings, types, words, and which room imports which.
+# All that can be checked without running the code: form, docstrings, types, and which module imports which.
 check: .venv/ready
 	@.venv/bin/ruff check --quiet .
 	@.venv/bin/ruff format --check --quiet . || { echo "To fix this: .venv/bin/ruff format ."; exit 1; }
 	@.venv/bin/mypy
-	@$(PY) docs/words.py
 	@said=$$(.venv/bin/lint-imports --no-logo --no-cache 2>&1) || { echo "$$said"; exit 1; }
 
 # Without the networks' weights their tests are skipped.

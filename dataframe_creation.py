@@ -12,50 +12,46 @@ good today are not in it.
 import argparse
 import sys
 
-from soundalike import cli
+from soundalike import terminal
 
 PICKLE_LIMIT = 1.0  # GB; the notebooks hold several copies of what is in it
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = cli.parser(__doc__)
+    parser = terminal.parser(__doc__)
     parser.add_argument("--status", action="store_true", help="say how far the three steps are, and stop")
     parser.add_argument(
         "--pickle-limit",
-        type=cli.number("a size in gigabytes", most=1e6, zero=True),
+        type=terminal.number("a size in gigabytes", most=1e6, zero=True),
         default=PICKLE_LIMIT,
         metavar="GB",
         help="write no larger pickle",
     )
-    cli.add_network_arguments(parser)
+    terminal.add_network_arguments(parser)
     return parser.parse_args(argv)
 
 
-@cli.script
+@terminal.script
 def main(argv: list[str] | None = None) -> int:
     """Make the frame if it is out of date, and say what is in it; returns the exit status."""
     args = parse_args(argv)
-    from soundalike.dataset import frame  # after --help, which needs none of it
-    from soundalike.features import networks
-    from soundalike.library.catalogue import good_songs
-    from soundalike.library.storage import locked
+    from soundalike import frame, library, networks, wording  # after --help, which needs none of it
 
+    root = args.library
     if args.status:
-        from soundalike.report.summary import print_left_out
-
-        print(*frame.status(args.library), sep="\n")
-        print_left_out(args.library)
-        return cli.ALL_GOOD
-    good = good_songs(args.library)
-    cli.print_note(args.library)
-    with locked(args.library):
-        written = frame.write_frame(good, args.library, networks.choose(args.networks), args.pickle_limit)
-    frame.print_written(written, args.library)
-    cli.print_left_out(written.left_out)
-    if written.left_out:
-        print(f"To make missing tables: {cli.command('feature_extraction.py', args.library)}, then this again.")
-    return cli.LEFT_OUT if written.left_out else cli.ALL_GOOD
+        terminal.say(wording.status_lines(frame.status(root)))
+        if (root / "songs.csv").exists():
+            table = library.read_songs(root)
+            terminal.say(wording.catalogue_lines(table[~table["status"].isin(library.GOOD)], root))
+        terminal.say(wording.not_learned_lines(root))
+        return terminal.ALL_GOOD
+    good = library.good_songs(root)
+    terminal.print_note(root)
+    with library.locked(root):
+        written = frame.write_frame(good, root, networks.choose(args.networks), args.pickle_limit)
+    terminal.say(wording.frame_lines(written, root))
+    return terminal.LEFT_OUT if written.left_out else terminal.ALL_GOOD
 
 
 if __name__ == "__main__":

@@ -14,23 +14,23 @@ Running it again does only what is missing or out of date.
 import argparse
 import sys
 
-from soundalike import cli
+from soundalike import terminal
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = cli.parser(__doc__)
+    parser = terminal.parser(__doc__)
     parser.add_argument("--list", action="store_true", help="print every column and its meaning, and stop")
-    cli.add_network_arguments(parser)
+    terminal.add_network_arguments(parser)
     parser.add_argument(
         "--network-share",
-        type=cli.number("a share above 0, up to 1", most=1),
+        type=terminal.number("a share above 0, up to 1", most=1),
         metavar="S",
         help="of each song that networks describe (default: a quarter for music, three eighths for voices)",
     )
-    cli.add_worker_arguments(parser)
+    terminal.add_worker_arguments(parser)
     parser.add_argument("--from-songs", action="store_true", help="describe the songs themselves, without their clips")
-    cli.add_song_arguments(parser.add_argument_group("with --from-songs, as in mp3_split.py"))
+    terminal.add_song_arguments(parser.add_argument_group("with --from-songs, as in mp3_split.py"))
     args = parser.parse_args(argv)
     for name in ("songs", "label_by", "max_hours"):
         if getattr(args, name) != parser.get_default(name) and not args.from_songs:
@@ -38,21 +38,31 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return args
 
 
-@cli.script
+@terminal.script
 def main(argv: list[str] | None = None) -> int:
     """Describe all good songs; returns the exit status."""
     args = parse_args(argv)
-    from soundalike import survey  # after --help, which needs none of it
-    from soundalike.features import networks, table
+    from soundalike import features, library, networks, survey, wording  # after --help, which needs none of it
+    from soundalike.pool import Workers
 
     if args.list:
-        print(*table.column_lines(), *networks.column_lines(), sep="\n")
-        return cli.ALL_GOOD
+        print(*features.column_lines(), *networks.column_lines(), sep="\n")
+        return terminal.ALL_GOOD
+    root, workers = args.library, Workers(args.jobs, args.scheduler)
     spacings = networks.spacings(args.networks, args.network_share)
     if args.from_songs:
-        songs, processed = survey.describe_songs(args, spacings)
-        return survey.print_songs(songs, processed, args.library / "features")
-    return survey.print_described(survey.describe_good_songs(args, spacings), spacings, args.library)
+        music = survey.Music(root, args.songs or root / "songs", args.label_by, args.max_hours)
+        table, processed = survey.describe_songs(music, spacings, workers)
+        lines = wording.songs_lines(table, processed, root / "features")
+        songs, left_out = len(table), int((~table["status"].isin(library.GOOD)).sum())
+    else:
+        described = survey.describe_good_songs(root, spacings, workers)
+        lines = wording.described_lines(described, spacings, root)
+        left_out = len(described.left_out)
+        songs = described.songs + left_out
+    terminal.print_note(root)
+    terminal.say(lines)
+    return terminal.status_of(songs, left_out)
 
 
 if __name__ == "__main__":

@@ -10,25 +10,30 @@ data/songs.csv. Running it again does only what is missing or out of date.
 import argparse
 import sys
 
-from soundalike import cli
+from soundalike import terminal
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = cli.parser(__doc__)
-    cli.add_song_arguments(parser)
-    cli.add_worker_arguments(parser)
+    parser = terminal.parser(__doc__)
+    terminal.add_song_arguments(parser)
+    terminal.add_worker_arguments(parser)
     return parser.parse_args(argv)
 
 
-@cli.script
+@terminal.script
 def main(argv: list[str] | None = None) -> int:
     """Cut all songs, and list what became of each; returns the exit status."""
     args = parse_args(argv)
-    from soundalike import survey  # after --help, which needs none of it
+    from soundalike import library, survey, wording  # after --help, which needs none of it
+    from soundalike.pool import Workers
 
-    songs, processed = survey.split_songs(args)
-    return survey.print_songs(songs, processed, args.library / "clips")
+    songs = args.songs or args.library / "songs"
+    music = survey.Music(args.library, songs, args.label_by, args.max_hours)
+    table, processed = survey.split_songs(music, Workers(args.jobs, args.scheduler))
+    terminal.print_note(args.library)
+    terminal.say(wording.songs_lines(table, processed, args.library / "clips"))
+    return terminal.status_of(len(table), int((~table["status"].isin(library.GOOD)).sum()))
 
 
 if __name__ == "__main__":

@@ -10,23 +10,23 @@ import argparse
 import sys
 from pathlib import Path
 
-from soundalike import cli
+from soundalike import terminal
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = cli.parser(__doc__, asks=True)
+    parser = terminal.parser(__doc__, asks=True)
     parser.add_argument(
         "songs",
-        type=lambda text: Path(cli.words(text)),
+        type=lambda text: Path(terminal.words(text)),
         nargs="+",
         metavar="SONG_OR_FOLDER",
         help="audio file, folder of them, or part of the title of a song you have",
     )
-    parser.add_argument("--plot", type=cli.folder, metavar="DIR", help="draw a picture of each song there")
+    parser.add_argument("--plot", type=terminal.folder, metavar="DIR", help="draw a picture of each song there")
     parser.add_argument(
         "--page",
-        type=cli.output(".html"),
+        type=terminal.output(".html"),
         metavar="FILE",
         help="write a map to click through, with the songs among those of the library, to a file that ends in .html",
     )
@@ -35,66 +35,87 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     for kind in ("csv", "json"):
         parser.add_argument(
             f"--{kind}",
-            type=cli.output(f".{kind}", or_stdout=True),
+            type=terminal.output(f".{kind}", or_stdout=True),
             metavar="FILE",
             help=f"write the answers to a file that ends in .{kind}; - prints them instead of words",
         )
-    cli.add_worker_arguments(parser)
+    terminal.add_worker_arguments(parser)
     args = parser.parse_args(argv)
-    if args.csv == args.json == cli.STDOUT:
+    if args.csv == args.json == terminal.STDOUT:
         parser.error("--csv and --json cannot both be printed; name a file for one of them")
     return args
 
 
-@cli.script
+@terminal.script
 def main(argv: list[str] | None = None) -> int:
     """Answer for each song, in words, tables and pictures; returns the exit status."""
     args = parse_args(argv)
-    cli.find_library(args)
-    from soundalike.dataset import frame  # after --help, which needs none of it
-    from soundalike.features import networks
-    from soundalike.library import storage
-    from soundalike.library.errors import SongError, UserError
-    from soundalike.report import answers, verdict
-    from soundalike.similarity import seeds
+    root = terminal.find_library(args)
+    from soundalike import answer, frame, library, networks, playlists, wording  # after --help, which needs none of it
+    from soundalike.messages import Problem, SongError, UserError, printable
+    from soundalike.pool import Workers
 
-    cli.check_quotes(list(map(str, args.songs)))
-    with storage.unless_running(args.library):
-        model = answers.find_model(args.library)
+    terminal.check_quotes(list(map(str, args.songs)))
+    with library.unless_running(root):
+        model = answer.find_model(root)
     tables = {kind: path for kind, path in (("csv", args.csv), ("json", args.json)) if path}
-    cli.check_writable(*tables.values(), *filter(None, [args.page]))
-    index, why = answers.find_index(args.library)
+    terminal.check_writable(*tables.values(), *filter(None, [args.page]))
+    index, why = answer.find_index(root)
     if args.page and index is None:
-        raise UserError(f"A map takes the songs of the library: {why}")
-    songs, problems = answers.find_files(args.songs, args.library, index, why)
-    rows = {path: {"problem": reason} for path, reason in problems.items()}
-    show, guests = answers.viewer(args, model, songs), []
+        raise UserError(Problem.NO_MAP, error=why)
+    files, problems = answer.find_files(args.songs, root, index, why)
+    spacings = model.spacings
+    if spacings:  # without networks an answer takes a second; with the detector's TensorFlow it would take four
+        spacings = spacings | networks.detector()
+    if args.page:  # songs are compared by all networks of the library, too
+        spacings = frame.current_notes(root)["networks"] | spacings
+    quiet, filed = terminal.STDOUT in tables.values(), answer.filed_songs(root)
+    rows: dict[Path, dict] = {path: {"problem": str(reason)} for path, reason in problems.items()}
+    guests = []
+    if not quiet:
+        terminal.print_note(root)
     try:
-        spacings = model.spacings
-        if spacings:  # without networks an answer takes a second; with the detector's TensorFlow it would take four
-            spacings = spacings | networks.detector(warn=cli.STDOUT not in tables.values())
-        if args.page:  # songs are compared by all networks of the library, too
-            spacings = frame.current_notes(args.library)["networks"] | spacings
-        for path, song in answers.decode_all(list(songs), args, spacings):
+        for path, song in answer.decode_all(
+            list(files), spacings, Workers(args.jobs, args.scheduler), keep_sound=bool(args.plot)
+        ):
             if isinstance(song, SongError):
                 rows[path] = {"problem": str(song)}
-                show(path, None, None)
                 continue
-            copies = seeds.find_copies(song, path, index, args.library) if index else None
-            said = verdict.answer(song, model, index, copies, strict=args.strict)
-            rows[path] = said.as_dict() | (said.in_full() if args.json else {}) | {"problem": ""}
-            show(path, song, said)
-            if args.page and index:
-                from soundalike.report import map_page  # which draws, and takes a second
+            copies = playlists.find_copies(song, path, index, root) if index else None
+            verdict = answer.answer(song, model, index, copies, strict=args.strict)
+            rows[path] = verdict.as_dict() | (verdict.in_full() if args.json else {}) | {"problem": ""}
+            if not quiet:
+                lines = wording.answer_lines(
+                    verdict, answer.look_up(verdict, filed), *terminal.timeline_marks(), numbers=args.verbose
+                )
+                terminal.say_above_bar([printable(path), *lines])
+            if args.plot:
+                from soundalike import plots  # matplotlib takes a second, and few ask for pictures
 
-                guests.append(map_page.as_guest(path, song, said, index))
+                plots.save_verdict(
+                    args.plot, files[path], wording.headline(verdict), verdict, song.sound, model.artists
+                )
+            if args.page and index:
+                from soundalike import map_page  # which draws, and takes a second
+
+                guests.append(map_page.as_guest(path, song, verdict, wording.headline(verdict), index))
     except KeyboardInterrupt:
-        return answers.keep_partial(tables, rows, len(songs) + len(problems), model)
+        written = terminal.write_partial({kind: answer.tabulate(kind, rows, model) for kind in tables}, tables)
+        terminal.say_stopped(len(rows), len(files) + len(problems), written)
+        return terminal.STOPPED
     for kind, path in tables.items():
-        answers.write_answers(kind, rows, model, path)
+        terminal.write_text(answer.tabulate(kind, rows, model), path)
     if guests and index:
-        map_page.write_map(index, args.library, args.page, guests)
-    return answers.print_problems(rows, tables, args, model)
+        map_page.write_map(index, root, args.page, guests)
+    failed = {str(path): row["problem"] for path, row in rows.items() if row["problem"]}
+    if not quiet:
+        where = f": see {printable(next(iter(tables.values())))}" if tables else ""
+        terminal.say(wording.left_out_lines(failed, "No verdict", rest=where))
+        if len(failed) < len(rows):
+            for path in filter(None, (*tables.values(), args.plot, args.page)):
+                print(f"Written: {printable(path)}")
+            terminal.say(wording.explain_words(model.info, strict=args.strict))
+    return terminal.status_of(len(rows), len(failed))
 
 
 if __name__ == "__main__":

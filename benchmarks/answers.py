@@ -20,12 +20,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 import pandas as pd
 
-from soundalike import cli, open_set, training
-from soundalike.dataset import splits
-from soundalike.dataset.frame import current_notes, read_library
-from soundalike.evaluation import held_out
-from soundalike.similarity.index import load_index
-from soundalike.similarity.nearest import nearest_songs
+from soundalike import evaluation, recogniser, splits, terminal, training
+from soundalike.frame import current_notes, read_library
+from soundalike.similarity import load_index, nearest_songs
 
 
 def answer(root: Path, folds: pd.DataFrame) -> pd.DataFrame:
@@ -38,8 +35,8 @@ def answer(root: Path, folds: pd.DataFrame) -> pd.DataFrame:
         [(np.flatnonzero(of != n), np.flatnonzero(of == n)) for n in sorted(of.dropna().unique())] for of in repeats
     ]
     study, *_ = training.study_of(root, songs, current_notes(root)["networks"])
-    answers, _ = held_out.answer_splits(study, pairs, folds["group"])
-    found = open_set.give_words(answers, open_set.choose(answers)[1]).rename(columns={"closest": "predicted"})
+    answers, _ = evaluation.answer_splits(study, pairs, folds["group"])
+    found = recogniser.give_words(answers, recogniser.choose(answers)[1]).rename(columns={"closest": "predicted"})
     return found[["song", "artist", "repeat", "known", "predicted", "probability", "confidence", "word", "loss"]]
 
 
@@ -53,17 +50,17 @@ def find_nearest(root: Path) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-@cli.script
+@terminal.script
 def main(argv: list[str] | None = None) -> int:
     """Answer, and write both tables."""
-    parser = cli.parser(__doc__)
+    parser = terminal.parser(__doc__)
     parser.add_argument("--folds", type=Path, required=True, metavar="FILE.csv", help="the songs and their folds")
-    parser.add_argument("--out", type=cli.folder, required=True, metavar="DIR", help="where the tables go")
+    parser.add_argument("--out", type=terminal.folder, required=True, metavar="DIR", help="where the tables go")
     args: argparse.Namespace = parser.parse_args(argv)
     args.out.mkdir(parents=True, exist_ok=True)
     answer(args.library, pd.read_csv(args.folds, index_col="song")).to_csv(args.out / "answers.csv", index=False)
     find_nearest(args.library).to_csv(args.out / "nearest.csv", index=False)
-    return cli.ALL_GOOD
+    return terminal.ALL_GOOD
 
 
 if __name__ == "__main__":

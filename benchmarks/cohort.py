@@ -13,11 +13,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from soundalike import cli, cohort
-from soundalike.dataset.frame import read_library
-from soundalike.dataset.segments import read_segments
-from soundalike.features.networks import NETWORKS
-from soundalike.library.storage import atomic_write
+from soundalike import cohort, terminal
+from soundalike.embedding import read_segments
+from soundalike.frame import read_library
+from soundalike.library import atomic_write
+from soundalike.networks import NETWORKS
 from soundalike.song import FEATURES
 
 
@@ -28,19 +28,19 @@ def describe(root: Path) -> cohort.Source:
     return cohort.describe_source(segments.rows, set(songs["artist"]), songs["hash"])
 
 
-@cli.script
+@terminal.script
 def main(argv: list[str] | None = None) -> int:
     """Describe each source, and write the file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--source", action="append", required=True, metavar="NAME=DIR")
-    parser.add_argument("--out", type=cli.output(".npz"), default=cohort.FILE, metavar="FILE")
+    parser.add_argument("--out", type=terminal.output(".npz"), default=cohort.FILE, metavar="FILE")
     args = parser.parse_args(argv)
     named = dict(text.split("=", 1) for text in args.source)
     sources = {name: describe(Path(root)) for name, root in named.items()}
     with atomic_write(args.out) as path:
         cohort.write(path, sources)
     print(f"{args.out.stat().st_size / 1e6:.2f} MB: {', '.join(sources)}")
-    return cli.ALL_GOOD
+    return terminal.ALL_GOOD
 
 
 if __name__ == "__main__":

@@ -21,14 +21,10 @@ import pandas as pd
 from scipy.stats import t as student
 from sklearn.metrics import roc_auc_score
 
-from soundalike import cli
-from soundalike.dataset import splits
-from soundalike.dataset.frame import read_library
-from soundalike.evaluation.held_out import artist_groups
-from soundalike.library.catalogue import good_songs
-from soundalike.library.errors import UserError
-from soundalike.library.paths import PROJECT
-from soundalike.library.storage import atomic_write
+from soundalike import splits, terminal
+from soundalike.evaluation import artist_groups
+from soundalike.frame import read_library
+from soundalike.library import PROJECT, atomic_write, good_songs
 
 REPEATS, RESAMPLES = 3, 1000  # of the split by song; of the bootstrap
 PRICE = 0.1  # of the right answers are lost to "unknown artist"
@@ -37,8 +33,8 @@ SCRIPTS = ("mp3_split.py", "feature_extraction.py", "dataframe_creation.py")
 
 def run(*command: str | Path, folder: Path) -> None:
     """Run a command, or stop with what it said."""
-    if subprocess.run([*command], cwd=folder, check=False).returncode not in (cli.ALL_GOOD, cli.LEFT_OUT):
-        raise UserError(f"It failed in {folder}: {' '.join(map(str, command))}")
+    if subprocess.run([*command], cwd=folder, check=False).returncode not in (terminal.ALL_GOOD, terminal.LEFT_OUT):
+        raise SystemExit(f"It failed in {folder}: {' '.join(map(str, command))}")
 
 
 def check_out(commit: str, folder: Path) -> None:
@@ -46,7 +42,7 @@ def check_out(commit: str, folder: Path) -> None:
     if not folder.exists():
         run("git", "worktree", "add", "--detach", folder, commit, folder=PROJECT)
     if not (folder / "benchmarks" / "answers.py").exists():
-        raise UserError(f"{commit} cannot be asked: it has no benchmarks/answers.py.")
+        raise SystemExit(f"{commit} cannot be asked: it has no benchmarks/answers.py.")
 
 
 def make_library(tree: Path, songs: Path, root: Path) -> None:
@@ -167,11 +163,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("commit", metavar="COMMIT", help="the version to compare with")
-    parser.add_argument("--songs", type=cli.folder, required=True, metavar="DIR", help="the music, a folder an artist")
+    parser.add_argument(
+        "--songs", type=terminal.folder, required=True, metavar="DIR", help="the music, a folder an artist"
+    )
     return parser.parse_args(argv)
 
 
-@cli.script
+@terminal.script
 def main(argv: list[str] | None = None) -> int:
     """Make both libraries, ask both versions, and print the table."""
     args = parse_args(argv)
@@ -181,7 +179,7 @@ def main(argv: list[str] | None = None) -> int:
     )  # fmt: skip
     commit = asked.stdout.strip()
     if not commit:
-        raise UserError(f"There is no commit {args.commit}.")
+        raise SystemExit(f"There is no commit {args.commit}.")
     room = PROJECT / "data" / "compare"
     trees = {commit: room / commit / "code", "here": PROJECT}
     roots = {name: room / name / args.songs.as_posix().strip("/").replace("/", "-") for name in trees}
@@ -198,7 +196,7 @@ def main(argv: list[str] | None = None) -> int:
         subprocess.run(["git", "worktree", "remove", "--force", trees[commit]], cwd=PROJECT, check=False)
     old, new = map(read_answers, roots.values())
     print(compare(old, new, (commit, "here")))
-    return cli.ALL_GOOD
+    return terminal.ALL_GOOD
 
 
 if __name__ == "__main__":

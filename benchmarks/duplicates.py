@@ -21,11 +21,10 @@ from joblib import Parallel, delayed
 from nuisance import ALTERATIONS, describe_clips, read_clips, write_altered
 from tqdm import tqdm
 
-from soundalike import cli
-from soundalike.audio.decoding import CLIP_SAMPLES
-from soundalike.dataset.duplicates import CONTOUR_PLACES, LONGEST, agreement, read_contours, similarity
-from soundalike.library.catalogue import good_songs, songs_folder
-from soundalike.library.storage import locked
+from soundalike import terminal
+from soundalike.audio import CLIP_SAMPLES
+from soundalike.duplicates import CONTOUR_PLACES, LONGEST, agreement, read_contours, similarity
+from soundalike.library import good_songs, locked, songs_folder
 from soundalike.song import FEATURES, read_tables
 
 SONGS = 13
@@ -116,7 +115,7 @@ def table(figures: dict) -> str:
     return f"Least / median / 99% / most:\n\n{page.markdown(rows)}\n"
 
 
-@cli.script
+@terminal.script
 def main(argv: list[str] | None = None) -> int:
     """Measure, keep the results and print the page."""
     return page.run("duplicates", __doc__, measure, table, argv)

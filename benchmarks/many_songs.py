@@ -21,15 +21,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import page
 
-from soundalike import cli
-from soundalike.dataset.frame import SONGS, VERSION
-from soundalike.features.table import COLUMNS, MADE_BY
-from soundalike.library.catalogue import write_songs
-from soundalike.library.paths import NOTES, PROJECT
-from soundalike.library.storage import made_from
-from soundalike.similarity import index as similarity
-from soundalike.similarity.playlists import Rules, fill
-from soundalike.similarity.seeds import Seed
+from soundalike import similarity, terminal
+from soundalike.features import COLUMNS, MADE_BY
+from soundalike.frame import SONGS, VERSION
+from soundalike.library import NOTES, PROJECT, made_from, write_songs
+from soundalike.playlists import Rules, Seed, fill
 from soundalike.song import FEATURES, list_column, write_table
 
 CLIPS, ALBUM, ARTIST = 2, 10, 50  # clips of a song, songs of an album, songs of an artist
@@ -59,7 +55,7 @@ def write_library(root: Path, songs: int) -> None:
 def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--songs", type=cli.positive, default=100_000, metavar="N", help="how many")
+    parser.add_argument("--songs", type=terminal.positive, default=100_000, metavar="N", help="how many")
     parser.add_argument("--keep", action="store_true", help="write results/many_songs.json and README.md here")
     parser.add_argument("--library", type=Path, help=argparse.SUPPRESS)  # the process that is measured
     args = parser.parse_args()

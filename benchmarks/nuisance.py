@@ -5,7 +5,7 @@
 
 Of each library that the three scripts went through, 24 songs, evenly over its artists, are re-encoded, equalised and
 compressed: an excerpt from the middle of each. The result is one array for all libraries; see
-`soundalike.dataset.nuisance`, and benchmarks/README.md for what it helps.
+`soundalike.embedding`, and benchmarks/README.md for what it helps.
 """
 
 import argparse
@@ -23,8 +23,8 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from soundalike import cli, pool
-from soundalike.audio.decoding import (
+from soundalike import embedding, pool, splits, terminal
+from soundalike.audio import (
     CLIP_SAMPLES,
     FULL_SCALE,
     QUIET,
@@ -35,12 +35,10 @@ from soundalike.audio.decoding import (
     is_silent,
     read_header,
 )
-from soundalike.dataset import nuisance, segments, splits
-from soundalike.dataset.frame import read_library
-from soundalike.features.table import clip_features
-from soundalike.library.catalogue import songs_folder
-from soundalike.library.errors import SongError
-from soundalike.library.storage import atomic_write
+from soundalike.features import clip_features
+from soundalike.frame import read_library
+from soundalike.library import atomic_write, songs_folder
+from soundalike.messages import Reason, SongError, counted
 from soundalike.song import FEATURES
 
 SONGS = 24  # that are altered, evenly over the artists
@@ -136,9 +134,12 @@ def _run_ffmpeg(arguments: list[str], path: Path) -> None:
             [ffmpeg(), *QUIET, *arguments], stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT, check=False
         )
     except subprocess.TimeoutExpired:
-        raise SongError(f"re-encoding took longer than {LIMIT} s") from None
+        raise SongError(Reason.COMPLAINT, complaint=f"re-encoding took longer than {LIMIT} s") from None
     if done.returncode:
-        raise SongError(f"ffmpeg: {complaint(done.stderr.decode(errors='replace'), path) or 'it was stopped'}")
+        raise SongError(
+            Reason.COMPLAINT,
+            complaint=f"ffmpeg: {complaint(done.stderr.decode(errors='replace'), path) or 'it was stopped'}",
+        )
 
 
 def describe_clips(clips: np.ndarray) -> np.ndarray:
@@ -151,15 +152,17 @@ def describe_altered(song: tuple[str, float], *, songs: Path) -> dict[str, np.nd
     """Describe the excerpt of a song that starts there (s), as it is and altered; the arrays are of equal lengths."""
     path, start = songs / song[0], song[1]
     if not os.path.exists(path):  # which, unlike Path's, raises nothing where a disk is gone
-        raise SongError("its file is gone")
+        raise SongError(Reason.COMPLAINT, complaint="its file is gone")
     with tempfile.TemporaryDirectory() as folder:
         # The last clip, too, takes some samples more.
         made = {PLAIN: Alteration()} | ALTERATIONS
         clips = read_clips(write_altered(path, made, Path(folder), start=start, seconds=SECONDS + 0.2))
     count = min(map(len, clips.values()))  # encoders may lose the end
     loud = np.flatnonzero(~is_silent(clips[PLAIN][:count]))
-    if len(loud) < segments.CLIPS:
-        raise SongError(f"too little of its excerpt is not silent: {cli.counted(len(loud), 'clip')}")
+    if len(loud) < embedding.SEGMENT_CLIPS:
+        raise SongError(
+            Reason.COMPLAINT, complaint=f"too little of its excerpt is not silent: {counted(len(loud), 'clip')}"
+        )
     return {name: describe_clips(values[loud]) for name, values in clips.items()}
 
 
@@ -176,7 +179,7 @@ def choose(library: pd.DataFrame) -> list[tuple[str, float]]:
 
 def find_shifts(described: dict[str, np.ndarray]) -> np.ndarray:
     """Find how far each alteration moves the segments of a song, on average [shape=(alterations, columns)]."""
-    means = {name: segments.describe(clips).mean(axis=0) for name, clips in described.items()}
+    means = {name: embedding.feature_rows(clips).mean(axis=0) for name, clips in described.items()}
     return np.array([means[name] - means[PLAIN] for name in means if name != PLAIN])
 
 
@@ -199,7 +202,7 @@ def learn(root: Path) -> tuple[np.ndarray, np.ndarray]:
             raise outcome
         shifts.append(find_shifts(outcome))
     songs, _ = splits.song_table(library)
-    scale = segments.read_segments(root, songs.index, [FEATURES]).rows[FEATURES].std(axis=0, dtype=np.float64)
+    scale = embedding.read_segments(root, songs.index, [FEATURES]).rows[FEATURES].std(axis=0, dtype=np.float64)
     moved = np.divide(np.concatenate(shifts), scale, out=np.zeros((sum(map(len, shifts)), len(scale))), where=scale > 0)
     weight = np.linalg.norm(moved, axis=1, keepdims=True)
     return np.sqrt(weight / weight.sum()) * moved, scale
@@ -216,15 +219,15 @@ def write(path: Path, learned: list[tuple[np.ndarray, np.ndarray]]) -> None:
         np.savez_compressed(unfinished, factors=kept.astype(np.float16), scale=scale.astype(np.float32))
 
 
-@cli.script
+@terminal.script
 def main(argv: list[str] | None = None) -> int:
     """Learn from each library, and write the file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--library", type=cli.folder, action="append", required=True, metavar="DIR")
-    parser.add_argument("--out", type=cli.output(".npz"), default=nuisance.FILE, metavar="FILE")
+    parser.add_argument("--library", type=terminal.folder, action="append", required=True, metavar="DIR")
+    parser.add_argument("--out", type=terminal.output(".npz"), default=embedding.NUISANCE_FILE, metavar="FILE")
     args = parser.parse_args(argv)
     write(args.out, [learn(root) for root in args.library])
-    return cli.ALL_GOOD
+    return terminal.ALL_GOOD
 
 
 if __name__ == "__main__":

@@ -2,14 +2,14 @@
 
 import datetime
 import json
+import math
 import os
 import platform
 import re
 from collections.abc import Callable
 from pathlib import Path
 
-from soundalike import cli
-from soundalike.library.errors import UserError
+from soundalike import terminal
 from soundalike.pool import versions
 from soundalike.training import commit
 
@@ -40,7 +40,7 @@ def keep(name: str, figures: dict, page: str) -> None:
     made = f"<!-- {name} -->\nMeasured {about['measured']} on {about['machine']}, commit {about['commit']}.\n\n{page}\n"
     text = readme.read_text(encoding="utf-8")
     if f"<!-- end of {name} -->" not in text:
-        raise UserError(f"benchmarks/README.md has no marks for {name}.")
+        raise SystemExit(f"benchmarks/README.md has no marks for {name}.")
     whole = re.sub(rf"<!-- {name} -->\n.*?(?=<!-- end of {name} -->)", lambda _: made, text, flags=re.DOTALL)
     readme.write_text(whole, encoding="utf-8")
 
@@ -50,14 +50,14 @@ def show(name: str, figures: dict, page: str, *, kept: bool) -> int:
     if kept:
         keep(name, figures, page)
     print(page)
-    return cli.ALL_GOOD
+    return terminal.ALL_GOOD
 
 
 def run(
     name: str, description: str, measure: Callable[[Path], dict], table: Callable[[dict], str], argv: list[str] | None
 ) -> int:
     """Read the command line of a benchmark of a library, measure, and print the page, or keep it if asked to."""
-    parser = cli.parser(description)
+    parser = terminal.parser(description)
     parser.add_argument("--keep", action="store_true", help="keep the results as those of README.md here")
     args = parser.parse_args(argv)
     figures = measure(args.library)
@@ -69,3 +69,10 @@ def markdown(rows: list[dict]) -> str:
     head = list(rows[0])
     lines = [head, ["---"] * len(head), *([str(row.get(key, "")) for key in head] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def signed(value: float, low: float, high: float) -> str:
+    """``+0.05 (95% CI -0.01 to +0.11)``: a difference and its interval, if there is one."""
+    value, low, high = (round(each, 2) + 0.0 for each in (value, low, high))  # no -0.00
+    ends = "too few albums for an interval" if math.isnan(low) else f"95% CI {low:+.2f} to {high:+.2f}"
+    return f"{value:+.2f} ({ends})"

@@ -21,10 +21,10 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from soundalike import cli
-from soundalike.audio.decoding import ffmpeg
-from soundalike.library.errors import UserError
-from soundalike.library.storage import atomic_write
+from soundalike import terminal
+from soundalike.audio import ffmpeg
+from soundalike.library import atomic_write
+from soundalike.messages import counted
 
 SECONDS = 120  # of each song
 SONGS = Path(__file__).with_suffix(".csv")
@@ -65,23 +65,25 @@ def work(args: argparse.Namespace) -> int:
             try:
                 fetch(package, Path(temporary))
             except (OSError, subprocess.CalledProcessError) as error:
-                raise UserError(f"Debian's package {package} cannot be had: {error}. Is apt-get update done?") from None
+                raise SystemExit(
+                    f"Debian's package {package} cannot be had: {error}. Is apt-get update done?"
+                ) from None
             jobs = [
                 pool.submit(encode, row, Path(temporary) / row["file"], args.folder / place(row))
                 for _, row in rows.iterrows()
             ]
             for job in jobs:
                 job.result()
-    print(f"{cli.counted(len(songs), 'song')} in {args.folder}")
-    return cli.ALL_GOOD
+    print(f"{counted(len(songs), 'song')} in {args.folder}")
+    return terminal.ALL_GOOD
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=cli.folder, metavar="DIR", help="where the songs go")
+    parser.add_argument("folder", type=terminal.folder, metavar="DIR", help="where the songs go")
     return parser.parse_args(argv)
 
 
 if __name__ == "__main__":
-    sys.exit(cli.script(lambda argv: work(parse_args(argv)))())
+    sys.exit(terminal.script(lambda argv: work(parse_args(argv)))())

@@ -21,15 +21,12 @@ import pandas as pd
 from joblib import Parallel, delayed
 from nuisance import ALTERATIONS, PLAIN, Alteration, describe_clips, read_clips, write_altered
 
-from soundalike import cli, pool
-from soundalike.audio.decoding import CLIP_SECONDS, is_silent
-from soundalike.dataset import nuisance, segments, splits
-from soundalike.dataset.frame import read_library
-from soundalike.evaluation import held_out, metrics
-from soundalike.features.table import CLIP_COLUMNS
-from soundalike.library.catalogue import songs_folder
-from soundalike.library.errors import SongError
-from soundalike.library.storage import atomic_write, made_from
+from soundalike import embedding, evaluation, pool, splits, terminal
+from soundalike.audio import CLIP_SECONDS, is_silent
+from soundalike.features import CLIP_COLUMNS
+from soundalike.frame import read_library
+from soundalike.library import atomic_write, made_from, songs_folder
+from soundalike.messages import SongError
 from soundalike.song import FEATURES
 
 MP3_64, MP3_96, MP3_128, V0 = "MP3, 64 kbit/s", "MP3, 96 kbit/s", "MP3, 128 kbit/s", "MP3, V0"
@@ -43,7 +40,7 @@ OTHERS = {
 NEVER = [*OTHERS, TWICE]  # no directions were learned of what these change
 PLANTED = [MP3_64, MP3_96, MP3_128, V0]  # one for each artist, in turn
 
-Views = dict[str, segments.Segments]  # the same songs, altered
+Views = dict[str, embedding.Segments]  # the same songs, altered
 
 
 SECONDS = 48  # of each song, from its middle
@@ -79,28 +76,30 @@ def kept(folder: Path, songs: list[tuple[str, float]], source: Path) -> dict[str
     return {str(name): rows for name, rows in pd.read_parquet(path).groupby("alteration")}
 
 
-def gather(table: pd.DataFrame) -> segments.Segments:
+def gather(table: pd.DataFrame) -> embedding.Segments:
     """Describe the segments of altered songs."""
-    parts = {song: segments.describe(rows[CLIP_COLUMNS].to_numpy(np.float32)) for song, rows in table.groupby("song")}
+    parts = {
+        song: embedding.feature_rows(rows[CLIP_COLUMNS].to_numpy(np.float32)) for song, rows in table.groupby("song")
+    }
     names = [np.full(len(of_song), song, dtype=object) for song, of_song in parts.items()]
-    return segments.Segments({FEATURES: np.concatenate([*parts.values()])}, np.concatenate(names))
+    return embedding.Segments({FEATURES: np.concatenate([*parts.values()])}, np.concatenate(names))
 
 
-def ask_views(study: held_out.Study, views: Views, fold: splits.Fold, shifts: Path) -> dict[str, held_out.Asked]:
+def ask_views(study: evaluation.Study, views: Views, fold: splits.Fold, shifts: Path) -> dict[str, evaluation.Asked]:
     """Train on one side of a fold; answer for the songs of the other in each view."""
-    nuisance.FILE = shifts
-    nuisance.shipped_shifts.cache_clear()
-    model, test = held_out.train(study, study.songs.iloc[fold[0]]), study.songs.index[fold[1]]
+    embedding.NUISANCE_FILE = shifts
+    embedding.shipped_shifts.cache_clear()
+    model, test = evaluation.train(study, study.songs.iloc[fold[0]]), study.songs.index[fold[1]]
     found = {}
     for name, view in views.items():
         points = model.embedding.segment_points(view.rows)
         scores = model.scores(model.embedding.song_means(points, view.song).loc[test].to_numpy()).set_axis(test)
-        found[name] = held_out.Asked(scores, pd.Series(0.0, test))
+        found[name] = evaluation.Asked(scores, pd.Series(0.0, test))
     return found
 
 
 def answer_views(
-    learned: segments.Segments,
+    learned: embedding.Segments,
     views: Views,
     songs: pd.DataFrame,
     repeats: int,
@@ -108,12 +107,12 @@ def answer_views(
     by: str = "song",
 ) -> dict[str, pd.DataFrame]:
     """Answer for every song, held out, in each view, in each repeat of the split."""
-    study, found = held_out.Study(songs, learned), {name: [] for name in views}  # type: ignore[var-annotated]
+    study, found = evaluation.Study(songs, learned), {name: [] for name in views}  # type: ignore[var-annotated]
     for repeat in range(repeats):
         work = (delayed(ask_views)(study, views, fold, shifts) for fold in splits.folds(songs, by=by, seed=repeat))
         parts = Parallel(n_jobs=-1)(work)
         for name in views:
-            answers = held_out.answer_folds([part[name] for part in parts], songs)
+            answers = evaluation.answer_folds([part[name] for part in parts], songs)
             found[name].append(answers.assign(repeat=repeat))
     return {name: pd.concat(of, ignore_index=True) for name, of in found.items()}
 
@@ -125,7 +124,7 @@ def same_answers(one: pd.DataFrame, other: pd.DataFrame) -> float:
 
 
 def compare(
-    learned: segments.Segments, views: Views, songs: pd.DataFrame, repeats: int, ways: dict[str, Path]
+    learned: embedding.Segments, views: Views, songs: pd.DataFrame, repeats: int, ways: dict[str, Path]
 ) -> list[dict]:
     """Make a row for each view: scores before and after, and against those of the first view."""
     found = {way: answer_views(learned, views, songs, repeats, shifts) for way, shifts in ways.items()}
@@ -133,10 +132,10 @@ def compare(
     for name in views:
         row: dict = {"songs are": name}
         for way, made in found.items():
-            row[way] = metrics.score(made[name])
-            row[f"{way}, worse by"] = metrics.difference(made[first], made[name])
+            row[way] = evaluation.score(made[name])
+            row[f"{way}, worse by"] = evaluation.difference(made[first], made[name])
             row[f"{way}, same answers"] = same_answers(made[first], made[name])
-        row["after, better by"] = metrics.difference(found["after"][name], found["before"][name])
+        row["after, better by"] = evaluation.difference(found["after"][name], found["before"][name])
         rows.append(row)
     return rows
 
@@ -169,7 +168,7 @@ def measure(root: Path, repeats: int, shifts: Path) -> dict:
     if splits.several_albums(songs):
         for way, path in ways.items():
             found = answer_views(views[PLAIN], plain, songs, 1, path, by="album")[PLAIN]
-            albums[way] = metrics.score(found, by="album")
+            albums[way] = evaluation.score(found, by="album")
     planted = gather(plant(tables, songs))
     of_planted = {"encoded as their artist's": planted} | {name: gather(tables[name]) for name in PLANTED}
     return {
@@ -193,7 +192,7 @@ def table(figures: dict) -> str:
                 "same answers": f"{row['before, same answers']:.0%}",
                 "after": f"{row['after']['balanced_accuracy']:.2f}",
                 "same answers after": f"{row['after, same answers']:.0%}",
-                "lost after": cli.signed(*row["after, worse by"]) if n else "",
+                "lost after": page.signed(*row["after, worse by"]) if n else "",
             }
             for n, row in enumerate(rows)
         ]
@@ -207,7 +206,7 @@ def table(figures: dict) -> str:
         "from other songs. *Lost* is paired, against the songs as they are.",
         page.markdown(rows_of(figures["unseen songs"])),
         f"Mean of what is lost: {np.mean(lost):+.3f}, at worst {max(lost):+.3f}. The songs as they are: after against "
-        f"before {cli.signed(*first['after, better by'])}, log-loss {first['before']['log_loss']:.2f} before and "
+        f"before {page.signed(*first['after, better by'])}, log-loss {first['before']['log_loss']:.2f} before and "
         f"{first['after']['log_loss']:.2f} after. Unseen albums: {albums.get('before', '')} before, "
         f"{albums.get('after', '')} after (too few albums for an interval).",
         f"Each artist's songs in one of {', '.join(PLANTED)}:",
@@ -215,12 +214,14 @@ def table(figures: dict) -> str:
     ])  # fmt: skip
 
 
-@cli.script
+@terminal.script
 def main(argv: list[str] | None = None) -> int:
     """Measure, keep the results and print the page."""
-    parser = cli.parser(__doc__)
-    parser.add_argument("--repeats", type=cli.positive, default=5, metavar="N", help="of the split (default: 5)")
-    parser.add_argument("--shifts", type=Path, default=nuisance.FILE, metavar="FILE.npz", help="the directions")
+    parser = terminal.parser(__doc__)
+    parser.add_argument("--repeats", type=terminal.positive, default=5, metavar="N", help="of the split (default: 5)")
+    parser.add_argument(
+        "--shifts", type=Path, default=embedding.NUISANCE_FILE, metavar="FILE.npz", help="the directions"
+    )
     parser.add_argument("--keep", action="store_true", help="keep the results as those of README.md here")
     args = parser.parse_args(argv)
     figures = measure(args.library, args.repeats, args.shifts.absolute())

@@ -30,13 +30,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import page
 
-from soundalike import cli
-from soundalike.audio.decoding import SAMPLE_RATE
-from soundalike.dataset.frame import write_frame
-from soundalike.features.networks import NETWORKS
-from soundalike.features.table import COLUMNS
-from soundalike.library.catalogue import good_songs, keep_songs_folder, write_songs
-from soundalike.library.storage import made_from
+from soundalike import terminal
+from soundalike.audio import SAMPLE_RATE
+from soundalike.features import COLUMNS
+from soundalike.frame import write_frame
+from soundalike.library import good_songs, keep_songs_folder, made_from, write_songs
+from soundalike.messages import counted
+from soundalike.networks import NETWORKS
 from soundalike.song import FEATURES, columns_made_by, list_column, write_table
 
 HERE = Path(__file__).resolve().parent
@@ -122,7 +122,7 @@ def draw(table: pd.DataFrame, path: Path) -> None:
     """Time and memory by the number of songs."""
     fig, axes = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
     for marker, (jobs, rows) in zip("os", table.groupby("workers"), strict=False):
-        label = cli.counted(jobs, "worker")
+        label = counted(jobs, "worker")
         axes[0].plot(rows["songs"], rows["ms per song"], f"{marker}-", label=label)
         axes[1].plot(rows["songs"], rows["driver (MB)"], f"{marker}-", label=label)
     axes[0].set(xlabel="songs", ylabel="time per song (ms)", xscale="log", ylim=(0, None))
@@ -157,10 +157,10 @@ def write_library(root: Path, count: int) -> None:
 def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--songs", type=cli.positive, nargs="+", default=[100, 1000, 10_000], metavar="N")
-    parser.add_argument("--workers", type=cli.positive, nargs="+", default=[1, 2], metavar="N")
+    parser.add_argument("--songs", type=terminal.positive, nargs="+", default=[100, 1000, 10_000], metavar="N")
+    parser.add_argument("--workers", type=terminal.positive, nargs="+", default=[1, 2], metavar="N")
     parser.add_argument("--keep", action="store_true", help="write results/ and README.md here")
-    parser.add_argument("--train", type=cli.positive, metavar="N", help="train a model of so many songs")
+    parser.add_argument("--train", type=terminal.positive, metavar="N", help="train a model of so many songs")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if args.train:
@@ -189,7 +189,7 @@ def songs_page(table: pd.DataFrame) -> str:
         growth = 1000 * (many["driver (MB)"] - few["driver (MB)"]) / max(songs[-1] - songs[0], 1)
         slower = many["ms per song"] / few["ms per song"] - 1
         said.append(
-            f"{cli.counted(int(jobs), 'worker')}: time per song {slower:+.1%} from {songs[0]:,} to {songs[-1]:,} "
+            f"{counted(int(jobs), 'worker')}: time per song {slower:+.1%} from {songs[0]:,} to {songs[-1]:,} "
             f"songs; the driver grows by {growth:.1f} kB a song."
         )
     if set(table["workers"]) >= {1, 2}:

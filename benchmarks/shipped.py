@@ -24,14 +24,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import page
 
-from soundalike import cli, open_set, training
-from soundalike.dataset import splits
-from soundalike.dataset.frame import current_notes, read_frame, read_library
-from soundalike.dataset.segments import Segments
-from soundalike.evaluation import held_out, metrics
-from soundalike.features.table import ORIGINAL_NINE
-from soundalike.library.catalogue import good_songs
-from soundalike.library.errors import UserError
+from soundalike import evaluation, recogniser, splits, terminal, training
+from soundalike.embedding import Segments
+from soundalike.features import ORIGINAL_NINE
+from soundalike.frame import current_notes, read_frame, read_library
+from soundalike.library import good_songs
+from soundalike.wording import with_interval
 
 TECHNICAL = ["sample_rate", "channels", "bit_rate", "loudness", "cutoff_hz"]  # columns of songs.csv
 
@@ -48,23 +46,23 @@ def measure(root: Path, same: list[str]) -> dict:
     """
     library = read_library(root)
     if missing := set(same) - set(library["artist"]):
-        raise UserError(f"There are no songs by {' and '.join(sorted(missing))} in this library.")
+        raise SystemExit(f"There are no songs by {' and '.join(sorted(missing))} in this library.")
     as_one = dict.fromkeys(same, " and ".join(same))
     songs, _ = splits.song_table(library.assign(artist=library["artist"].replace(as_one)))
     songs = songs.drop(index=splits.hold_out(songs), errors="ignore")
     study, sources, _ = training.study_of(root, songs, current_notes(root)["networks"])
-    answers, _ = held_out.answers(study, held_out.REPEATS)
-    answers = open_set.give_words(answers, open_set.choose(answers)[1])
+    answers, _ = evaluation.answers(study, evaluation.REPEATS)
+    answers = recogniser.give_words(answers, recogniser.choose(answers)[1])
     known, strange = answers[answers["known"]], answers[~answers["known"]]
-    named = ~known["word"].isin([open_set.UNKNOWN, open_set.EITHER])
+    named = ~known["word"].isin([recogniser.UNKNOWN, recogniser.EITHER])
     by_artist = {
         "named rightly": (named & known["right"]).groupby(known["artist"]).mean(),
-        "unknown artist called so": (strange["word"] == open_set.UNKNOWN).groupby(strange["artist"]).mean(),
-        "unknown artist called sure": (strange["word"] == open_set.SURE).groupby(strange["artist"]).mean(),
+        "unknown artist called so": (strange["word"] == recogniser.UNKNOWN).groupby(strange["artist"]).mean(),
+        "unknown artist called sure": (strange["word"] == recogniser.SURE).groupby(strange["artist"]).mean(),
         "unseen songs": known.groupby("artist")["right"].mean(),
     }
     for title, by in {"unseen albums": "album", "known albums": "known album"}.items():
-        of = held_out.answer_albums(study, by)
+        of = evaluation.answer_albums(study, by)
         by_artist[title] = of.groupby(["artist", "album"])["right"].mean().groupby("artist").mean()
     return {
         "songs": len(study.songs),
@@ -72,22 +70,22 @@ def measure(root: Path, same: list[str]) -> dict:
         "artists": int(study.songs["artist"].nunique()),
         "cohort": sources,
         "chance": 1 / study.songs["artist"].nunique(),
-        "unseen songs": metrics.score(known),
-        "ears": {ear: metrics.score(known_by(ear, study)) for ear in study.segments.rows},
+        "unseen songs": evaluation.score(known),
+        "ears": {ear: evaluation.score(known_by(ear, study)) for ear in study.segments.rows},
         "2018": score_2018(root, study.songs),
         "how recordings were made": score_files(root, study.songs),
-        "answers": [open_set.as_shipped(one) for _, one in answers.groupby("repeat")],
+        "answers": [recogniser.as_shipped(one) for _, one in answers.groupby("repeat")],
         "by artist": {title: values.round(4).to_dict() for title, values in by_artist.items()},
     }
 
 
-def known_by(ear: str, study: held_out.Study) -> pd.DataFrame:
+def known_by(ear: str, study: evaluation.Study) -> pd.DataFrame:
     """Answer for unseen songs by one ear alone, in as many repeats."""
     segments = Segments({ear: study.segments.rows[ear]}, study.segments.song)
     cohort = study.cohort and {ear: study.cohort[ear]}
-    pairs = [splits.folds(study.songs, seed=splits.SEED + n) for n in range(held_out.REPEATS)]
-    parts = held_out.ask_all(study._replace(segments=segments, cohort=cohort), pairs, ear)
-    return pd.concat([held_out.answer_folds(of, study.songs) for of in parts])
+    pairs = [splits.folds(study.songs, seed=splits.SEED + n) for n in range(evaluation.REPEATS)]
+    parts = evaluation.ask_all(study._replace(segments=segments, cohort=cohort), pairs, ear)
+    return pd.concat([evaluation.answer_folds(of, study.songs) for of in parts])
 
 
 def score_2018(root: Path, songs: pd.DataFrame) -> dict[str, float]:
@@ -154,7 +152,7 @@ def tables(figures: dict) -> str:
         | {title: f"{mean:.2f} ({low:.2f}–{high:.2f})" for title, (mean, low, high) in means.items()}
     )
     scores = [
-        {"balanced accuracy of unseen songs": name, "": cli.with_interval(of), "log-loss": f"{of['log_loss']:.2f}"}
+        {"balanced accuracy of unseen songs": name, "": with_interval(of), "log-loss": f"{of['log_loss']:.2f}"}
         for name, of in ({"all ears": figures["unseen songs"]} | figures["ears"]).items()
     ]
     of_2018 = " and ".join(f"{value:.2f} ({way})" for way, value in figures["2018"].items())
@@ -170,7 +168,7 @@ def tables(figures: dict) -> str:
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = cli.parser(__doc__)
+    parser = terminal.parser(__doc__)
     parser.add_argument(
         "--keep", nargs="?", const="shipped", metavar="NAME", help="write results/NAME.json and README.md"
     )
@@ -178,7 +176,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-@cli.script
+@terminal.script
 def main(argv: list[str] | None = None) -> int:
     """Measure, keep the results and print the page."""
     args = parse_args(argv)

@@ -23,14 +23,12 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from soundalike import cli
-from soundalike.audio.decoding import ffmpeg
-from soundalike.dataset import splits
+from soundalike import splits, terminal
+from soundalike.audio import ffmpeg
 from soundalike.embedding import FEATURES, Embedding
-from soundalike.features.networks import NETWORKS
-from soundalike.library.catalogue import songs_folder
-from soundalike.similarity.index import Index, load_index
-from soundalike.similarity.nearest import distances
+from soundalike.library import songs_folder
+from soundalike.networks import NETWORKS
+from soundalike.similarity import Index, distances, load_index
 from soundalike.song import decode
 
 OURS, ALONE = "ours", "ours, features alone"
@@ -169,7 +167,7 @@ def table(figures: dict) -> str:
 
     def shown(found: dict) -> str:
         better = found.get("ours better by")
-        return f"{found['share'][0]:.2f}" + (f"; {cli.signed(*better).replace('albums', 'artists')}" if better else "")
+        return f"{found['share'][0]:.2f}" + (f"; {page.signed(*better).replace('albums', 'artists')}" if better else "")
 
     rows = [
         {"": row["way"]}
@@ -187,16 +185,16 @@ def table(figures: dict) -> str:
     )
 
 
-@cli.script
+@terminal.script
 def main(argv: list[str] | None = None) -> int:
     """Measure, keep the results and print the page."""
-    parser = cli.parser(__doc__)
+    parser = terminal.parser(__doc__)
     parser.add_argument("--keep", action="store_true", help="keep the results as those of README.md here")
     parser.add_argument("--describe", nargs="+", help=argparse.SUPPRESS)  # the process that is timed
     args = parser.parse_args(argv)
     if args.describe:
         print(json.dumps(describe_only(args.describe[0], [Path(path) for path in args.describe[1:]])))
-        return cli.ALL_GOOD
+        return terminal.ALL_GOOD
     figures = measure(args.library)
     return page.show("similar", figures, table(figures), kept=args.keep)
 

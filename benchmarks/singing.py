@@ -28,14 +28,12 @@ from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
 from voice import SPEAKERS, read_clips, read_speaker
 
-from soundalike import cli
-from soundalike.audio.decoding import CLIP_SAMPLES, SAMPLE_RATE, ffmpeg
-from soundalike.features import musicnn, vocals
-from soundalike.features.quiet_keras import import_tensorflow
-from soundalike.features.table import CLIP_COLUMNS, ORIGINAL_NINE, clip_features
-from soundalike.library.catalogue import good_songs, songs_folder
-from soundalike.library.paths import PROJECT
-from soundalike.library.storage import atomic_write
+from soundalike import terminal
+from soundalike.audio import CLIP_SAMPLES, SAMPLE_RATE, ffmpeg
+from soundalike.features import CLIP_COLUMNS, ORIGINAL_NINE, clip_features
+from soundalike.library import PROJECT, atomic_write, good_songs, songs_folder
+from soundalike.networks import musicnn, vocals
+from soundalike.networks.weights import import_tensorflow
 
 SECONDS = 80
 CHAIN = (
@@ -79,9 +77,8 @@ def singing(clips: np.ndarray, every: int = vocals.EVERY) -> np.ndarray:
 def vocal_tags(clips: np.ndarray) -> np.ndarray:
     """Return the largest probability of musicnn's vocal tags in each clip."""
     numbers = np.concatenate([musicnn.embed(clips[n : n + 8]) for n in range(0, len(clips), 8)])
-    table = musicnn.tag_table(numbers)
-    own = [name for name, tag in musicnn.TAG_COLUMNS.items() if name.startswith("musicnn_mtt_") and tag in VOCAL]
-    return table[own].max(axis=1).to_numpy()
+    vocal = [name for name, tag in musicnn.TAG_COLUMNS.items() if name.startswith("musicnn_mtt_") and tag in VOCAL]
+    return numbers[:, np.isin(musicnn.COLUMNS, vocal)].max(axis=1)
 
 
 def auc(sung: np.ndarray, score: np.ndarray) -> list[float]:
@@ -198,13 +195,13 @@ def table(figures: dict) -> str:
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = cli.parser(__doc__)
-    parser.add_argument("--sung", type=cli.folder, required=True, metavar="DIR", help="library of the sung songs")
+    parser = terminal.parser(__doc__)
+    parser.add_argument("--sung", type=terminal.folder, required=True, metavar="DIR", help="library of the sung songs")
     parser.add_argument("--keep", action="store_true", help="write results/singing.json and README.md")
     return parser.parse_args(argv)
 
 
-@cli.script
+@terminal.script
 def main(argv: list[str] | None = None) -> int:
     """Measure, keep the results and print the page."""
     args = parse_args(argv)

@@ -20,12 +20,10 @@ import pandas as pd
 from joblib import Parallel, delayed
 from sklearn.metrics import roc_auc_score
 
-from soundalike import cli, cohort, open_set
-from soundalike.dataset import splits
-from soundalike.dataset.frame import read_library
-from soundalike.dataset.segments import Segments, read_segments
-from soundalike.evaluation import held_out
-from soundalike.features.networks import NETWORKS
+from soundalike import cohort, evaluation, recogniser, splits, terminal
+from soundalike.embedding import Segments, read_segments
+from soundalike.frame import read_library
+from soundalike.networks import NETWORKS
 from soundalike.song import FEATURES
 
 SIZES = [(2, 10), (2, 8), (2, 5), (2, 3), (3, 8), (3, 5), (3, 3), (5, 8), (5, 5)]  # artists, songs of each
@@ -48,14 +46,14 @@ def ask(songs: pd.DataFrame, segments: Segments, others: dict | None, artists: i
     """Measure one library: its answers for its own songs, held out, and for songs by others."""
     own, strange = draw(songs, artists, each, seed)
     both = pd.concat([own.assign(scored=each >= splits.MIN_SCORED), strange.assign(scored=False)])
-    study, outside = held_out.Study(both, segments, others), np.arange(len(own), len(both))
+    study, outside = evaluation.Study(both, segments, others), np.arange(len(own), len(both))
     pairs = [(learn, np.append(test, outside)) for learn, test in splits.folds(own, seed=seed)]
-    (parts,) = held_out.ask_all(study, [pairs], "Asking")
+    (parts,) = evaluation.ask_all(study, [pairs], "Asking")
     scores = [part.scores.drop(columns=sorted(set(strange["artist"]))) for part in parts]
     of_own = [one[one.index.isin(own.index)] for one in scores]
-    temperature = held_out.temperature_of(of_own, own)
+    temperature = evaluation.temperature_of(of_own, own)
     asked = [
-        held_out.tabulate_answers(part._replace(scores=one), temperature, both)
+        evaluation.tabulate_answers(part._replace(scores=one), temperature, both)
         for part, one in zip(parts, scores, strict=True)
     ]
     table = pd.concat(asked, ignore_index=True)
@@ -67,11 +65,11 @@ def ask(songs: pd.DataFrame, segments: Segments, others: dict | None, artists: i
         truth = np.repeat([1, 0], [len(right), len(unknown)])
         found[f"AUC, {name}"] = roc_auc_score(truth, np.append(right[name], unknown[name])) if len(right) else np.nan
         found[f"refused, {name}"] = (unknown[name] < right[name].quantile(PRICE)).mean()
-    inside, _ = held_out.answers(held_out.Study(both.loc[own.index], segments, others))
-    words, blocks = open_set.choose(inside)
-    of_own_songs = open_set.give_words(inside[inside["known"]], blocks)["word"]
+    inside, _ = evaluation.answers(evaluation.Study(both.loc[own.index], segments, others))
+    words, blocks = recogniser.choose(inside)
+    of_own_songs = recogniser.give_words(inside[inside["known"]], blocks)["word"]
     for title, said in (("own", of_own_songs), ("others", words.words(unknown))):
-        found |= {f"{title}: {word}": (said == word).mean() for word in open_set.WORDS}
+        found |= {f"{title}: {word}": (said == word).mean() for word in recogniser.WORDS}
     return found
 
 
@@ -106,19 +104,19 @@ def table(found: pd.DataFrame) -> str:
             **{f"AUC: {name}": f"{row[f'AUC, {name}']:.2f}" for name in WITNESSES},
             "refused at the price": f"{row['refused, confidence']:.2f}",
             "own songs sure / probably / A or B / unknown": " / ".join(
-                f"{row[f'own: {word}']:.0%}" for word in open_set.WORDS[:4]
+                f"{row[f'own: {word}']:.0%}" for word in recogniser.WORDS[:4]
             ),
-            "of others": " / ".join(f"{row[f'others: {word}']:.0%}" for word in open_set.WORDS[:4]),
+            "of others": " / ".join(f"{row[f'others: {word}']:.0%}" for word in recogniser.WORDS[:4]),
         }
         for row in means.to_dict("records")
     ]
     return f"Means of {DRAWS} libraries each.\n\n{page.markdown(rows)}\n"
 
 
-@cli.script
+@terminal.script
 def main(argv: list[str] | None = None) -> int:
     """Measure, keep the results and print the page."""
-    parser: argparse.ArgumentParser = cli.parser(__doc__)
+    parser: argparse.ArgumentParser = terminal.parser(__doc__)
     parser.add_argument(
         "--cohort", type=Path, required=True, metavar="FILE.npz", help="music that is not in the library"
     )

@@ -39,17 +39,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import page
 
-from soundalike import cli
+from soundalike import audio, terminal
 from soundalike import song as song_module
-from soundalike.audio import splitting
-from soundalike.audio.decoding import CLIP_SECONDS, FULL_SCALE, SAMPLE_RATE, ffmpeg
-from soundalike.audio.splitting import split_song
-from soundalike.dataset.frame import write_frame
-from soundalike.features import musicnn
-from soundalike.features.table import COLUMNS, clip_features
-from soundalike.library.catalogue import good_songs, write_songs
-from soundalike.library.errors import UserError, printable
-from soundalike.library.paths import clip_folder
+from soundalike.audio import CLIP_SECONDS, FULL_SCALE, SAMPLE_RATE, ffmpeg, split_song
+from soundalike.features import COLUMNS, clip_features
+from soundalike.frame import write_frame
+from soundalike.library import clip_folder, good_songs, write_songs
+from soundalike.messages import printable
+from soundalike.networks import musicnn
 from soundalike.pool import ONE_THREAD
 from soundalike.survey import catalogue_row
 
@@ -61,7 +58,7 @@ CLIPS = 48  # of each song, from its beginning: three stacks
 
 
 class Some:
-    """Some clips of a song, see `splitting.Clips`."""
+    """Some clips of a song, see `audio.Clips`."""
 
     record: dict = {}  # noqa: RUF012 - nothing changes it
 
@@ -69,12 +66,12 @@ class Some:
         self.paths = paths
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        yield from map(splitting.read_clip, self.paths)
+        yield from map(audio.read_clip, self.paths)
 
 
 def read_clip(path: Path) -> np.ndarray:
     """Read a clip: samples between -1 and 1 [shape=(CLIP_SAMPLES,), dtype=float32]."""
-    return splitting.read_clip(path) / np.float32(FULL_SCALE)
+    return audio.read_clip(path) / np.float32(FULL_SCALE)
 
 
 def ours(paths: list[Path]) -> int:
@@ -200,7 +197,7 @@ def path_ours(songs: list[str], source: Path, root: Path) -> None:
     write_songs(
         root,
         [
-            catalogue_row(song, split_song(song, songs=source, root=root, max_hours=cli.MAX_HOURS), "folder")
+            catalogue_row(song, split_song(song, songs=source, root=root, max_hours=terminal.MAX_HOURS), "folder")
             for song in songs
         ],
     )
@@ -251,7 +248,7 @@ def rows(seconds: dict[str, list[float]], sound: float, notes: dict[str, str]) -
 def start_up(clip: Path) -> float:
     """Seconds of wall time until a fresh process has described its first clip."""
     code = (
-        "import sys, pathlib; sys.path.insert(0, sys.argv[1]); from soundalike.audio.splitting import read_clip; "
+        "import sys, pathlib; sys.path.insert(0, sys.argv[1]); from soundalike.audio import read_clip; "
         "from soundalike.song import analyse; Some = type('Some', (list,), {'record': {}}); "
         "analyse(Some([read_clip(pathlib.Path(sys.argv[2]))]), {})"
     )
@@ -274,7 +271,7 @@ def process(*command: str | Path, given: str = "") -> float:
     )
     if run.returncode:
         why = run.stderr.strip().rpartition("\n")[2]
-        raise UserError(f"{printable(command[0])} ended with status {run.returncode}: {why}")
+        raise SystemExit(f"{printable(command[0])} ended with status {run.returncode}: {why}")
     with contextlib.suppress(ChildProcessError):  # when none is left
         while os.wait():
             pass
@@ -327,7 +324,7 @@ def from_mp3(songs: list[str], sound: float, source: Path, rounds: int) -> dict[
     with tempfile.TemporaryDirectory() as folder:
         where: dict[str, Any] = {"root": Path(folder), "source": source}
         cut: dict[str, Callable] = {
-            "ours": lambda song: split_song(song, songs=source, root=Path(folder), max_hours=cli.MAX_HOURS),
+            "ours": lambda song: split_song(song, songs=source, root=Path(folder), max_hours=terminal.MAX_HOURS),
             "2018": functools.partial(split_2018, **where),
         }
         whole: dict[str, Callable] = {
@@ -349,7 +346,7 @@ def work(args: argparse.Namespace) -> int:
     good = good_songs(args.library)
     long = good[good["clips"] >= CLIPS].sample(frac=1, random_state=0)["song"].head(args.songs)
     if long.empty:
-        raise UserError(f"No song in {printable(args.library)} has {CLIPS} clips.")
+        raise SystemExit(f"No song in {printable(args.library)} has {CLIPS} clips.")
     clips = [[clip_folder(args.library, song) / f"{k:04d}.wav" for k in range(CLIPS)] for song in long]
     contenders = describers()
     figures: dict = {"clips": len(clips) * CLIPS, "start-up (s)": round(start_up(clips[0][0]), 2)}
@@ -360,7 +357,7 @@ def work(args: argparse.Namespace) -> int:
         if args.source:
             songs = [song for song in long if song.lower().endswith(".mp3")]
             if not songs:
-                raise UserError("None of these songs is an MP3; take more with --songs.")
+                raise SystemExit("None of these songs is an MP3; take more with --songs.")
             sound = float(good.set_index("song").loc[songs, "seconds"].sum())
             figures |= from_mp3(songs, sound, args.source, args.rounds)
     return page.show("speed", figures, tables(figures), kept=args.keep)
@@ -409,12 +406,12 @@ def tables(figures: dict) -> str:
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = cli.parser(__doc__)
+    parser = terminal.parser(__doc__)
     parser.add_argument("--songs", type=int, default=8, metavar="N", help="how many songs take part (default: 8)")
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="how often each is timed (default: 3)")
     parser.add_argument("--keep", action="store_true", help="write results/ and README.md here")
     parser.add_argument("--processes", action="store_true", help="time whole processes (half an hour)")
-    parser.add_argument("--source", type=cli.folder, metavar="DIR", help="where its songs lie, to time cutting")
+    parser.add_argument("--source", type=terminal.folder, metavar="DIR", help="where its songs lie, to time cutting")
     args = parser.parse_args(argv)
     if args.processes and not args.source:
         parser.error("--processes needs --source")
@@ -422,4 +419,4 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(cli.script(lambda argv: work(parse_args(argv)))())
+    sys.exit(terminal.script(lambda argv: work(parse_args(argv)))())

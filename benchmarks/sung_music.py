@@ -23,10 +23,10 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from soundalike import cli
-from soundalike.audio.decoding import Decoder, ffmpeg
-from soundalike.library.errors import SongError, UserError, printable
-from soundalike.library.storage import atomic_write
+from soundalike import terminal, wording
+from soundalike.audio import Decoder, ffmpeg
+from soundalike.library import atomic_write
+from soundalike.messages import SongError, counted, printable
 
 SONGS = Path(__file__).with_suffix(".csv")
 HOST = "https://github.com"
@@ -47,12 +47,16 @@ FFMPEG = (ffmpeg(), "-v", "error", "-nostdin", "-protocol_whitelist", "file")
 PATIENCE = 600  # s: a server that sends nothing is given up
 
 
+class Gone(Exception):
+    """A song cannot be had: the message says why."""
+
+
 def git(folder: Path, *arguments: str) -> bytes:
     """Run git in a folder; returns what it printed.
 
     Raises
     ------
-    UserError
+    Gone
         If it fails, with its last line, or takes longer than `PATIENCE`.
     """
     settings = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")} | SETTINGS
@@ -60,10 +64,10 @@ def git(folder: Path, *arguments: str) -> bytes:
     try:
         done = subprocess.run(command, env=settings, capture_output=True, check=False, timeout=PATIENCE)
     except subprocess.TimeoutExpired:
-        raise UserError(f"git got nothing for {PATIENCE} s") from None
+        raise Gone(f"git got nothing for {PATIENCE} s") from None
     if done.returncode:
         lines = done.stderr.decode(errors="replace").strip().splitlines()
-        raise UserError(lines[-1] if lines else f"git failed with {done.returncode}")
+        raise Gone(lines[-1] if lines else f"git failed with {done.returncode}")
     return done.stdout
 
 
@@ -72,7 +76,7 @@ def fetch(row: pd.Series, host: str) -> bytes:
 
     Raises
     ------
-    UserError
+    Gone
         If the repository or the file is gone.
     """
     with tempfile.TemporaryDirectory() as name:
@@ -87,7 +91,7 @@ def check_table(songs: pd.DataFrame) -> None:
 
     Raises
     ------
-    UserError
+    SystemExit
         If it does, with the first row of it.
     """
     for _, row in songs.iterrows():
@@ -99,7 +103,7 @@ def check_table(songs: pd.DataFrame) -> None:
             or ".." in song.parts
             or song.suffix != ".mp3"
         ):
-            raise UserError(f"The table of songs has a row that cannot be right: {printable(' '.join(map(str, row)))}")
+            raise SystemExit(f"The table of songs has a row that cannot be right: {printable(' '.join(map(str, row)))}")
 
 
 def blob_id(content: bytes) -> str:
@@ -112,13 +116,13 @@ def read(row: pd.Series, folder: Path) -> bytes:
 
     Raises
     ------
-    UserError
+    Gone
         If it is not there.
     """
     try:
         return (folder / row["song"]).read_bytes()
     except OSError as error:
-        raise UserError(f"{error.strerror}: {folder / row['song']}") from None
+        raise Gone(f"{error.strerror}: {folder / row['song']}") from None
 
 
 def cut(content: bytes, row: pd.Series, song: Path) -> None:
@@ -126,7 +130,7 @@ def cut(content: bytes, row: pd.Series, song: Path) -> None:
 
     Raises
     ------
-    UserError
+    Gone
         If it cannot be decoded.
     """
     with tempfile.TemporaryDirectory() as folder, atomic_write(song) as path:
@@ -136,7 +140,7 @@ def cut(content: bytes, row: pd.Series, song: Path) -> None:
         sound = ["-map_metadata", "-1", "-ac", "2", "-ar", "44100", "-af", CHAIN, "-c:a", "libmp3lame", "-b:a", "112k"]
         done = subprocess.run([*FFMPEG, *place, *sound, str(path)], capture_output=True, check=False)
         if done.returncode:
-            raise UserError(done.stderr.decode(errors="replace").strip() or f"ffmpeg failed with {done.returncode}")
+            raise Gone(done.stderr.decode(errors="replace").strip() or f"ffmpeg failed with {done.returncode}")
 
 
 def copy(content: bytes, row: pd.Series, song: Path) -> None:
@@ -144,7 +148,7 @@ def copy(content: bytes, row: pd.Series, song: Path) -> None:
 
     Raises
     ------
-    UserError
+    Gone
         If it is none: it cannot be decoded, or is of another length.
     """
     with atomic_write(song) as path:
@@ -153,9 +157,9 @@ def copy(content: bytes, row: pd.Series, song: Path) -> None:
         try:
             list(decoder)
         except SongError as error:
-            raise UserError(str(error)) from None
+            raise Gone(str(error)) from None
         if abs(decoder.record["seconds"] - row["seconds"]) > 1:
-            raise UserError(f"an excerpt has {row['seconds']} s, and this file {decoder.record['seconds']:.0f}")
+            raise Gone(f"an excerpt has {row['seconds']} s, and this file {decoder.record['seconds']:.0f}")
 
 
 def make_songs(songs: pd.DataFrame, folder: Path, source: Path | None, host: str) -> dict[str, str]:
@@ -180,7 +184,7 @@ def make_songs(songs: pd.DataFrame, folder: Path, source: Path | None, host: str
         try:
             content = read(row, source) if source else fetch(row, host)
             (cut if blob_id(content) == row["blob"] else copy)(content, row, song)
-        except UserError as error:
+        except Gone as error:
             gone[row["song"]] = f"{error} ({row['repository']}, {row['blob'][:12]})"
     return gone
 
@@ -188,23 +192,25 @@ def make_songs(songs: pd.DataFrame, folder: Path, source: Path | None, host: str
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=cli.folder, metavar="DIR", help="where the songs go")
-    parser.add_argument("--from", type=cli.folder, dest="source", metavar="DIR", help="take songs from this folder")
+    parser.add_argument("folder", type=terminal.folder, metavar="DIR", help="where the songs go")
+    parser.add_argument(
+        "--from", type=terminal.folder, dest="source", metavar="DIR", help="take songs from this folder"
+    )
     parser.add_argument("--host", default=HOST, metavar="URL", help="where the repositories are (default: %(default)s)")
     parser.add_argument("--songs", type=Path, default=SONGS, metavar="FILE.csv", help="another table of songs")
     return parser.parse_args(argv)
 
 
-@cli.script
+@terminal.script
 def main(argv: list[str] | None = None) -> int:
     """Make what is missing, and name what cannot be had."""
     args = parse_args(argv)
     songs = pd.read_csv(args.songs)
     check_table(songs)
     gone = make_songs(songs, args.folder, args.source, args.host)
-    print(f"{len(songs) - len(gone)} of {cli.counted(len(songs), 'song')} in {args.folder}")
-    cli.print_left_out(gone)
-    return cli.LEFT_OUT if gone else cli.ALL_GOOD
+    print(f"{len(songs) - len(gone)} of {counted(len(songs), 'song')} in {args.folder}")
+    terminal.say(wording.left_out_lines(gone))
+    return terminal.LEFT_OUT if gone else terminal.ALL_GOOD
 
 
 if __name__ == "__main__":

@@ -25,16 +25,13 @@ import soundfile
 from real_music import fetch
 from tqdm import tqdm
 
-from soundalike import cli, training
-from soundalike.audio.decoding import CLIP_SAMPLES, FULL_SCALE, SAMPLE_RATE, Decoder, ffmpeg
-from soundalike.dataset import splits
-from soundalike.dataset.frame import current_notes, read_library
-from soundalike.dataset.segments import Segments
-from soundalike.dataset.splits import Fold
-from soundalike.evaluation import held_out, metrics
-from soundalike.library.catalogue import good_songs, songs_folder
-from soundalike.library.errors import UserError
-from soundalike.library.paths import PROJECT
+from soundalike import evaluation, splits, terminal, training
+from soundalike.audio import CLIP_SAMPLES, FULL_SCALE, SAMPLE_RATE, Decoder, ffmpeg
+from soundalike.embedding import Segments
+from soundalike.frame import current_notes, read_library
+from soundalike.library import PROJECT, good_songs, songs_folder
+from soundalike.splits import Fold
+from soundalike.wording import with_interval
 
 # One speaker for each package of Debian's, all of one codec; asterisk-core-sounds-es has the speaker of -en.
 SPEAKERS = {
@@ -67,7 +64,7 @@ def read_speaker(package: str, seconds: int) -> np.ndarray:
         try:
             fetch(package, Path(folder))
         except (OSError, subprocess.CalledProcessError) as error:
-            raise UserError(f"Debian's package {package} cannot be had: {error}. Is apt-get update done?") from None
+            raise SystemExit(f"Debian's package {package} cannot be had: {error}. Is apt-get update done?") from None
         found = [path for path in Path(folder).rglob("*.gsm") if path.is_file()]
         files = {hashlib.blake2b(path.read_bytes()).hexdigest(): path for path in found}  # some are there twice
         parts: list[np.ndarray] = []
@@ -77,7 +74,7 @@ def read_speaker(package: str, seconds: int) -> np.ndarray:
             parts += list(pieces[10 * np.log10(np.mean(pieces**2, axis=1) + 1e-12) > LOUD])
             if 0.1 * len(parts) > seconds:
                 return np.concatenate(parts)[: seconds * SAMPLE_RATE]
-    raise UserError(f"Debian's package {package} holds {0.1 * len(parts):.0f} s of speech; {seconds} s are needed.")
+    raise SystemExit(f"Debian's package {package} holds {0.1 * len(parts):.0f} s of speech; {seconds} s are needed.")
 
 
 def match_spectra(voices: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -147,9 +144,9 @@ def measure(root: Path) -> dict:
         ears, song = study.segments.rows, study.segments.song
         row: dict = {"level": level, "left out": len(left_out), "recordings": int(songs["recording"].nunique())}
         for name, used in ({ear: [ear] for ear in ears} | {"all": list(ears)}).items():
-            own = held_out.Study(songs, Segments({ear: ears[ear] for ear in used}, song))
-            (parts,) = held_out.ask_all(own, [by_backing(songs)], name)
-            row[name] = metrics.score(held_out.answer_folds(parts, songs))
+            own = evaluation.Study(songs, Segments({ear: ears[ear] for ear in used}, song))
+            (parts,) = evaluation.ask_all(own, [by_backing(songs)], name)
+            row[name] = evaluation.score(evaluation.answer_folds(parts, songs))
         rows.append(row)
     return {"speakers": len(voices), "backings": len(backings), "levels": rows}
 
@@ -158,7 +155,7 @@ def table(figures: dict) -> str:
     """Write the page."""
     rows = [
         {"voice over backing": f"{row['level']} dB", "songs left out": row["left out"], "recordings": row["recordings"]}
-        | {name: cli.with_interval(found) for name, found in row.items() if isinstance(found, dict)}
+        | {name: with_interval(found) for name, found in row.items() if isinstance(found, dict)}
         for row in figures["levels"]
     ]
     return (
@@ -167,7 +164,7 @@ def table(figures: dict) -> str:
     )
 
 
-@cli.script
+@terminal.script
 def main(argv: list[str] | None = None) -> int:
     """Measure, keep the results and print the page."""
     return page.run("voice", __doc__, measure, table, argv)

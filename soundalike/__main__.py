@@ -15,20 +15,19 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from soundalike import cli
-from soundalike.library.errors import UserError, printable
-from soundalike.library.paths import MAP, PROJECT, remember_root
+from soundalike import library, terminal
+from soundalike.messages import UserError, printable
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = cli.parser(__doc__)
+    parser = terminal.parser(__doc__)
     parser.prog = "python -m soundalike"
     parser.epilog = "exit status: 0 when all steps were done, even if songs were left out; else that of the step"
-    parser.add_argument("music", type=cli.folder, nargs="?", metavar="MUSIC", help="the same as --songs MUSIC")
-    cli.add_song_arguments(parser)
-    cli.add_worker_arguments(parser)
-    cli.add_network_arguments(parser)
+    parser.add_argument("music", type=terminal.folder, nargs="?", metavar="MUSIC", help="the same as --songs MUSIC")
+    terminal.add_song_arguments(parser)
+    terminal.add_worker_arguments(parser)
+    terminal.add_network_arguments(parser)
     parser.add_argument("--from-songs", action="store_true", help="keep no clips on disk; notebooks then play nothing")
     parser.add_argument("--report", action="store_true", help="only make web pages of the notebooks in report/ again")
     args = parser.parse_args(argv)
@@ -38,70 +37,65 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return args
 
 
-@cli.script
+@terminal.script
 def main(argv: list[str] | None = None) -> int:
     """Run everything; returns the exit status."""
     args = parse_args(argv)
-    from soundalike import survey  # after --help, which needs none of it
-    from soundalike.audio import demo
-    from soundalike.dataset import splits
-    from soundalike.library import storage
-    from soundalike.report import notebooks
+    from soundalike import notebooks, splits, survey  # after --help, which needs none of it
 
     if args.report:
         notebooks.write_pages(args.library)
-        return cli.ALL_GOOD
+        report = args.library / "report"
+        print(f"Look at {printable(report / 'visualizations.html')} and modeling.html beside it.")
+        return terminal.ALL_GOOD
     started = time.monotonic()
-    root, songs = demo.find_music(args.songs, args.library)
+    root, songs = find_music(args.songs, args.library)
     survey.check_root(root, songs)
     if args.label_by == "folder":
         splits.check_folders(songs)
-    with storage.running(root):
-        run_all(args, root, songs, started)
-    return cli.ALL_GOOD
+    with library.running(root):
+        make_frame(args, root, songs)
+        answer_and_report(root, started)
+    terminal.remember_root(root)
+    return terminal.ALL_GOOD
 
 
-def run_all(args: argparse.Namespace, root: Path, songs: Path, started: float) -> None:
-    """Run all steps on a folder of songs: first what gives answers, then the reports; and say how it went."""
-    from soundalike.library.catalogue import read_songs
-    from soundalike.model import is_current, load_model
-    from soundalike.report import answers, map_page, notebooks, summary
-    from soundalike.similarity.index import load_index
-    from soundalike.training import train
+def find_music(songs: Path | None, root: Path) -> tuple[Path, Path]:
+    """Find the music that is meant: what was named, what lies in the root, that of last time, or the demo.
 
-    make_frame(args, root, songs)
-    before = summary.read_predictions(root)
-    with step("model"):
-        try:
-            ready = is_current(root) and bool(load_model(root))
-        except UserError:  # it is damaged
-            ready = False
-        if ready:
-            print("The model is up to date.")
-        else:
-            train(root)
-        index = load_index(root)
-    model = load_model(root)
-    if model.info["held_out"]:
-        print(f"\n{answers.answer_held_out(model, index, root)}")
-        print("That song was held out: the model was not trained on it.")
-        print(f"(the first answer after {time.monotonic() - started:.0f} s)")
-    with step("map.html"):
-        map_page.write_map(index, root, root / MAP)
-    print(f"Songs can be asked about now; see {printable(root / MAP)}. Two reports follow.")
-    for name in notebooks.NOTEBOOKS:
-        with step(f"{name}.ipynb"):
-            notebooks.run_notebook(name, root)
-    summary.print_summary(root, model.info, time.monotonic() - started)
-    summary.print_changes(before, summary.read_predictions(root), read_songs(root))
-    remember_root(root)
+    Parameters
+    ----------
+    songs : Path or None
+        The folder that was named, if any.
+    root : Path
+        Of the library.
+
+    Returns
+    -------
+    root, songs : Path
+        The library to use, and the folder of its songs. The demo has a library of its own.
+    """
+    from soundalike import demo
+    from soundalike.library import find_songs, songs_folder
+
+    in_root = root / "songs"
+    if songs:
+        return root, songs
+    if in_root.is_dir() and any(find_songs(in_root)):
+        return root, in_root
+    if songs_folder(root) != in_root:
+        print(f"Your music as last time: {printable(songs_folder(root))}")
+        return root, songs_folder(root)
+    print(f"There is no music in {printable(in_root)} yet, so here is the demo.")
+    demo.make(root / "demo")
+    terminal.print_note(root / "demo")
+    return root / "demo", root / "demo" / "songs"
 
 
 def make_frame(args: argparse.Namespace, root: Path, songs: Path) -> None:
     """Run the three numbered steps on a folder of songs."""
-    from soundalike.dataset import splits
-    from soundalike.library.catalogue import good_songs, read_songs
-    from soundalike.library.storage import atomic_write, locked
+    from soundalike.library import atomic_write, good_songs, locked, read_songs
+    from soundalike.splits import check_enough
 
     kept = {path: path.read_bytes() for path in (root / "songs.csv", root / "songs.txt") if path.exists()}
     workers, labels = ("jobs", "scheduler"), ("max_hours", "label_by")
@@ -113,7 +107,7 @@ def make_frame(args: argparse.Namespace, root: Path, songs: Path) -> None:
     try:
         good = good_songs(root)
         copies = int((read_songs(root)["status"] == "duplicate").sum())
-        splits.check_enough(good.groupby("artist")["song"].nunique(), copies, good["song"].iloc[0])  # before long work
+        check_enough(good.groupby("artist")["song"].nunique(), copies, good["song"].iloc[0])  # before long work
     except UserError:
         with locked(root):
             for path, content in kept.items():  # the model and the pages are of these songs
@@ -123,6 +117,33 @@ def make_frame(args: argparse.Namespace, root: Path, songs: Path) -> None:
     if not args.from_songs:
         run_script("feature_extraction.py", root, *forwarded(args, *workers, "networks"))
     run_script("dataframe_creation.py", root, *forwarded(args, "networks"))
+
+
+def answer_and_report(root: Path, started: float) -> None:
+    """Train, answer, draw the map, then write the reports; and say how it went."""
+    from soundalike import answer, map_page, notebooks, similarity, wording
+    from soundalike.library import read_songs
+
+    before = answer.read_predictions(root)
+    with step("model"):
+        model = answer.find_model(root)
+        index = similarity.load_index(root)
+    if model.info["held_out"]:
+        verdict, filed = answer.answer_held_out(model, index, root)
+        print(f"\n{printable(library.songs_folder(root) / model.info['held_out'])}")
+        terminal.say(wording.answer_lines(verdict, filed, *terminal.timeline_marks()))
+        terminal.say(wording.explain_words(model.info))
+        print("That song was held out: the model was not trained on it.")
+        print(f"(the first answer after {time.monotonic() - started:.0f} s)")
+    with step("map.html"):
+        map_page.write_map(index, root, root / library.MAP)
+    print(f"Songs can be asked about now; see {printable(root / library.MAP)}. Two reports follow.")
+    for name in notebooks.NOTEBOOKS:
+        with step(f"{name}.ipynb"):
+            notebooks.run_notebook(name, root)
+    terminal.print_note(root)
+    terminal.say(wording.summary_lines(root, model.info, time.monotonic() - started))
+    terminal.say(wording.change_lines(before, answer.read_predictions(root), read_songs(root)))
 
 
 def forwarded(args: argparse.Namespace, *names: str) -> list[str]:
@@ -138,15 +159,15 @@ def forwarded(args: argparse.Namespace, *names: str) -> list[str]:
 
 def run_script(name: str, root: Path, *arguments: str | Path) -> None:
     """Run one of the scripts. That it left songs out is no reason to stop."""
-    command = [sys.executable, PROJECT / name, "--library", root, *arguments]
+    command = [sys.executable, library.PROJECT / name, "--library", root, *arguments]
     with step(name), subprocess.Popen(command) as process:
         try:
             status = process.wait()
         except KeyboardInterrupt:  # the script gets it too: let it end in order
-            if process.wait() == cli.STOPPED:  # and it has said so
-                raise SystemExit(cli.STOPPED) from None
+            if process.wait() == terminal.STOPPED:  # and it has said so
+                raise SystemExit(terminal.STOPPED) from None
             raise
-    if status not in (cli.ALL_GOOD, cli.LEFT_OUT):
+    if status not in (terminal.ALL_GOOD, terminal.LEFT_OUT):
         raise SystemExit(status)
 
 

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from soundalike.dataset.segments import RULE, Rows
-from soundalike.features.networks import NETWORKS
-from soundalike.features.table import MADE_BY
-from soundalike.library.storage import made_from
+from soundalike.embedding import SEGMENT_RULE, Rows
+from soundalike.features import MADE_BY
+from soundalike.library import made_from
+from soundalike.networks import NETWORKS
 from soundalike.song import FEATURES
 
 FILE = Path(__file__).parent / "cohort.npz"
@@ -38,8 +38,8 @@ class Source(NamedTuple):
 
 def describe_source(rows: Rows, artists: Iterable[str], hashes: Iterable[str]) -> Source:
     """Describe a collection by its segments, all ears together, each column in units of its standard deviation."""
-    there = np.all([np.isfinite(of_ear[:, 0]) for of_ear in rows.values()], axis=0)
-    values = np.concatenate([of_ear[there] for of_ear in rows.values()], axis=1).astype(np.float64)
+    complete = np.all([np.isfinite(of_ear[:, 0]) for of_ear in rows.values()], axis=0)
+    values = np.concatenate([of_ear[complete] for of_ear in rows.values()], axis=1).astype(np.float64)
     mean, scale = values.mean(axis=0), values.std(axis=0)
     scaled = np.divide(values - mean, scale, out=np.zeros_like(values), where=scale > 0)
     _, lengths, axes = np.linalg.svd(scaled / np.sqrt(len(scaled)), full_matrices=False)
@@ -62,7 +62,7 @@ def draw(sources: Iterable[Source], ears: Iterable[str]) -> Rows | None:
 
 def made_by() -> str:
     """Return by what the numbers of a cohort are made; one made otherwise cannot be compared with."""
-    return made_from(MADE_BY, {name: network.made_by(0) for name, network in NETWORKS.items()}, RULE)
+    return made_from(MADE_BY, {name: network.made_by(0) for name, network in NETWORKS.items()}, SEGMENT_RULE)
 
 
 def write(path: Path, sources: dict[str, Source]) -> None:

@@ -1,21 +1,203 @@
-"""Segments and songs as points of one space, in which a cosine says how alike two of them are.
+"""The embedding: segments and songs as points of one space, in which a cosine says how alike two of them are.
 
-Each ear's numbers are standardised, freed of what re-encoding moves (see `dataset.nuisance`), whitened with a ridge,
-and scaled to unit length; the ears stand side by side. The cosine between plain features is nearly blind: the few that
-are counted in large units drown the rest. No artist's name is used, so copies may be sought in this space, too.
+A *segment* is `SEGMENT_CLIPS` neighbouring clips that are not silent: more than a clip of an artist, and more of them
+than songs. The feature table describes it by the mean and the standard deviation of each feature over its clips, a
+network by the mean embedding of the windows around its middle. A song's segments start at every `SEGMENT_EVERY`-th
+clip; a shorter song is one.
 
-An ear that does not describe a segment, or a song, gives no evidence: its dimensions are zero there, and cosines are
-those of the ears that describe both.
+The columns of each ear are standardised, freed of what re-encoding moves (*nuisance attenuation*), whitened with a
+ridge, and scaled to unit length; the ears stand side by side. The cosine between plain features is nearly blind: the
+few that are counted in large units drown the rest. No artist's name is used, so copies may be sought in this space,
+too. An ear that does not describe a segment, or a song, gives no evidence: its dimensions are zero there, and cosines
+are those of the ears that describe both.
 """
 
+import functools
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from soundalike.dataset.nuisance import find_directions, shipped_shifts
-from soundalike.song import FEATURES
+from soundalike.audio import CLIP_SECONDS
+from soundalike.features import ASPECTS, CLIP_COLUMNS, columns
+from soundalike.messages import progress
+from soundalike.networks import NETWORKS
+from soundalike.song import FEATURES, Song, read_tables
+
+# --- segments --------------------------------------------------------------------------------------
+
+SEGMENT_CLIPS = 4  # 8 s
+SEGMENT_EVERY = 2  # clips, so that segments overlap by half
+SEGMENT_RULE = {"clips": SEGMENT_CLIPS, "every": SEGMENT_EVERY}  # as a saved model names it
+NEAR = 8  # s: windows of a network that lie no further from the middle of a segment describe it
+
+PER_SONG, IN_MEMORY = 12, 24_000  # segments that are read: of a song, and of all, at most; but one of each song
+
+# The columns of segments that belong to each aspect: of means, then of deviations.
+OF_ASPECT = {
+    aspect: np.flatnonzero(np.isin(2 * CLIP_COLUMNS, [column for name in names for column in columns(name)]))
+    for aspect, names in ASPECTS.items()
+}
+
+# Segments by each ear [shape=(segments, columns)]; NaN where one does not describe them.
+Rows = dict[str, np.ndarray]
+
+
+def by_aspect(ear: str, added: np.ndarray) -> dict[str, np.ndarray]:
+    """Sum what the columns of an ear add to rows [shape=(rows, columns)] by aspect; a network has one."""
+    if ear != FEATURES:
+        return {NETWORKS[ear].aspect: added.sum(axis=1)}
+    return {aspect: added[:, places].sum(axis=1) for aspect, places in OF_ASPECT.items()}
+
+
+def first_clips(count: int) -> np.ndarray:
+    """Return the first clip of each segment of so many clips [shape=(segments,)]."""
+    return np.arange(0, max(count - SEGMENT_CLIPS, 0) + 1, SEGMENT_EVERY)
+
+
+def nearest_segment(count: int) -> np.ndarray:
+    """Return the place of the segment whose middle is nearest to each of so many clips [shape=(clips,)]."""
+    middles = first_clips(count) + (min(SEGMENT_CLIPS, count) - 1) / 2
+    return abs(np.arange(count)[:, None] - middles).argmin(axis=1)
+
+
+def feature_rows(clips: np.ndarray) -> np.ndarray:
+    """Describe the segments of a song by the feature table.
+
+    Parameters
+    ----------
+    clips : np.ndarray [shape=(clips, columns)]
+        Features of its clips, in order, without the silent ones.
+
+    Returns
+    -------
+    np.ndarray [shape=(segments, 2 * columns), dtype=float32]
+        The mean of each feature over the segment, then its standard deviation.
+    """
+    windows = np.lib.stride_tricks.sliding_window_view(clips, min(SEGMENT_CLIPS, len(clips)), axis=0)
+    segments = windows[first_clips(len(clips))].astype(np.float64)
+    return np.concatenate([segments.mean(axis=-1), segments.std(axis=-1)], axis=1).astype(np.float32)
+
+
+def network_rows(seconds: np.ndarray, middles: np.ndarray, embeddings: np.ndarray) -> np.ndarray:
+    """Average the windows of a network around some places of a song.
+
+    Parameters
+    ----------
+    seconds : np.ndarray [shape=(segments,)]
+        Those places.
+    middles, embeddings : np.ndarray
+        See `Song.embeddings`.
+
+    Returns
+    -------
+    np.ndarray [shape=(segments, columns), dtype=float32]
+        NaN where no window is near.
+    """
+    near = abs(seconds[:, None] - middles) <= NEAR
+    counts = near.sum(axis=1, keepdims=True)
+    sums = near.astype(np.float32) @ embeddings
+    return np.where(counts, sums / np.maximum(counts, 1), np.nan).astype(np.float32)
+
+
+def segment_rows(song: Song, ears: Iterable[str]) -> Rows:
+    """Describe the segments of a song by each ear.
+
+    Parameters
+    ----------
+    song : Song
+        With embeddings by these networks.
+    ears : iterable of str
+        `FEATURES`, and networks.
+    """
+    start = song.start[song.loud]
+    first = first_clips(len(start))
+    seconds = start[np.minimum(first + SEGMENT_CLIPS // 2, len(start) - 1)] + CLIP_SECONDS / 2
+    rows = {FEATURES: feature_rows(song.clip_features[song.loud])}
+    return rows | {ear: network_rows(seconds, *song.embeddings(ear)) for ear in ears if ear != FEATURES}
+
+
+class Segments(NamedTuple):
+    """Segments of many songs."""
+
+    rows: Rows
+    song: np.ndarray  # of each [shape=(segments,)]
+
+
+def read_segments(root: Path, songs: Iterable[str], ears: Iterable[str]) -> Segments:
+    """Read segments of songs of a library, evenly spaced: `PER_SONG` of each, or fewer of very many songs."""
+    songs, ears = list(songs), list(ears)
+    most = max(1, min(PER_SONG, IN_MEMORY // max(len(songs), 1)))
+    parts: dict[str, list[np.ndarray]] = {ear: [] for ear in ears}
+    song: list[np.ndarray] = []
+    with progress(len(songs), "Reading", "songs") as bar:
+        for name, table in read_tables(root, songs, ears):
+            rows = segment_rows(table, ears)
+            count = len(rows[FEATURES])
+            chosen = np.linspace(0, count - 1, min(most, count)).round().astype(int)
+            for ear, of_ear in rows.items():
+                parts[ear].append(of_ear[chosen])
+            song.append(np.full(len(chosen), name, dtype=object))
+            bar.update()
+    return Segments({ear: np.concatenate(blocks) for ear, blocks in parts.items()}, np.concatenate(song))
+
+
+# --- nuisance attenuation --------------------------------------------------------------------------
+
+# The directions in which features move when a song is encoded or mastered otherwise were learned once, by
+# benchmarks/nuisance.py from songs that were re-encoded, and come with the package: as in speaker recognition, they are
+# a property of the features and not of a library.
+NUISANCE_FILE = Path(__file__).parent / "nuisance.npz"
+STRENGTH = 3.0
+LEAST = 0.05  # directions that would shrink by less are left as they are
+
+
+@functools.cache
+def shipped_shifts() -> np.ndarray:
+    """Read how features move while the music stays.
+
+    Returns
+    -------
+    np.ndarray [shape=(shifts, 2 * len(CLIP_COLUMNS)), dtype=float32]
+        Of the means and deviations of a segment, in the units of the features: N, the mean outer product of shifts
+        by re-encoding, is the sum of their outer products.
+    """
+    with np.load(NUISANCE_FILE, allow_pickle=False) as arrays:
+        return arrays["factors"].astype(np.float32) * arrays["scale"]
+
+
+def find_directions(shifts: np.ndarray, scale: np.ndarray, strength: float = STRENGTH) -> tuple[np.ndarray, np.ndarray]:
+    """Find the directions in which songs move while their music stays, and how much of each is to be removed.
+
+    Rows are to be multiplied by (I + strength N)^-½: within-class covariance normalisation, with the versions of a
+    song as the class (Hatch, Kajarekar and Stolcke, "Within-class covariance normalization for SVM-based speaker
+    recognition", 2006). As strength grows it becomes nuisance attribute projection, which removes these directions,
+    and with them more of what distinguishes artists.
+
+    Parameters
+    ----------
+    shifts : np.ndarray [shape=(shifts, columns)]
+        See `shipped_shifts`.
+    scale : np.ndarray [shape=(columns,)]
+        Standard deviations of the features; infinite for those that are to count for nothing.
+    strength : float
+        Not negative; 0 changes nothing.
+
+    Returns
+    -------
+    directions : np.ndarray [shape=(directions, columns)]
+        Orthonormal.
+    removed : np.ndarray [shape=(directions,)]
+        From 0, nothing, to 1, all.
+    """
+    _, lengths, directions = np.linalg.svd(shifts / scale, full_matrices=False)
+    removed = 1 - 1 / np.sqrt(1 + strength * lengths**2)
+    return directions[removed > LEAST], removed[removed > LEAST]
+
+
+# --- the space -------------------------------------------------------------------------------------
 
 # Chosen on 126 instrumental songs and 59 sung ones, where a third and three times as much do about as well. It is added
 # to each variance, as a share of the largest: directions in which segments hardly differ are mostly chance.
@@ -41,14 +223,8 @@ class Space(NamedTuple):
 
     def points(self, directions: np.ndarray) -> np.ndarray:
         """Points of unit length [shape=(rows, dimensions)] of `directions`, or of means of them; NaN stays."""
-        found = directions @ self.basis
-        return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
-
-    def is_sound(self) -> bool:
-        """Whether its arrays, which may come from a file, fit together and hold numbers."""
-        shapes = self.centre.ndim == 1 and self.basis.ndim == 2 and self.centre.shape == self.scale.shape
-        numbers = np.isfinite(self.centre).all() and np.isfinite(self.basis).all() and (self.scale > 0).all()
-        return bool(shapes and len(self.basis) == len(self.centre) and numbers)
+        points = directions @ self.basis
+        return points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-12)
 
 
 class Embedding(NamedTuple):
@@ -64,16 +240,18 @@ class Embedding(NamedTuple):
         rows : mapping of str to np.ndarray [shape=(segments, columns)]
             Of each ear; NaN where it does not describe a segment.
         """
-        found = []
+        columns = []
         for ear, space in self.ears.items():
-            own = rows[ear][np.isfinite(rows[ear][:, 0])]
-            found.append(space.directions(own).mean(axis=0) if len(own) else np.full(len(space.centre), np.nan))
-        return np.concatenate(found)
+            described = rows[ear][np.isfinite(rows[ear][:, 0])]
+            columns.append(
+                space.directions(described).mean(axis=0) if len(described) else np.full(len(space.centre), np.nan)
+            )
+        return np.concatenate(columns)
 
     def segment_points(self, rows: Mapping[str, np.ndarray]) -> np.ndarray:
         """Points of segments [shape=(segments, dimensions)]; NaN where an ear does not describe one."""
-        found = [space.directions(rows[ear]) @ space.basis for ear, space in self.ears.items()]
-        return np.concatenate(found, axis=1) / np.sqrt(len(self.ears))
+        points = [space.directions(rows[ear]) @ space.basis for ear, space in self.ears.items()]
+        return np.concatenate(points, axis=1) / np.sqrt(len(self.ears))
 
     def song_means(self, points: np.ndarray, song: np.ndarray) -> pd.DataFrame:
         """Average the points of segments by song [index: song]; zero where an ear describes none of its segments."""
@@ -81,7 +259,7 @@ class Embedding(NamedTuple):
 
     def unit(self, means: np.ndarray) -> np.ndarray:
         """Points of songs of their `song_means` [shape=(songs, dimensions)], see `points`."""
-        parts = [means[:, own] for own in self.dimensions()]
+        parts = [means[:, dimensions] for dimensions in self.dimensions()]
         lengths = [np.maximum(np.linalg.norm(part, axis=1, keepdims=True), 1e-12) for part in parts]
         units = [part / length for part, length in zip(parts, lengths, strict=True)]
         return (np.concatenate(units, axis=1) / np.sqrt(len(self.ears))).astype(np.float32)
@@ -98,8 +276,8 @@ class Embedding(NamedTuple):
 
         Where an ear does not describe a song, they are zero, see `distances`.
         """
-        found = [space.points(columns) for _, space, columns in self.blocks(described)]
-        return np.nan_to_num(np.concatenate(found, axis=1) / np.sqrt(len(self.ears))).astype(np.float32)
+        points = [space.points(columns) for _, space, columns in self.blocks(described)]
+        return np.nan_to_num(np.concatenate(points, axis=1) / np.sqrt(len(self.ears))).astype(np.float32)
 
     def dimensions(self) -> Iterator[slice]:
         """Yield the dimensions of each ear."""
@@ -118,7 +296,7 @@ class Embedding(NamedTuple):
 
     def common(self, points: np.ndarray, point: np.ndarray) -> np.ndarray:
         """Return the share of the ears that describe both of two songs [shape=(songs,)], from their points."""
-        both = sum((points[:, own][:, 0] != 0) & point[own].any() for own in self.dimensions())
+        both = sum((points[:, dimensions][:, 0] != 0) & point[dimensions].any() for dimensions in self.dimensions())
         return np.maximum(both / len(self.ears), 1e-12)
 
 
@@ -131,33 +309,39 @@ def to_arrays(embedding: Embedding) -> dict[str, np.ndarray]:
 def from_arrays(arrays: Mapping[str, np.ndarray], ears: Iterable[str]) -> Embedding:
     """Make a space of arrays, which may come from a file; KeyError or ValueError where they are none of a space."""
     embedding = Embedding({ear: Space(*(arrays[f"{ear} {name}"] for name in Space._fields)) for ear in ears})
-    if not all(space.is_sound() for space in embedding.ears.values()):
-        raise ValueError("arrays that do not fit together")
+    for centre, scale, basis in embedding.ears.values():
+        shapes = centre.ndim == 1 and basis.ndim == 2 and centre.shape == scale.shape == basis.shape[:1]
+        if not (shapes and np.isfinite(centre).all() and np.isfinite(basis).all() and (scale > 0).all()):
+            raise ValueError("arrays that do not fit together")
     return embedding
 
 
-def fit(rows: Mapping[str, np.ndarray]) -> Embedding:
+def fit_embedding(rows: Mapping[str, np.ndarray]) -> Embedding:
     """Fit the space that some segments span.
 
     Parameters
     ----------
     rows : mapping of str to np.ndarray [shape=(segments, columns)]
-        Of each ear: of `FEATURES` as `segments.describe` has them, of networks embeddings; NaN where an ear does not
+        Of each ear: of `FEATURES` as `feature_rows` has them, of networks embeddings; NaN where an ear does not
         describe a segment.
     """
-    return Embedding({ear: fit_space(own, shipped_shifts() if ear == FEATURES else None) for ear, own in rows.items()})
+    return Embedding(
+        {ear: fit_space(of_ear, shipped_shifts() if ear == FEATURES else None) for ear, of_ear in rows.items()}
+    )
 
 
 def fit_space(rows: np.ndarray, shifts: np.ndarray | None = None) -> Space:
-    """Fit the space of one ear, see `fit`.
+    """Fit the space of one ear, see `fit_embedding`.
 
     Parameters
     ----------
     rows : np.ndarray [shape=(segments, columns)]
         Its rows.
     shifts : np.ndarray, optional [shape=(shifts, columns)]
-        By which the same music moves, see `nuisance.find_directions`.
+        By which the same music moves, see `find_directions`.
     """
+    from sklearn.utils.extmath import randomized_svd  # which takes long, and asking does without
+
     rows, width = rows[np.isfinite(rows[:, 0])], rows.shape[1]
     if not len(rows):  # it describes nothing
         return Space(np.zeros(width, np.float32), np.full(width, np.inf, np.float32), np.zeros((width, 1), np.float32))
@@ -170,19 +354,10 @@ def fit_space(rows: np.ndarray, shifts: np.ndarray | None = None) -> Space:
     np.clip(scaled, -LIMIT, LIMIT, out=scaled)
     directions, removed = find_directions(np.empty((0, width)) if shifts is None else shifts, scale)
     scaled -= (scaled @ directions.T * removed).astype(np.float32) @ directions.astype(np.float32)
-    variances, axes = principal_axes(scaled)
+    # The axes along which segments differ most: Halko, Martinsson and Tropp, "Finding structure with randomness", 2011.
+    count = min(DIMENSIONS, *scaled.shape)
+    _, lengths, rows_of_axes = randomized_svd(scaled, count, n_iter=2, random_state=0)
+    variances, axes = lengths.astype(np.float64) ** 2 / len(rows), rows_of_axes.T.astype(np.float64)
     weights = 1 / np.sqrt(variances + RIDGE * variances[0] + 1e-12)
     basis = (axes - directions.T @ (removed[:, None] * (directions @ axes))) * weights
     return Space(*(values.astype(np.float32) for values in (centre, scale, basis)))
-
-
-def principal_axes(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Find the directions in which centred rows differ most: their variances, and the axes [shape=(columns, axes)].
-
-    Halko, Martinsson and Tropp, "Finding structure with randomness", 2011; with a fixed seed.
-    """
-    from sklearn.utils.extmath import randomized_svd  # which takes long, and asking does without
-
-    count = min(DIMENSIONS, *rows.shape)
-    _, lengths, axes = randomized_svd(rows, count, n_iter=2, random_state=0)
-    return lengths.astype(np.float64) ** 2 / len(rows), axes.T.astype(np.float64)

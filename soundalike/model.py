@@ -5,17 +5,17 @@ every song, held out), and ``left_out.csv`` (the songs that it was not trained o
 songs.csv). ``model.json``:
 
 created, commit     when, and by which code
-made_from           see `storage.fresh`
+made_from           see `library.fresh`
 made_by             by what its inputs and files are made; another is refused
 classes             the artists
 networks            that it uses: of each the clips from one window to the next
 segments            their rule: clips, and at every how many one starts
 temperature         of the scores
 cohort              the sources of music by others that it was trained on, too; and ``no_cohort``, why there is none
-words               the thresholds of the words of answers, see `open_set.OpenSet` (chosen on all artists; as_shipped
+words               the thresholds of the words of answers, see `recogniser.OpenSet` (chosen on all artists; as_shipped
                     and predictions.csv have words by those chosen on the others)
 scores              unseen_songs, unseen_albums: {balanced_accuracy, low, high, log_loss, auc} or null; chance;
-                    as_shipped: see `open_set.as_shipped`, or null
+                    as_shipped: see `recogniser.as_shipped`, or null
 learning_curve      balanced accuracy by the number of songs of each artist in training
 more_songs          whose songs would help, see `training.advise`, or null
 versions            of the libraries
@@ -34,16 +34,13 @@ import numpy as np
 import pandas as pd
 
 from soundalike import cohort
-from soundalike.dataset.frame import current_notes, read_library
-from soundalike.dataset.nuisance import shipped_shifts
-from soundalike.dataset.segments import RULE
-from soundalike.embedding import from_arrays, to_arrays
-from soundalike.features.networks import NETWORKS
-from soundalike.features.table import MADE_BY
-from soundalike.library.errors import UserError, printable
-from soundalike.library.storage import atomic_write, fresh, locked, made_from
-from soundalike.open_set import OpenSet
-from soundalike.recogniser import OTHERS, Recogniser
+from soundalike.embedding import SEGMENT_RULE, from_arrays, shipped_shifts, to_arrays
+from soundalike.features import MADE_BY
+from soundalike.frame import current_notes, read_library
+from soundalike.library import atomic_write, fresh, locked, made_from
+from soundalike.messages import Problem, UserError
+from soundalike.networks import NETWORKS
+from soundalike.recogniser import OTHERS, OpenSet, Recogniser
 from soundalike.song import FEATURES
 
 VERSION = 7  # raise it when these files would hold something else
@@ -61,6 +58,11 @@ class Model(NamedTuple):
         return OpenSet(**self.info["words"])
 
     @property
+    def artists(self) -> list[str]:
+        """The artists that it was trained on."""
+        return self.info["classes"]
+
+    @property
     def spacings(self) -> dict[str, int]:
         """The networks that it uses, and from the start of one window to the next, in clips."""
         return self.info["networks"]
@@ -70,12 +72,12 @@ def inputs(root: Path) -> list:
     """List what a model is made from: the songs of the frame, their networks, and what comes with the package."""
     keys, packaged = current_notes(root)["made_from"], (shipped_shifts().tobytes(), cohort.FILE.read_bytes())
     hashes = [hashlib.blake2b(content).hexdigest() for content in packaged]
-    return [keys["all"], keys["networks"], *hashes, RULE, VERSION]
+    return [keys["all"], keys["networks"], *hashes, SEGMENT_RULE, VERSION]
 
 
 def made_by(networks: dict[str, int]) -> str:
-    """Return by what the inputs and the files of a model with these networks are made, see `storage.made_from`."""
-    return made_from(VERSION, MADE_BY, {name: NETWORKS[name].made_by(0) for name in networks}, RULE)
+    """Return by what the inputs and the files of a model with these networks are made, see `library.made_from`."""
+    return made_from(VERSION, MADE_BY, {name: NETWORKS[name].made_by(0) for name in networks}, SEGMENT_RULE)
 
 
 def save(root: Path, recogniser: Recogniser, info: dict, predictions: pd.DataFrame, left_out: pd.DataFrame) -> None:
@@ -83,7 +85,7 @@ def save(root: Path, recogniser: Recogniser, info: dict, predictions: pd.DataFra
     with locked(root, wait=True), atomic_write(root / "model") as folder:
         folder.mkdir()
         arrays = {name: getattr(recogniser, name) for name in ("weights", "intercepts", "points", "owner")}
-        arrays = {name: of.astype(np.int32 if name == "owner" else np.float32) for name, of in arrays.items()}
+        arrays = {name: values.astype(np.int32 if name == "owner" else np.float32) for name, values in arrays.items()}
         np.savez(folder / "model.npz", **arrays, **to_arrays(recogniser.embedding))  # type: ignore[arg-type]
         predictions.to_csv(folder / "predictions.csv", index=False, lineterminator="\n")
         left_out.to_csv(folder / "left_out.csv", index=False, lineterminator="\n")
@@ -122,16 +124,13 @@ def load_model(root: Path) -> Model:
     info = _read_info(folder)
     try:
         if info["made_by"] != made_by({name: every for name, every in info["networks"].items() if name in NETWORKS}):
-            raise UserError(
-                f"The model in {printable(folder)} is of another version of this program. Run make run again."
-            )
+            raise UserError(Problem.OTHER_MODEL, path=folder)
         for name in info["networks"]:
             NETWORKS[name].package.find()
         model = Model(_load_arrays(folder / "model.npz", info), info)
         _ = model.words, info["scores"]["as_shipped"], info["songs"].values(), info["held_out"], info["created"]
     except (OSError, KeyError, TypeError, AttributeError, ValueError, EOFError, zipfile.BadZipFile):
-        message = f"{printable(folder)} is damaged. Delete that folder; the model is then made again."
-        raise UserError(message) from None
+        raise UserError(Problem.MODEL_DAMAGED, path=folder) from None
     return model
 
 

@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import platform
 import queue
+import signal
 import socket
 import sys
 import threading
@@ -20,13 +21,12 @@ import warnings
 from collections.abc import Callable, Generator, Iterator
 from importlib import metadata
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pebble import ProcessExpired, ProcessPool
 
-from soundalike import cli
-from soundalike.library.errors import SongError, UserError, printable
-from soundalike.library.paths import PROJECT
+from soundalike.library import PROJECT
+from soundalike.messages import Problem, Reason, SongError, UserError, progress
 
 if TYPE_CHECKING:  # Dask takes a second: each function that needs it imports it
     from dask.distributed import Client, Future, WorkerPlugin
@@ -47,13 +47,19 @@ ONE_THREAD = dict.fromkeys(
 )
 
 
+class Workers(NamedTuple):
+    """Where a function is called for songs."""
+
+    jobs: int | None = None  # worker processes on this machine; by default one per core
+    scheduler: str | None = None  # the address of a Dask cluster to use instead
+
+
 def run(
     function: Callable[[Any], Any],
     songs: list,
     *,
     label: str,
-    jobs: int | None = None,
-    scheduler: str | None = None,
+    workers: Workers = Workers(),
     limit: float = SONG_LIMIT,
     is_bad: Callable[[Any], bool] = lambda outcome: isinstance(outcome, SongError),
 ) -> Iterator[tuple[Any, Any]]:
@@ -68,10 +74,8 @@ def run(
         The songs to do, or what else the function takes; with none, no process is started.
     label : str
         The label of the bar.
-    jobs : int, optional
-        Worker processes on this machine; by default one per core.
-    scheduler : str, optional
-        The address of a Dask cluster to use instead.
+    workers : Workers
+        Where.
     limit : float
         Seconds one song may take, positive. One that takes longer, or whose worker process ends, is tried once more
         when all others are done, alone; then it is left out.
@@ -94,11 +98,11 @@ def run(
         return
     from joblib import cpu_count  # which, unlike os.cpu_count, minds the limits of containers
 
-    with cli.ctrl_c_remembered() as pressed, cli.bar(len(songs), label, "songs") as bar:
-        if scheduler:
-            outcomes = _on_cluster(function, songs, scheduler, limit)
+    with ctrl_c_remembered() as pressed, progress(len(songs), label, "songs") as bar:
+        if workers.scheduler:
+            outcomes = _on_cluster(function, songs, workers.scheduler, limit)
         else:
-            outcomes = _here(function, songs, min(jobs or cpu_count(), len(songs)), limit)
+            outcomes = _here(function, songs, min(workers.jobs or cpu_count(), len(songs)), limit)
         bad = 0
         with contextlib.closing(outcomes):
             for song, outcome in outcomes:
@@ -110,6 +114,30 @@ def run(
                 yield song, outcome
 
 
+@contextlib.contextmanager
+def ctrl_c_remembered() -> Iterator[list]:
+    """Yield a list that Ctrl-C fills: where Python or a library cleans up, KeyboardInterrupt would be swallowed.
+
+    It is raised again at the end, if nothing else was.
+    """
+    pressed: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield pressed
+        return
+
+    def remember(number: int, frame: object) -> None:
+        pressed.append(number)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, remember)
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pressed:
+        raise KeyboardInterrupt
+
+
 def _named(function: Callable[[Any], Any], song: Any) -> Any:
     """Call the function; what is wrong with the song is its outcome."""
     try:
@@ -119,7 +147,7 @@ def _named(function: Callable[[Any], Any], song: Any) -> Any:
     except OSError as error:
         if error.errno not in NAME_ERRORS:
             raise
-        return SongError(f"its name cannot be stored here: {error.strerror}; shorten or rename it")
+        return SongError(Reason.NAME_REFUSED, error=error.strerror)
 
 
 # --- here ------------------------------------------------------------------------------------
@@ -136,9 +164,9 @@ def _here(function: Callable[[Any], Any], songs: list, jobs: int, limit: float) 
     for song in again:
         ((_, outcome),) = _pooled(function, [song], 1, limit)
         if isinstance(outcome, TimeoutError):
-            outcome = SongError(f"it took over {limit:,.0f} s, twice")
+            outcome = SongError(Reason.TIMED_OUT, seconds=limit)
         elif isinstance(outcome, ProcessExpired):
-            outcome = SongError("it stopped its worker process, twice: a crash, or no memory left (try --jobs 1)")
+            outcome = SongError(Reason.CRASHED)
         yield song, outcome
 
 
@@ -184,13 +212,13 @@ def _context() -> multiprocessing.context.BaseContext:
 @contextlib.contextmanager
 def _one_thread() -> Iterator[None]:
     """Let processes that are started meanwhile compute on one thread each."""
-    before = {name: os.environ.get(name) for name in ONE_THREAD}
+    before = dict(os.environ)
     os.environ.update(ONE_THREAD)
     try:
         yield
     finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def _end_with_parent() -> None:
@@ -244,22 +272,18 @@ def _of_cluster(scheduler: str) -> "Iterator[Client]":
     try:
         certified = Security().get_connection_args("client").get("ssl_context")
     except OSError as error:
-        raise UserError(
-            f"The certificate for {printable(scheduler)} cannot be read: {error}. See docs/large-libraries.md."
-        ) from None
+        raise UserError(Problem.BAD_CERTIFICATE, scheduler=scheduler, error=str(error)) from None
     if scheduler.startswith("tls://") and not certified:
-        raise UserError(f"{printable(scheduler)} needs the certificate of its cluster, see docs/large-libraries.md.")
+        raise UserError(Problem.NO_CERTIFICATE, scheduler=scheduler)
     try:
         get_address_host_port(scheduler, strict=True)
         with warnings.catch_warnings(action="ignore"):  # of versions, which are checked below
             client = Client(scheduler, timeout=CLUSTER_LIMIT, set_as_default=False)
     except (OSError, ValueError) as error:
-        raise UserError(
-            f"No Dask scheduler answers at {printable(scheduler)}: {printable(error)}. Start it, or use none."
-        ) from None
+        raise UserError(Problem.NO_SCHEDULER, scheduler=scheduler, error=str(error)) from None
     with client:
         if not client.nthreads():
-            raise UserError(f"The Dask scheduler at {printable(scheduler)} has no workers yet; start some.")
+            raise UserError(Problem.NO_WORKERS, scheduler=scheduler)
         _check_cluster(client.get_versions())
         # They see the same paths, so they can import what lies here; those that join later, too.
         here = str(PROJECT)
@@ -269,7 +293,7 @@ def _of_cluster(scheduler: str) -> "Iterator[Client]":
             for ask in (client.run_on_scheduler, client.run):
                 ask(exec, "import soundalike.pool")
         except ImportError as error:
-            raise _cannot_import(error) from None
+            raise UserError(Problem.CANNOT_IMPORT, error=str(error), project=PROJECT) from None
         yield client
 
 
@@ -281,23 +305,7 @@ def _check_cluster(known: Any) -> None:
         for place, machine in machines.items():
             there = machine["packages"][name]
             if there != here:
-                raise UserError(_differs(printable(place), name, there, here))
-
-
-def _differs(place: str, name: str, there: str | None, here: str | None) -> str:
-    """Return what is to be said of a worker with another version."""
-    return (
-        f"On {place}, {name} is {there}; here it is {here}. Other versions give other numbers. Install what "
-        "requirements.lock names on all machines of the cluster, with the same Python."
-    )
-
-
-def _cannot_import(error: ImportError) -> UserError:
-    """Return what is to be said of a worker that lacks a package, or this one."""
-    return UserError(
-        f"A machine of the cluster cannot run this: {error}. Install what requirements.lock names there, with the same "
-        f"Python, and let it see {printable(PROJECT)} under the same path."
-    )
+                raise UserError(Problem.OTHER_VERSION, place=place, package=name, there=there, here=here)
 
 
 def _finder(folder: str) -> "WorkerPlugin":
@@ -320,14 +328,15 @@ def _watched(function: Callable[[Any], Any], song: Any, limit: float, wanted: di
     """Call the function; when it takes too long, end the whole process, which nothing can hang."""
     for name, there in versions().items():
         if there != wanted[name]:
-            raise UserError(_differs(f"the worker on {socket.gethostname()}", name, there, wanted[name]))
+            place = f"the worker on {socket.gethostname()}"
+            raise UserError(Problem.OTHER_VERSION, place=place, package=name, there=there, here=wanted[name])
     watchdog = threading.Timer(limit, os._exit, (1,))
     watchdog.daemon = True
     watchdog.start()
     try:
         return _named(function, song)
     except UserError as error:
-        raise UserError(f"On {socket.gethostname()}: {error}") from None
+        raise UserError(Problem.ON_WORKER, place=socket.gethostname(), error=error) from None
     finally:
         watchdog.cancel()
 
@@ -339,16 +348,11 @@ def _outcome(future: "Future", limit: float) -> Any:
     try:
         return future.result()
     except KilledWorker:
-        return SongError(
-            "it stopped its worker process, more than once: a crash, no memory left (try --jobs 1), "
-            f"or over {limit:,.0f} s"
-        )
+        return SongError(Reason.LOST_WORKERS, seconds=limit)
     except CancelledError:
-        raise UserError(
-            "The Dask scheduler is gone. Finished songs are kept; start it and run the same command again."
-        ) from None
+        raise UserError(Problem.SCHEDULER_GONE) from None
     except ImportError as error:
-        raise _cannot_import(error) from None
+        raise UserError(Problem.CANNOT_IMPORT, error=str(error), project=PROJECT) from None
 
 
 @functools.cache

@@ -1,10 +1,10 @@
 """A song is one table: all that is known of it, computed in one pass over its samples and kept in one Parquet file.
 
 ``features/<path>.parquet`` has a row for each clip: ``clip``, ``start`` (s), ``silent``, ``features`` (a list in the
-order of `table.COLUMNS`), a column of lists for each network, under its name: the embedding of the window that starts
-with this clip, null where none does; and ``vocals``, how probable each of `vocals.COLUMNS` is. Lists, because a table
-of five hundred columns and a hundred rows is mostly names. The notes say what each column was made from (see
-`storage.fresh`), so that a new network is one column more.
+order of `features.COLUMNS`), a column of lists for each network, under its name: the embedding of the window that
+starts with this clip, null where none does; and ``vocals``, how probable each of `vocals.COLUMNS` is. Lists, because a
+table of five hundred columns and a hundred rows is mostly names. The notes say what each column was made from (see
+`library.fresh`), so that a new network is one column more.
 """
 
 import contextlib
@@ -22,18 +22,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from threadpoolctl import threadpool_limits
 
-from soundalike.audio.decoding import CLIP_SECONDS, FULL_SCALE, Decoder, file_keys, is_of_file, is_silent
-from soundalike.audio.splitting import Clips
-from soundalike.features.networks import NETWORKS, Network, column_made_by
-from soundalike.features.song_level import WholeSong
-from soundalike.features.spectra import Spectra
-from soundalike.features.table import CLIP_COLUMNS, COLUMNS, MADE_BY, SONG_FEATURES, clip_features
-from soundalike.features.vocals import COLUMNS as VOCAL_COLUMNS
-from soundalike.features.vocals import VOCALS, vocal_probabilities
-from soundalike.library.catalogue import GOOD, record_of
-from soundalike.library.errors import SongError, UserError, printable
-from soundalike.library.paths import table_path
-from soundalike.library.storage import atomic_write, fresh, made_from, read_notes
+from soundalike.audio import CLIP_SECONDS, FULL_SCALE, Clips, Decoder, file_keys, is_of_file, is_silent
+from soundalike.features import CLIP_COLUMNS, COLUMNS, MADE_BY, SONG_FEATURES, clip_features
+from soundalike.features.spectra import Spectra, WholeSong
+from soundalike.library import GOOD, atomic_write, fresh, made_from, read_notes, record_of, table_path
+from soundalike.messages import Problem, Reason, SongError, UserError
+from soundalike.networks import NETWORKS, Network, column_made_by
+from soundalike.networks.vocals import COLUMNS as VOCAL_COLUMNS
+from soundalike.networks.vocals import VOCALS, vocal_probabilities
 
 KEYS = ["clip", "start", "silent"]  # columns that all tables have
 FEATURES = "features"  # the column of the feature table, beside those of networks
@@ -45,7 +41,7 @@ READERS = os.cpu_count() or 1  # threads that read tables
 class Song(NamedTuple):
     """All that is known of a song."""
 
-    record: dict  # see `decoding.Decoder`
+    record: dict  # see `audio.Decoder`
     table: pa.Table  # see the module; of the columns of lists, those that were asked for
     sound: np.ndarray | None = None  # its clips [shape=(clips, CLIP_SAMPLES), dtype=int16], if they were kept
 
@@ -99,7 +95,7 @@ def _rows(lists: pa.ChunkedArray, width: int) -> np.ndarray:
 
 
 class Sound(Protocol):
-    """A song that is read: in a file (`decoding.Decoder`), or as it was cut (`splitting.Clips`)."""
+    """A song that is read: in a file (`audio.Decoder`), or as it was cut (`audio.Clips`)."""
 
     record: dict  # known once its clips are through
 
@@ -209,10 +205,10 @@ class _Embedder:
 
 def list_column(values: np.ndarray, places: Iterable[int], count: int) -> pa.ListArray:
     """Make a column of lists: one row of values for each of these places, null for the others."""
-    there = np.zeros(count, bool)
-    there[list(places)] = True
-    offsets = np.concatenate([[0], np.cumsum(there) * values.shape[1]]).astype(np.int32)
-    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(values.ravel(), pa.float32()), mask=pa.array(~there))
+    filled = np.zeros(count, bool)
+    filled[list(places)] = True
+    offsets = np.concatenate([[0], np.cumsum(filled) * values.shape[1]]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(values.ravel(), pa.float32()), mask=pa.array(~filled))
 
 
 def decode(path: str | Path, spacings: Mapping[str, int], *, keep_sound: bool = False) -> Song:
@@ -224,10 +220,10 @@ def decode(path: str | Path, spacings: Mapping[str, int], *, keep_sound: bool = 
         If it is no usable song.
     """
     if not os.path.exists(path):  # which, unlike Path's, raises nothing
-        raise SongError("there is no such file")
+        raise SongError(Reason.NO_FILE)
     song = analyse(Decoder(Path(path)), spacings, keep_sound=keep_sound)
     if song.record["status"] not in GOOD:
-        raise SongError(f"{song.record['status']}: {song.record['reason']}")
+        raise SongError(Reason.AS_RECORDED, status=song.record["status"], reason=song.record["reason"])
     return song
 
 
@@ -240,7 +236,7 @@ def missing_columns(notes: dict, digest: str, spacings: Mapping[str, int]) -> li
     Parameters
     ----------
     notes : dict
-        Of the table, see `storage.read_notes`.
+        Of the table, see `library.read_notes`.
     digest : str
         The hash of the song's samples.
     spacings : dict of str to int
@@ -308,7 +304,7 @@ def describe_file(
     Raises
     ------
     SongError
-        See `decoding.Decoder`; or if its samples have another hash.
+        See `audio.Decoder`; or if its samples have another hash.
     """
     file, notes = songs / song, read_notes(table_path(root, song))
     keys, known = file_keys(file), record_of(notes) if is_of_file(notes, file, "content") else {}
@@ -333,7 +329,7 @@ def _update(
     known : dict
         Its record, if that is known before it is decoded.
     keys : dict of str to str
-        Of its file, see `decoding.file_keys`.
+        Of its file, see `audio.file_keys`.
     spacings : dict of str to int
         See `analyse`.
     """
@@ -344,13 +340,13 @@ def _update(
         columns, notes = dict(zip(old.column_names, old.columns, strict=True)), read_notes(path)
     record, missing = known, missing_columns(notes, known.get("hash", ""), spacings)
     if missing:
-        asked = {name: every for name, every in spacings.items() if name in missing}
-        record, table, _ = analyse(sound, asked, features=FEATURES in missing)
+        wanted_networks = {name: every for name, every in spacings.items() if name in missing}
+        record, table, _ = analyse(sound, wanted_networks, features=FEATURES in missing)
         if known and record["hash"] != known["hash"]:  # another ffmpeg decodes it otherwise
             record, table, _ = analyse(sound, spacings)
             missing = list(columns_made_by(spacings))
         if wanted not in ("", record["hash"]):
-            raise SongError("it is no longer what songs.csv says of it; run mp3_split.py, or --from-songs, again")
+            raise SongError(Reason.OTHER_SAMPLES)
         if record["status"] not in GOOD:
             return record
         if notes["record"].get("hash") != record["hash"]:  # of other samples nothing stays
@@ -368,10 +364,10 @@ def _update(
 
 
 def write_table(song: str, table: pa.Table, notes: dict, root: Path) -> None:
-    """Write a song's table with its notes: the keys of `storage.fresh`, ``spacings`` of networks, and ``record``."""
+    """Write a song's table with its notes: the keys of `library.fresh`, ``spacings`` of networks, and ``record``."""
     with atomic_write(table_path(root, song), room=root / "features") as path:
-        noted = table.replace_schema_metadata({"notes": json.dumps(notes)})
-        pq.write_table(noted, path, use_dictionary=False, write_statistics=False)
+        with_notes = table.replace_schema_metadata({"notes": json.dumps(notes)})
+        pq.write_table(with_notes, path, use_dictionary=False, write_statistics=False)
 
 
 def read_table(song: str, root: Path, columns: Iterable[str] | None = None) -> Song:
@@ -391,23 +387,23 @@ def read_table(song: str, root: Path, columns: Iterable[str] | None = None) -> S
     SongError
         If there is no table, it is damaged, or a number in it is not finite.
     """
-    path, problem = table_path(root, song), "cannot be read"
+    path, reason = table_path(root, song), Reason.TABLE_UNREADABLE
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError, pa.ArrowException):
         with pq.ParquetFile(path) as file:
             notes = json.loads(file.metadata.metadata[b"notes"])
             names = [name for name in file.schema_arrow.names if name in (*KEYS, FEATURES) or spacing_of(notes, name)]
-            asked = names if columns is None else [*KEYS, *(name for name in columns if name in names)]
-            table = file.read(asked, use_threads=False)
+            wanted = names if columns is None else [*KEYS, *(name for name in columns if name in names)]
+            table = file.read(wanted, use_threads=False)
         if table.column_names[: len(KEYS)] != KEYS or FEATURES not in names:
             raise KeyError
         values = [table[name].combine_chunks().flatten().to_numpy() for name in table.column_names[len(KEYS) :]]
-        if not all(np.isfinite(each).all() for each in values):
-            problem = "holds values that are no numbers"
+        if not all(np.isfinite(column).all() for column in values):
+            reason = Reason.TABLE_NOT_FINITE
         elif table["clip"].to_pylist() != list(range(len(table))):
-            problem = "lacks clips, or holds one twice"
+            reason = Reason.TABLE_LACKS_CLIPS
         else:
             return Song(notes["record"], table)
-    raise SongError(f"its table {problem}; delete {printable(path)} and run feature_extraction.py")
+    raise SongError(reason, path=path)
 
 
 def spacing_of(notes: dict, name: str) -> int:
@@ -420,7 +416,7 @@ def spacing_of(notes: dict, name: str) -> int:
 
 
 def read_tables(
-    root: Path, songs: Iterable[str], columns: Iterable[str] | None = None, left_out: dict[str, str] | None = None
+    root: Path, songs: Iterable[str], columns: Iterable[str] | None = None, left_out: dict[str, SongError] | None = None
 ) -> Iterator[tuple[str, Song]]:
     """Read the tables of some songs, in their order, see `read_table`; the next ones are read in the meantime.
 
@@ -428,7 +424,7 @@ def read_tables(
     ----------
     root, songs, columns
         See `read_table`.
-    left_out : dict of str to str, optional
+    left_out : dict of str to SongError, optional
         Takes the songs that cannot be read, and why; without it, one of them ends the reading.
 
     Raises
@@ -450,5 +446,5 @@ def read_tables(
                 yield name, reading.result()
             except SongError as error:
                 if left_out is None:
-                    raise UserError(f"{printable(name)}: {error}") from None
-                left_out[name] = str(error)
+                    raise UserError(Problem.TABLE, song=name, error=error) from None
+                left_out[name] = error

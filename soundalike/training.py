@@ -9,18 +9,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from soundalike import cohort
-from soundalike.dataset.frame import current_notes, read_library
-from soundalike.dataset.segments import RULE, read_segments
-from soundalike.dataset.splits import FOLDS, hold_out, song_table
-from soundalike.evaluation import held_out, metrics
-from soundalike.library.catalogue import GOOD, good_songs, read_songs
-from soundalike.library.paths import PROJECT
-from soundalike.library.storage import check_ownership, made_from
+from soundalike import cohort, evaluation
+from soundalike.embedding import SEGMENT_RULE, read_segments
+from soundalike.frame import current_notes, read_library
+from soundalike.library import GOOD, PROJECT, check_ownership, good_songs, made_from, read_songs
 from soundalike.model import inputs, made_by, save
-from soundalike.open_set import as_shipped, choose, give_words
 from soundalike.pool import versions
+from soundalike.recogniser import as_shipped, choose, give_words
 from soundalike.song import FEATURES
+from soundalike.splits import FOLDS, hold_out, song_table
 
 PARTS = (3, 2)  # the learning curve is measured on a third and on half of an artist's songs
 MORE = 5  # songs by one artist that would help
@@ -43,13 +40,13 @@ def train(root: Path) -> None:
     aside = hold_out(songs)
     songs = songs.drop(index=aside, errors="ignore")
     study, sources, no_cohort = study_of(root, songs, spacings)
-    answers, temperature = held_out.answers(study)
+    answers, temperature = evaluation.answers(study)
     words, others = choose(answers)
     answers = give_words(answers, others)
     first = answers[answers["repeat"] == 0]
-    albums = held_out.answer_albums(study)
+    albums = evaluation.answer_albums(study)
     curve = measure_curve(study, first[first["known"]])
-    recogniser = held_out.train(study, songs)._replace(temperature=temperature)
+    recogniser = evaluation.train(study, songs)._replace(temperature=temperature)
     info = {
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "commit": commit(),
@@ -57,15 +54,15 @@ def train(root: Path) -> None:
         "made_by": made_by(spacings),
         "classes": recogniser.artists,
         "networks": spacings,
-        "segments": RULE,
+        "segments": SEGMENT_RULE,
         "temperature": temperature,
         "cohort": sources,
         "no_cohort": no_cohort,
         "words": words._asdict(),
         "scores": {
             "chance": 1 / songs["artist"].nunique(),
-            "unseen_songs": metrics.score(answers[answers["known"]]),
-            "unseen_albums": metrics.score(albums, by="album"),
+            "unseen_songs": evaluation.score(answers[answers["known"]]),
+            "unseen_albums": evaluation.score(albums, by="album"),
             "as_shipped": as_shipped(first),
         },
         "learning_curve": curve,
@@ -78,7 +75,7 @@ def train(root: Path) -> None:
     save(root, recogniser, info, tabulate(answers), not_learned_from(root, left_out, songs, aside))
 
 
-def study_of(root: Path, songs: pd.DataFrame, spacings: dict[str, int]) -> tuple[held_out.Study, list[str], str]:
+def study_of(root: Path, songs: pd.DataFrame, spacings: dict[str, int]) -> tuple[evaluation.Study, list[str], str]:
     """Gather what is learned from: segments of songs of a library, and of the cohort.
 
     Parameters
@@ -105,10 +102,10 @@ def study_of(root: Path, songs: pd.DataFrame, spacings: dict[str, int]) -> tuple
     no_cohort = "" if used else "it has artists, or songs, of this library"
     if not known:
         no_cohort = "it was made by another version of the features or the networks"
-    return held_out.Study(songs, segments, cohort.draw(used.values(), segments.rows)), list(used), no_cohort
+    return evaluation.Study(songs, segments, cohort.draw(used.values(), segments.rows)), list(used), no_cohort
 
 
-def measure_curve(study: held_out.Study, answers: pd.DataFrame) -> dict[int, float]:
+def measure_curve(study: evaluation.Study, answers: pd.DataFrame) -> dict[int, float]:
     """Measure the balanced accuracy by the number of songs of each artist in training.
 
     Parameters
@@ -116,20 +113,20 @@ def measure_curve(study: held_out.Study, answers: pd.DataFrame) -> dict[int, flo
     study : Study
         The songs.
     answers : pd.DataFrame
-        With all songs, from `held_out.answers`, of one split.
+        With all songs, from `evaluation.answers`, of one split.
 
     Returns
     -------
     dict of int to float
         The last is with all songs; none where nothing can be scored.
     """
-    whole = metrics.score(answers)
-    if whole is None:
+    full = evaluation.score(answers)
+    if full is None:
         return {}
     most = in_folds(study.songs).max()
     sizes = sorted({int(most / part) for part in PARTS} - {0, 1})
-    found = {size: metrics.score(of) for size, of in held_out.learning_curve(study, sizes).items()}
-    return {size: of["balanced_accuracy"] for size, of in (found | {int(most): whole}).items()}  # type: ignore[index,misc]
+    scores = {size: evaluation.score(answered) for size, answered in evaluation.learning_curve(study, sizes).items()}
+    return {size: answered["balanced_accuracy"] for size, answered in (scores | {int(most): full}).items()}  # type: ignore[index,misc]
 
 
 def in_folds(songs: pd.DataFrame) -> pd.Series:
@@ -211,7 +208,7 @@ def not_learned_from(root: Path, left_out: pd.DataFrame, songs: pd.DataFrame, as
 def commit() -> str:
     """Name the commit of the code here, if there is git."""
     try:
-        asked = ["git", "-C", str(PROJECT), "describe", "--always", "--abbrev=40", "--dirty"]
-        return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+        command = ["git", "-C", str(PROJECT), "describe", "--always", "--abbrev=40", "--dirty"]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return "unknown"

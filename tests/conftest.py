@@ -1,11 +1,13 @@
 """Test audio, made here: tones, clicks, noise, and two "artists" whose songs sound unlike each other."""
 
 import contextlib
+import enum
 import io
 import os
+import re
 import time
 import unittest.mock
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,21 +20,16 @@ import soundfile
 import dataframe_creation
 import feature_extraction
 import mp3_split
-from soundalike import pool, training
-from soundalike.audio import decoding
-from soundalike.dataset import segments, splits
-from soundalike.dataset.frame import read_library, write_frame
+from soundalike import audio, evaluation, pool, similarity, splits, terminal, training
+from soundalike import embedding as embedding_module
+from soundalike.answer import Verdict
 from soundalike.embedding import Embedding, Space
-from soundalike.evaluation import held_out
-from soundalike.features.networks import NETWORKS, VOICE
-from soundalike.features.table import CLIP_COLUMNS, COLUMNS
-from soundalike.library import paths
-from soundalike.library.catalogue import good_songs, write_songs
-from soundalike.library.errors import SongError
-from soundalike.library.storage import made_from
-from soundalike.report.verdict import Verdict
-from soundalike.similarity import quality
-from soundalike.similarity.index import Index
+from soundalike.features import CLIP_COLUMNS, COLUMNS
+from soundalike.frame import read_library, write_frame
+from soundalike.library import good_songs, made_from, write_songs
+from soundalike.messages import SongError, UserError
+from soundalike.networks import NETWORKS, VOICE
+from soundalike.similarity import Index
 from soundalike.song import FEATURES, KEYS, Song, columns_made_by, list_column, write_table
 
 RATE = 44_100  # Hz, of the songs; clips have their own
@@ -41,6 +38,19 @@ NO_NETWORKS = ["--networks", "none"]  # for all tests but theirs: TensorFlow tak
 
 
 os.environ.pop("MAKELEVEL", None)  # messages name options as they were typed: here not for make
+
+
+@contextlib.contextmanager
+def raises(why: enum.Enum) -> Iterator[pytest.ExceptionInfo]:
+    """What is wrong is this, whatever sentence says so."""
+    with pytest.raises((UserError, SongError)) as found:
+        yield found
+    assert found.value.why is why
+
+
+def processed(out: str) -> int:
+    """How many songs a step says that it has processed now."""
+    return int(re.findall(r"now: ([\d,]+)", out)[-1].replace(",", ""))
 
 
 def many(small: T, large: T) -> T:
@@ -59,7 +69,7 @@ def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
 @pytest.fixture(autouse=True, scope="session")
 def _no_last_library(tmp_path_factory):
     """Tests leave the note of the last library as it was."""
-    with unittest.mock.patch.object(paths, "LAST", tmp_path_factory.mktemp("last") / "last"):
+    with unittest.mock.patch.object(terminal, "LAST", tmp_path_factory.mktemp("last") / "last"):
         yield
 
 
@@ -92,17 +102,17 @@ def noise(seconds: float = 4, rate: int = RATE, amplitude: float = 0.2, seed: in
 
 def decode_file(path: Path, **options) -> tuple[np.ndarray, dict]:
     """All whole clips of a file on end, between -1 and 1, and its record."""
-    decoder = decoding.Decoder(path, **options)
+    decoder = audio.Decoder(path, **options)
     decoded = [clip / 32768 for clip in decoder]
     return np.concatenate(decoded) if decoded else np.zeros(0), decoder.record
 
 
 def peak_frequency(y: np.ndarray) -> float:
     """In Hz."""
-    return float(np.argmax(np.abs(np.fft.rfft(y))) * decoding.SAMPLE_RATE / len(y))
+    return float(np.argmax(np.abs(np.fft.rfft(y))) * audio.SAMPLE_RATE / len(y))
 
 
-def clicks(bpm: float, seconds: float = 2, rate: int = decoding.SAMPLE_RATE) -> np.ndarray:
+def clicks(bpm: float, seconds: float = 2, rate: int = audio.SAMPLE_RATE) -> np.ndarray:
     """Short bursts of a tone, one each beat."""
     y = np.zeros(round(seconds * rate))
     burst = sine(1000, 0.02, rate) * np.hanning(round(0.02 * rate))
@@ -128,7 +138,7 @@ def tune(artist: int, song: int, seconds: float = 8, rate: int = RATE) -> np.nda
     return np.clip(y, -1, 1)
 
 
-def sing(seconds: float = 8, pitch: float = 220, rate: int = decoding.SAMPLE_RATE) -> np.ndarray:
+def sing(seconds: float = 8, pitch: float = 220, rate: int = audio.SAMPLE_RATE) -> np.ndarray:
     """A voice that sings vowels to a scale, with vibrato: harmonics shaped by three formants, notes of 0.6 s."""
     t = np.arange(round(seconds * rate)) / rate
     note = (t / 0.6).astype(int)
@@ -215,17 +225,17 @@ def made_up(
 Embeddings = dict[str, dict[str, dict[int, np.ndarray]]]  # of each song, by each network: of windows, by first clip
 
 
-def study_of(frame: pd.DataFrame, embeddings: Embeddings | None = None) -> held_out.Study:
+def study_of(frame: pd.DataFrame, embeddings: Embeddings | None = None) -> evaluation.Study:
     """The table of songs of a frame, and their segments."""
     songs, _ = splits.song_table(frame)
-    ears = [segments.FEATURES, *dict.fromkeys(name for found in (embeddings or {}).values() for name in found)]
+    ears = [embedding_module.FEATURES, *dict.fromkeys(name for found in (embeddings or {}).values() for name in found)]
     parts = []
     for name in songs.index:
         song = song_of(frame[frame["song"] == name], (embeddings or {}).get(name))
-        parts.append((name, segments.segment_rows(song, ears)))
+        parts.append((name, embedding_module.segment_rows(song, ears)))
     rows = {ear: np.concatenate([of[ear] for _, of in parts]) for ear in ears}
-    names = [np.full(len(of[segments.FEATURES]), name, dtype=object) for name, of in parts]
-    return held_out.Study(songs, segments.Segments(rows, np.concatenate(names)))
+    names = [np.full(len(of[embedding_module.FEATURES]), name, dtype=object) for name, of in parts]
+    return evaluation.Study(songs, embedding_module.Segments(rows, np.concatenate(names)))
 
 
 def train_without(root: Path, without: str = "nothing") -> None:
@@ -285,7 +295,7 @@ def small(tmp_path_factory) -> Path:
 
 def likeness(album=None, artist=None, different=()):
     """Say what distances mean: up to which songs are of one album, of one artist, and percentiles for others."""
-    return {quality.ALBUM: album, quality.ARTIST: artist, quality.DIFFERENT: list(different)}
+    return {similarity.ALBUM: album, similarity.ARTIST: artist, similarity.DIFFERENT: list(different)}
 
 
 def verdict_of(song: pd.Series, clips: pd.DataFrame, **more) -> Verdict:

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from soundalike.library.paths import PROJECT
+from soundalike.library import PROJECT
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in (PROJECT / "benchmarks").glob("*.py")))

@@ -9,12 +9,11 @@ import subprocess
 import sys
 
 import pytest
+from conftest import raises
 
-from soundalike import cli
-from soundalike.library import storage
-from soundalike.library.errors import UserError, typed
-from soundalike.library.paths import PROJECT
-from soundalike.library.storage import atomic_write
+from soundalike import library, terminal, wording
+from soundalike.library import PROJECT, atomic_write
+from soundalike.messages import Problem, UserError
 
 SLOW = {"numpy", "pandas", "pyarrow", "librosa", "scipy", "sklearn", "dask", "distributed", "numba", "keras"}
 
@@ -36,20 +35,20 @@ def test_help_waits_for_no_slow_import(script):
 
 
 def test_workers_import_what_their_step_needs():
-    assert not imported_by("import soundalike.audio.splitting") & (SLOW - {"numpy"})
+    assert not imported_by("import soundalike.audio") & (SLOW - {"numpy"})
     needed = {"numpy", "pyarrow", "librosa"}  # of librosa a shell, which loads what is asked of it
     assert not imported_by("import soundalike.song") & (SLOW - needed)
-    assert not imported_by("import soundalike.dataset.frame") & (SLOW - needed - {"pandas"})
+    assert not imported_by("import soundalike.frame") & (SLOW - needed - {"pandas"})
 
 
-@cli.script
+@terminal.script
 def fails(argv: list | None = None) -> int:
     raise argv[0]
 
 
 def test_a_users_mistake_takes_one_line(capsys):
-    assert fails([UserError("Fix this.\n")]) == 1
-    assert capsys.readouterr().err == "Fix this.\\n\n"
+    assert fails([UserError(Problem.NO_ARTIST, asked="x\n")]) == 1
+    assert capsys.readouterr().err == "x\\n is no part of an artist's name in this library.\n"
     assert fails([OSError(errno.EACCES, os.strerror(errno.EACCES), "x.csv")]) == 1
     assert capsys.readouterr().err.startswith("Cannot read or write x.csv: Permission denied. Fix this and run")
     assert fails([KeyboardInterrupt()]) == 130
@@ -74,46 +73,46 @@ def test_tools_beside_the_root_find_the_package_first(tool):
         assert importlib.util.find_spec(module), module
 
 
-def test_many_songs_left_out_for_one_reason_are_one_line(capsys):
+def test_many_songs_left_out_for_one_reason_are_one_line():
     convert = "rejected: WMA is not read; convert it to FLAC or MP3"
-    left_out = {f"A/{n}.wma": convert for n in range(30)} | {"B/x.mp3": "rejected: an empty file; copy it again"}
+    left_out = {f"A/{n:02d}.wma": convert for n in range(30)} | {"B/x.mp3": "rejected: an empty file; copy it again"}
     left_out |= {f"C/{n}.mp3": f"duplicate: the same recording as D/{n}.mp3" for n in range(5)}
-    cli.print_left_out(left_out, rest=": see songs.csv")
-    assert capsys.readouterr().out.splitlines() == [
+    groups = [text.partition(" as ")[0] for text in left_out.values()]
+    assert wording.left_out_lines(left_out, groups=groups, rest=": see songs.csv") == [
         "Left out (36 songs):",
-        f"  30 songs, such as A/0.wma: {convert}",
-        "  5 songs, such as C/0.mp3: duplicate: the same recording as another",
+        f"  30 songs, such as A/00.wma: {convert}",
+        "  5 songs, such as C/0.mp3: duplicate: the same recording",
         "  B/x.mp3: rejected: an empty file; copy it again",
         "  All of them: see songs.csv",
     ]
-    cli.print_left_out({f"{n:02d}.mp3": f"rejected: {n}" for n in range(23)}, rest=": see songs.csv")
-    assert capsys.readouterr().out.splitlines()[-2:] == ["  19.mp3: rejected: 19", "  … and 3 more: see songs.csv"]
-    cli.print_left_out({"x.mp3": "silent"})
-    assert capsys.readouterr().out.splitlines() == ["Left out (1 song):", "  x.mp3: silent"]
+    many = {f"{n:02d}.mp3": f"rejected: {n}" for n in range(23)}
+    lines = wording.left_out_lines(many, rest=": see songs.csv")
+    assert lines[-2:] == ["  19.mp3: rejected: 19", "  … and 3 more: see songs.csv"]
+    assert wording.left_out_lines({"x.mp3": "silent"}) == ["Left out (1 song):", "  x.mp3: silent"]
 
 
 def test_messages_name_options_as_they_were_typed(monkeypatch):
-    assert typed("songs") == "--songs DIR"
+    text = "Name another with --songs DIR, or --library DIR."
+    assert terminal.as_typed(text) == text
     monkeypatch.setenv("MAKELEVEL", "1")
-    assert typed("songs") == "SONGS=DIR"
-    assert typed("library") == "LIBRARY=DIR"
+    assert terminal.as_typed(text) == "Name another with SONGS=DIR, or LIBRARY=DIR."
 
 
 # --- small stumbles --------------------------------------------------------------------------
 
 
 def test_a_python_without_the_packages_is_one_line_that_names_the_right_one(capsys):
-    @cli.script
+    @terminal.script
     def main(argv):
         importlib.import_module("no_such_package")
 
-    assert main([]) == cli.NOTHING_USABLE
+    assert main([]) == terminal.NOTHING_USABLE
     said = capsys.readouterr().err
     assert len(said.splitlines()) == 1
     assert sys.executable in said
     assert ".venv" in said
 
-    @cli.script
+    @terminal.script
     def broken(argv):
         importlib.import_module("soundalike.no_such_module")
 
@@ -124,25 +123,25 @@ def test_a_python_without_the_packages_is_one_line_that_names_the_right_one(caps
 def test_words_of_a_name_without_quotes_are_said_to_be_one_name(tmp_path):
     (tmp_path / "my new song.mp3").touch()
     words = f"{tmp_path}/my new song.mp3".split()
-    assert cli.unquoted(["a", *words, "b"]) == f"{tmp_path}/my new song.mp3"
-    assert cli.unquoted([str(tmp_path), "nothing"]) == ""
-    with pytest.raises(UserError, match="my new song"):
-        cli.check_quotes(words)
-    cli.check_quotes([f"{tmp_path}/my new song.mp3", str(tmp_path)])
-    cli.check_quotes(["photograph", "fireball"])  # titles
+    assert terminal.unquoted(["a", *words, "b"]) == f"{tmp_path}/my new song.mp3"
+    assert terminal.unquoted([str(tmp_path), "nothing"]) == ""
+    with raises(Problem.NO_QUOTES):
+        terminal.check_quotes(words)
+    terminal.check_quotes([f"{tmp_path}/my new song.mp3", str(tmp_path)])
+    terminal.check_quotes(["photograph", "fireball"])  # titles
 
 
 def test_a_run_that_is_going_on_is_the_answer(tmp_path):
     def ask():
-        with storage.unless_running(tmp_path):
-            raise UserError("There is no model.")
+        with library.unless_running(tmp_path):
+            raise UserError(Problem.NO_FRAME, root=tmp_path)
 
-    with pytest.raises(UserError, match="no model"):
+    with raises(Problem.NO_FRAME):
         ask()
-    with storage.running(tmp_path), pytest.raises(UserError, match="A run is at work"):
+    with library.running(tmp_path), raises(Problem.NOT_YET):
         ask()
-    with storage.locked(tmp_path), pytest.raises(UserError, match="A run is at work"):
+    with library.locked(tmp_path), raises(Problem.NOT_YET):
         ask()
-    with storage.running(tmp_path), pytest.raises(UserError, match="Another run"), storage.running(tmp_path):
+    with library.running(tmp_path), raises(Problem.BUSY), library.running(tmp_path):
         pass
-    assert not storage.is_locked(tmp_path)
+    assert not library.is_locked(tmp_path)

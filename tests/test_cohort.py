@@ -5,8 +5,8 @@ import pytest
 from conftest import made_up, segments_of, study_of
 
 from soundalike import cohort
-from soundalike.features.networks import NETWORKS, VOICE
-from soundalike.features.table import CLIP_COLUMNS
+from soundalike.features import CLIP_COLUMNS
+from soundalike.networks import NETWORKS, VOICE
 from soundalike.song import FEATURES
 
 

@@ -9,7 +9,7 @@ import pytest
 from conftest import made_up, write_library
 from scipy.stats import ttest_1samp
 
-from soundalike.library.paths import PROJECT
+from soundalike.library import PROJECT
 
 sys.path.insert(0, str(PROJECT / "benchmarks"))
 
@@ -51,7 +51,8 @@ def test_the_interval_over_artists_is_that_of_their_mean():
     assert (low, high) == pytest.approx((ends.low, min(ends.high, 1)))
 
 
-def test_the_same_answers_do_not_differ_and_better_ones_do():
+def test_the_same_answers_do_not_differ_and_better_ones_do(monkeypatch):
+    monkeypatch.setattr(compare, "RESAMPLES", 100)
     old = answered({"A": [True, False] * 4, "B": [True, False] * 4})
     new = answered({"A": [True] * 8, "B": [True] * 8})
     assert (compare.paired_intervals(old, old) == 0).all()
@@ -71,6 +72,6 @@ def test_folds_are_written_once(tmp_path):
     assert (compare.write_folds(library, tmp_path / "folds.csv")["fold 0"] == 7).all()
 
 
-def test_a_commit_that_is_not_there_is_said_to_be(tmp_path, capsys):
-    assert compare.main(["no-such-commit", "--songs", str(tmp_path)]) == 1
-    assert "There is no commit no-such-commit." in capsys.readouterr().err
+def test_a_commit_that_is_not_there_is_said_to_be(tmp_path):
+    with pytest.raises(SystemExit, match="no-such-commit"):
+        compare.main(["no-such-commit", "--songs", str(tmp_path)])

@@ -7,19 +7,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import made_up, run_scripts, sine, songs_of, train_without, tune, write_song
+from conftest import made_up, raises, run_scripts, sine, songs_of, train_without, tune, write_song
 
 import predict
-from soundalike import training
-from soundalike.audio.decoding import SAMPLE_RATE
-from soundalike.dataset import duplicates, splits
-from soundalike.dataset.duplicates import ONE_TITLE, SHARED_SOUND
-from soundalike.dataset.frame import read_library
-from soundalike.features.table import COLUMNS
-from soundalike.library.catalogue import good_songs, preferred_first, read_songs, write_songs
-from soundalike.library.errors import UserError
-from soundalike.report import summary
-from soundalike.similarity.index import load_index
+from soundalike import duplicates, splits, training, wording
+from soundalike.audio import SAMPLE_RATE
+from soundalike.duplicates import ONE_TITLE, SHARED_SOUND
+from soundalike.features import COLUMNS
+from soundalike.frame import read_library
+from soundalike.library import good_songs, preferred_first, read_songs, write_songs
+from soundalike.messages import Problem
+from soundalike.similarity import load_index
 
 RATE = 44_100
 
@@ -260,8 +258,7 @@ def test_every_song_that_no_model_learns_from_has_its_reason(library, tmp_path, 
     (tmp_path / "model").mkdir()
     table.to_csv(tmp_path / "model/left_out.csv", index=False)
     write_songs(tmp_path, read_songs(library))
-    summary.print_not_learned_from(tmp_path)
-    said = capsys.readouterr().out
+    said = "\n".join(wording.not_learned_lines(tmp_path))
     assert all(
         name in said for name in ("Kamiskaze", "D: 1 song", "E: 1 song", "F: 1 song", "G: 1 song", "A/later.ogg")
     )
@@ -269,12 +266,12 @@ def test_every_song_that_no_model_learns_from_has_its_reason(library, tmp_path, 
 
 def test_a_library_of_copies_says_so_in_one_line():
     labels = pd.DataFrame({"song": ["A/1.mp3", "A/2.mp3", "A/3.mp3"], "artist": "A", "album": ""})
-    with pytest.raises(UserError, match=r"All 3 usable songs here are copies of A/1\.mp3") as found:
+    with raises(Problem.ALL_COPIES) as found:
         splits.song_table(labels.assign(recording="A/1.mp3", copy_of=["", "A/1.mp3", "A/1.mp3"], conflict=""))
     assert "\n" not in str(found.value)
     both = pd.concat([labels, labels.assign(artist="B", song=labels["song"].str.replace("A", "B"))], ignore_index=True)
     both = both.assign(recording="A/1.mp3", copy_of="", conflict=both["song"].to_numpy()[::-1])
-    with pytest.raises(UserError, match="All 6 usable songs here are copies of one another, by several artists"):
+    with raises(Problem.ALL_COPIES_OF_ARTISTS):
         splits.song_table(both)
 
 

@@ -77,7 +77,7 @@ def test_an_ear_that_describes_nothing_gives_no_evidence(two_ears):
         two_ears.describe({FEATURES: MIXED[:7], "voice": half})[6:],
         two_ears.describe({FEATURES: MIXED[:7], "voice": MIXED[:3, :4]})[6:],
     )
-    nothing = embedding.fit({FEATURES: np.full((3, 2), np.nan)})
+    nothing = embedding.fit_embedding({FEATURES: np.full((3, 2), np.nan)})
     assert (nothing.points(nothing.describe({FEATURES: np.zeros((2, 2))})[None]) == 0).all()
 
 

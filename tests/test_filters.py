@@ -4,7 +4,7 @@ import pytest
 import scipy.fft
 import scipy.signal
 
-from soundalike.audio.decoding import SAMPLE_RATE
+from soundalike.audio import SAMPLE_RATE
 from soundalike.features import filters
 from soundalike.features.filters import N_FFT, N_MELS
 

@@ -9,11 +9,9 @@ import pandas as pd
 import pytest
 from conftest import run_scripts, tune, write_song
 
-from soundalike.audio import decoding
-from soundalike.features.table import CLIP_COLUMNS
-from soundalike.library.paths import clip_folder, table_path
-from soundalike.library.storage import digest_of, fresh, made_from, read_notes, state_of
-from soundalike.similarity import index
+from soundalike import audio, similarity
+from soundalike.features import CLIP_COLUMNS
+from soundalike.library import clip_folder, digest_of, fresh, made_from, read_notes, state_of, table_path
 
 SONG, OTHER = "Artist A/Album 1/Song 1.mp3", "Artist B/Album 2/Song 2.mp3"
 TARGETS = {
@@ -35,7 +33,7 @@ def made(root: Path) -> dict[str, tuple]:
 
 def make(root: Path) -> None:
     assert run_scripts(root, "--songs", str(root / "songs")) == [0, 0, 0]
-    index.load_index(root)
+    similarity.load_index(root)
 
 
 @pytest.fixture
@@ -118,10 +116,10 @@ def test_what_changed_is_made_again_and_nothing_else(own, change, made_again):
 @pytest.mark.parametrize(
     ("module", "name", "value", "made_again"),
     [
-        ("soundalike.audio.decoding", "MADE_BY", {"version": 99}, {"clips", "other clips"}),
-        ("soundalike.dataset.frame", "VERSION", 99, OF_ALL),
-        ("soundalike.similarity.index", "VERSION", 99, {"index"}),
-        ("soundalike.similarity.index", "shipped_shifts", lambda: np.ones((1, 2 * len(CLIP_COLUMNS))), {"index"}),
+        ("soundalike.audio", "MADE_BY", {"version": 99}, {"clips", "other clips"}),
+        ("soundalike.frame", "VERSION", 99, OF_ALL),
+        ("soundalike.similarity", "VERSION", 99, {"index"}),
+        ("soundalike.similarity", "shipped_shifts", lambda: np.ones((1, 2 * len(CLIP_COLUMNS))), {"index"}),
     ],
 )
 def test_other_code_makes_again_what_it_makes(own, in_this_process, monkeypatch, module, name, value, made_again):
@@ -133,7 +131,7 @@ def test_other_code_makes_again_what_it_makes(own, in_this_process, monkeypatch,
 
 def test_other_features_are_made_for_all_that_is_made_of_them(own, in_this_process, monkeypatch):
     before = made(own)
-    for module in ("soundalike.song", "soundalike.dataset.frame"):
+    for module in ("soundalike.song", "soundalike.frame"):
         monkeypatch.setattr(f"{module}.MADE_BY", [99, []])
     make(own)
     assert {name for name, when in made(own).items() if when != before[name]} == {"table", "other table", *OF_ALL}
@@ -166,4 +164,4 @@ def test_a_file_is_known_by_its_state_and_by_its_content(tmp_path):
     assert (state_of(path) != state, digest_of(path)) == (True, content)
     path.write_bytes(b"abd")
     assert digest_of(path) != content
-    assert not decoding.is_of_file({"made_from": {}}, tmp_path / "gone")
+    assert not audio.is_of_file({"made_from": {}}, tmp_path / "gone")

@@ -5,10 +5,9 @@ import pandas as pd
 import pytest
 from conftest import made_up, segments_of, study_of
 
-from soundalike import recogniser
-from soundalike.dataset.segments import Segments
-from soundalike.dataset.splits import folds
-from soundalike.evaluation import held_out
+from soundalike import evaluation, recogniser
+from soundalike.embedding import Segments
+from soundalike.splits import folds
 
 
 @pytest.fixture(scope="module")
@@ -17,17 +16,17 @@ def study():
     names = np.array([f"{artist[song == n][0]}/{n:02d}" for n in range(30)], dtype=object)
     table = {"artist": [name[:2] for name in names], "album": "", "recording": names, "scored": True}
     rows["voice"][song % 2 == 0] = np.nan  # an ear that does not describe half of the songs
-    return held_out.Study(pd.DataFrame(table, names), Segments(rows, names[song]))
+    return evaluation.Study(pd.DataFrame(table, names), Segments(rows, names[song]))
 
 
-def cohort_of(study: held_out.Study) -> dict:
+def cohort_of(study: evaluation.Study) -> dict:
     draw = np.random.default_rng(1)
     return {ear: draw.standard_normal((40, of.shape[1])).astype(np.float32) for ear, of in study.segments.rows.items()}
 
 
 @pytest.fixture(scope="module")
 def found(study):
-    return held_out.answers(study, repeats=2)[0]
+    return evaluation.answers(study, repeats=2)[0]
 
 
 def test_each_song_is_answered_for_with_its_artist_in_training_and_without(found):
@@ -51,7 +50,7 @@ def test_neither_space_nor_model_sees_the_songs_that_are_asked_about(study, monk
     monkeypatch.setattr(recogniser, "fit", lambda rows, song, *more: used.append(set(song)) or fit(rows, song, *more))
     asked = np.arange(0, 30, 7)
     learn = np.setdiff1d(np.arange(30), [*asked, *range(2, 30, 3)])  # one artist is left out
-    answer = held_out.ask(study, (learn, asked))
+    answer = evaluation.ask(study, (learn, asked))
     assert used == [set(study.songs.index[learn])]
     assert (answer.scores["A2"] == -np.inf).all()
     assert np.isfinite(answer.scores[["A0", "A1"]]).all(axis=None)
@@ -59,8 +58,8 @@ def test_neither_space_nor_model_sees_the_songs_that_are_asked_about(study, monk
 
 
 def test_a_left_out_artist_is_answered_by_a_model_of_as_many_songs_of_the_others(study):
-    group = held_out.artist_groups(study.songs)
-    left_out = held_out.leave_out(study.songs, group, folds(study.songs))
+    group = evaluation.artist_groups(study.songs)
+    left_out = evaluation.leave_out(study.songs, group, folds(study.songs))
     assert len(left_out) == 3
     for learn, asked in left_out:
         trained, tested = study.songs["artist"].iloc[learn], study.songs["artist"].iloc[asked]
@@ -70,8 +69,8 @@ def test_a_left_out_artist_is_answered_by_a_model_of_as_many_songs_of_the_others
 
 def test_two_artists_are_left_out_where_there_is_a_cohort():
     study = study_of(made_up(artists=2, songs=6, artist_cue=1.0))
-    assert held_out.answers(study, 1)[0]["known"].all()
-    found, _ = held_out.answers(study._replace(cohort=cohort_of(study)), 1)
+    assert evaluation.answers(study, 1)[0]["known"].all()
+    found, _ = evaluation.answers(study._replace(cohort=cohort_of(study)), 1)
     assert found["known"].value_counts().to_dict() == {True: 12, False: 12}
     assert {len(either) for either in found.loc[~found["known"], "either"]} == {1}  # the other is left out
     assert found.groupby("song")["block"].nunique().max() == 1
@@ -85,12 +84,12 @@ def test_two_artists_are_left_out_where_there_is_a_cohort():
 
 def test_a_temperature_is_that_of_other_songs(study, monkeypatch):
     fitted = []
-    fit = held_out.fit_temperature
+    fit = evaluation.fit_temperature
     monkeypatch.setattr(
-        held_out, "fit_temperature", lambda rest, truth: fitted.append(set(rest.index)) or fit(rest, truth)
+        evaluation, "fit_temperature", lambda rest, truth: fitted.append(set(rest.index)) or fit(rest, truth)
     )
     songs = study.songs
-    held_out.answers(study._replace(cohort=cohort_of(study)), repeats=1)
+    evaluation.answers(study._replace(cohort=cohort_of(study)), repeats=1)
     parts = [set(songs.index[test]) for _, test in folds(songs)]
     assert fitted[: len(parts)] == [set(songs.index) - part for part in parts]
     artists = [set(songs.index[songs["artist"] == artist]) for artist in ("A0", "A1", "A2")]
@@ -100,17 +99,17 @@ def test_a_temperature_is_that_of_other_songs(study, monkeypatch):
 
 def test_more_artists_than_fifty_are_left_out_in_ten_groups():
     songs = pd.DataFrame({"artist": [f"A{n % 60:02d}" for n in range(120)]})
-    assert held_out.artist_groups(songs).nunique() == 10
-    assert held_out.artist_groups(songs[songs["artist"] < "A50"]).nunique() == 6
-    assert held_out.artist_groups(songs[songs["artist"] < "A12"]).nunique() == 12
+    assert evaluation.artist_groups(songs).nunique() == 10
+    assert evaluation.artist_groups(songs[songs["artist"] < "A50"]).nunique() == 6
+    assert evaluation.artist_groups(songs[songs["artist"] < "A12"]).nunique() == 12
 
 
 def test_an_album_is_harder_than_a_song_where_albums_sound_of_their_own():
     study = study_of(made_up(artists=4, songs=9, clips=4, artist_cue=0.1, album_cue=0.6, albums=3))
-    unseen, known = (held_out.answer_albums(study, by) for by in ("album", "known album"))
+    unseen, known = (evaluation.answer_albums(study, by) for by in ("album", "known album"))
     assert len(unseen) == len(known) == 36
     assert unseen["right"].mean() < known["right"].mean() - 0.1
-    none = held_out.answer_albums(study_of(made_up(artists=2, songs=2)))
+    none = evaluation.answer_albums(study_of(made_up(artists=2, songs=2)))
     assert none.empty
     assert set(none.columns) == set(unseen.columns)
 
@@ -122,9 +121,9 @@ def test_a_recording_by_both_of_two_artists_leaves_answers_or_none():
         songs = pd.DataFrame({"artist": [name[0] for name in names], "album": "", "scored": False}, names)
         songs["recording"] = ["same", "A/1", "same", f"{other}/1"]
         rows, song, _ = segments_of(songs=4, each=3, artists=2)
-        study = held_out.Study(songs, Segments(rows, np.array(names, dtype=object)[song]))
+        study = evaluation.Study(songs, Segments(rows, np.array(names, dtype=object)[song]))
         for cohort in (None, cohort_of(study)):
-            found, temperature = held_out.answers(study._replace(cohort=cohort), 1)
+            found, temperature = evaluation.answers(study._replace(cohort=cohort), 1)
             assert set(found["song"]) <= set(names)
             assert temperature > 0
             assert {"known", "block", "either"} <= set(found)
@@ -132,13 +131,13 @@ def test_a_recording_by_both_of_two_artists_leaves_answers_or_none():
 
 def test_fewer_songs_teach_less():
     study = study_of(made_up(artists=4, songs=15, clips=4, artist_cue=0.15, song_cue=0.4))
-    curve = held_out.learning_curve(study, [1, 12])
+    curve = evaluation.learning_curve(study, [1, 12])
     assert [len(of) for of in curve.values()] == [60, 60]
     assert curve[12]["right"].mean() > curve[1]["right"].mean() + 0.1
 
 
 def test_other_processes_say_the_same(study, monkeypatch):
-    alone, _ = held_out.answers(study, repeats=1)
-    monkeypatch.setattr(held_out, "ROWS_AT_ONCE", 0)
-    together, _ = held_out.answers(study, repeats=1)
+    alone, _ = evaluation.answers(study, repeats=1)
+    monkeypatch.setattr(evaluation, "ROWS_AT_ONCE", 0)
+    together, _ = evaluation.answers(study, repeats=1)
     pd.testing.assert_frame_equal(alone, together)

@@ -3,17 +3,15 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import made_up, write_library
+from conftest import made_up, raises, write_library
 
-from soundalike import embedding
-from soundalike.dataset.segments import OF_ASPECT
-from soundalike.features.networks import NETWORKS, VOICE
-from soundalike.features.table import ASPECTS, CLIP_COLUMNS, FEATURES
-from soundalike.library.catalogue import write_songs
-from soundalike.library.errors import UserError
-from soundalike.similarity import index as similarity
-from soundalike.similarity import nearest
-from soundalike.similarity.quality import quality_in_words
+from soundalike import embedding, similarity
+from soundalike.embedding import OF_ASPECT
+from soundalike.features import ASPECTS, CLIP_COLUMNS, FEATURES
+from soundalike.library import write_songs
+from soundalike.messages import Problem
+from soundalike.networks import NETWORKS, VOICE
+from soundalike.wording import quality_in_words
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +46,7 @@ def test_the_nearest_are_of_the_same_artist(root):
 def test_what_the_aspects_add_is_the_cosine(root):
     index = similarity.load_index(root)
     barred = np.arange(30) == 4
-    found = nearest.nearest_songs(index, np.asarray(index.described[4]), barred, 30)
+    found = similarity.nearest_songs(index, np.asarray(index.described[4]), barred, 30)
     assert len(found) == 29
     assert found["distance"].is_monotonic_increasing
     np.testing.assert_allclose(1 - found[list(ASPECTS)].sum(axis=1), found["distance"], atol=1e-5)
@@ -64,10 +62,10 @@ def test_songs_alike_in_one_aspect_are_said_to_be():
         own = OF_ASPECT[aspect]
         described[song, own] = described[0, own]
     songs = pd.DataFrame({"song": np.arange(40)})
-    whole = embedding.fit({"features": described})
+    whole = embedding.fit_embedding({"features": described})
     described = whole.ears["features"].directions(described)
     index = similarity.Index(songs, described, whole.points(described), whole, {}, {})
-    found = nearest.nearest_songs(index, described[0], songs["song"].eq(0).to_numpy(), 2).set_index("song")
+    found = similarity.nearest_songs(index, described[0], songs["song"].eq(0).to_numpy(), 2).set_index("song")
     assert set(found.index) == {1, 2}
     assert found[list(ASPECTS)].astype(float).idxmax(axis=1).to_dict() == {1: "timbre", 2: "harmony"}
 
@@ -90,12 +88,12 @@ def test_the_cosine_is_the_average_of_the_ears(ears):
     assert voice.shape == (30, 4)
     expected = (features @ features.T + voice @ voice.T) / 2
     np.testing.assert_allclose((ears.points @ ears.points.T)[1:, 1:], expected[1:, 1:], atol=1e-5)
-    found = nearest.nearest_songs(ears, np.asarray(ears.described[4]), np.arange(30) == 4, 30)
-    assert nearest.aspects(found) == [*ASPECTS, "lead sound"]
+    found = similarity.nearest_songs(ears, np.asarray(ears.described[4]), np.arange(30) == 4, 30)
+    assert similarity.aspects(found) == [*ASPECTS, "lead sound"]
     np.testing.assert_allclose(1 - found[[*ASPECTS, "lead sound"]].sum(axis=1), found["distance"], atol=1e-5)
     assert (found["lead sound"].head(5) > 0.1).all()
-    assert nearest.in_common(found.iloc[0])
-    assert "lead sound" in nearest.in_common(found.iloc[0])
+    assert similarity.in_common(found.iloc[0])
+    assert "lead sound" in similarity.in_common(found.iloc[0])
 
 
 def test_an_ear_that_has_not_heard_a_song_does_not_count(ears):
@@ -103,11 +101,11 @@ def test_an_ear_that_has_not_heard_a_song_does_not_count(ears):
     assert np.isnan(unheard[-4:]).all()
     point = np.asarray(ears.points[0])
     np.testing.assert_allclose(ears.embedding.common(np.asarray(ears.points), point), 1 / 2, rtol=1e-6)
-    found = nearest.nearest_songs(ears, unheard, np.arange(30) == 0, 30)
+    found = similarity.nearest_songs(ears, unheard, np.arange(30) == 0, 30)
     features = ears.embedding.ears["features"].points(np.asarray(ears.described[:, :-4]))
     np.testing.assert_allclose(1 - found["distance"], (features @ features[0])[found.index], atol=1e-5)
     assert (found["lead sound"] == 0).all()
-    others = nearest.nearest_songs(ears, np.asarray(ears.described[5]), np.arange(30) == 5, 30)
+    others = similarity.nearest_songs(ears, np.asarray(ears.described[5]), np.arange(30) == 5, 30)
     assert others["distance"][0] == pytest.approx(1 - features[0] @ features[5], abs=1e-5)  # as the other way round
     assert others.loc[0, [*ASPECTS, "lead sound"]].sum() == pytest.approx(1 - others["distance"][0], abs=1e-5)
 
@@ -115,7 +113,7 @@ def test_an_ear_that_has_not_heard_a_song_does_not_count(ears):
 def test_silent_clips_do_not_count(root):
     index = similarity.load_index(root)
     place = index.songs["song"].tolist().index("A0/1.mp3")
-    found = nearest.nearest_songs(index, np.asarray(index.described[place]), np.arange(30) == place, 3)
+    found = similarity.nearest_songs(index, np.asarray(index.described[place]), np.arange(30) == place, 3)
     assert set(found["artist"]) == {"A0"}
 
 
@@ -157,18 +155,18 @@ def test_a_song_alone_is_not_its_own_neighbour(tmp_path):
     write_library(tmp_path, made_up(artists=1, songs=1))
     index = similarity.load_index(tmp_path)
     assert index.quality["right"] == 0
-    assert nearest.nearest_songs(index, np.asarray(index.described[0]), np.ones(1, bool), 5).empty
+    assert similarity.nearest_songs(index, np.asarray(index.described[0]), np.ones(1, bool), 5).empty
 
 
 def test_without_a_frame_or_with_an_old_one_it_is_said(tmp_path, monkeypatch):
-    with pytest.raises(UserError, match="There is no frame"):
+    with raises(Problem.NO_FRAME):
         similarity.load_index(tmp_path)
     frame = made_up(artists=2, songs=4)
     write_library(tmp_path, frame)
     similarity.load_index(tmp_path)
     with monkeypatch.context() as changed:
-        changed.setattr("soundalike.dataset.frame.VERSION", 99)
-        with pytest.raises(UserError, match="of another version of this program"):
+        changed.setattr("soundalike.frame.VERSION", 99)
+        with raises(Problem.OTHER_FRAME):
             similarity.load_index(tmp_path)
     shutil.rmtree(tmp_path / "similar")
     names = frame["song"].unique()
@@ -177,7 +175,7 @@ def test_without_a_frame_or_with_an_old_one_it_is_said(tmp_path, monkeypatch):
         [{"song": song, "status": "ok", "hash": f"{song} changed" if song == names[0] else song} for song in names],
     ):
         write_songs(tmp_path, rows)
-        with pytest.raises(UserError, match="older than songs"):
+        with raises(Problem.FRAME_OLD):
             similarity.load_index(tmp_path)
     assert not (tmp_path / "similar").exists()
 
@@ -196,7 +194,7 @@ def test_a_hundred_thousand_songs_answer_from_disk(tmp_path):
     points[77_777] = space.points(described[77_777][None])
     songs = pd.DataFrame({"song": np.arange(count)})
     index = similarity.Index(songs, described, points, whole, {}, {})
-    found = nearest.nearest_songs(index, np.asarray(described[77_777]), np.zeros(count, bool), 10)
+    found = similarity.nearest_songs(index, np.asarray(described[77_777]), np.zeros(count, bool), 10)
     assert found["song"].iloc[0] == 77_777
     assert found["distance"].iloc[0] == pytest.approx(0, abs=1e-5)
     assert len(found) == 10

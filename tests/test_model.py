@@ -13,16 +13,16 @@ import numpy as np
 import pandas as pd
 import psutil
 import pytest
-from conftest import made_up, song_of, wait_until, write_library
+from conftest import made_up, raises, song_of, wait_until, write_library
 
-from soundalike import cohort, model, training
-from soundalike.dataset.segments import segment_rows
-from soundalike.dataset.splits import song_table
-from soundalike.features.networks import VOICE
-from soundalike.library.errors import UserError
-from soundalike.library.paths import PROJECT
+from soundalike import cohort, evaluation, model, training
+from soundalike.embedding import segment_rows
+from soundalike.library import PROJECT
+from soundalike.messages import Problem
 from soundalike.model import load_model
+from soundalike.networks import VOICE
 from soundalike.song import FEATURES
+from soundalike.splits import song_table
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,7 @@ def test_a_loaded_model_is_that_which_was_trained(made):
     loaded = load_model(made)
     frame = made_up(artists=5, songs=9, artist_cue=0.35, song_cue=0.2, albums=2)
     study, *_ = training.study_of(made, song_table(frame)[0].drop(index=loaded.info["held_out"]), {})
-    expected = training.held_out.train(study, study.songs)._replace(temperature=loaded.info["temperature"])
+    expected = evaluation.train(study, study.songs)._replace(temperature=loaded.info["temperature"])
     assert loaded.recogniser.artists == expected.artists == loaded.info["classes"]
     for song in ("A0/3.mp3", "A4/7.mp3"):
         rows = segment_rows(song_of(frame[frame["song"] == song]), [FEATURES])
@@ -118,7 +118,7 @@ def test_what_is_trained_is_up_to_date_until_the_frame_changes(made, tmp_path):
     shutil.rmtree(root / "df_music.parquet")
     assert model.is_current(root)  # without a frame it is taken as it is
     shutil.rmtree(root / "model")
-    with pytest.raises(UserError, match=r"There is no frame"):
+    with raises(Problem.NO_FRAME):
         model.is_current(root)
 
 
@@ -129,13 +129,13 @@ def embedded(recogniser, rows: dict) -> np.ndarray:
 
 def test_a_frame_that_changes_during_training_makes_the_model_out_of_date(tmp_path, monkeypatch):
     write_library(tmp_path, made_up(artists=3, songs=4, artist_cue=1.0))
-    answers = training.held_out.answers
+    answers = evaluation.answers
 
     def change_and_answer(study):
         write_library(tmp_path, made_up(artists=4, songs=4, artist_cue=1.0))
         return answers(study)
 
-    monkeypatch.setattr(training.held_out, "answers", change_and_answer)
+    monkeypatch.setattr(evaluation, "answers", change_and_answer)
     training.train(tmp_path)
     assert load_model(tmp_path).info["classes"] == ["A0", "A1", "A2"]
     assert not model.is_current(tmp_path)
@@ -145,7 +145,7 @@ def test_a_folder_of_that_name_which_is_not_ours_is_left_alone(tmp_path):
     write_library(tmp_path, made_up(artists=3, songs=4))
     (tmp_path / "model").mkdir()
     (tmp_path / "model/thesis.txt").write_text("years of work")
-    with pytest.raises(UserError, match="did not make"):
+    with raises(Problem.NOT_OURS):
         training.train(tmp_path)
     assert (tmp_path / "model/thesis.txt").exists()
 
@@ -172,7 +172,7 @@ def change(root, **changes) -> None:
 @pytest.mark.parametrize("content", ['{"format": 3}', "[]", "not JSON", '{"made_from": {}}'])
 def test_a_damaged_description_is_refused(own, content):
     (own / "model/model.json").write_text(content)
-    with pytest.raises(UserError, match=r"model is damaged. Delete that folder; the model is then made again"):
+    with raises(Problem.MODEL_DAMAGED):
         load_model(own)
 
 
@@ -197,7 +197,7 @@ def arrays_of(root) -> dict[str, np.ndarray]:
 )
 def test_arrays_that_do_not_fit_are_refused(own, harm):
     np.savez(own / "model/model.npz", **harm(arrays_of(own)))
-    with pytest.raises(UserError, match="is damaged"):
+    with raises(Problem.MODEL_DAMAGED):
         load_model(own)
 
 
@@ -205,7 +205,7 @@ def test_arrays_that_do_not_fit_are_refused(own, harm):
 def test_a_file_that_is_cut_is_refused(own, share):
     path = own / "model/model.npz"
     path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
-    with pytest.raises(UserError, match="is damaged"):
+    with raises(Problem.MODEL_DAMAGED):
         load_model(own)
 
 
@@ -219,14 +219,14 @@ def test_a_file_that_is_cut_is_refused(own, share):
 )
 def test_a_description_of_another_model_is_refused(own, changes):
     change(own, **changes)
-    with pytest.raises(UserError, match="is damaged"):
+    with raises(Problem.MODEL_DAMAGED):
         load_model(own)
 
 
-@pytest.mark.parametrize(("of", "value"), [("MADE_BY", [99, []]), ("RULE", {"clips": 8}), ("VERSION", 99)])
+@pytest.mark.parametrize(("of", "value"), [("MADE_BY", [99, []]), ("SEGMENT_RULE", {"clips": 8}), ("VERSION", 99)])
 def test_a_model_by_other_code_is_refused(own, monkeypatch, of, value):
     monkeypatch.setattr(model, of, value)
-    with pytest.raises(UserError, match=r"another version of this program. Run make run again"):
+    with raises(Problem.OTHER_MODEL):
         load_model(own)
 
 
@@ -236,7 +236,7 @@ def test_a_pickle_is_not_opened(own, tmp_path):
             return (tmp_path / "hurt").touch, ()
 
     (own / "model/model.npz").write_bytes(pickle.dumps(Bomb()))
-    with pytest.raises(UserError, match="is damaged"):
+    with raises(Problem.MODEL_DAMAGED):
         load_model(own)
     assert not (tmp_path / "hurt").exists()
 
@@ -264,7 +264,7 @@ def test_an_artist_of_one_song_is_left_out_with_the_reason(tmp_path):
     out = pd.read_csv(tmp_path / "model/left_out.csv").set_index("song")
     assert out.loc["A2/0.mp3", "status"] == "too few"
     write_library(tmp_path, frame[frame["artist"] == "A0"])
-    with pytest.raises(UserError, match="two artists"):
+    with raises(Problem.TOO_FEW):
         training.train(tmp_path)
 
 

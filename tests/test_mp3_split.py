@@ -3,6 +3,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import types
 import wave
 from pathlib import Path
 
@@ -11,14 +12,22 @@ import mutagen.mp3
 import numpy as np
 import pytest
 import soundfile
-from conftest import RATE, decode_file, noise, peak_frequency, sine, tune, wait_until, write_artists, write_song
+from conftest import (
+    RATE,
+    decode_file,
+    noise,
+    peak_frequency,
+    processed,
+    sine,
+    tune,
+    wait_until,
+    write_artists,
+    write_song,
+)
 
 import mp3_split
-from soundalike import survey
-from soundalike.audio import decoding, splitting
-from soundalike.library.catalogue import read_songs
-from soundalike.library.paths import clip_folder, find_songs
-from soundalike.library.storage import LOCK, read_notes
+from soundalike import audio, survey
+from soundalike.library import LOCK, clip_folder, find_songs, read_notes, read_songs
 
 HERE = Path(__file__).resolve().parent.parent
 
@@ -139,9 +148,6 @@ def test_everything_is_accounted_for(tmp_path, capsys):
     assert "of the 10.0 s that it announces" in found["A/cut.mp3"]["reason"]
     assert all(row["reason"] for row in found.values() if row["status"] != "ok")
     assert not clips(tmp_path, "A/cut.mp3")
-    out = capsys.readouterr().out
-    assert "Left out (5 songs)" in out
-    assert "A/text.mp3: rejected: not MP3 sound" in out
 
 
 def test_a_silent_clip_is_counted_but_kept(tmp_path):
@@ -225,7 +231,7 @@ def test_the_space_is_checked_first(tmp_path, monkeypatch, capsys):
     write_song(song, sine())
     seconds = song.stat().st_size / 40_000  # at least, for no MP3 is of more than 320 kbit/s
     free = seconds / 2 * 90_112 - 1  # bytes
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 0, free))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: types.SimpleNamespace(free=free))
     assert split(tmp_path) == 1
     assert "Make room" in capsys.readouterr().err
     assert not (tmp_path / "clips").exists()
@@ -238,7 +244,7 @@ def test_a_song_of_high_resolution_is_not_thought_longer_than_it_is(tmp_path, mo
     path.parent.mkdir(parents=True)
     soundfile.write(path, np.zeros((4 * 192_000, 2)), 192_000, subtype="PCM_24")
     free = 3 * 90_112
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 0, free))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: types.SimpleNamespace(free=free))
     split(tmp_path)
     assert rows(tmp_path)["A/x.wav"]["seconds"] == 4
 
@@ -297,11 +303,11 @@ def test_running_again_does_only_what_is_needed(tmp_path, capsys):
     assert split(tmp_path) == 0
     capsys.readouterr()
     assert split(tmp_path) == 0
-    assert "Songs processed now: 0." in capsys.readouterr().out
+    assert processed(capsys.readouterr().out) == 0
     write_song(tmp_path / "songs/Artist A/Album 1/Song 1.mp3", tune(0, 9, 6))  # changed
     clips(tmp_path, "Artist B/Album 1/Song 1.mp3")[0].unlink()  # lost
     assert split(tmp_path) == 0
-    assert "Songs processed now: 2." in capsys.readouterr().out
+    assert processed(capsys.readouterr().out) == 2
     assert len(clips(tmp_path, "Artist A/Album 1/Song 1.mp3")) == 3
     assert len(clips(tmp_path, "Artist B/Album 1/Song 1.mp3")) == 2
 
@@ -312,7 +318,7 @@ def test_a_file_of_the_same_size_but_another_time_is_split_again(tmp_path, capsy
     write_song(path, sine(880))
     os.utime(path, ns=(0, 0))
     assert split(tmp_path) == 0
-    assert "Songs processed now: 1." in capsys.readouterr().out
+    assert processed(capsys.readouterr().out) == 1
     clip, _ = soundfile.read(clips(tmp_path, "A/x.wav")[0])
     assert peak_frequency(clip) == pytest.approx(880, abs=1)
 
@@ -323,20 +329,20 @@ def test_what_was_rejected_is_tried_again(tmp_path, monkeypatch, in_this_process
     broken.write_text("#!/bin/sh\necho no such library >&2\nexit 127\n")
     broken.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    decoding.ffmpeg.cache_clear()
+    audio.ffmpeg.cache_clear()
     assert split(tmp_path) == 1
     assert "ffmpeg ended with status 127: no such library" in rows(tmp_path)["A/x.mp3"]["reason"]
     broken.unlink()
-    decoding.ffmpeg.cache_clear()
+    audio.ffmpeg.cache_clear()
     assert split(tmp_path) == 0
 
 
 def test_other_settings_make_clips_out_of_date(tmp_path, monkeypatch):
     write_song(tmp_path / "songs/A/x.wav", sine())
     assert split(tmp_path) == 0
-    assert splitting.known_record("A/x.wav", songs=tmp_path / "songs", root=tmp_path)
-    monkeypatch.setitem(decoding.MADE_BY, "version", 0)
-    assert not splitting.known_record("A/x.wav", songs=tmp_path / "songs", root=tmp_path)
+    assert audio.known_record("A/x.wav", songs=tmp_path / "songs", root=tmp_path)
+    monkeypatch.setitem(audio.MADE_BY, "version", 0)
+    assert not audio.known_record("A/x.wav", songs=tmp_path / "songs", root=tmp_path)
 
 
 def test_a_song_that_is_gone_leaves_songs_csv(tmp_path):

@@ -4,10 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from soundalike import open_set
-from soundalike.open_set import CLOSEST, EITHER, PROBABLY, SURE, UNKNOWN, OpenSet
-from soundalike.recogniser import OTHERS
-from soundalike.report.wording import in_words, shipped_in_words
+from soundalike import recogniser
+from soundalike.recogniser import CLOSEST, EITHER, OTHERS, PROBABLY, SURE, UNKNOWN, OpenSet
+from soundalike.wording import in_words, shipped_in_words
 
 COLUMNS = ["song", "artist", "repeat", "block", "scored", "known", "right", "closest", "confidence"]
 
@@ -24,7 +23,7 @@ def answers(known: list[tuple[float, bool]], others: list[float], block: int = 0
 
 
 def give_words(rows: pd.DataFrame) -> pd.DataFrame:
-    return open_set.give_words(rows, open_set.choose(rows)[1])
+    return recogniser.give_words(rows, recogniser.choose(rows)[1])
 
 
 # --- thresholds ------------------------------------------------------------------------------
@@ -33,53 +32,55 @@ UNLIKE = [0.0] * 30  # songs by unknown artists that no artist is near to
 
 
 def test_unknown_costs_one_right_answer_in_ten():
-    chosen = open_set.choose_on(answers([(n, True) for n in range(40)], [0.0] * 5))
+    chosen = recogniser.choose_on(answers([(n, True) for n in range(40)], [0.0] * 5))
     assert chosen.unknown_below == 0.04  # 0 to 3% are lost
     assert chosen.strict_below == 0.12
-    assert open_set.choose_on(answers([(n, True) for n in range(9)], [0.0] * 5)).unknown_below == 0  # none is lost
-    assert open_set.choose_on(answers([(n, True) for n in range(4)], [0.0] * 5)).unknown_below is None
-    assert open_set.choose_on(answers([(n, True) for n in range(40)], [])).unknown_below is None
+    assert recogniser.choose_on(answers([(n, True) for n in range(9)], [0.0] * 5)).unknown_below == 0  # none is lost
+    assert recogniser.choose_on(answers([(n, True) for n in range(4)], [0.0] * 5)).unknown_below is None
+    assert recogniser.choose_on(answers([(n, True) for n in range(40)], [])).unknown_below is None
 
 
 def test_sure_promises_that_nearly_all_are_right():
     right = [(100 - n, True) for n in range(30)]
-    assert open_set.choose_on(answers(right, UNLIKE)).sure_from == 0.74  # (27 + 1) / 29 >= 0.95; lower is unknown
+    assert recogniser.choose_on(answers(right, UNLIKE)).sure_from == 0.74  # (27 + 1) / 29 >= 0.95; lower is unknown
     wrong = [(73.5 - n, False) for n in range(10)]
-    assert open_set.choose_on(answers(right + wrong, UNLIKE)).sure_from == 0.74
+    assert recogniser.choose_on(answers(right + wrong, UNLIKE)).sure_from == 0.74
     worse = [(90.5, False)]
-    assert open_set.choose_on(answers(right + worse, UNLIKE)).sure_from is None  # (27 + 1) / 30, and so on
-    assert open_set.choose_on(answers(right[:17], UNLIKE)).sure_from is None  # too few
+    assert recogniser.choose_on(answers(right + worse, UNLIKE)).sure_from is None  # (27 + 1) / 30, and so on
+    assert recogniser.choose_on(answers(right[:17], UNLIKE)).sure_from is None  # too few
     often_wrong = [(100 - n, n % 5 > 0) for n in range(100)]
-    assert open_set.choose_on(answers(often_wrong, UNLIKE)).sure_from is None
+    assert recogniser.choose_on(answers(often_wrong, UNLIKE)).sure_from is None
 
 
 def test_sure_promises_to_be_said_of_few_unknown_artists():
     right = [(100 - n / 10, True) for n in range(60)]
     others = [99.55 - n for n in range(30)]  # some answers are as probable as those of known artists
     rows = answers(right, others)
-    sure_from = open_set.choose_on(rows).sure_from
+    sure_from = recogniser.choose_on(rows).sure_from
     said = rows["confidence"] >= sure_from
     assert said[~rows["known"]].sum() == 3  # one in ten, and one more would be too many
     assert sure_from == pytest.approx(0.966)
-    assert open_set.choose_on(rows, 0.05).sure_from is None  # too few songs by known artists are surer than that
+    assert recogniser.choose_on(rows, 0.05).sure_from is None  # too few songs by known artists are surer than that
     wrong = [(97 - n / 10, False) for n in range(6)]  # none that is surer than songs by unknown artists is right
-    assert open_set.choose_on(answers(wrong + [(96 - n / 10, True) for n in range(200)], [96.4] * 30)).sure_from is None
+    assert (
+        recogniser.choose_on(answers(wrong + [(96 - n / 10, True) for n in range(200)], [96.4] * 30)).sure_from is None
+    )
     certain = answers(right, [100.0] * 4 + UNLIKE[:26])
-    assert open_set.choose_on(certain).sure_from is None  # no threshold could keep it
+    assert recogniser.choose_on(certain).sure_from is None  # no threshold could keep it
 
 
 @pytest.mark.parametrize("others", [[], UNLIKE[:19], "one artist"])
 def test_sure_is_not_said_where_unknown_artists_are_not_measured(others):
     rows = answers([(100 - n, True) for n in range(30)], UNLIKE if others == "one artist" else others)
     rows = rows.replace({"artist": {"D": "B", "C": "B"}}) if others == "one artist" else rows
-    assert open_set.choose_on(rows).sure_from is None
+    assert recogniser.choose_on(rows).sure_from is None
 
 
 def test_repeats_are_no_more_songs():
     right = [(100 - n, True) for n in range(12)]
     rows = pd.concat([answers(right, UNLIKE[:12], repeat=repeat) for repeat in range(3)], ignore_index=True)
-    assert open_set.choose_on(rows) == open_set.choose_on(rows[rows["repeat"] == 0])  # twelve, not 36
-    assert open_set.choose_on(rows).sure_from is None
+    assert recogniser.choose_on(rows) == recogniser.choose_on(rows[rows["repeat"] == 0])  # twelve, not 36
+    assert recogniser.choose_on(rows).sure_from is None
 
 
 def by_blocks(known: list[tuple[float, bool]], others: list[float], blocks: int = 4) -> pd.DataFrame:
@@ -93,19 +94,19 @@ def test_the_promise_is_kept_as_measured_on_others_or_the_word_is_not_used():
     rows = by_blocks([(100 - n / 10, True) for n in range(30)], list(np.linspace(50, 98, 10)))
     odd = (rows["block"] == 0) & ~rows["known"]
     rows.loc[odd, "confidence"] = 0.976
-    assert open_set.choose_on(rows[rows["block"] != 0]).sure_from < 0.976
+    assert recogniser.choose_on(rows[rows["block"] != 0]).sure_from < 0.976
     found = give_words(rows)
-    assert (found["word"][~found["known"]] == SURE).mean() <= open_set.UNKNOWN_SURE
-    assert open_set.choose(rows)[0].sure_from > 0.976
+    assert (found["word"][~found["known"]] == SURE).mean() <= recogniser.UNKNOWN_SURE
+    assert recogniser.choose(rows)[0].sure_from > 0.976
     rows.loc[odd, "confidence"] = 0.999
-    assert open_set.choose(rows)[0].sure_from is None
+    assert recogniser.choose(rows)[0].sure_from is None
 
 
 def test_unknown_is_said_only_where_it_tells_unknown_artists():
     known = [(60 + n, True) for n in range(30)]
-    assert open_set.choose(by_blocks(known, [30.0] * 10))[0].unknown_below is not None
+    assert recogniser.choose(by_blocks(known, [30.0] * 10))[0].unknown_below is not None
     same = by_blocks(known, [60 + 3 * n for n in range(10)])
-    chosen, others = open_set.choose(same)
+    chosen, others = recogniser.choose(same)
     assert chosen.unknown_below is chosen.strict_below is None
     assert all(of.unknown_below is None for of in others.values())
     assert set(chosen.words(same)) <= {PROBABLY, EITHER}
@@ -117,11 +118,11 @@ def test_an_artist_without_whom_nobody_is_sure_gets_no_sure_answer():
     rows = by_blocks([(100 - n, True) for n in range(15)], UNLIKE[:12], blocks=2)
     many = answers([(100 - n, True) for n in range(30)], UNLIKE, block=2)
     rows = pd.concat([rows, many.assign(song="2/" + many["song"])], ignore_index=True)
-    chosen, others = open_set.choose(rows)
+    chosen, others = recogniser.choose(rows)
     assert chosen.sure_from is not None
     assert [of.sure_from is None for of in others.values()] == [False, False, False]
     fewer = rows[~((rows["block"] == 1) & rows["known"])]
-    chosen, others = open_set.choose(fewer)
+    chosen, others = recogniser.choose(fewer)
     assert chosen.sure_from is not None
     assert others[2].sure_from is None
     words = give_words(fewer)
@@ -131,20 +132,20 @@ def test_an_artist_without_whom_nobody_is_sure_gets_no_sure_answer():
 
 def test_songs_of_artists_who_are_not_scored_choose_nothing():
     rows = answers([(n, True) for n in range(40)], [0.0] * 5)
-    assert open_set.choose_on(
+    assert recogniser.choose_on(
         pd.concat([rows, rows.assign(scored=False, right=False)], ignore_index=True)
-    ) == open_set.choose_on(rows)
+    ) == recogniser.choose_on(rows)
 
 
 def test_probably_promises_three_in_four():
     rows = answers([(100 - n, True) for n in range(30)] + [(60 - n, n % 2 > 0) for n in range(40)], [78.5] * 30)
-    chosen = open_set.choose_on(rows)
+    chosen = recogniser.choose_on(rows)
     assert chosen.sure_from == pytest.approx(0.79)
     named = rows[rows["known"] & (rows["confidence"] < 0.79) & (rows["probability"] >= chosen.probably_from)]
     assert (named["right"].sum() + 1) / (len(named) + 2) >= 0.75
     assert chosen.probably_from < 0.6
     often_wrong = answers([(100 - n, n % 2 > 0) for n in range(60)], UNLIKE)
-    assert open_set.choose_on(often_wrong).probably_from is None
+    assert recogniser.choose_on(often_wrong).probably_from is None
 
 
 def test_probably_is_not_said_where_probabilities_say_nothing():
@@ -155,7 +156,7 @@ def test_probably_is_not_said_where_probabilities_say_nothing():
         known = [(100 * draw.random(), draw.random() < 0.5) for _ in range(40)]
         rows = by_blocks(known, [0.0] * 5)
         rows["right"] = np.where(rows["known"], draw.random(len(rows)) < 0.5, False)
-        said += open_set.choose(rows)[0].probably_from is not None
+        said += recogniser.choose(rows)[0].probably_from is not None
     assert said <= 4
 
 
@@ -179,14 +180,14 @@ def test_an_answer_in_words():
 
 def test_witnesses_are_of_the_artists_alone_and_the_cohort_lowers_confidence():
     shares = pd.DataFrame([[0.5, 0.4, 0.06, 0.04], [0.1, 0.3, 0.3, 0.3]], columns=[OTHERS, "A", "B", "C"])
-    table = open_set.answer_table(np.log(shares), np.array([0.2, 0.1]))
+    table = recogniser.answer_table(np.log(shares), np.array([0.2, 0.1]))
     assert table["closest"].tolist() == ["A", "A"]
     assert table["probability"].tolist() == pytest.approx([0.8, 1 / 3])
     assert table["others"].tolist() == pytest.approx([0.5, 0.1])
-    near = open_set.NEARNESS * np.array([0.2, 0.1])
+    near = recogniser.NEARNESS * np.array([0.2, 0.1])
     assert table["confidence"].tolist() == pytest.approx([0.4 + near[0], 0.3 + near[1]])
     assert table["either"].tolist() == [("A", "B"), ("A", "B", "C")]
-    without = open_set.answer_table(np.log(shares[["A", "B", "C"]]), np.array([0.2, 0.1]))
+    without = recogniser.answer_table(np.log(shares[["A", "B", "C"]]), np.array([0.2, 0.1]))
     assert without["probability"].tolist() == pytest.approx([0.8, 1 / 3])
     assert (without["others"] == 0).all()
 
@@ -199,7 +200,7 @@ def test_what_users_get_is_counted():
         word=[UNKNOWN, PROBABLY, PROBABLY, SURE, EITHER, UNKNOWN, SURE]
     )
     rows.loc[rows["word"] == EITHER, "among"] = True
-    assert open_set.as_shipped(rows) == {
+    assert recogniser.as_shipped(rows) == {
         "known": {"songs": 5, "right": 0.4, "wrong": 0.2, "either": 0.2, "unknown": 0.2, "right_by_artist": 0.4},
         "unknown": {"songs": 2, "refused": 0.5, "called_sure": 0.5},
         SURE: {"songs": 1, "right": 1},
@@ -208,9 +209,9 @@ def test_what_users_get_is_counted():
         CLOSEST: {"songs": 0, "right": 0},
     }
     known = rows[rows["known"]]
-    assert open_set.as_shipped(known.assign(artist=[*"AABBB"]))["unknown"] is None
-    assert open_set.as_shipped(known) is None  # of one artist
-    assert open_set.as_shipped(rows[:0]) is None
+    assert recogniser.as_shipped(known.assign(artist=[*"AABBB"]))["unknown"] is None
+    assert recogniser.as_shipped(known) is None  # of one artist
+    assert recogniser.as_shipped(rows[:0]) is None
 
 
 def test_a_word_that_is_not_used_is_not_in_the_sentence():

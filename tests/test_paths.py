@@ -5,13 +5,23 @@ import threading
 from pathlib import Path
 
 import pytest
+from conftest import raises
 
-from soundalike import cli
-from soundalike.library import paths
-from soundalike.library.catalogue import good_songs, read_songs, write_songs
-from soundalike.library.errors import UserError, printable
-from soundalike.library.paths import NOTES, default_root, find_songs, folder_labels, suffixed
-from soundalike.library.storage import LOCK, atomic_write, check_ownership, locked
+from soundalike import messages, terminal, wording
+from soundalike.library import (
+    LOCK,
+    NOTES,
+    atomic_write,
+    check_ownership,
+    find_songs,
+    folder_labels,
+    good_songs,
+    locked,
+    read_songs,
+    suffixed,
+    write_songs,
+)
+from soundalike.messages import Problem, Reason, printable
 
 
 def touch(folder, *names):
@@ -47,7 +57,7 @@ def test_a_folder_that_cannot_be_read_is_named(tmp_path):
     found, refused = find_songs(tmp_path)
     (tmp_path / "A").chmod(0o700)
     assert found == ["B/two.mp3"]
-    assert "cannot be read" in refused["A"]
+    assert refused["A"].why is Reason.FOLDER_UNREADABLE
 
 
 @pytest.mark.parametrize("pair", [("A/Song.mp3", "A/song.MP3"), ("A/caf\u00e9.mp3", "A/cafe\u0301.mp3")])
@@ -64,7 +74,7 @@ def test_unsupported_audio_is_named(tmp_path):
     touch(tmp_path, "A/one.wma")
     found, refused = find_songs(tmp_path)
     assert not found
-    assert "convert it" in refused["A/one.wma"]
+    assert refused["A/one.wma"].why is Reason.UNSUPPORTED
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
@@ -87,13 +97,13 @@ def test_a_name_that_is_not_unicode_is_refused(tmp_path):
         file.write(b"x")
     found, refused = find_songs(tmp_path)
     assert not found
-    assert "not valid Unicode" in next(iter(refused.values()))
+    assert next(iter(refused.values())).why is Reason.NOT_UNICODE
     write_songs(tmp_path, [{"song": song, "status": "rejected"} for song in refused])
     assert read_songs(tmp_path)["song"].item() == "A/\\udcff.mp3"
 
 
 def test_a_missing_folder_is_a_users_mistake(tmp_path):
-    with pytest.raises(UserError, match=r"There is no folder .*nowhere"):
+    with raises(Problem.NO_FOLDER):
         find_songs(tmp_path / "nowhere")
 
 
@@ -122,7 +132,7 @@ def test_songs_csv_keeps_odd_text(tmp_path):
 
 
 def test_no_songs_csv_says_what_to_run(tmp_path):
-    with pytest.raises(UserError, match=r"Run mp3_split\.py first"):
+    with raises(Problem.NO_CATALOGUE):
         good_songs(tmp_path)
 
 
@@ -148,20 +158,22 @@ def test_a_folder_is_replaced_whole(tmp_path):
     assert os.listdir(tmp_path) == ["clips"]
 
 
-def test_one_run_at_a_time(tmp_path, capsys):
+def test_one_run_at_a_time(tmp_path, monkeypatch):
     (tmp_path / ".unfinished-x").mkdir()  # of a run that was killed
-    ended = []
+    ended, said = [], []
+    monkeypatch.setattr(messages, "listener", messages.Listener())
+    monkeypatch.setattr(messages.listener, "note", said.append)
     waiting = threading.Thread(target=wait_for, args=(tmp_path, ended))
     with locked(tmp_path):
         assert not (tmp_path / ".unfinished-x").exists()
-        with pytest.raises(UserError, match="Another run is at work"), locked(tmp_path):
+        with raises(Problem.BUSY), locked(tmp_path):
             pass
         waiting.start()
         waiting.join(0.3)
         assert not ended
     waiting.join(10)
     assert ended
-    assert "Waiting until another run" in capsys.readouterr().err
+    assert said == [f"Waiting until another run in {tmp_path} has ended."]
 
 
 def wait_for(root: Path, ended: list) -> None:
@@ -172,11 +184,11 @@ def wait_for(root: Path, ended: list) -> None:
 @pytest.mark.parametrize("name", ["clips", "features", "model", "report"])
 def test_a_users_own_folder_is_not_taken_for_ours(tmp_path, name):
     touch(tmp_path, f"{name}/my own.txt")
-    with pytest.raises(UserError, match=f"holds {name}, which this program would replace but did not make"):
+    with raises(Problem.NOT_OURS):
         check_ownership(tmp_path)
     touch(tmp_path, LOCK)
     if name == "model":  # it would be replaced as a whole
-        with pytest.raises(UserError, match="holds model"):
+        with raises(Problem.NOT_OURS):
             check_ownership(tmp_path)
         touch(tmp_path, "model/model.json")
     check_ownership(tmp_path)
@@ -184,7 +196,7 @@ def test_a_users_own_folder_is_not_taken_for_ours(tmp_path, name):
 
 def test_a_users_own_table_of_songs_is_not_taken_for_ours(tmp_path):
     (tmp_path / "songs.csv").write_text("title;year\n")
-    with pytest.raises(UserError, match=r"holds songs\.csv"):
+    with raises(Problem.NOT_OURS):
         check_ownership(tmp_path)
     write_songs(tmp_path, [{"song": "A/x.mp3", "status": "ok"}])
     check_ownership(tmp_path)
@@ -193,7 +205,7 @@ def test_a_users_own_table_of_songs_is_not_taken_for_ours(tmp_path):
 @pytest.mark.parametrize("text", ["", "title;year\nGo;2004\n", "song,seconds\nx,many\n", "\xe9"])
 def test_a_songs_csv_that_another_program_saved_is_a_users_mistake(tmp_path, text):
     (tmp_path / "songs.csv").write_bytes(text.encode("latin-1"))
-    with pytest.raises(UserError, match=r"is not as mp3_split\.py wrote it"):
+    with raises(Problem.CATALOGUE_CHANGED):
         read_songs(tmp_path)
 
 
@@ -234,22 +246,22 @@ def test_printable_lets_no_escape_reach_the_terminal():
 
 def test_the_root_comes_from_the_environment(monkeypatch, tmp_path):
     monkeypatch.setenv("MUSIC_LIBRARY", str(tmp_path))
-    assert default_root() == tmp_path
-    assert cli.parser("x").parse_args([]).library == tmp_path
+    assert terminal.default_root() == tmp_path
+    assert terminal.parser("x").parse_args([]).library == tmp_path
     monkeypatch.setenv("MUSIC_LIBRARY", "~/x")
-    assert default_root() == Path.home() / "x"
-    assert cli.parser("x").parse_args(["--library", "~/y"]).library == Path.home() / "y"
+    assert terminal.default_root() == Path.home() / "x"
+    assert terminal.parser("x").parse_args(["--library", "~/y"]).library == Path.home() / "y"
     monkeypatch.setenv("MUSIC_LIBRARY", "~nobody-here/x")
-    assert default_root() == Path.cwd() / "~nobody-here/x"
+    assert terminal.default_root() == Path.cwd() / "~nobody-here/x"
     with pytest.raises(SystemExit):
-        cli.parser("x").parse_args(["--library", ""])
+        terminal.parser("x").parse_args(["--library", ""])
     monkeypatch.delenv("MUSIC_LIBRARY")
-    assert default_root().name == "data"
+    assert terminal.default_root().name == "data"
 
 
 def test_a_command_can_be_pasted_where_names_have_spaces(tmp_path):
-    _, script, *named = shlex.split(cli.command("predict.py", tmp_path / "My Music"))
-    assert Path(script).resolve() == Path(cli.__file__).parent.with_name("predict.py").resolve()
+    _, script, *named = shlex.split(wording.command("predict.py", tmp_path / "My Music"))
+    assert Path(script).resolve() == Path(terminal.__file__).parent.with_name("predict.py").resolve()
     assert named == ["--library", str(tmp_path / "My Music")]
 
 
@@ -272,27 +284,27 @@ def test_whoever_reads_a_file_while_it_is_replaced_reads_the_old_one(tmp_path):
 
 def test_the_library_that_was_used_last_is_asked_next(tmp_path, monkeypatch):
     monkeypatch.delenv("MUSIC_LIBRARY", raising=False)
-    monkeypatch.setattr(paths, "LAST", tmp_path / "data/last")
-    assert paths.last_root() == (default_root(), False)
+    monkeypatch.setattr(terminal, "LAST", tmp_path / "data/last")
+    assert terminal.last_root() == terminal.default_root()
     used = tmp_path / "my m\udce9sic"
     (used / "model").mkdir(parents=True)
     (used / "model/model.json").touch()
-    paths.remember_root(used)
-    assert paths.last_root() == (used, True)
-    monkeypatch.setattr(paths, "PROJECT", tmp_path / "here")  # whose default root has a model of later
+    terminal.remember_root(used)
+    assert terminal.last_root() == used
+    monkeypatch.setattr(terminal, "PROJECT", tmp_path / "here")  # whose default root has a model of later
     (tmp_path / "here/data/model").mkdir(parents=True)
     (tmp_path / "here/data/model/model.json").touch()
     os.utime(used / "model/model.json", (0, 0))
-    assert paths.last_root() == (tmp_path / "here/data", False)
-    monkeypatch.setattr(paths, "PROJECT", tmp_path / "elsewhere")
+    assert terminal.last_root() == tmp_path / "here/data"
+    monkeypatch.setattr(terminal, "PROJECT", tmp_path / "elsewhere")
     os.utime(used / "model/model.json")
-    assert paths.last_root() == (used, True)
+    assert terminal.last_root() == used
     monkeypatch.setenv("MUSIC_LIBRARY", str(tmp_path))
-    assert paths.last_root() == (tmp_path, False)
+    assert terminal.last_root() == tmp_path
     monkeypatch.delenv("MUSIC_LIBRARY")
     (used / "model/model.json").unlink()
-    assert paths.last_root() == (default_root(), False)
-    paths.LAST.unlink()
-    paths.LAST.mkdir()
-    paths.remember_root(used)  # is not worth a word
-    assert paths.last_root() == (default_root(), False)
+    assert terminal.last_root() == terminal.default_root()
+    terminal.LAST.unlink()
+    terminal.LAST.mkdir()
+    terminal.remember_root(used)  # is not worth a word
+    assert terminal.last_root() == terminal.default_root()

@@ -4,16 +4,14 @@ import itertools
 
 import numpy as np
 import pytest
-from conftest import likeness, made_index
+from conftest import likeness, made_index, raises
 
+from soundalike import playlists, similarity, wording
 from soundalike.embedding import Embedding, Space
-from soundalike.features.networks import VOICE
-from soundalike.library.errors import UserError
-from soundalike.report import alike
-from soundalike.similarity import artists, playlists, quality
-from soundalike.similarity.index import Index
-from soundalike.similarity.playlists import Rules
-from soundalike.similarity.seeds import Seed, find_seed
+from soundalike.messages import Problem, UserError
+from soundalike.networks import VOICE
+from soundalike.playlists import Rules, Seed, find_seed
+from soundalike.similarity import Index
 
 
 def on_a_circle(angles, artist=None, sound=None, means=None) -> Index:
@@ -50,10 +48,10 @@ def test_the_nearest_come_first_and_not_the_song_itself():
 
 def test_of_each_artist_a_few_are_named():
     index = on_a_circle([0, 1, 2, 3, 40, 50], artist=["a", "a", "a", "a", "b", "b"])
-    assert fill(index, [0]) == ([1, 2, 4, 5], playlists.ARTISTS)
+    assert fill(index, [0]) == ([1, 2, 4, 5], playlists.End.ARTISTS)
     assert named(index, [0], per_artist=1) == [1, 4]
-    assert fill(index, [0], per_artist=9, most=4) == ([1, 2, 3, 4], playlists.FULL)
-    assert fill(index, [0], per_artist=9) == ([1, 2, 3, 4, 5], playlists.ALL)
+    assert fill(index, [0], per_artist=9, most=4) == ([1, 2, 3, 4], playlists.End.FULL)
+    assert fill(index, [0], per_artist=9) == ([1, 2, 3, 4, 5], playlists.End.ALL)
 
 
 def test_of_copies_one_is_named_and_none_of_what_is_asked_for():
@@ -72,21 +70,21 @@ def test_to_sound_like_several_is_to_lie_between_them():
 def test_it_stops_where_songs_are_no_more_alike_than_others():
     means = likeness(0.1, 0.4, np.linspace(0, 2, 101))
     index = on_a_circle([0, 20, 50, 80, 120], means=means)  # distances 0.06, 0.36, 0.83, 1.5
-    assert fill(index, [0]) == ([1, 2, 3], playlists.FAR)
+    assert fill(index, [0]) == ([1, 2, 3], playlists.End.FAR)
     both = on_a_circle([0, 20, 50, 120, 130], artist=["a", "b", "b", "c", "b"], means=means)
-    assert fill(both, [0])[1] == playlists.FAR  # --far would name c
+    assert fill(both, [0])[1] == playlists.End.FAR  # --far would name c
     two = on_a_circle([0, 20, 50, 80, 120], artist=["a", "b", "b", "b", "b"], means=means)
-    assert fill(two, [0]) == ([1, 2], playlists.ARTISTS)  # --far would name no more
+    assert fill(two, [0]) == ([1, 2], playlists.End.ARTISTS)  # --far would name no more
     once = on_a_circle([0, 10, 20, 50, 80, 120], artist=["a", "c", "b", "b", "b", "b"], means=means)
-    assert fill(once, [0]) == ([1, 2, 3], playlists.ARTISTS)  # nor here: c has no other song
-    assert fill(index, [0], far=True) == ([1, 2, 3, 4], playlists.ALL)
-    assert [quality.how_alike(distance, means) for distance in (0.06, 0.36, 0.83, 1.5)] == [
+    assert fill(once, [0]) == ([1, 2, 3], playlists.End.ARTISTS)  # nor here: c has no other song
+    assert fill(index, [0], far=True) == ([1, 2, 3, 4], playlists.End.ALL)
+    assert [wording.how_alike(distance, means) for distance in (0.06, 0.36, 0.83, 1.5)] == [
         "as alike as songs of one album",
         "as alike as songs of one artist",
         "more alike than 58% of songs by different artists",
         "no more alike than songs of different artists",
     ]
-    assert quality.how_alike(0.06, likeness()) == ""
+    assert wording.how_alike(0.06, likeness()) == ""
 
 
 def test_what_is_in_common_adds_up_for_several_songs():
@@ -145,32 +143,32 @@ def test_up_to_a_distance_most_songs_are_of_one_album_or_artist():
     spots = [(artist, album) for artist in range(3) for album in range(2) for _ in range(5)]
     index = on_a_circle([120 * artist + 40 * album for artist, album in spots], artist=[f"{a}" for a, _ in spots])
     songs = index.songs.assign(album=[f"{album}" for _, album in spots])
-    found = quality.measure_likeness(index.points, songs, index.embedding)
-    assert found[quality.ALBUM] == pytest.approx(0, abs=0.02)
-    assert found[quality.ARTIST] == pytest.approx(1 - np.cos(np.radians(40)), abs=0.02)
-    assert found[quality.DIFFERENT][1] == pytest.approx(1 - np.cos(np.radians(80)), abs=0.02)
-    assert len(found[quality.DIFFERENT]) == 101
-    assert np.isfinite(found[quality.DIFFERENT]).all()
+    found = similarity.measure_likeness(index.points, songs, index.embedding)
+    assert found[similarity.ALBUM] == pytest.approx(0, abs=0.02)
+    assert found[similarity.ARTIST] == pytest.approx(1 - np.cos(np.radians(40)), abs=0.02)
+    assert found[similarity.DIFFERENT][1] == pytest.approx(1 - np.cos(np.radians(80)), abs=0.02)
+    assert len(found[similarity.DIFFERENT]) == 101
+    assert np.isfinite(found[similarity.DIFFERENT]).all()
 
 
 def test_where_songs_of_one_artist_are_no_nearer_it_is_not_said_that_they_are():
     angles = np.random.default_rng(0).uniform(0, 360, 60)
     index = on_a_circle(angles, artist=[f"{n % 6}" for n in range(60)])
-    found = quality.measure_likeness(index.points, index.songs, index.embedding)
-    assert found[quality.ALBUM] is None  # without names of albums
-    assert found[quality.ARTIST] is None
-    alone = quality.measure_likeness(index.points, index.songs.assign(artist="a"), index.embedding)
-    assert alone[quality.DIFFERENT] == []
-    assert quality.how_alike(0.5, alone) == ""
-    few = quality.measure_likeness(index.points[:3], index.songs[:3], index.embedding)
+    found = similarity.measure_likeness(index.points, index.songs, index.embedding)
+    assert found[similarity.ALBUM] is None  # without names of albums
+    assert found[similarity.ARTIST] is None
+    alone = similarity.measure_likeness(index.points, index.songs.assign(artist="a"), index.embedding)
+    assert alone[similarity.DIFFERENT] == []
+    assert wording.how_alike(0.5, alone) == ""
+    few = similarity.measure_likeness(index.points[:3], index.songs[:3], index.embedding)
     assert few == likeness()
 
 
 def test_copies_make_nothing_alike():
     index = on_a_circle(np.repeat(np.arange(0, 360, 12), 2), artist=[f"{n // 2 % 5}" for n in range(60)])
     songs = index.songs.assign(recording=np.repeat(np.arange(30), 2))
-    assert quality.measure_likeness(index.points, songs, index.embedding)[quality.ARTIST] is None
-    assert quality.measure_likeness(index.points, index.songs, index.embedding)[quality.ARTIST] is not None
+    assert similarity.measure_likeness(index.points, songs, index.embedding)[similarity.ARTIST] is None
+    assert similarity.measure_likeness(index.points, index.songs, index.embedding)[similarity.ARTIST] is not None
 
 
 # --- artists ---------------------------------------------------------------------------------
@@ -179,7 +177,7 @@ def test_copies_make_nothing_alike():
 def test_artists_are_alike_by_all_their_songs():
     angles = {"a": [0, 10, 50], "b": [60, 20, 70], "c": [-100, 49, -120]}  # one song of c is by the side of one of a
     index = on_a_circle([*angles["a"], *angles["b"], *angles["c"]], artist=[name for name in angles for _ in range(3)])
-    first, *_ = artists.compare(index, ["a", "b", "c"], 2)
+    first, *_ = playlists.compare_artists(index, ["a", "b", "c"], 2)
     assert [pair.other for pair in first.alike] == ["b", "c"]
     assert (first.typical, first.oddest, first.songs) == (1, 2, 3)
     assert [pair.songs for pair in first.alike] == [(1, 4), (2, 7)]
@@ -187,16 +185,16 @@ def test_artists_are_alike_by_all_their_songs():
 
 def test_an_artist_of_one_song_is_like_none_where_others_have_more():
     index = on_a_circle([0, 10, 1, 90, 100], artist=["a", "a", "one", "b", "b"])
-    first, second = artists.compare(index, ["a", "one"], 2)
+    first, second = playlists.compare_artists(index, ["a", "one"], 2)
     assert [pair.other for pair in first.alike] == ["b"]
     assert [pair.other for pair in second.alike] == ["a", "b"]
     index = on_a_circle([0, 10, 90], artist=["a", "b", "c"])
-    assert [pair.other for pair in artists.compare(index, ["a"], 2)[0].alike] == ["b", "c"]
+    assert [pair.other for pair in playlists.compare_artists(index, ["a"], 2)[0].alike] == ["b", "c"]
 
 
 def test_copies_bring_no_artists_together():
     index = on_a_circle([0, 10, 0, 30], artist=["a", "a", "b", "b"], sound=["x", "y", "x", "z"])
-    assert artists.compare(index, ["a"], 1)[0].alike[0].songs == (1, 2)
+    assert playlists.compare_artists(index, ["a"], 1)[0].alike[0].songs == (1, 2)
 
 
 def test_a_song_that_an_ear_does_not_describe_counts_by_the_others():
@@ -207,24 +205,24 @@ def test_a_song_that_an_ear_does_not_describe_counts_by_the_others():
     second = np.array([[1, 0], [1, 0.1], [np.nan, np.nan], [1, 0], [-1, 0], [-1, 0.1]], np.float32)
     described = np.hstack([index.described, second])
     index = index._replace(described=described, embedding=embedding, points=embedding.points(described))
-    (portrait,) = artists.compare(index, ["b"], 2)
+    (portrait,) = playlists.compare_artists(index, ["b"], 2)
     # By the first ear they are at a right angle to a's and as c's; each ear counts for half.
     assert {pair.other: round(pair.distance, 1) for pair in portrait.alike} == {"a": 0.5, "c": 1.0}
 
 
 def test_an_artist_is_found_by_a_part_of_the_name():
     index = on_a_circle([0, 10, 20, 30], artist=["Ann", "Anna", "Bob", "Bob"])
-    assert artists.find_artists(["ann"], index) == ["Ann"]
-    assert artists.find_artists(["BO"], index) == ["Bob"]
-    assert artists.find_artists([], index) == ["Ann", "Anna", "Bob"]
+    assert playlists.find_artists(["ann"], index) == ["Ann"]
+    assert playlists.find_artists(["BO"], index) == ["Bob"]
+    assert playlists.find_artists([], index) == ["Ann", "Anna", "Bob"]
     for name, said in (("nn", "2 artists are called so: Ann; Anna"), ("x", "x is no part of an artist's name")):
         with pytest.raises(UserError, match=said):
-            artists.find_artists([name], index)
+            playlists.find_artists([name], index)
 
 
 def test_one_artist_has_none_to_be_compared_with():
-    with pytest.raises(UserError, match="There is one artist in this library"):
-        alike.print_artists(None, on_a_circle([0, 10], artist=["a", "a"]))
+    with raises(Problem.ONE_ARTIST):
+        playlists.find_artists([], on_a_circle([0, 10], artist=["a", "a"]))
 
 
 def test_the_seed_is_the_song_itself_and_no_version_of_it(tmp_path):

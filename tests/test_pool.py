@@ -13,7 +13,7 @@ import dask
 import pandas as pd
 import psutil
 import pytest
-from conftest import NO_NETWORKS, many, tune, wait_until, write_song
+from conftest import NO_NETWORKS, many, raises, tune, wait_until, write_song
 from distributed import Client, Security
 from work import double, own_process, slowly, threads
 
@@ -21,7 +21,8 @@ import dataframe_creation
 import feature_extraction
 import mp3_split
 from soundalike import pool
-from soundalike.library.errors import SongError, UserError, printable
+from soundalike.messages import Problem, SongError, printable
+from soundalike.pool import Workers
 
 
 def run(songs: list[str], **options) -> dict:
@@ -30,11 +31,11 @@ def run(songs: list[str], **options) -> dict:
 
 def test_all_songs_come_back_whatever_their_order():
     songs = [str(number) for number in range(20)]
-    assert run(songs, jobs=2) == {song: song * 2 for song in songs}
+    assert run(songs, workers=Workers(2)) == {song: song * 2 for song in songs}
 
 
 def test_a_bad_song_does_not_stop_the_others():
-    found = run(["a", "bad", "b"], jobs=1)
+    found = run(["a", "bad", "b"], workers=Workers(1))
     assert isinstance(found["bad"], SongError)
     assert (found["a"], found["b"]) == ("aa", "bb")
 
@@ -54,7 +55,7 @@ def test_workers_that_are_killed_from_outside_lose_no_song(figure):
     songs = [str(number) for number in range(30)]
     for _ in range(count):
         found = {}
-        for song, outcome in pool.run(slowly, songs, label="Testing", jobs=2):
+        for song, outcome in pool.run(slowly, songs, label="Testing", workers=Workers(2)):
             found[song] = outcome
             if len(found) in (5, 15):  # one of the two, in the middle of a song
                 draw.choice(workers()).kill()
@@ -69,32 +70,32 @@ def test_deadly_and_endless_songs_again_and_again(figure):
     for _ in range(count):
         songs = [*map(str, range(4)), "deadly", "endless"]
         draw.shuffle(songs)
-        found = run(songs, jobs=2, limit=2)
+        found = run(songs, workers=Workers(2), limit=2)
         failed = {song for song, outcome in found.items() if isinstance(outcome, SongError)}
         assert (set(found), failed) == (set(songs), {"deadly", "endless"})
     figure(f"a song that kills its worker and one that hangs: {count} runs, each named both and did the others")
 
 
 def test_a_song_done_in_time_does_not_end_the_next():
-    found = dict(pool.run(own_process, [str(n) for n in range(40)], label="Testing", jobs=1, limit=3))
+    found = dict(pool.run(own_process, [str(n) for n in range(40)], label="Testing", workers=Workers(1), limit=3))
     assert len(set(found.values())) == 1  # four seconds in one process, though no song may take more than three
 
 
 def test_the_timeout_of_a_disk_is_not_the_songs():
     with pytest.raises(TimeoutError, match="the disk"):
-        run(["a", "disk"], jobs=1)
+        run(["a", "disk"], workers=Workers(1))
 
 
 def test_a_bug_is_not_hidden():
     with pytest.raises(ZeroDivisionError):
-        run(["a", "bug"], jobs=1)
+        run(["a", "bug"], workers=Workers(1))
 
 
 @pytest.mark.parametrize("songs", [["a"], ["a", "b", "c"]])
 def test_a_swallowed_ctrl_c_still_ends_the_run(songs):
     done = []
     with pytest.raises(KeyboardInterrupt):
-        for song, _ in pool.run(double, songs, label="Testing", jobs=1):
+        for song, _ in pool.run(double, songs, label="Testing", workers=Workers(1)):
             done.append(song)
             with contextlib.suppress(KeyboardInterrupt):  # as a library's clean-up may
                 signal.raise_signal(signal.SIGINT)
@@ -103,7 +104,7 @@ def test_a_swallowed_ctrl_c_still_ends_the_run(songs):
 
 def test_no_songs_start_no_process():
     started = time.monotonic()
-    assert run([], scheduler="tcp://127.0.0.1:1") == {}
+    assert run([], workers=Workers(scheduler="tcp://127.0.0.1:1")) == {}
     assert time.monotonic() - started < 1
 
 
@@ -207,8 +208,8 @@ def test_a_worker_with_other_versions_is_refused(cluster, tmp_path):
     (tmp_path / "other/scipy-0.1.dist-info").mkdir(parents=True)
     (tmp_path / "other/scipy-0.1.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: scipy\nVersion: 0.1\n")
     done = []
-    with pytest.raises(UserError, match=r"scipy is 0\.1; here it is 1\."):
-        for song, _ in pool.run(printable, range(3000), label="Testing", scheduler=cluster.address):
+    with raises(Problem.OTHER_VERSION):
+        for song, _ in pool.run(printable, range(3000), label="Testing", workers=Workers(scheduler=cluster.address)):
             done.append(song)
             if len(done) == 1:  # it joins later
                 cluster.join(PYTHONPATH=str(tmp_path / "other"))
@@ -219,8 +220,8 @@ def test_a_worker_that_does_not_see_this_folder_is_said(cluster, tmp_path, monke
     cluster.join()
     cluster.wait_for(1)
     monkeypatch.setattr(pool, "PROJECT", tmp_path / "elsewhere")  # as on a machine without it
-    with pytest.raises(UserError, match=r"cannot run this: No module named .soundalike.\. Install what"):
-        list(pool.run(printable, ["a"], label="Testing", scheduler=cluster.address))
+    with raises(Problem.CANNOT_IMPORT):
+        list(pool.run(printable, ["a"], label="Testing", workers=Workers(scheduler=cluster.address)))
 
 
 def test_a_cluster_of_another_dask_is_refused(cluster):
@@ -230,7 +231,7 @@ def test_a_cluster_of_another_dask_is_refused(cluster):
         known = client.get_versions()
     pool._check_cluster(known)
     known["scheduler"]["packages"]["distributed"] = "1.0"
-    with pytest.raises(UserError, match=r"On the scheduler, distributed is 1\.0; here it is 2"):
+    with raises(Problem.OTHER_VERSION):
         pool._check_cluster(known)
 
 
@@ -239,9 +240,9 @@ def test_a_scheduler_that_goes_away_is_said(cluster, monkeypatch):
     cluster.wait_for(1)
     with (
         dask.config.set({"distributed.comm.timeouts.connect": 2}),
-        pytest.raises(UserError, match="scheduler is gone"),
+        raises(Problem.SCHEDULER_GONE),
     ):
-        for _ in pool.run(printable, range(10**6), label="Testing", scheduler=cluster.address):
+        for _ in pool.run(printable, range(10**6), label="Testing", workers=Workers(scheduler=cluster.address)):
             cluster.lose(cluster.scheduler)
 
 
@@ -253,28 +254,28 @@ def test_a_cluster_on_a_network_with_a_certificate(tmp_path):
     shared = ["--protocol", "tls", "--tls-ca-file", "cert.pem", "--tls-cert", "cert.pem", "--tls-key", "key.pem"]
     with Cluster(tmp_path, *shared) as cluster:
         cluster.join()
-        with pytest.raises(UserError, match="needs the certificate"):
-            run(["a"], scheduler=cluster.address)
+        with raises(Problem.NO_CERTIFICATE):
+            run(["a"], workers=Workers(scheduler=cluster.address))
         files = {"ca-file": "cert.pem", "client.cert": "cert.pem", "client.key": "key.pem"}
         with dask.config.set({f"distributed.comm.tls.{key}": str(tmp_path / name) for key, name in files.items()}):
             cluster.wait_for(1)
-            found = dict(pool.run(printable, ["a", "b\n"], label="Testing", scheduler=cluster.address))
+            found = dict(pool.run(printable, ["a", "b\n"], label="Testing", workers=Workers(scheduler=cluster.address)))
         assert found == {"a": "a", "b\n": "b\\n"}
 
 
 def test_the_bar_counts_what_is_left_out(capsys):
-    run(["a", "bad", "b"], jobs=1)
+    run(["a", "bad", "b"], workers=Workers(1))
     assert "1 left out" in capsys.readouterr().err
 
 
 def test_no_cluster_is_a_users_mistake(monkeypatch):
     monkeypatch.setattr(pool, "CLUSTER_LIMIT", 1)
-    with pytest.raises(UserError, match="No Dask scheduler answers at tcp"):
-        run(["a"], scheduler="tcp://127.0.0.1:1")
+    with raises(Problem.NO_SCHEDULER):
+        run(["a"], workers=Workers(scheduler="tcp://127.0.0.1:1"))
 
 
 def test_no_port_is_opened():
-    for _ in pool.run(slowly, ["a", "b"], label="Testing", jobs=2):
+    for _ in pool.run(slowly, ["a", "b"], label="Testing", workers=Workers(2)):
         here = psutil.Process()
         connections = [
             connection

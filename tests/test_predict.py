@@ -11,16 +11,16 @@ import jsonschema
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import RATE, sine, train_without, tune, verdict_of, write_song
+from conftest import RATE, raises, sine, train_without, tune, verdict_of, write_song
 
 import dataframe_creation
 import predict
-from soundalike.library.catalogue import read_songs, write_songs
+from soundalike import plots, wording
+from soundalike.answer import CSV_COLUMNS, answer, find_files
+from soundalike.library import read_songs, write_songs
+from soundalike.messages import Problem
 from soundalike.model import load_model
-from soundalike.report import plots
-from soundalike.report.answers import CSV_COLUMNS, find_files
-from soundalike.report.verdict import answer
-from soundalike.similarity.index import load_index
+from soundalike.similarity import load_index
 from soundalike.song import decode, read_table
 
 HERE = Path(__file__).resolve().parent.parent
@@ -90,7 +90,7 @@ def test_silent_clips_have_no_say(root, tmp_path):
     assert verdict.clips.isna().all(axis=1).tolist() == [True, True, False, False]
     assert verdict.loud == 2
     assert verdict.song.index[0] == "Artist B"
-    assert verdict.timeline("#=.") == "0:00   ## 0:08   # Artist B"
+    assert wording.timeline(verdict, "#=.") == "0:00   ## 0:08   # Artist B"
 
 
 def test_a_song_of_two_halves_turns_in_the_middle(root, tmp_path):
@@ -99,7 +99,7 @@ def test_a_song_of_two_halves_turns_in_the_middle(root, tmp_path):
     given = verdict.clips.idxmax(axis=1)
     assert (given[given.index < 20] == "Artist A").mean() >= 0.8  # segments reach across the turn
     assert (given[given.index >= 20] == "Artist B").mean() >= 0.8
-    bar = verdict.timeline("#=").split()[1]
+    bar = wording.timeline(verdict, "#=").split()[1]
     assert len(bar) == 20
     assert bar[2:8] == 6 * ("#" if verdict.song.index[0] == "Artist A" else "=")
     assert bar[12:18] == 6 * ("=" if verdict.song.index[0] == "Artist A" else "#")
@@ -116,9 +116,11 @@ def test_a_song_of_two_halves_turns_in_the_middle(root, tmp_path):
 def test_reasons_are_what_speaks_for_and_against(aspects, says):
     clips = pd.DataFrame({"A": [0.9, 0.2], "B": [0.1, 0.8]}, index=[0.0, 2.0])
     said = verdict_of(clips.mean(), clips, aspects=aspects, moment=62.0, alike={"A/x/1.mp3": "One", "A/2.mp3": "Two"})
-    assert said.reasons() == ["most like these by A: One, Two", f"{says}; most like A at 1:02"]
-    assert said.numbers().startswith("A 0.55, B 0.45; 1 of 2 clips agree\n  log-odds")
-    assert verdict_of(clips.mean(), clips).reasons() == []
+    assert wording.reason_lines(said) == ["most like these by A: One, Two", f"{says}; most like A at 1:02"]
+    numbers = wording.answer_lines(said, None, "#=.", "~", numbers=True)[-2:]
+    assert numbers[0] == "  A 0.55, B 0.45; 1 of 2 clips agree"
+    assert numbers[1].startswith("  log-odds")
+    assert wording.reason_lines(verdict_of(clips.mean(), clips)) == []
 
 
 def test_what_aspects_add_is_the_log_odds(root):
@@ -130,32 +132,32 @@ def test_what_aspects_add_is_the_log_odds(root):
     assert said.aspects["prior"] == pytest.approx(prior, abs=1e-6)
     odds = np.log(said.song.iloc[0] / said.song.iloc[1])
     assert sum(said.aspects.values()) == pytest.approx(odds, abs=1e-6)
-    assert "prior" not in " ".join(said.reasons())
+    assert "prior" not in " ".join(wording.reason_lines(said))
 
 
 def test_the_next_artist_is_named_only_if_likely():
     clips = pd.DataFrame({"A": [0.9], "B": [0.1]}, index=[0.0])
-    assert str(verdict_of(pd.Series({"A": 0.6, "B": 0.4}), clips)) == "probably A (or B)"
-    assert str(verdict_of(pd.Series({"A": 0.96, "B": 0.04}), clips)) == "probably A"
+    assert wording.headline(verdict_of(pd.Series({"A": 0.6, "B": 0.4}), clips)) == "probably A (or B)"
+    assert wording.headline(verdict_of(pd.Series({"A": 0.96, "B": 0.04}), clips)) == "probably A"
 
 
 def test_a_long_song_has_a_bar_that_fits():
     clips = pd.DataFrame({"A": 0.8, "B": 0.2}, index=2.0 * np.arange(1000))
     clips.iloc[500:] = [0.1, 0.9]
-    bar = verdict_of(pd.Series({"A": 0.6, "B": 0.4}), clips).timeline("#=.")
+    bar = wording.timeline(verdict_of(pd.Series({"A": 0.6, "B": 0.4}), clips), "#=.")
     assert bar == f"0:00 {30 * '#'}{30 * '='} 33:20   # A  = B"
 
 
 def test_the_bar_shows_where_somebody_sings():
     clips = pd.DataFrame({"A": 0.8, "B": 0.2}, index=2.0 * np.arange(6))
     said = verdict_of(pd.Series({"A": 0.8, "B": 0.2}), clips, singing=np.array([0.1, 0.9, 0.5, 0.4, 0.0, 1.0]))
-    bar, notes = said.timeline("#=."), said.sung_line("~")[0]
+    bar, notes = wording.timeline(said, "#=."), wording.sung_line(said, "~")[0]
     assert bar.startswith("0:00 ######")
     assert notes.startswith("      ~~  ~")
     assert [clip["singing"] for clip in said.in_full()["timeline"]] == [0.1, 0.9, 0.5, 0.4, 0.0, 1.0]
-    assert said._replace(singing=np.zeros(6)).sung_line("~") == []
-    assert said._replace(kind="instrumental").sung_line("~") == []  # single clips of these are chance
-    assert said._replace(singing=np.full(len(clips), np.nan)).sung_line("~") == []
+    assert wording.sung_line(said._replace(singing=np.zeros(6)), "~") == []
+    assert wording.sung_line(said._replace(kind="instrumental"), "~") == []  # single clips of these are chance
+    assert wording.sung_line(said._replace(singing=np.full(len(clips), np.nan)), "~") == []
 
 
 def test_a_song_it_was_trained_on_is_called_so(root):
@@ -163,7 +165,7 @@ def test_a_song_it_was_trained_on_is_called_so(root):
     songs = root / "songs/Artist A"
     known = answer(decode(songs / "Album 1/Song 1.mp3", {}), model)._replace(word="unknown")
     assert (known.known, known.copy_of) == (True, "Artist A/Album 1/Song 1.mp3")
-    assert "you have this song, as Artist A/Album 1/Song 1.mp3" in str(known)
+    assert "you have this song, as Artist A/Album 1/Song 1.mp3" in wording.headline(known)
     assert (known.as_dict()["answer"], known.as_dict()["artist"]) == ("trained on", "Artist A")
     assert not answer(decode(songs / "Album 2/Song 4.mp3", {}), model).known
 
@@ -228,8 +230,8 @@ def test_a_map_shows_the_songs_with_their_answers(root, tmp_path, capsys):
     answer = out.splitlines()[1].strip()
     assert f'"answers":[[8,"{answer}"]]' in page.read_text(encoding="utf-8")
     own = shutil.copytree(root / "model", tmp_path / "root/model").parent
-    assert predict.main(["--library", str(own), str(song), "--page", str(page)]) == 1
-    assert "A map takes the songs of the library: " in capsys.readouterr().err
+    with raises(Problem.NO_MAP):
+        predict.main.__wrapped__(["--library", str(own), str(song), "--page", str(page)])
 
 
 def test_reasons_can_be_checked(root, capsys):
@@ -467,7 +469,10 @@ def test_pictures_of_songs_of_the_same_name_stand_side_by_side(root, tmp_path):
     songs = [write_song(tmp_path / f"{n}/same.wav", tune(n, 9, 4)) for n in range(2)]
     assert predict.main(["--library", str(root), *map(str, songs), "--plot", str(tmp_path / "out")]) == 0
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["same.wav (2).png", "same.wav.png"]
-    assert list(find_files(songs, root)[0].values()) == ["same.wav", "same.wav (2)"]  # in the order they were named
+    assert list(find_files(songs, root, None)[0].values()) == [
+        "same.wav",
+        "same.wav (2)",
+    ]  # in the order they were named
 
 
 def test_a_folder_is_not_taken_for_a_table(root, tmp_path, capsys):
@@ -491,11 +496,11 @@ def test_a_run_that_is_stopped_keeps_what_is_done_and_the_old_table(root, tmp_pa
     table = tmp_path / "guesses.csv"
     table.write_text("yesterday's")
 
-    def stopped(names, args, model):
+    def stopped(names, *_, **__):
         yield names[0], decode(names[0], {})
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("soundalike.report.answers.decode_all", stopped)
+    monkeypatch.setattr("soundalike.answer.decode_all", stopped)
     assert predict.main(["--library", str(root), *map(str, songs), "--csv", str(table)]) == 130
     assert table.read_text() == "yesterday's"
     (row,) = csv.DictReader((tmp_path / "guesses.part.csv").read_text(encoding="utf-8").splitlines())
@@ -508,8 +513,8 @@ def test_a_run_that_fails_leaves_the_old_table(root, tmp_path, capsys):
     table = tmp_path / "guesses.csv"
     table.write_text("yesterday's")
     nobody = ["--scheduler", "tcp://127.0.0.1:1"]
-    assert predict.main(["--library", str(root), *map(str, songs), "--csv", str(table), *nobody]) == 1
-    assert "No Dask scheduler" in capsys.readouterr().err
+    with raises(Problem.NO_SCHEDULER):
+        predict.main.__wrapped__(["--library", str(root), *map(str, songs), "--csv", str(table), *nobody])
     assert table.read_text() == "yesterday's"
 
 
@@ -540,7 +545,7 @@ def test_the_picture_shows_each_clip_in_the_colour_of_its_artist():
     clips = pd.DataFrame({"A": [0.9, 0.2, np.nan], "B": [0.1, 0.8, np.nan]}, index=[0.0, 2.0, 4.0])
     sounds = (3000 * np.random.default_rng(0).standard_normal((3, 44_100))).astype(np.int16)
     colours = plots.artist_colours("AB")
-    figure = plots.verdict("title", verdict_of(clips.mean(), clips), sounds, colours)
+    figure = plots.verdict("title", "A", verdict_of(clips.mean(), clips), sounds, colours)
     wave, parts = figure.axes
     (lines,) = wave.collections
     drawn = lines.get_colors()[::20, :3]
@@ -554,5 +559,5 @@ def test_the_picture_shows_each_clip_in_the_colour_of_its_artist():
 def test_a_stretch_of_a_long_song_is_given_to_whom_its_clips_are_on_average():
     clips = pd.DataFrame({"A": [0.6, 0.1] * 60, "B": [0.4, 0.9] * 60}, index=2.0 * np.arange(120))
     clips.iloc[:2] = np.nan
-    bar = verdict_of(pd.Series({"A": 0.6, "B": 0.4}), clips).timeline("#=.")
+    bar = wording.timeline(verdict_of(pd.Series({"A": 0.6, "B": 0.4}), clips), "#=.")
     assert bar == f"0:00  {59 * '='} 4:00   = B"

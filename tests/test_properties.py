@@ -10,10 +10,9 @@ from conftest import many, write_song
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from soundalike import song
-from soundalike.audio import decoding
-from soundalike.audio.decoding import CLIP_SAMPLES, SAMPLE_RATE
-from soundalike.features.table import CLIP_COLUMNS, LOUDNESS, clip_features
+from soundalike import audio, song
+from soundalike.audio import CLIP_SAMPLES, SAMPLE_RATE
+from soundalike.features import CLIP_COLUMNS, LOUDNESS, clip_features
 
 pytestmark = pytest.mark.stress
 
@@ -96,12 +95,12 @@ def test_how_a_song_comes_in_stacks_changes_nothing(seed, size):
 def test_lengths_add_up(seed, rate, channels, seconds):
     y = np.random.default_rng(seed).uniform(-0.3, 0.3, (round(seconds * rate), channels))
     with tempfile.TemporaryDirectory() as folder:
-        decoder = decoding.Decoder(write_song(Path(folder) / "x.wav", y, rate))
+        decoder = audio.Decoder(write_song(Path(folder) / "x.wav", y, rate))
         clips = sum(1 for _ in decoder)
     record = decoder.record
     assert record["clips"] == clips
-    assert 0 <= record["dropped"] <= decoding.CLIP_SECONDS  # it is rounded to 1 ms
-    assert clips * decoding.CLIP_SECONDS + record["dropped"] == pytest.approx(record["seconds"], abs=2e-3)
+    assert 0 <= record["dropped"] <= audio.CLIP_SECONDS  # it is rounded to 1 ms
+    assert clips * audio.CLIP_SECONDS + record["dropped"] == pytest.approx(record["seconds"], abs=2e-3)
     assert record["seconds"] == pytest.approx(seconds, abs=0.01)
 
 
@@ -113,7 +112,7 @@ def test_two_equal_channels_and_polarity_change_no_sample(seed, rate):
         decoded = []
         for name, samples in (("mono", y), ("stereo", np.column_stack([y, y])), ("upside down", -y)):
             path = write_song(Path(folder) / f"{name}.wav", samples, rate)
-            decoded.append(np.concatenate(list(decoding.Decoder(path))).astype(int))
+            decoded.append(np.concatenate(list(audio.Decoder(path))).astype(int))
     mono, stereo, turned = decoded
     assert np.abs(mono - stereo).max() <= 1  # the last of 16 bits
     assert np.abs(mono + turned).max() <= 2

@@ -5,9 +5,9 @@ import pytest
 from conftest import segments_of
 
 from soundalike import recogniser
-from soundalike.dataset.segments import OF_ASPECT
-from soundalike.features.networks import NETWORKS, VOICE
-from soundalike.features.table import ASPECTS, CLIP_COLUMNS
+from soundalike.embedding import OF_ASPECT
+from soundalike.features import ASPECTS, CLIP_COLUMNS
+from soundalike.networks import NETWORKS, VOICE
 from soundalike.song import FEATURES
 
 WIDTH = 2 * len(CLIP_COLUMNS)

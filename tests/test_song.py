@@ -7,19 +7,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import tune, write_song
+from conftest import processed, raises, tune, write_song
 
 import feature_extraction
 import mp3_split
-from soundalike import song
-from soundalike.audio.decoding import CLIP_SAMPLES, Decoder
-from soundalike.audio.splitting import Clips
-from soundalike.features import networks, table, vocals
-from soundalike.features.networks import MUSICNN, NETWORKS, VOICE
-from soundalike.features.vocals import VOCALS
-from soundalike.library.errors import SongError, UserError
-from soundalike.library.paths import clip_folder, table_path
-from soundalike.library.storage import made_from, read_notes
+from soundalike import features as features_module
+from soundalike import networks, song
+from soundalike.audio import CLIP_SAMPLES, Clips, Decoder
+from soundalike.library import clip_folder, made_from, read_notes, table_path
+from soundalike.messages import Reason, SongError, UserError
+from soundalike.networks import MUSICNN, NETWORKS, VOICE, vocals
+from soundalike.networks.vocals import VOCALS
 from soundalike.song import FEATURES, analyse, read_table, read_tables, write_table
 
 SONG = "Artist A/Album 1/Song 1.mp3"
@@ -98,8 +96,8 @@ def test_silent_windows_are_null(plain):
 
 def test_each_sample_is_decoded_once(plain, own, monkeypatch):
     read = []
-    pieces = Decoder._pieces
-    monkeypatch.setattr(Decoder, "_pieces", lambda self: (read.append(len(piece)) or piece for piece in pieces(self)))
+    pieces = Decoder.pieces
+    monkeypatch.setattr(Decoder, "pieces", lambda self: (read.append(len(piece)) or piece for piece in pieces(self)))
     song = analyse(Decoder(own / "songs" / SONG), SPACINGS, keep_sound=True)
     assert sum(read) / 2 == pytest.approx(22_050 * song.record["seconds"], abs=22)
     np.testing.assert_array_equal(song.sound, list(Clips(SONG, own)))
@@ -123,7 +121,7 @@ class Counted:
 
     def __init__(self, monkeypatch) -> None:
         self.counts = dict.fromkeys((FEATURES, *NETWORKS, VOCALS), 0)
-        features = table.clip_features
+        features = features_module.clip_features
         monkeypatch.setattr("soundalike.song.clip_features", lambda y: self.add(FEATURES, len(y.y)) or features(y))
         for name, network in NETWORKS.items():
             embed = network.embed
@@ -149,7 +147,7 @@ def test_a_network_more_or_another_share_is_one_column(own, plain, in_this_proce
     assert counted.now() == [0, 8, 0, 32]  # of eight songs of four clips, each one window
     assert describe(own) == 0
     assert counted.now() == [0, 0, 8, 0]
-    assert "Songs described now: 8" in capsys.readouterr().out
+    assert processed(capsys.readouterr().out) == 8
     assert describe(own) == 0
     assert describe(own, "--networks", "none") == 0
     assert counted.now() == [0, 0, 0, 0]
@@ -164,7 +162,7 @@ def test_a_network_more_or_another_share_is_one_column(own, plain, in_this_proce
     monkeypatch.setattr(vocals, "MADE_BY", ["another"])
     assert describe(own, "--network-share", "0.5") == 0
     assert counted.now() == [0, 0, 0, 32]
-    monkeypatch.setattr("soundalike.song.MADE_BY", [99, table.COLUMNS])
+    monkeypatch.setattr("soundalike.song.MADE_BY", [99, features_module.COLUMNS])
     assert describe(own, "--network-share", "0.5") == 0
     assert counted.now() == [32, 0, 0, 0]
 
@@ -186,7 +184,7 @@ def test_a_song_that_changed_keeps_nothing(own, plain, in_this_process, monkeypa
 def test_a_damaged_table_is_made_again(own, spoilt):
     whole = columns(own)
     table_path(own, SONG).write_bytes(spoilt)
-    with pytest.raises(SongError, match="cannot be read"):
+    with raises(Reason.TABLE_UNREADABLE):
         read_table(SONG, own)
     assert describe(own, "--networks", "none") == 0
     assert columns(own) == whole
@@ -200,7 +198,7 @@ def test_through_the_file_as_through_clips(own, plain, in_this_process, capsys):
     assert describe(own) == 0
     assert all(columns(own)[name].equals(values) for name, values in through_clips.items())
     assert describe(own, "--from-songs") == 0
-    assert "Songs processed now: 0." in capsys.readouterr().out
+    assert processed(capsys.readouterr().out) == 0
     table_path(own, SONG).unlink()
     write_song(own / "songs" / SONG, tune(0, 9))
     assert describe(own) == 3
@@ -250,7 +248,7 @@ def test_a_file_that_is_decoded_otherwise_today_keeps_nothing(own, plain, in_thi
     path = table_path(own, SONG)
     notes = read_notes(path)
     notes["record"]["hash"] = "of other samples"
-    notes["made_from"][FEATURES] = made_from("of other samples", table.MADE_BY)
+    notes["made_from"][FEATURES] = made_from("of other samples", features_module.MADE_BY)
     write_table(SONG, pq.read_table(path), notes, own)
     assert describe(own, "--from-songs") == 0
     assert list(columns(own)) == ["clip", "start", "silent", FEATURES, MUSICNN, VOICE, VOCALS]
@@ -283,7 +281,7 @@ def test_notes_of_clips_that_are_damaged_are_made_again(own, notes, capsys):
     assert describe(own, "--networks", "none") == 3
     assert f"{SONG}: it was not cut by this version" in capsys.readouterr().out
     assert mp3_split.main(["--library", str(own), "--jobs", "1"]) == 0
-    assert "Songs processed now: 1." in capsys.readouterr().out
+    assert processed(capsys.readouterr().out) == 1
     assert describe(own, "--networks", "none") == 0
 
 

@@ -3,10 +3,9 @@ import numpy as np
 import pytest
 from conftest import clicks, noise, sine
 
-from soundalike.audio.decoding import CLIP_SAMPLES, SAMPLE_RATE
+from soundalike.audio import CLIP_SAMPLES, SAMPLE_RATE
 from soundalike.features.filters import HOP_LENGTH, N_FFT
-from soundalike.features.song_level import FRAMES, WholeSong
-from soundalike.features.spectra import Spectra
+from soundalike.features.spectra import FRAMES, Spectra, WholeSong
 
 
 def whole_song(y: np.ndarray, stack: int = 16) -> WholeSong:

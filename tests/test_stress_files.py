@@ -15,10 +15,8 @@ from conftest import NO_NETWORKS, many, noise, sine, tune, write_song
 
 import feature_extraction
 import mp3_split
-from soundalike.audio import decoding
-from soundalike.library.catalogue import GOOD, read_songs
-from soundalike.library.paths import clip_folder
-from soundalike.library.storage import LOCK
+from soundalike import audio
+from soundalike.library import GOOD, LOCK, clip_folder, read_songs
 from soundalike.song import decode, read_table
 
 pytestmark = pytest.mark.stress
@@ -75,7 +73,7 @@ def test_damaged_files_are_used_or_named_with_a_reason(tmp_path, figure):
     whole = {}
     for suffix in (".mp3", ".flac", ".ogg", ".opus", ".wav", ".m4a"):
         made = tmp_path / f"whole{suffix}"
-        subprocess.run([decoding.ffmpeg(), "-v", "error", "-i", sound, made], check=True)
+        subprocess.run([audio.ffmpeg(), "-v", "error", "-i", sound, made], check=True)
         whole[suffix] = made.read_bytes()
     (tmp_path / "songs/A").mkdir(parents=True)
     for number in range(count):
@@ -187,7 +185,7 @@ def test_hostile_files_are_refused_or_bounded(tmp_path, capsys, figure):
 def test_ten_hours_of_silence_are_bounded(tmp_path, figure):
     frames = subprocess.run(
         [
-            *(decoding.ffmpeg(), "-v", "error", "-f", "lavfi", "-i", "anullsrc=r=8000:cl=mono", "-t", "60"),
+            *(audio.ffmpeg(), "-v", "error", "-f", "lavfi", "-i", "anullsrc=r=8000:cl=mono", "-t", "60"),
             *("-c:a", "libmp3lame", "-b:a", "8k", "-write_xing", "0", "-id3v2_version", "0", "-f", "mp3", "-"),
         ],
         check=True,

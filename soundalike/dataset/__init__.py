@@ -1,1 +1,0 @@
-"""The frame of all clips, and who may stand where in a split."""

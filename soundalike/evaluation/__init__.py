@@ -1,1 +1,0 @@
-"""How good models are on what they were not trained on, and why."""

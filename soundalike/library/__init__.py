@@ -1,1 +1,0 @@
-"""Where a library lies, what it is called, how it is written, what is in it."""

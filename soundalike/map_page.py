@@ -1,0 +1,210 @@
+"""The map one can click: all songs of a library on one page that is opened from disk, see ``page/``.
+
+It plays the user's own files, finds songs that sound alike, and saves playlists, without a server or a network. It
+computes with the points of the index in half precision; what songs have in common is computed here, for those that are
+nearest to each, in 256 steps.
+"""
+
+import base64
+import hashlib
+import json
+import string
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.colors import to_hex
+
+from soundalike import similarity
+from soundalike.answer import Verdict
+from soundalike.library import atomic_write, read_note, songs_folder
+from soundalike.messages import Problem, UserError, progress
+from soundalike.playlists import ON_THE_WAY
+from soundalike.plots import artist_colours, artist_markers
+from soundalike.song import Song
+
+PARTS = Path(__file__).parent / "page"
+WHY = 20  # songs nearest to each, for which the page says what they have in common
+LONGEST = 1000  # characters of a title
+PLACED_BY = 3  # songs on the map between which one lies that is not laid out itself
+STEPS = 255  # of what an aspect adds, from 0 to 1
+
+
+class Guest(NamedTuple):
+    """A song that is not in the library, on a page of its own."""
+
+    path: Path
+    described: np.ndarray  # [shape=(columns,)], see `similarity.describe_song`
+    seconds: float
+    copy_of: str  # the song of the library that is the same recording, if one is
+    answer: str  # who it is by, in words
+    closest: str  # the artist
+
+
+def write_map(index: similarity.Index, root: Path, path: Path, guests: Sequence[Guest] = ()) -> None:
+    """Write the page.
+
+    Parameters
+    ----------
+    index : Index
+        The library.
+    root : Path
+        Of the library.
+    path : Path
+        Of the page.
+    guests : sequence of Guest
+        Songs to be shown among the others.
+
+    Raises
+    ------
+    UserError
+        If there is no song to show.
+    """
+    if index.songs.empty:
+        raise UserError(Problem.NO_SONG_ON_MAP)
+    script, style = ((PARTS / name).read_text(encoding="utf-8") for name in ("page.js", "page.css"))
+    data = json.dumps(_collect(index, root, guests), separators=(",", ":"))
+    page = string.Template((PARTS / "page.html").read_text(encoding="utf-8")).substitute(
+        SCRIPT=f"\n{script}",
+        STYLE=f"\n{style}",
+        SCRIPT_HASH=_hash(f"\n{script}"),
+        STYLE_HASH=_hash(f"\n{style}"),
+        DATA=data.replace("<", "\\u003c"),  # so that no name can end the script
+    )
+    with atomic_write(path) as target:
+        target.write_text(page, encoding="utf-8")
+
+
+def as_guest(path: Path, song: Song, verdict: Verdict, text: str, index: similarity.Index) -> Guest:
+    """Make a guest of a song that was asked about, its answer, and what that is in words."""
+    described, closest = similarity.describe_song(song, index.embedding), str(verdict.song.index[0])
+    return Guest(path, described, float(song.record["seconds"]), verdict.copy_of, text, closest)
+
+
+def _hash(text: str) -> str:
+    """Hash a script or a style, for the page's policy to allow it."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def _collect(index: similarity.Index, root: Path, guests: Sequence[Guest]) -> dict:
+    """Collect everything that the page holds."""
+    placed, names, own = places_of(index), sorted(set(index.songs["artist"])), len(index.songs)
+    if guests:
+        index, placed = _invite(index, placed, guests)
+    colours, markers = artist_colours(names), artist_markers(names)
+    near, shares, named = _common(index, own)
+    return {
+        "songs": _songs(index, songs_folder(root), names, guests),
+        "artists": [
+            {"name": name[:LONGEST], "colour": to_hex(colours[name]), "marker": markers[name]} for name in names
+        ],
+        "dims": index.points.shape[1],
+        "ears": [[own.start, 1 / len(index.embedding.ears)] for own in index.embedding.dimensions()],
+        "points": _packed(index.points, "<f2"),
+        "x": _packed(placed[:, 0], "<f4"),
+        "y": _packed(placed[:, 1], "<f4"),
+        "near": _packed(near, "<u2" if len(near) <= 2**16 else "<u4"),
+        "shares": _packed(shares, "u1"),
+        "aspects": named,
+        "worth": similarity.WORTH_NAMING,
+        "onTheWay": ON_THE_WAY,
+        "likeness": {
+            "levels": [[name, index.likeness[name]] for name in (similarity.ALBUM, similarity.ARTIST)],
+            "different": index.likeness[similarity.DIFFERENT],
+        },
+        "note": read_note(root),
+    }
+
+
+def _packed(values: np.ndarray, kind: str) -> str:
+    """Numbers as text."""
+    return base64.b64encode(np.ascontiguousarray(values, kind).tobytes()).decode()
+
+
+def _songs(index: similarity.Index, folder: Path, names: list[str], guests: Sequence[Guest]) -> dict[str, list]:
+    """Return what the page says of each song: a list for each key, which is shorter than a row for each song."""
+    songs, first = index.songs, len(index.songs) - len(guests)
+    albums, album_names = pd.factorize(songs["album"])
+    number = {name: n for n, name in enumerate(names)}
+    return {
+        "title": [title[:LONGEST] for title in songs["title"]],
+        "artist": [number.get(artist, 0) for artist in songs["artist"]],  # of guests none is shown
+        "album": albums.tolist(),
+        "albums": [album[:LONGEST] for album in album_names],
+        "seconds": songs["seconds"].astype(float).round().tolist(),
+        "recording": pd.factorize(songs["sound"])[0].tolist(),
+        "file": [(folder / song).as_uri() for song in songs["song"]],
+        "answers": [[first + n, guest.answer] for n, guest in enumerate(guests)],
+    }
+
+
+def places_of(index: similarity.Index) -> np.ndarray:
+    """Where each song lies in the plane [shape=(songs, 2)]."""
+    laid_out = similarity.map_positions(index)
+    if laid_out.empty:  # too few to be laid out: on a circle
+        angles = np.linspace(0, 2 * np.pi, len(index.songs), endpoint=False)
+        return np.column_stack([np.cos(angles), np.sin(angles)])
+    places = np.full((len(index.songs), 2), np.nan)
+    places[laid_out.index] = laid_out[["x", "y"]]
+    for place in np.flatnonzero(np.isnan(places[:, 0])):
+        places[place] = _between(index, index.points[place], places)
+    return places
+
+
+def _between(index: similarity.Index, point: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Place a song that was not laid out: in the middle of the songs most like it that have a place."""
+    distances = np.where(np.isnan(places[:, 0]), np.inf, index.embedding.distances(index.points, point))
+    return places[np.argsort(distances, kind="stable")[:PLACED_BY]].mean(axis=0)
+
+
+def _invite(
+    index: similarity.Index, places: np.ndarray, guests: Sequence[Guest]
+) -> tuple[similarity.Index, np.ndarray]:
+    """Put guests at the end of the index, and on the map."""
+    described, songs = np.stack([guest.described for guest in guests]), index.songs
+    recordings = dict(zip(songs["song"], songs["sound"], strict=True))
+    rows = [
+        {
+            "song": str(guest.path.absolute()),
+            "artist": guest.closest,
+            "album": "",
+            "title": guest.path.stem,
+            "seconds": guest.seconds,
+            "hash": "",
+            "sound": recordings.get(guest.copy_of, f"\0{n}"),  # else one that is no song's name
+        }
+        for n, guest in enumerate(guests)
+    ]
+    points = index.embedding.points(described)
+    guest_places = np.stack([_between(index, point, places) for point in points])
+    return index._replace(
+        songs=pd.concat([index.songs, pd.DataFrame(rows)], ignore_index=True),
+        described=np.concatenate([index.described, described]),
+        points=np.concatenate([index.points, points]),
+    ), np.concatenate([places, guest_places])
+
+
+def _common(index: similarity.Index, in_library: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Return the songs nearest to each, what each aspect adds to their cosines, and the names of the aspects.
+
+    After the library's ``own`` songs come guests: they are not named, and others are for them.
+    """
+    count = len(index.songs)
+    most = min(WHY, in_library - (count == in_library))
+    nearest = np.zeros((count, most), np.uint32)
+    shares: list[np.ndarray] = []
+    named: list[str] = []
+    with progress(count, "Drawing the map", "songs") as bar:
+        for place in range(count):
+            distances = index.embedding.distances(index.points, index.points[place])
+            distances[[place, *range(in_library, count)]] = np.inf
+            nearest[place] = np.argsort(distances, kind="stable")[:most]
+            reasons = similarity.say_why(
+                index, np.asarray(index.described[place]), nearest[place], distances[nearest[place]]
+            )
+            named = similarity.aspects(reasons)
+            shares.append(np.rint(STEPS * reasons[named].to_numpy(float).clip(0, 1)).astype(np.uint8))
+            bar.update()
+    return nearest, np.array(shares), named

@@ -1,1 +1,0 @@
-"""Figures, answers and notebooks: all that people look at."""

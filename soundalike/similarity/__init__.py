@@ -1,1 +1,0 @@
-"""Songs that sound alike."""
