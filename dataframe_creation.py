@@ -36,15 +36,15 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Make the frame if it is out of date, and say what is in it; returns the exit status."""
     args = parse_args(argv)
-    from soundalike import frame, library, networks, wording  # after --help, which needs none of it
+    from soundalike import frame, library, model, networks, wording  # after --help, which needs none of it
 
     root = args.library
     if args.status:
         terminal.say(wording.status_lines(frame.status(root)))
         if (root / "songs.csv").exists():
-            table = library.read_songs(root)
-            terminal.say(wording.catalogue_lines(table[~table["status"].isin(library.GOOD)], root))
-        terminal.say(wording.not_learned_lines(root))
+            files = library.read_songs(root)
+            terminal.say(wording.catalogue_lines(files[~files["status"].isin(library.GOOD)], root))
+            terminal.say(wording.not_learned_lines(model.read_left_out(root), files, root))
         return terminal.ALL_GOOD
     good = library.good_songs(root)
     terminal.print_note(root)

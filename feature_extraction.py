@@ -53,7 +53,7 @@ def main(argv: list[str] | None = None) -> int:
     if args.from_songs:
         music = survey.Music(root, args.songs or root / "songs", args.label_by, args.max_hours)
         table, processed = survey.describe_songs(music, spacings, workers)
-        lines = wording.songs_lines(table, processed, root / "features")
+        lines = wording.songs_lines(table, processed, root / "features", music.songs)
         songs, left_out = len(table), int((~table["status"].isin(library.GOOD)).sum())
     else:
         described = survey.describe_good_songs(root, spacings, workers)

@@ -32,7 +32,7 @@ def main(argv: list[str] | None = None) -> int:
     music = survey.Music(args.library, songs, args.label_by, args.max_hours)
     table, processed = survey.split_songs(music, Workers(args.jobs, args.scheduler))
     terminal.print_note(args.library)
-    terminal.say(wording.songs_lines(table, processed, args.library / "clips"))
+    terminal.say(wording.songs_lines(table, processed, args.library / "clips", songs))
     return terminal.status_of(len(table), int((~table["status"].isin(library.GOOD)).sum()))
 
 

@@ -18,7 +18,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = terminal.parser(__doc__, asks=True)
     parser.add_argument(
         "songs",
-        type=lambda text: Path(terminal.words(text)),
+        type=lambda text: Path(terminal.name(text)),
         nargs="+",
         metavar="SONG_OR_FOLDER",
         help="audio file, folder of them, or part of the title of a song you have",
@@ -51,7 +51,7 @@ def main(argv: list[str] | None = None) -> int:
     """Answer for each song, in words, tables and pictures; returns the exit status."""
     args = parse_args(argv)
     root = terminal.find_library(args)
-    from soundalike import answer, frame, library, networks, playlists, wording  # after --help, which needs none of it
+    from soundalike import answer, library, similarity, wording  # after --help, which needs none of it
     from soundalike.messages import Problem, SongError, UserError, printable
     from soundalike.pool import Workers
 
@@ -64,57 +64,46 @@ def main(argv: list[str] | None = None) -> int:
     if args.page and index is None:
         raise UserError(Problem.NO_MAP, error=why)
     files, problems = answer.find_files(args.songs, root, index, why)
-    spacings = model.spacings
-    if spacings:  # without networks an answer takes a second; with the detector's TensorFlow it would take four
-        spacings = spacings | networks.detector()
-    if args.page:  # songs are compared by all networks of the library, too
-        spacings = frame.current_notes(root)["networks"] | spacings
-    quiet, filed = terminal.STDOUT in tables.values(), answer.filed_songs(root)
+    quiet, filed, queries = terminal.STDOUT in tables.values(), answer.filed_songs(root), []
     rows: dict[Path, dict] = {path: {"problem": str(reason)} for path, reason in problems.items()}
-    guests = []
     if not quiet:
         terminal.print_note(root)
+    spacings = answer.spacings_of(model, root if args.page else None)
+    decoded = answer.decode_all(list(files), spacings, Workers(args.jobs, args.scheduler), keep_sound=bool(args.plot))
     try:
-        for path, song in answer.decode_all(
-            list(files), spacings, Workers(args.jobs, args.scheduler), keep_sound=bool(args.plot)
-        ):
+        for path, song in decoded:
             if isinstance(song, SongError):
                 rows[path] = {"problem": str(song)}
                 continue
-            copies = playlists.find_copies(song, path, index, root) if index else None
+            copies = similarity.find_copies(song, path, index, root) if index else None
             verdict = answer.answer(song, model, index, copies, strict=args.strict)
-            rows[path] = verdict.as_dict() | (verdict.in_full() if args.json else {}) | {"problem": ""}
+            rows[path] = verdict.as_dict(full=bool(args.json))
+            headline, in_library = wording.headline(verdict), answer.look_up(verdict, filed)
             if not quiet:
-                lines = wording.answer_lines(
-                    verdict, answer.look_up(verdict, filed), *terminal.timeline_marks(), numbers=args.verbose
-                )
+                lines = wording.answer_lines(verdict, in_library, *terminal.timeline_marks(), numbers=args.verbose)
                 terminal.say_above_bar([printable(path), *lines])
             if args.plot:
                 from soundalike import plots  # matplotlib takes a second, and few ask for pictures
 
-                plots.save_verdict(
-                    args.plot, files[path], wording.headline(verdict), verdict, song.sound, model.artists
-                )
+                plots.save_verdict(args.plot, files[path], headline, verdict, song.sound, model.artists)
             if args.page and index:
                 from soundalike import map_page  # which draws, and takes a second
 
-                guests.append(map_page.as_guest(path, song, verdict, wording.headline(verdict), index))
-    except KeyboardInterrupt:
+                queries.append(map_page.as_query(path, song, verdict, headline, index))
+    except (KeyboardInterrupt, Exception) as error:  # what was answered is kept, whatever ends the run
         written = terminal.write_partial({kind: answer.tabulate(kind, rows, model) for kind in tables}, tables)
+        if not isinstance(error, KeyboardInterrupt):
+            raise
         terminal.say_stopped(len(rows), len(files) + len(problems), written)
         return terminal.STOPPED
     for kind, path in tables.items():
         terminal.write_text(answer.tabulate(kind, rows, model), path)
-    if guests and index:
-        map_page.write_map(index, root, args.page, guests)
-    failed = {str(path): row["problem"] for path, row in rows.items() if row["problem"]}
+    if queries and index:
+        map_page.write_map(index, root, args.page, queries)
+    failed = {path: row["problem"] for path, row in rows.items() if row["problem"]}
     if not quiet:
-        where = f": see {printable(next(iter(tables.values())))}" if tables else ""
-        terminal.say(wording.left_out_lines(failed, "No verdict", rest=where))
-        if len(failed) < len(rows):
-            for path in filter(None, (*tables.values(), args.plot, args.page)):
-                print(f"Written: {printable(path)}")
-            terminal.say(wording.explain_words(model.info, strict=args.strict))
+        written = [*tables.values(), *filter(None, (args.plot, args.page))]
+        terminal.say(wording.outcome_lines(failed, len(rows), written, model.info, strict=args.strict))
     return terminal.status_of(len(rows), len(failed))
 
 

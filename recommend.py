@@ -23,7 +23,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "songs",
         nargs="*",
-        type=terminal.words,
+        type=terminal.name,
         metavar="SONG",
         help="audio file, or part of the title or path of a song you have",
     )
@@ -38,12 +38,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--only", choices=("sung", "instrumental"), help="name only songs in which somebody sings, or nobody does"
     )
     parser.add_argument(
-        "--without", type=terminal.words, action="append", metavar="SONG", help="leave this song out; repeatable"
+        "--without", type=terminal.name, action="append", metavar="SONG", help="leave this song out; repeatable"
     )
     parser.add_argument("--far", action="store_true", help="go on where songs are hardly alike")
-    parser.add_argument(
-        "--path-to", type=terminal.words, metavar="SONG", help="name a way to this song, in small steps"
-    )
+    parser.add_argument("--path-to", type=terminal.name, metavar="SONG", help="name a way to this song, in small steps")
     parser.add_argument("--artists", action="store_true", help="name artists that sound alike; each SONG is an artist")
     parser.add_argument(
         "--playlist",
@@ -113,7 +111,7 @@ def main(argv: list[str] | None = None) -> int:
     entries = [*map(playlists.entry, seeds), *playlists.entries(songs, root), *map(playlists.entry, ends)]
     count, left_out = playlists.write_playlist(entries, args.playlist)
     terminal.say(wording.playlist_lines(count, left_out, args.playlist))
-    return terminal.LEFT_OUT if left_out else terminal.ALL_GOOD
+    return terminal.status_of(len(entries), len(left_out))
 
 
 if __name__ == "__main__":

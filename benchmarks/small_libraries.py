@@ -68,7 +68,7 @@ def ask(songs: pd.DataFrame, segments: Segments, others: dict | None, artists: i
     inside, _ = evaluation.answers(evaluation.Study(both.loc[own.index], segments, others))
     words, blocks = recogniser.choose(inside)
     of_own_songs = recogniser.give_words(inside[inside["known"]], blocks)["word"]
-    for title, said in (("own", of_own_songs), ("others", words.words(unknown))):
+    for title, said in (("own", of_own_songs), ("others", words.word_of(unknown))):
         found |= {f"{title}: {word}": (said == word).mean() for word in recogniser.WORDS}
     return found
 

@@ -106,8 +106,8 @@ def make_frame(args: argparse.Namespace, root: Path, songs: Path) -> None:
         run_script("mp3_split.py", root, "--songs", songs, *forwarded(args, *workers, *labels))
     try:
         good = good_songs(root)
-        copies = int((read_songs(root)["status"] == "duplicate").sum())
-        check_enough(good.groupby("artist")["song"].nunique(), copies, good["song"].iloc[0])  # before long work
+        songs_in_all = len(good) + int((read_songs(root)["status"] == "duplicate").sum())
+        check_enough(good["artist"].value_counts(), songs_in_all, good["song"].iloc[0])  # before long work
     except UserError:
         with locked(root):
             for path, content in kept.items():  # the model and the pages are of these songs
@@ -122,7 +122,9 @@ def make_frame(args: argparse.Namespace, root: Path, songs: Path) -> None:
 def answer_and_report(root: Path, started: float) -> None:
     """Train, answer, draw the map, then write the reports; and say how it went."""
     from soundalike import answer, map_page, notebooks, similarity, wording
+    from soundalike.frame import current_notes
     from soundalike.library import read_songs
+    from soundalike.model import read_left_out
 
     before = answer.read_predictions(root)
     with step("model"):
@@ -142,19 +144,17 @@ def answer_and_report(root: Path, started: float) -> None:
         with step(f"{name}.ipynb"):
             notebooks.run_notebook(name, root)
     terminal.print_note(root)
-    terminal.say(wording.summary_lines(root, model.info, time.monotonic() - started))
-    terminal.say(wording.change_lines(before, answer.read_predictions(root), read_songs(root)))
+    files, notes = read_songs(root), current_notes(root)
+    seconds = time.monotonic() - started
+    terminal.say(wording.summary_lines(root, model.info, notes, files, read_left_out(root), seconds))
+    terminal.say(wording.change_lines(before, answer.read_predictions(root), files))
 
 
 def forwarded(args: argparse.Namespace, *names: str) -> list[str]:
     """Return the options of these names, where they are set, as a step's arguments."""
-    options = {name: getattr(args, name) for name in names}
-    return [
-        text
-        for name, value in options.items()
-        if value is not None
-        for text in (f"--{name.replace('_', '-')}", str(value))
-    ]
+    values = {name: getattr(args, name) for name in names}
+    options = {f"--{name.replace('_', '-')}": str(value) for name, value in values.items() if value is not None}
+    return [text for option in options.items() for text in option]
 
 
 def run_script(name: str, root: Path, *arguments: str | Path) -> None:

@@ -14,8 +14,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from soundalike import pool
+from soundalike import networks, pool
 from soundalike.embedding import first_clips, nearest_segment, segment_rows
+from soundalike.frame import current_notes
 from soundalike.library import find_songs, good_songs
 from soundalike.messages import Problem, Reason, SongError, UserError, progress
 from soundalike.model import Model, is_current, load_model
@@ -23,9 +24,9 @@ from soundalike.networks import MUSICNN, musicnn
 from soundalike.networks.vocals import INSTRUMENTAL, PRESENT, kind_of
 from soundalike.playlists import find_seed
 from soundalike.pool import Workers
-from soundalike.recogniser import EITHER, PROBABLY, UNKNOWN, WORDS, among_artists, answer_table
+from soundalike.recogniser import EITHER, UNKNOWN, WORDS, among_artists, answer_table
 from soundalike.similarity import Index, describe_song, load_index, nearest_songs
-from soundalike.song import Song, decode, read_table
+from soundalike.song import Song, decode, read_tables
 
 NAMED = 0.05  # from this probability on, the next artist is named beside the closest
 ALIKE, TAGS = 3, 5  # songs, and tags, that are named as a reason, at most
@@ -40,61 +41,64 @@ CSV_COLUMNS = [
 class Verdict(NamedTuple):
     """The model's predictions for one song."""
 
-    song: pd.Series  # probability of each artist, the highest first
-    clips: pd.DataFrame  # the same around each clip, by its start in seconds; silent ones are missing numbers
+    probabilities: pd.Series  # probability of each artist, the highest first
+    by_clip: pd.DataFrame  # the same around each clip, by its start in seconds; silent ones are missing numbers
     singing: np.ndarray  # how probable it is in each clip [shape=(clips,)], see `Song.vocals`
-    known: bool = False  # whether the model was trained on this very recording
-    copy_of: str = ""  # the song of the library that is the same recording, if one is
-    word: str = PROBABLY  # see `recogniser.WORDS`
-    either: tuple[str, ...] = ()  # the two or three most probable artists, see `recogniser.answer_table`
-    nearness: float = np.nan  # to the closest artist, see `Recogniser.nearness`
-    ears: dict[str, str] = {}  # noqa: RUF012 - the artist that each ear alone finds closest
+    known: bool  # whether the model was trained on this very recording
+    copy_of: str  # the song of the library that is the same recording, if one is
+    word: str  # see `recogniser.WORDS`
+    either: tuple[str, ...]  # the two or three most probable artists, see `recogniser.answer_table`
+    nearness: float  # to the closest artist, see `Recogniser.nearness`
+    ears: dict[str, str]  # the artist that each ear alone finds closest
     # Of the log-odds of the closest artist against the next: the share of each aspect and of the prior, and the start
     # (s) of the segment that adds most.
-    aspects: dict[str, float] = {}  # noqa: RUF012
-    moment: float = np.nan
-    alike: dict[str, str] = {}  # noqa: RUF012 - songs of the closest artist that sound most alike, and their titles
-    tags: list[str] | tuple = ()  # of musicnn, if the model uses it
-    kind: str = ""  # see `vocals.kind_of`
+    aspects: dict[str, float]
+    moment: float
+    alike: dict[str, str]  # songs of the closest artist that sound most alike, and their titles
+    tags: list[str]  # of musicnn, if the model uses it
+    kind: str  # see `vocals.kind_of`
 
     @property
     def agreeing(self) -> int:
         """How many clips have the same artist as the song."""
-        return int((self.clips.dropna().idxmax(axis=1) == self.song.index[0]).sum())
+        return int((self.by_clip.dropna().idxmax(axis=1) == self.probabilities.index[0]).sum())
 
     @property
     def loud(self) -> int:
         """How many clips are not silent."""
-        return len(self.clips.dropna())
+        return len(self.by_clip.dropna())
 
     @property
     def sung(self) -> np.ndarray:
         """In which clips somebody sings [shape=(clips,)]; in none of an instrumental song, where that is noise."""
         return (self.singing >= PRESENT) & (self.kind != INSTRUMENTAL)
 
-    def as_dict(self) -> dict:
-        """For programs: ``artist`` is None if none or several are named; ``probability`` is that of ``closest``."""
-        closest, following = self.song.index[:2]
+    def as_dict(self, *, full: bool = False) -> dict:
+        """For programs: ``artist`` is None if none or several are named; ``probability`` is that of ``closest``.
+
+        ``full`` adds each artist's probability, the reasons, and of each clip singing and the artist, none if silent.
+        """
+        closest, following = self.probabilities.index[:2]
         word = TRAINED_ON if self.known else self.word
-        return {
+        row = {
             "answer": word,
             "artist": None if word in (UNKNOWN, EITHER) else closest,
             "closest": closest,
-            "probability": _rounded(self.song.iloc[0]),
+            "probability": _rounded(self.probabilities.iloc[0]),
             "nearness": _rounded(self.nearness),
             "next": following,
             "clips": self.loud,
             "agreeing_clips": self.agreeing,
-            "silent_clips": len(self.clips) - self.loud,
+            "silent_clips": len(self.by_clip) - self.loud,
             "trained_on": self.known,
             "copy_of": self.copy_of,
+            "problem": "",
         }
-
-    def in_full(self) -> dict:
-        """Return each artist's probability, the reasons, and of each clip singing and the artist, none if silent."""
-        artists, best = self.clips.dropna().idxmax(axis=1), self.clips.max(axis=1)
-        return {
-            "probabilities": {artist: _rounded(p) for artist, p in self.song.items()},
+        if not full:
+            return row
+        artists, best = self.by_clip.dropna().idxmax(axis=1), self.by_clip.max(axis=1)
+        return row | {
+            "probabilities": {artist: _rounded(p) for artist, p in self.probabilities.items()},
             "either": list(self.either),
             "ears": self.ears,
             "aspects": {aspect: _rounded(value) for aspect, value in self.aspects.items()},
@@ -133,7 +137,7 @@ def answer(
     index : Index, optional
         Of the library, to name songs of the artist that sound alike.
     copies : np.ndarray [shape=(songs,), dtype=bool], optional
-        Songs of the index that are this recording, see `playlists.find_copies`; by default those of the same samples.
+        Songs of the index that are this recording, see `similarity.find_copies`; by default those of the same samples.
     strict : bool
         Whether more artists are called unknown, see `recogniser.STRICT_COST`.
     """
@@ -145,7 +149,7 @@ def answer(
     by_artist = among_artists(logs).iloc[0].sort_values(ascending=False, kind="stable")
     closest, following = by_artist.index[:2]
     table = answer_table(logs, recogniser.nearness(mean, [closest]))
-    (word,) = model.words.words(table, strict=strict)
+    (word,) = model.thresholds.word_of(table, strict=strict)
     added = recogniser.explain(rows, closest, following)
     loud = np.flatnonzero(song.loud)
     first = first_clips(len(loud))
@@ -175,7 +179,7 @@ def answer(
         aspects=added.sum().to_dict(),
         moment=float(song.start[loud[first[added.sum(axis=1).idxmax()]]]),
         alike=alike,
-        tags=[*musicnn.tags_of(tagged)][:TAGS] if len(tagged) else (),
+        tags=[*musicnn.tags_of(tagged)][:TAGS] if len(tagged) else [],
         kind=kind_of(song.vocals[song.loud]),
     )
 
@@ -188,7 +192,6 @@ class Filed(NamedTuple):
 
     artist: str  # that it is filed under
     trained: bool  # whether the model was trained on this artist
-    agrees: bool  # whether the answer, of a song that was trained on, is this artist
     held_out: pd.Series | None  # the answer when it was held out of training, if there is one, see `read_predictions`
 
 
@@ -207,8 +210,7 @@ def look_up(verdict: Verdict, songs: pd.DataFrame) -> Filed | None:
         return None
     row = songs.loc[verdict.copy_of]
     held_out = row if verdict.known and not pd.isna(row["answer"]) else None
-    agrees = verdict.known and row["artist"] == verdict.song.index[0]
-    return Filed(row["artist"], row["artist"] in verdict.song.index, agrees, held_out)
+    return Filed(row["artist"], row["artist"] in verdict.probabilities.index, held_out)
 
 
 def read_predictions(root: Path) -> pd.DataFrame:
@@ -217,8 +219,7 @@ def read_predictions(root: Path) -> pd.DataFrame:
         table = pd.read_csv(root / "model" / "predictions.csv", dtype=str, keep_default_na=False)
         table = table.drop_duplicates("song").set_index("song")
         table = table[table["answer"].isin(WORDS)]
-        table["either"].map(json.loads)
-        return table[PREDICTION].dropna()
+        return table.assign(either=table["either"].map(json.loads))[PREDICTION]
     except (OSError, ValueError, KeyError):
         return pd.DataFrame(columns=PREDICTION)
 
@@ -243,7 +244,8 @@ def find_model(root: Path) -> Model:
 def answer_held_out(model: Model, index: Index, root: Path) -> tuple[Verdict, Filed | None]:
     """Answer for the song that a model was not trained on, from its table; and look it up, see `look_up`."""
     name = model.info["held_out"]
-    verdict = answer(read_table(name, root), model, index, (index.songs["song"] == name).to_numpy())
+    ((_, song),) = read_tables(root, [name])
+    verdict = answer(song, model, index, (index.songs["song"] == name).to_numpy())
     return verdict, look_up(verdict, filed_songs(root))
 
 
@@ -304,6 +306,22 @@ def find_files(
         taken[short] += 1
         songs[path] = short if taken[short] == 1 else f"{short} ({taken[short]})"
     return songs, problems
+
+
+def spacings_of(model: Model, mapped: Path | None = None) -> dict[str, int]:
+    """Return what is to be found out of songs that are asked about, see `networks.spacings`.
+
+    Without networks an answer takes a second; with the detector's TensorFlow it would take four.
+
+    Parameters
+    ----------
+    model : Model
+        The model that answers.
+    mapped : Path, optional
+        The root of a library on whose map the songs are to be: they are compared by all of its networks.
+    """
+    spacings = model.spacings | networks.detector() if model.spacings else {}
+    return current_notes(mapped)["networks"] | spacings if mapped else spacings
 
 
 def decode_all(

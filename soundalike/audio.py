@@ -41,7 +41,7 @@ QUIET = ("-v", "error", "-nostdin")  # ffmpeg says what is wrong, and asks nothi
 # By what records (and clips) are made. Raise the version when a song would get another record, or other samples.
 MADE_BY = {"version": 3, "sample_rate": SAMPLE_RATE, "clip_seconds": CLIP_SECONDS, "silence_dbfs": SILENCE_DBFS}
 FILE_PARTS = {"state": library.state_of, "content": library.digest_of}  # the keys of a target's file
-STOPPED = 255  # the exit status of ffmpeg when a signal, or its time limit, ends it
+FFMPEG_STOPPED = 255  # the exit status of ffmpeg when a signal, or its time limit, ends it
 FASTEST, FASTEST_MP3 = 1_152_000, 40_000  # bytes a second: 192 kHz in 24 bits, uncompressed; 320 kbit/s
 ENOUGH = 0.9  # the part of its announced length that must decode for a song to be used
 
@@ -263,9 +263,9 @@ class Decoder:
                 process.kill()
             errors.seek(0)
             self.complaint = complaint(errors.read(10_000).decode(errors="replace"), self.path)
-        if status == STOPPED and time.monotonic() - started > DECODE_LIMIT:
+        if status == FFMPEG_STOPPED and time.monotonic() - started > DECODE_LIMIT:
             raise SongError(Reason.TOO_SLOW, seconds=DECODE_LIMIT)
-        if status < 0 or status in (126, 127, STOPPED):  # killed, or never started: not the song's fault
+        if status < 0 or status in (126, 127, FFMPEG_STOPPED):  # killed, or never started: not the song's fault
             raise SongError(Reason.FFMPEG_ENDED, status=status, complaint=self.complaint or "it was stopped")
 
     def _check(self, seconds: float) -> None:
@@ -358,7 +358,7 @@ class Clips:
         if not self.record:
             raise SongError(Reason.NOT_CUT)
         if len(self.paths) != self.record["clips"]:
-            raise SongError(Reason.CLIPS_GONE, left=len(self.paths))
+            raise SongError(Reason.CLIPS_GONE, left=len(self.paths), clips=self.record["clips"])
 
     def __iter__(self) -> Iterator[np.ndarray]:
         """Read the clips [shape=(CLIP_SAMPLES,), dtype=int16].

@@ -31,8 +31,9 @@ from soundalike.splits import COPY
 # Measured by benchmarks/duplicates.py, see benchmarks/README.md.
 SAME_SOUND = 0.95  # similarity of copies: encoded again 0.957 or more; another singer 12 dB below the backing 0.938
 SHARED = 0.6  # agreement of songs over one backing; different songs reach 0.50
-VERSION = 0.3  # agreement of versions, which also have one title, and of copies, at least: a copy that begins half a
-# clip later may agree no better. 99% of an artist's different songs are below 0.28.
+# Agreement of versions, which also have one title, and of copies, at least: a copy that begins half a clip later may
+# agree no better. 99% of an artist's different songs are below 0.28.
+SAME_VERSION = 0.3
 
 LAGS = 5  # clips that one of two copies may begin later
 LEAST_CLIPS = 8  # that must overlap; fewer agree by accident
@@ -175,11 +176,11 @@ def find_pairs(means: np.ndarray, contours: dict[str, np.ndarray], songs: pd.Dat
     with progress(len(candidates), "Looking for duplicates", "pairs") as bar:
         for song, other in candidates:
             correlation, why = agreement(contours[song], contours[other]), ""
-            if correlation >= VERSION and is_copy(root, song, other):
+            if correlation >= SAME_VERSION and is_copy(root, song, other):
                 why = COPY
             elif correlation >= SHARED:
                 why = SHARED_SOUND
-            elif correlation >= VERSION and (song, other) in same_title:
+            elif correlation >= SAME_VERSION and (song, other) in same_title:
                 why = ONE_TITLE
             if why:
                 rows.append((song, other, why, correlation))

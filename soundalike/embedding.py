@@ -192,8 +192,8 @@ def find_directions(shifts: np.ndarray, scale: np.ndarray, strength: float = STR
     removed : np.ndarray [shape=(directions,)]
         From 0, nothing, to 1, all.
     """
-    _, lengths, directions = np.linalg.svd(shifts / scale, full_matrices=False)
-    removed = 1 - 1 / np.sqrt(1 + strength * lengths**2)
+    _, singular, directions = np.linalg.svd(shifts / scale, full_matrices=False)
+    removed = 1 - 1 / np.sqrt(1 + strength * singular**2)
     return directions[removed > LEAST], removed[removed > LEAST]
 
 
@@ -204,6 +204,11 @@ def find_directions(shifts: np.ndarray, scale: np.ndarray, strength: float = STR
 RIDGE = 0.03
 DIMENSIONS = 128  # of each ear, at most
 LIMIT = 10.0  # standard deviations: what is farther off counts as far
+
+
+def lengths(rows: np.ndarray) -> np.ndarray:
+    """Return the length of each row [shape=(rows, 1)], to divide by: not zero."""
+    return np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
 
 
 class Space(NamedTuple):
@@ -219,12 +224,12 @@ class Space(NamedTuple):
         So points are linear in them, and what each column adds to a cosine is exact.
         """
         scaled = np.clip((rows.astype(np.float64) - self.centre) / self.scale, -LIMIT, LIMIT)
-        return scaled / np.maximum(np.linalg.norm(scaled @ self.basis, axis=1, keepdims=True), 1e-12)
+        return scaled / lengths(scaled @ self.basis)
 
     def points(self, directions: np.ndarray) -> np.ndarray:
         """Points of unit length [shape=(rows, dimensions)] of `directions`, or of means of them; NaN stays."""
         points = directions @ self.basis
-        return points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-12)
+        return points / lengths(points)
 
 
 class Embedding(NamedTuple):
@@ -260,8 +265,7 @@ class Embedding(NamedTuple):
     def unit(self, means: np.ndarray) -> np.ndarray:
         """Points of songs of their `song_means` [shape=(songs, dimensions)], see `points`."""
         parts = [means[:, dimensions] for dimensions in self.dimensions()]
-        lengths = [np.maximum(np.linalg.norm(part, axis=1, keepdims=True), 1e-12) for part in parts]
-        units = [part / length for part, length in zip(parts, lengths, strict=True)]
+        units = [part / lengths(part) for part in parts]
         return (np.concatenate(units, axis=1) / np.sqrt(len(self.ears))).astype(np.float32)
 
     def blocks(self, described: np.ndarray) -> Iterator[tuple[str, Space, np.ndarray]]:
@@ -356,8 +360,8 @@ def fit_space(rows: np.ndarray, shifts: np.ndarray | None = None) -> Space:
     scaled -= (scaled @ directions.T * removed).astype(np.float32) @ directions.astype(np.float32)
     # The axes along which segments differ most: Halko, Martinsson and Tropp, "Finding structure with randomness", 2011.
     count = min(DIMENSIONS, *scaled.shape)
-    _, lengths, rows_of_axes = randomized_svd(scaled, count, n_iter=2, random_state=0)
-    variances, axes = lengths.astype(np.float64) ** 2 / len(rows), rows_of_axes.T.astype(np.float64)
+    _, singular, rows_of_axes = randomized_svd(scaled, count, n_iter=2, random_state=0)
+    variances, axes = singular.astype(np.float64) ** 2 / len(rows), rows_of_axes.T.astype(np.float64)
     weights = 1 / np.sqrt(variances + RIDGE * variances[0] + 1e-12)
     basis = (axes - directions.T @ (removed[:, None] * (directions @ axes))) * weights
     return Space(*(values.astype(np.float32) for values in (centre, scale, basis)))

@@ -235,11 +235,11 @@ def answer_folds(parts: list[Asked], songs: pd.DataFrame) -> pd.DataFrame:
         ``scored``; ``right``, ``among`` (whether the artist is one of ``either``) and ``loss`` (nats, among the
         artists).
     """
-    tables = [tabulate_answers(NOBODY, 1.0, songs)]  # where there is no fold, the table is empty
-    for n, part in enumerate(parts):
-        rest = [other.scores for m, other in enumerate(parts) if m != n]
+    tables = []
+    for part in parts or [NOBODY]:  # where there is no fold, the table is empty
+        rest = [other.scores for other in parts if other is not part]
         tables.append(tabulate_answers(part, temperature_of(rest, songs), songs))
-    return pd.concat([table for table in tables if len(table)] or tables, ignore_index=True)
+    return pd.concat(tables, ignore_index=True)
 
 
 def temperature_of(scores: list[pd.DataFrame], songs: pd.DataFrame) -> float:

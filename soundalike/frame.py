@@ -102,9 +102,9 @@ def write_frame(good: pd.DataFrame, root: Path, networks: list[str], pickle_limi
         notes_before["networks"] = used
         with library.atomic_write(folder / library.NOTES, room=root) as path:
             path.write_text(json.dumps(notes_before), encoding="utf-8")
-    described = {name: sum(map(bool, every)) for name, every in spacings.items()}
-    searched = int(songs["searched"].sum())
     songs = songs[~songs["song"].isin(list(left_out))]
+    described = {name: sum(every[n] > 0 for n in songs.index) for name, every in spacings.items()}
+    searched = int((songs["searched"] > 0).sum())
     return Written(songs, notes_before["clips"], described, searched, left_out, gigabytes, pickled, outdated)
 
 
@@ -257,7 +257,7 @@ class Status(NamedTuple):
 
 
 def status(root: Path) -> Status:
-    """Count how far the three steps are."""
+    """Count what the three steps have done."""
     music = library.songs_folder(root)
     songs_found, refused = library.find_songs(music) if music.is_dir() else (None, {})
     cut = sum(library.NOTES in files for _, _, files in os.walk(root / "clips"))

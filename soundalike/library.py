@@ -71,7 +71,7 @@ NOTES = "_made_from.json"  # in a folder that was made here: what it was made fr
 PROJECT = Path(__file__).resolve().parents[1]  # where the scripts and notebooks lie
 MAP = "report/map.html"  # in the root of a library: the page with all its songs
 
-MAX_HOURS = 6.0  # longer songs are refused unless another limit is set
+MAX_HOURS, MOST_HOURS = 6.0, 1000.0  # longer songs are refused unless another limit is set, up to the second
 MAX_NAME = 255  # bytes in one part of a path, on most file systems
 
 
@@ -121,9 +121,10 @@ def find_songs(folder: Path) -> tuple[list[str], dict[str, SongError]]:
             folders.clear()
             continue
         for name in list(folders):
-            if (here / name).is_symlink():
+            if _is_no_music(name):
+                folders.remove(name)
+            elif (here / name).is_symlink():
                 refuse(here / name, Reason.LINK_TO_FOLDER)
-            if _is_no_music(name) or (here / name).is_symlink():
                 folders.remove(name)
         for name in files:
             suffix = Path(name).suffix.lower()
@@ -178,7 +179,7 @@ def clip_folder(root: Path, song: str) -> Path:
 
 
 def table_path(root: Path, song: str) -> Path:
-    """Return the table of a song."""
+    """Return the path of a song's table."""
     return root / "features" / suffixed(song, ".parquet")
 
 
@@ -373,8 +374,8 @@ def state_of(path: Path) -> list[int]:
     OSError
         If it is not there.
     """
-    stat = path.stat()
-    return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
 
 
 def digest_of(path: Path) -> str:

@@ -32,8 +32,8 @@ PLACED_BY = 3  # songs on the map between which one lies that is not laid out it
 STEPS = 255  # of what an aspect adds, from 0 to 1
 
 
-class Guest(NamedTuple):
-    """A song that is not in the library, on a page of its own."""
+class QuerySong(NamedTuple):
+    """A song that was asked about, to be shown among those of the library."""
 
     path: Path
     described: np.ndarray  # [shape=(columns,)], see `similarity.describe_song`
@@ -43,7 +43,7 @@ class Guest(NamedTuple):
     closest: str  # the artist
 
 
-def write_map(index: similarity.Index, root: Path, path: Path, guests: Sequence[Guest] = ()) -> None:
+def write_map(index: similarity.Index, root: Path, path: Path, queries: Sequence[QuerySong] = ()) -> None:
     """Write the page.
 
     Parameters
@@ -54,7 +54,7 @@ def write_map(index: similarity.Index, root: Path, path: Path, guests: Sequence[
         Of the library.
     path : Path
         Of the page.
-    guests : sequence of Guest
+    queries : sequence of QuerySong
         Songs to be shown among the others.
 
     Raises
@@ -65,7 +65,7 @@ def write_map(index: similarity.Index, root: Path, path: Path, guests: Sequence[
     if index.songs.empty:
         raise UserError(Problem.NO_SONG_ON_MAP)
     script, style = ((PARTS / name).read_text(encoding="utf-8") for name in ("page.js", "page.css"))
-    data = json.dumps(_collect(index, root, guests), separators=(",", ":"))
+    data = json.dumps(_collect(index, root, queries), separators=(",", ":"))
     page = string.Template((PARTS / "page.html").read_text(encoding="utf-8")).substitute(
         SCRIPT=f"\n{script}",
         STYLE=f"\n{style}",
@@ -77,10 +77,10 @@ def write_map(index: similarity.Index, root: Path, path: Path, guests: Sequence[
         target.write_text(page, encoding="utf-8")
 
 
-def as_guest(path: Path, song: Song, verdict: Verdict, text: str, index: similarity.Index) -> Guest:
-    """Make a guest of a song that was asked about, its answer, and what that is in words."""
-    described, closest = similarity.describe_song(song, index.embedding), str(verdict.song.index[0])
-    return Guest(path, described, float(song.record["seconds"]), verdict.copy_of, text, closest)
+def as_query(path: Path, song: Song, verdict: Verdict, text: str, index: similarity.Index) -> QuerySong:
+    """Make a query of a song that was asked about, its answer, and what that is in words."""
+    described, closest = similarity.describe_song(song, index.embedding), str(verdict.probabilities.index[0])
+    return QuerySong(path, described, float(song.record["seconds"]), verdict.copy_of, text, closest)
 
 
 def _hash(text: str) -> str:
@@ -88,15 +88,15 @@ def _hash(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
-def _collect(index: similarity.Index, root: Path, guests: Sequence[Guest]) -> dict:
+def _collect(index: similarity.Index, root: Path, queries: Sequence[QuerySong]) -> dict:
     """Collect everything that the page holds."""
     placed, names, own = places_of(index), sorted(set(index.songs["artist"])), len(index.songs)
-    if guests:
-        index, placed = _invite(index, placed, guests)
+    if queries:
+        index, placed = _add_queries(index, placed, queries)
     colours, markers = artist_colours(names), artist_markers(names)
     near, shares, named = _common(index, own)
     return {
-        "songs": _songs(index, songs_folder(root), names, guests),
+        "songs": _songs(index, songs_folder(root), names, queries),
         "artists": [
             {"name": name[:LONGEST], "colour": to_hex(colours[name]), "marker": markers[name]} for name in names
         ],
@@ -123,20 +123,20 @@ def _packed(values: np.ndarray, kind: str) -> str:
     return base64.b64encode(np.ascontiguousarray(values, kind).tobytes()).decode()
 
 
-def _songs(index: similarity.Index, folder: Path, names: list[str], guests: Sequence[Guest]) -> dict[str, list]:
+def _songs(index: similarity.Index, folder: Path, names: list[str], queries: Sequence[QuerySong]) -> dict[str, list]:
     """Return what the page says of each song: a list for each key, which is shorter than a row for each song."""
-    songs, first = index.songs, len(index.songs) - len(guests)
+    songs, first = index.songs, len(index.songs) - len(queries)
     albums, album_names = pd.factorize(songs["album"])
     number = {name: n for n, name in enumerate(names)}
     return {
         "title": [title[:LONGEST] for title in songs["title"]],
-        "artist": [number.get(artist, 0) for artist in songs["artist"]],  # of guests none is shown
+        "artist": [number.get(artist, 0) for artist in songs["artist"]],  # of queries none is shown
         "album": albums.tolist(),
         "albums": [album[:LONGEST] for album in album_names],
         "seconds": songs["seconds"].astype(float).round().tolist(),
         "recording": pd.factorize(songs["sound"])[0].tolist(),
         "file": [(folder / song).as_uri() for song in songs["song"]],
-        "answers": [[first + n, guest.answer] for n, guest in enumerate(guests)],
+        "answers": [[first + n, query.answer] for n, query in enumerate(queries)],
     }
 
 
@@ -159,37 +159,37 @@ def _between(index: similarity.Index, point: np.ndarray, places: np.ndarray) -> 
     return places[np.argsort(distances, kind="stable")[:PLACED_BY]].mean(axis=0)
 
 
-def _invite(
-    index: similarity.Index, places: np.ndarray, guests: Sequence[Guest]
+def _add_queries(
+    index: similarity.Index, places: np.ndarray, queries: Sequence[QuerySong]
 ) -> tuple[similarity.Index, np.ndarray]:
-    """Put guests at the end of the index, and on the map."""
-    described, songs = np.stack([guest.described for guest in guests]), index.songs
+    """Put queries at the end of the index, and on the map."""
+    described, songs = np.stack([query.described for query in queries]), index.songs
     recordings = dict(zip(songs["song"], songs["sound"], strict=True))
     rows = [
         {
-            "song": str(guest.path.absolute()),
-            "artist": guest.closest,
+            "song": str(query.path.absolute()),
+            "artist": query.closest,
             "album": "",
-            "title": guest.path.stem,
-            "seconds": guest.seconds,
+            "title": query.path.stem,
+            "seconds": query.seconds,
             "hash": "",
-            "sound": recordings.get(guest.copy_of, f"\0{n}"),  # else one that is no song's name
+            "sound": recordings.get(query.copy_of, f"\0{n}"),  # else one that is no song's name
         }
-        for n, guest in enumerate(guests)
+        for n, query in enumerate(queries)
     ]
     points = index.embedding.points(described)
-    guest_places = np.stack([_between(index, point, places) for point in points])
+    query_places = np.stack([_between(index, point, places) for point in points])
     return index._replace(
         songs=pd.concat([index.songs, pd.DataFrame(rows)], ignore_index=True),
         described=np.concatenate([index.described, described]),
         points=np.concatenate([index.points, points]),
-    ), np.concatenate([places, guest_places])
+    ), np.concatenate([places, query_places])
 
 
 def _common(index: similarity.Index, in_library: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Return the songs nearest to each, what each aspect adds to their cosines, and the names of the aspects.
 
-    After the library's ``own`` songs come guests: they are not named, and others are for them.
+    After the library's ``in_library`` songs come queries: they are not named, and others are for them.
     """
     count = len(index.songs)
     most = min(WHY, in_library - (count == in_library))

@@ -1,14 +1,13 @@
 """Say what is wrong, why a song is left out, and how far the work is.
 
 The core raises a `UserError` or a `SongError` with an enumeration and fields; the sentences of both stand here and
-nowhere else. Sentences about results stand in `terminal`.
+nowhere else. Sentences about results stand in `wording`.
 """
 
 import contextlib
-from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 FORMATS = "MP3, FLAC, OGG, Opus, M4A, AAC or WAV"
 
@@ -27,7 +26,7 @@ class Reason(Enum):
     UNKNOWN_SUFFIX = f"{{suffix}} is no sound that is known here; a song is {FORMATS}"
     NO_SUFFIX = f"a file without a suffix is no sound that is known here; a song is {FORMATS}"
     NO_FILE = "there is no such file"
-    NOT_FOUND = "there is no such file. {error}"
+    NOT_FOUND = "{error}"
     FOLDER_WITHOUT_MUSIC = "a folder without music"
     # Decoding.
     UNREADABLE = "cannot be read: {error}; check its permissions, or copy it again"
@@ -52,7 +51,7 @@ class Reason(Enum):
     WRONG_FOLDER = "the same recording as {other}, of another artist; both left out: remove the one in the wrong folder"
     # Clips and tables.
     NOT_CUT = "it was not cut by this version of the program; run mp3_split.py again"
-    CLIPS_GONE = "only {left} of its clips are left; run mp3_split.py again"
+    CLIPS_GONE = "{left} of its {clips} clips are there; run mp3_split.py again"
     CLIP_OF_OTHER_FORM = (
         "clip {clip} has {rate} Hz and shape {shape}, not {wanted_rate} Hz and {wanted_shape}; delete {folder} and run "
         "mp3_split.py again"
@@ -64,6 +63,8 @@ class Reason(Enum):
     TABLE_NOT_FINITE = "its table holds values that are no numbers; delete {path} and run feature_extraction.py"
     TABLE_LACKS_CLIPS = "its table lacks clips, or holds one twice; delete {path} and run feature_extraction.py"
     # Training.
+    NO_COHORT = "it has artists, or songs, of this library"
+    OTHER_COHORT = "it was made by another version of the features or the networks"
     NOT_DESCRIBED = "it is not in the frame: run feature_extraction.py"
     HELD_OUT = "kept aside, to be asked about at the end"
     TOO_FEW = "{artist}: {songs}. Add another by this artist"
@@ -99,8 +100,8 @@ class Problem(Enum):
         "command again."
     )
     ALL_COPIES = (
-        "All {songs} usable songs here are copies of {other}. Add other songs, two each by two artists at least, and "
-        "run this again."
+        "All {songs} usable songs here are copies or versions of {other}. Add other songs, two each by two artists at "
+        "least, and run this again."
     )
     ALL_COPIES_OF_ARTISTS = (
         "All {songs} usable songs here are copies of one another, by several artists. Add other songs, two each by two "
@@ -131,7 +132,7 @@ class Problem(Enum):
     CATALOGUE_CHANGED = (
         "{path} is not as mp3_split.py wrote it: did another program save it? Run mp3_split.py, which makes it again."
     )
-    NONE_USABLE = "None of the {songs} songs in {path} is usable; it says why. Fix them."
+    NONE_USABLE = "No song of {songs} in {path} is usable; it says why. Fix them."
     NO_TABLES = "No song has its table of features yet. Run feature_extraction.py first."
     NO_USABLE_TABLE = "No table is usable. The first: {error}"
     TABLE = "{song}: {error}"
@@ -219,7 +220,7 @@ class _Error(Exception):
         self.why, self.fields = why, fields
 
     def __str__(self) -> str:
-        return sentence(self.why, self.fields)
+        return sentence(self.why, **self.fields)
 
 
 class UserError(_Error):
@@ -230,7 +231,7 @@ class SongError(_Error):
     """Something is wrong with one song: a `Reason`. The other songs go on."""
 
 
-def sentence(why: Enum, fields: dict[str, Any]) -> str:
+def sentence(why: Enum, **fields: Any) -> str:
     """Fill in a sentence; text of a field is made `printable`, but for that of another error, which is."""
     texts = {name: printable(value, 2000) if isinstance(value, str | Path) else value for name, value in fields.items()}
     return why.value.format_map(texts)
@@ -241,7 +242,7 @@ def printable(text: object, limit: int = 300) -> str:
 
     A path below the current folder is shown from there.
     """
-    if isinstance(text, Path) and text.is_relative_to(Path.cwd()):
+    if isinstance(text, Path) and text != Path.cwd() and text.is_relative_to(Path.cwd()):
         text = text.relative_to(Path.cwd())
     safe = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text)[: limit + 1])
     return safe if len(safe) <= limit else safe[: limit - 1] + "…"
@@ -262,29 +263,18 @@ def clock(seconds: float) -> str:
 # --- progress --------------------------------------------------------------------------------
 
 
-class Bar(Protocol):
-    """How far some work is."""
-
-    def update(self, n: int = 1) -> object:
-        """Count one more."""
-
-    def set_postfix_str(self, text: str, refresh: bool) -> object:
-        """Show some text beside it."""
-
-
 class Listener:
     """Takes what is said while the work goes on, and says nothing; `terminal` puts one in its place that does."""
 
+    def bar(self, total: int, label: str, unit: str, *, stays: bool) -> contextlib.AbstractContextManager:
+        """Return what shows how far the work is, with the methods of a tqdm bar that follow."""
+        return contextlib.nullcontext(self)
+
     def update(self, n: int = 1) -> None:
-        """See `Bar`."""
+        """Count so many more."""
 
     def set_postfix_str(self, text: str, refresh: bool) -> None:
-        """See `Bar`."""
-
-    @contextlib.contextmanager
-    def bar(self, total: int, label: str, unit: str, *, stays: bool) -> Iterator[Bar]:
-        """Show how far the work is."""
-        yield self
+        """Show some text beside the bar."""
 
     def note(self, text: str) -> None:
         """Show a sentence."""
@@ -293,11 +283,11 @@ class Listener:
 listener = Listener()
 
 
-def progress(total: int, label: str, unit: str, *, stays: bool = True) -> contextlib.AbstractContextManager[Bar]:
+def progress(total: int, label: str, unit: str, *, stays: bool = True) -> contextlib.AbstractContextManager:
     """Show how far some work is; ``stays`` says whether that is still seen when it is done."""
     return listener.bar(total, label, unit, stays=stays)
 
 
 def note(notice: Notice, **fields: Any) -> None:
     """Say a `Notice`."""
-    listener.note(sentence(notice, fields))
+    listener.note(sentence(notice, **fields))

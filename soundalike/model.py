@@ -53,7 +53,7 @@ class Model(NamedTuple):
     info: dict
 
     @property
-    def words(self) -> OpenSet:
+    def thresholds(self) -> OpenSet:
         """The thresholds from which on answers get which word."""
         return OpenSet(**self.info["words"])
 
@@ -128,10 +128,18 @@ def load_model(root: Path) -> Model:
         for name in info["networks"]:
             NETWORKS[name].package.find()
         model = Model(_load_arrays(folder / "model.npz", info), info)
-        _ = model.words, info["scores"]["as_shipped"], info["songs"].values(), info["held_out"], info["created"]
+        _ = model.thresholds, info["scores"]["as_shipped"], info["songs"].values(), info["held_out"], info["created"]
     except (OSError, KeyError, TypeError, AttributeError, ValueError, EOFError, zipfile.BadZipFile):
         raise UserError(Problem.MODEL_DAMAGED, path=folder) from None
     return model
+
+
+def read_left_out(root: Path) -> pd.DataFrame:
+    """Read the songs that a model was not trained on, as left_out.csv holds them; none where it is not there."""
+    try:
+        return pd.read_csv(root / "model" / "left_out.csv", dtype=str, keep_default_na=False)
+    except (OSError, ValueError):
+        return pd.DataFrame(columns=["song", "artist", "status", "reason"])
 
 
 def _read_info(folder: Path) -> dict:

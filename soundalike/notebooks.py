@@ -3,7 +3,6 @@
 import atexit
 import errno
 import os
-import queue
 import re
 import signal
 import time
@@ -50,18 +49,16 @@ def _executed(name: str, root: Path, pressed: list) -> nbformat.NotebookNode:
         resources={"metadata": {"path": str(PROJECT)}},
         extra_arguments=["--log-level=ERROR"],  # else each start warns that loopback is not encrypted
     )
-    done = queue.SimpleQueue()  # type: queue.SimpleQueue[int]
-    client.on_cell_executed = lambda **_: done.put(1)
     os.environ["MUSIC_LIBRARY"] = str(root)  # for its process
     # In the main thread nbclient would answer Ctrl-C with a traceback.
-    with ThreadPoolExecutor(1) as thread, progress(len(book.cells), name, "cells") as bar:
+    cells = sum(cell.cell_type == "code" for cell in book.cells)
+    with ThreadPoolExecutor(1) as thread, progress(cells, name, "cells") as bar:
+        client.on_cell_executed = lambda **_: bar.update()
         running = thread.submit(client.execute)
         try:
             while wait([running], timeout=0.5).not_done:
                 if pressed:
                     raise KeyboardInterrupt
-                while not done.empty():
-                    bar.update(done.get())
             running.result()
         except KeyboardInterrupt:
             _kill_kernel(client, running)

@@ -7,7 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
-from enum import Enum
+from enum import Enum, auto
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,11 +18,9 @@ from soundalike import networks
 from soundalike.frame import current_notes
 from soundalike.library import GOOD, atomic_write, read_songs, songs_folder
 from soundalike.messages import Notice, Problem, Reason, SongError, UserError, counted, note, printable
-from soundalike.similarity import Index, describe_song, distances, is_far, nearest_songs, say_why
-from soundalike.song import FEATURES, Song, decode, read_tables
+from soundalike.similarity import Index, describe_song, distances, find_copies, is_far, say_why
+from soundalike.song import decode
 from soundalike.splits import album_keys
-
-RIVALS = 3  # songs most like a file, which may be copies of it
 
 
 class Seed(NamedTuple):
@@ -112,37 +110,6 @@ def _seed_from_file(path: Path, index: Index, root: Path) -> Seed:
     return Seed(str(path), path.absolute(), path.stem, song.record["seconds"], described, itself, copy_of)
 
 
-def find_copies(song: Song, path: Path, index: Index, root: Path) -> np.ndarray:
-    """Find the songs of the library that are the same recording as a file, encoded otherwise perhaps.
-
-    Parameters
-    ----------
-    song, path : Song, Path
-        The file, decoded, and where it lies.
-    index, root
-        The library.
-
-    Returns
-    -------
-    np.ndarray [shape=(songs,), dtype=bool]
-    """
-    songs = index.songs
-    same = (songs["hash"] == song.record["hash"]).to_numpy()
-    if not same.any():
-        from soundalike.duplicates import (
-            VERSION,
-            agreement,
-            is_copy,
-            read_contours,  # which takes long
-        )
-
-        nearest = nearest_songs(index, describe_song(song, index.embedding), same, RIVALS)["song"].tolist()
-        _, contours = read_contours([*read_tables(root, nearest, [FEATURES]), ("", song)])
-        correlated = [name for name in nearest if agreement(contours[""], contours[name]) >= VERSION]
-        same = songs["song"].isin([name for name in correlated if is_copy(root, path.absolute(), name)]).to_numpy()
-    return songs["sound"].isin(songs["sound"][same]).to_numpy()
-
-
 def find_seeds(asked: Iterable[str], index: Index, root: Path) -> list[Seed]:
     """Find the songs that are meant, each once, see `find_seed`."""
     seeds: list[Seed] = []
@@ -208,10 +175,10 @@ ON_THE_WAY = 300  # songs, at most, that a path may go through: those with the s
 class End(Enum):
     """Why a list ends."""
 
-    FULL = "so many songs were asked for"
-    FAR = "the next songs are far"
-    ARTISTS = "of all artists enough songs are named"
-    ALL = "all songs are named"
+    FULL = auto()  # so many songs were asked for
+    FAR = auto()  # the next songs are far
+    ARTISTS = auto()  # of all artists enough songs are named
+    ALL = auto()  # all songs are named
 
 
 class Rules(NamedTuple):
@@ -409,7 +376,7 @@ class Pair(NamedTuple):
     """Two artists, seen from the first."""
 
     other: str
-    distance: float  # 1 minus the cosine between the middles of their songs
+    distance: float  # 1 minus the cosine between the centroids of their songs
     songs: tuple[int, int]  # places of the two that are most alike, one by each
 
 
@@ -418,7 +385,7 @@ class Portrait(NamedTuple):
 
     artist: str
     songs: int
-    typical: int  # the place of the song that is nearest to the middle of all of them
+    typical: int  # the place of the song that is nearest to the centroid of all of them
     oddest: int | None  # and of the one farthest from it; none of fewer than three songs
     alike: list[Pair]  # the most alike first
 

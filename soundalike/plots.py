@@ -100,16 +100,16 @@ def verdict(title: str, text: str, answer: Verdict, sounds: np.ndarray | None, c
     """
     figure = Figure(figsize=(11, 5), layout="constrained")
     wave, parts = figure.subplots(2, 1, sharex=True, height_ratios=[2, 3])
-    coloured = {artist: colours[artist] for artist in answer.song.index[:4]}
-    _waveform(wave, answer.clips, sounds, coloured)
-    sung = answer.clips.index[answer.sung].tolist()
+    coloured = {artist: colours[artist] for artist in answer.probabilities.index[:4]}
+    _waveform(wave, answer.by_clip, sounds, coloured)
+    sung = answer.by_clip.index[answer.sung].tolist()
     if sung:
         ends = [start + CLIP_SECONDS for start in sung]
         wave.hlines([-0.95] * len(sung), sung, ends, "black", linewidth=5, label="somebody sings")
         wave.legend(loc="lower left", bbox_to_anchor=(1.01, 0), frameon=False)
-    _probabilities(parts, answer.clips, coloured)
+    _probabilities(parts, answer.by_clip, coloured)
     parts.set(xlabel="time in the song (min:s)", ylabel="probability around each clip", ylim=(0, 1))
-    parts.set(xlim=(0, answer.clips.index[-1] + CLIP_SECONDS))
+    parts.set(xlim=(0, answer.by_clip.index[-1] + CLIP_SECONDS))
     parts.xaxis.set_major_formatter(lambda seconds, _: clock(seconds))
     parts.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
     wave.set_title("\n".join(textwrap.wrap(text, 120)), fontsize="medium", loc="left")

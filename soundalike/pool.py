@@ -284,7 +284,7 @@ def _of_cluster(scheduler: str) -> "Iterator[Client]":
     with client:
         if not client.nthreads():
             raise UserError(Problem.NO_WORKERS, scheduler=scheduler)
-        _check_cluster(client.get_versions())
+        check_cluster(client.get_versions())
         # They see the same paths, so they can import what lies here; those that join later, too.
         here = str(PROJECT)
         client.run_on_scheduler(exec, f"import sys; sys.path.insert(0, {here!r})")
@@ -297,7 +297,7 @@ def _of_cluster(scheduler: str) -> "Iterator[Client]":
         yield client
 
 
-def _check_cluster(known: Any) -> None:
+def check_cluster(known: Any) -> None:
     """Refuse a cluster whose own packages are others than those here."""
     machines = {"the scheduler": known["scheduler"]} | known["workers"]
     for name in ("python", "distributed", "dask", "msgpack", "cloudpickle", "tornado", "numpy", "pandas"):

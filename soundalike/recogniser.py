@@ -219,7 +219,7 @@ class OpenSet(NamedTuple):
     sure_from: float | None = None  # confidence
     probably_from: float | None = None  # probability
 
-    def words(self, answers: pd.DataFrame, *, strict: bool = False) -> pd.Series:
+    def word_of(self, answers: pd.DataFrame, *, strict: bool = False) -> pd.Series:
         """Return the word of each answer, see `answer_table`."""
         below = self.strict_below if strict else self.unknown_below
         if below is None and self.probably_from is None:
@@ -239,7 +239,7 @@ def give_words(answers: pd.DataFrame, others: dict[int, OpenSet]) -> pd.DataFram
     words = pd.Series("", answers.index, dtype=object)
     for block, chosen in others.items():
         inside = answers["block"] == block
-        words[inside] = chosen.words(answers[inside])
+        words[inside] = chosen.word_of(answers[inside])
     return answers.assign(word=words)
 
 

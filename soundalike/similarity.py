@@ -19,6 +19,7 @@ from soundalike.embedding import (
     by_aspect,
     fit_embedding,
     from_arrays,
+    lengths,
     read_segments,
     segment_rows,
     shipped_shifts,
@@ -37,6 +38,7 @@ VERSION = 11  # raise it when the same songs would lie elsewhere
 
 SONG_LABELS = ["song", "artist", "album", "title", "seconds", "hash", "sound", "recording", "kind"]
 WORTH_NAMING = 0.03  # what an aspect adds to the cosine to be named
+RIVALS = 3  # songs most like a file, which may be copies of it
 SEEDS = 1000  # songs, at most, by which the quality is measured
 FEWER_SEEDS = 300  # the same for what distances mean
 STEP = 0.01  # of distance, in which pairs of songs are counted
@@ -348,7 +350,7 @@ def _shares(embedding: Embedding, song: np.ndarray, others: np.ndarray) -> dict[
     """Split the cosine between a song and others by aspect: exact, for the cosine is a sum over columns."""
     shares: dict[str, np.ndarray] = {}
     for ear, space, rows in embedding.blocks(np.concatenate([song[None], others])):
-        rows = rows / np.maximum(np.linalg.norm(rows @ space.basis, axis=1, keepdims=True), 1e-12)
+        rows = rows / lengths(rows @ space.basis)
         back = rows @ space.basis @ space.basis.T
         added = np.nan_to_num((rows[0] * back[1:] + rows[1:] * back[0]) / 2) / len(embedding.ears)
         shares |= by_aspect(ear, added)
@@ -365,3 +367,29 @@ def in_common(song: pd.Series) -> list[str]:
     """List the aspects that add most to the cosine between songs, from a row of `say_why`; the first adds most."""
     added = song[aspects(song)].astype(float).sort_values(ascending=False)
     return list(added.index[added >= WORTH_NAMING])
+
+
+def find_copies(song: Song, path: Path, index: Index, root: Path) -> np.ndarray:
+    """Find the songs of the library that are the same recording as a file, encoded otherwise perhaps.
+
+    Parameters
+    ----------
+    song, path : Song, Path
+        The file, decoded, and where it lies.
+    index, root
+        The library.
+
+    Returns
+    -------
+    np.ndarray [shape=(songs,), dtype=bool]
+    """
+    songs = index.songs
+    same = (songs["hash"] == song.record["hash"]).to_numpy()
+    if not same.any():
+        from soundalike.duplicates import SAME_VERSION, agreement, is_copy, read_contours  # which take long
+
+        nearest = nearest_songs(index, describe_song(song, index.embedding), same, RIVALS)["song"].tolist()
+        _, contours = read_contours([*read_tables(root, nearest, [FEATURES]), ("", song)])
+        correlated = [name for name in nearest if agreement(contours[""], contours[name]) >= SAME_VERSION]
+        same = songs["song"].isin([name for name in correlated if is_copy(root, path.absolute(), name)]).to_numpy()
+    return songs["sound"].isin(songs["sound"][same]).to_numpy()

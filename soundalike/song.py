@@ -345,15 +345,15 @@ def _update(
         if known and record["hash"] != known["hash"]:  # another ffmpeg decodes it otherwise
             record, table, _ = analyse(sound, spacings)
             missing = list(columns_made_by(spacings))
-        if wanted not in ("", record["hash"]):
-            raise SongError(Reason.OTHER_SAMPLES)
-        if record["status"] not in GOOD:
+        if record["status"] not in GOOD and wanted in ("", record["hash"]):
             return record
         if notes["record"].get("hash") != record["hash"]:  # of other samples nothing stays
             notes, columns = {"made_from": {}, "spacings": {}}, {}
         columns |= dict(zip(table.column_names, table.columns, strict=True))
         makers = columns_made_by(spacings)
         keys = keys | {name: made_from(record["hash"], makers[name]) for name in missing}
+    if wanted not in ("", record["hash"]):
+        raise SongError(Reason.OTHER_SAMPLES)
     notes = {
         "made_from": notes["made_from"] | keys,
         "spacings": notes["spacings"] | spacings,
@@ -387,7 +387,8 @@ def read_table(song: str, root: Path, columns: Iterable[str] | None = None) -> S
     SongError
         If there is no table, it is damaged, or a number in it is not finite.
     """
-    path, reason = table_path(root, song), Reason.TABLE_UNREADABLE
+    path = table_path(root, song)
+    reason = Reason.TABLE_UNREADABLE if path.exists() else Reason.NO_TABLE
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError, pa.ArrowException):
         with pq.ParquetFile(path) as file:
             notes = json.loads(file.metadata.metadata[b"notes"])

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from soundalike.library import find_songs, folder_labels
-from soundalike.messages import Problem, Reason, SongError, UserError, counted
+from soundalike.messages import Problem, Reason, UserError, counted, sentence
 
 MIN_SONGS = 2  # recordings that an artist needs for a model to train on them
 MIN_SCORED = 4  # and for the artist to count in a score
@@ -57,7 +57,7 @@ def song_table(labels: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     status = np.select([table["copy_of"] != "", table["conflict"] != ""], [COPY, CONFLICT], "")
     songs = table.loc[status == "", ["artist", "album", "recording"]]
     counts = songs.groupby("artist")["recording"].nunique().reindex(sorted(set(table["artist"])), fill_value=0)
-    check_enough(counts, int(np.isin(status, [COPY, CONFLICT]).sum()), songs.index[0] if len(songs) == 1 else "")
+    check_enough(counts, len(table), songs.index[0] if counts.sum() == 1 else "")
     known = songs["artist"].map(counts)
     songs = songs.assign(scored=known >= MIN_SCORED)[known >= MIN_SONGS]
     out = table.assign(status=status).drop(songs.index)
@@ -66,20 +66,20 @@ def song_table(labels: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def _say_why(out: pd.DataFrame, counts: pd.Series) -> pd.DataFrame:
     """Say of each song why no model trains on it; ``counts`` holds the recordings of each artist."""
-    few = out["artist"].map(counts) < MIN_SONGS
-    too_few = {artist: _why_too_few(str(artist), songs) for artist, songs in out[few].groupby("artist")}
-    reasons = out[["artist", "status"]].assign(reason="")
-    for song, row in out.iterrows():
-        error = SongError(Reason.SAME_RECORDING, other=row["copy_of"])
-        if row["artist"] in too_few:
-            reasons.loc[song, "status"], error = TOO_FEW, too_few[row["artist"]]
-        elif row["status"] == CONFLICT:
-            error = SongError(Reason.WRONG_FOLDER, other=row["conflict"])
-        reasons.loc[song, "reason"] = str(error)
+    reasons = out[["artist", "status"]].assign(
+        reason=[
+            sentence(Reason.WRONG_FOLDER, other=song.conflict)
+            if song.status == CONFLICT
+            else sentence(Reason.SAME_RECORDING, other=song.copy_of)
+            for song in out.itertuples()
+        ]
+    )
+    for artist, songs in out[out["artist"].map(counts) < MIN_SONGS].groupby("artist"):
+        reasons.loc[songs.index, ["status", "reason"]] = TOO_FEW, _why_too_few(str(artist), songs)
     return reasons
 
 
-def _why_too_few(artist: str, songs: pd.DataFrame) -> SongError:
+def _why_too_few(artist: str, songs: pd.DataFrame) -> str:
     """Say why an artist has too few songs to train on, in terms of the files.
 
     Parameters
@@ -93,27 +93,27 @@ def _why_too_few(artist: str, songs: pd.DataFrame) -> SongError:
     others = songs["conflict"][songs["status"] == CONFLICT]
     but = []
     if kept > 1:
-        but.append(SongError(Reason.VERSIONS, count="all" if kept == len(songs) else kept))
+        but.append(sentence(Reason.VERSIONS, count="all" if kept == len(songs) else kept))
     if len(copies):
         of = Path(copies.iloc[0]).name if copies.nunique() == 1 else "others"
-        but.append(SongError(Reason.COPIES, count="all" if len(copies) == len(songs) - 1 else len(copies), of=of))
+        but.append(sentence(Reason.COPIES, count="all" if len(copies) == len(songs) - 1 else len(copies), of=of))
     if len(others):
-        but.append(SongError(Reason.MISFILED, count=len(others), other=others.iloc[0]))
+        but.append(sentence(Reason.MISFILED, count=len(others), other=others.iloc[0]))
     reason = Reason.TOO_FEW_MISFILED if len(others) else Reason.TOO_FEW_BUT if but else Reason.TOO_FEW
-    return SongError(reason, artist=artist, songs=counted(len(songs), "song"), but=", ".join(map(str, but)))
+    return sentence(reason, artist=artist, songs=counted(len(songs), "song"), but=", ".join(but))
 
 
-def check_enough(counts: pd.Series, copies: int = 0, of: str = "") -> None:
+def check_enough(counts: pd.Series, songs: int = 0, of: str = "") -> None:
     """Refuse a library in which no artist can be compared with another.
 
     Parameters
     ----------
     counts : pd.Series
-        The number of songs of each artist, without copies.
-    copies : int
-        The number of copies, also of songs by other artists.
+        The number of recordings of each artist.
+    songs : int
+        How many songs these are, with copies and versions.
     of : str
-        The song that they are copies of, if it is one.
+        The song that all are copies or versions of, if it is one.
 
     Raises
     ------
@@ -122,12 +122,12 @@ def check_enough(counts: pd.Series, copies: int = 0, of: str = "") -> None:
     """
     if (counts >= MIN_SONGS).sum() >= 2:
         return
+    copies = max(songs - int(counts.sum()), 0)
     if copies and counts.sum() <= 1:
-        problem = Problem.ALL_COPIES if of else Problem.ALL_COPIES_OF_ARTISTS
-        raise UserError(problem, songs=copies + counts.sum(), other=of)
+        raise UserError(Problem.ALL_COPIES if of else Problem.ALL_COPIES_OF_ARTISTS, songs=songs, other=of)
     most = counts.sort_values(ascending=False, kind="stable").head(10)
     listed = ", ".join(f"{artist} {n}" for artist, n in most.items()) + (" …" if len(counts) > 10 else "")
-    listed += f" (without {copies} that are copies of others)" if copies else ""
+    listed += f" (without {copies} that are copies or versions of others)" if copies else ""
     raise UserError(Problem.TOO_FEW, least=MIN_SONGS, counts=listed)
 
 
@@ -175,12 +175,6 @@ def album_keys(songs: pd.DataFrame) -> pd.Series:
 def album_counts(songs: pd.DataFrame) -> pd.Series:
     """Count the albums of each artist; songs in no album count as one."""
     return album_names(songs).groupby(songs["artist"]).nunique()
-
-
-def several_albums(songs: pd.DataFrame) -> list[str]:
-    """List the artists with two albums or more, see `album_counts`."""
-    albums = album_counts(songs)
-    return list(albums.index[albums >= 2])
 
 
 def folds(songs: pd.DataFrame, n_folds: int = FOLDS, *, by: str = "song", seed: int = SEED) -> list[Fold]:

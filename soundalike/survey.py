@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from soundalike import audio, library, pool
-from soundalike.messages import Problem, Reason, SongError, UserError
+from soundalike.messages import Problem, Reason, SongError, UserError, sentence
 from soundalike.pool import Workers
 from soundalike.song import describe_clips, describe_file, known_record, missing_columns
 
@@ -156,7 +156,7 @@ def catalogue_row(song: str, record: dict, label_by: str) -> dict:
     }
     if not artist and row["status"] in library.GOOD:
         reason = Reason.NO_ARTIST_TAG if label_by == "tag" else Reason.NO_ARTIST
-        row |= {"status": "rejected", "reason": str(SongError(reason))}
+        row |= {"status": "rejected", "reason": sentence(reason)}
     return row
 
 
@@ -174,11 +174,11 @@ def mark_duplicates(table: "pd.DataFrame") -> None:
         for place, row in same.iterrows():
             if len(others):
                 other = others.iloc[0] if row["artist"] == first["artist"] else first
-                reason = SongError(Reason.OTHER_ARTIST, other=other["song"])
-                table.loc[place, ["status", "reason"]] = "rejected", str(reason)
+                reason = sentence(Reason.OTHER_ARTIST, other=other["song"])
+                table.loc[place, ["status", "reason"]] = "rejected", reason
             elif row["song"] != first["song"]:
-                reason = SongError(Reason.SAME_RECORDING, other=first["song"])
-                table.loc[place, ["status", "reason"]] = "duplicate", str(reason)
+                reason = sentence(Reason.SAME_RECORDING, other=first["song"])
+                table.loc[place, ["status", "reason"]] = "duplicate", reason
 
 
 # --- from clips ------------------------------------------------------------------------------
@@ -194,12 +194,7 @@ class Described(NamedTuple):
     left_out: dict[str, SongError]  # songs without an up-to-date table, and why
 
 
-def describe_good_songs(
-    root: Path,
-    spacings: Mapping[str, int],
-    workers: Workers = Workers(),
-    max_hours: float = library.MAX_HOURS,
-) -> Described:
+def describe_good_songs(root: Path, spacings: Mapping[str, int], workers: Workers = Workers()) -> Described:
     """Bring the tables of all good songs up to date.
 
     Parameters
@@ -210,35 +205,31 @@ def describe_good_songs(
         See `song.analyse`.
     workers : Workers
         Where songs are described.
-    max_hours : float
-        Longer songs are refused, where clips are missing.
     """
     good = library.good_songs(root)
-    left_out, clips = {}, 0
+    left_out: dict[str, SongError] = {}
+    clips = outdated = 0
     with library.locked(root):
-        pending = [
-            (song, digest)
+        pending = {
+            song: digest
             for song, digest in zip(good["song"], good["hash"], strict=True)
             if missing_columns(library.read_notes(library.table_path(root, song)), digest, spacings)
-        ]
-        outdated = sum(library.table_path(root, song).exists() for song, _ in pending)
-        describe = functools.partial(
-            _describe_good, songs=library.songs_folder(root), root=root, spacings=spacings, max_hours=max_hours
-        )
-        for (song, _), outcome in pool.run(describe, pending, label="Describing", workers=workers):
+        }
+        there = {song for song in pending if library.table_path(root, song).exists()}
+        describe = functools.partial(_describe_good, songs=library.songs_folder(root), root=root, spacings=spacings)
+        for (song, _), outcome in pool.run(describe, list(pending.items()), label="Describing", workers=workers):
             if isinstance(outcome, SongError):
                 left_out[song] = outcome
             else:
-                clips += outcome["clips"]
+                clips, outdated = clips + outcome["clips"], outdated + (song in there)
     return Described(len(good) - len(left_out), len(pending) - len(left_out), clips, outdated, left_out)
 
 
-def _describe_good(
-    song_and_hash: tuple[str, str], *, songs: Path, root: Path, spacings: Mapping[str, int], max_hours: float
-) -> dict:
+def _describe_good(asked: tuple[str, str], *, songs: Path, root: Path, spacings: Mapping[str, int]) -> dict:
     """Describe a song that songs.csv calls good, and names the samples of: from its clips, or without any its file."""
-    song, digest = song_and_hash
+    song, digest = asked
     cut = library.record_of(library.read_notes(library.clip_folder(root, song)))
     if library.clip_folder(root, song).is_dir() and cut.get("hash", digest) == digest:
         return describe_clips(song, root=root, spacings=spacings)
-    return describe_file(song, songs=songs, root=root, spacings=spacings, max_hours=max_hours, wanted=digest)
+    hours = library.MOST_HOURS  # its length was accepted when songs.csv was written
+    return describe_file(song, songs=songs, root=root, spacings=spacings, max_hours=hours, wanted=digest)

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from soundalike import messages
-from soundalike.library import MAX_HOURS, PROJECT, atomic_write, read_note
-from soundalike.messages import Bar, Listener, Problem, UserError, counted, printable
+from soundalike.library import MAX_HOURS, MOST_HOURS, PROJECT, atomic_write, read_note
+from soundalike.messages import Listener, Problem, UserError, counted, printable
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -29,7 +29,6 @@ USERS_TO_FIX = {  # no room, no permission, unplugged, not a folder, gone
     *(errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOENT, errno.ENAMETOOLONG),
 }
 
-PROJECT_PACKAGE = __name__.partition(".")[0]
 LAST = PROJECT / "data" / "last"  # holds the root of the library that was used last
 STDOUT = Path("-")  # as the name of a file
 
@@ -58,7 +57,7 @@ def folder(text: str) -> Path:
     return resolve(text)
 
 
-def words(text: str) -> str:
+def name(text: str) -> str:
     """Text that is not empty."""
     if not text.strip():
         raise argparse.ArgumentTypeError("a name is missing")
@@ -67,7 +66,7 @@ def words(text: str) -> str:
 
 def unquoted(words: list[str]) -> str:
     """Find a file or folder whose name has spaces and came as several words; empty if there is none."""
-    for start in range(len(words[:LONGEST_NAME])):
+    for start in range(len(words)):
         for stop in range(start + 2, min(start + LONGEST_NAME, len(words)) + 1):
             name = " ".join(words[start:stop])
             if os.path.exists(os.path.expanduser(name)):
@@ -195,7 +194,7 @@ def add_song_arguments(parser: argparse.ArgumentParser | argparse._ArgumentGroup
     """Add ``--songs``, ``--label-by`` and ``--max-hours``."""
     parser.add_argument("--songs", type=folder, metavar="DIR", help="folder of music (default: songs/ in the library)")
     parser.add_argument("--label-by", choices=("folder", "tag"), default="folder", help="what names the artist")
-    hours = number("a number of hours above zero", most=1000)
+    hours = number("a number of hours above zero", most=MOST_HOURS)
     parser.add_argument("--max-hours", type=hours, default=MAX_HOURS, metavar="H", help="refuse longer songs")
 
 
@@ -254,11 +253,11 @@ def as_typed(text: str) -> str:
     return text
 
 
-class Shown(Listener):
+class Console(Listener):
     """Shows bars, and prints what is noted, on stderr."""
 
     @contextlib.contextmanager
-    def bar(self, total: int, label: str, unit: str, *, stays: bool) -> Iterator[Bar]:
+    def bar(self, total: int, label: str, unit: str, *, stays: bool) -> "Iterator[tqdm]":
         """Show a bar with rate and time left; in the log of a run of days, as a line now and then."""
         from tqdm import tqdm
 
@@ -283,7 +282,10 @@ class Shown(Listener):
 
     def note(self, text: str) -> None:
         """Print a sentence."""
-        print(as_typed(text), file=sys.stderr)
+        from tqdm import tqdm
+
+        with tqdm.external_write_mode(file=sys.stderr):
+            print(as_typed(text), file=sys.stderr)
 
 
 def _tick(shown: "tqdm", over: threading.Event) -> None:
@@ -360,14 +362,14 @@ def script(main: Callable[[list[str] | None], int]) -> Callable[..., int]:
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):  # a terminal without Unicode shows escapes
                 stream.reconfigure(errors="backslashreplace")
-        messages.listener = Shown()
+        messages.listener = Console()
         try:
             return main(argv)
         except UserError as error:
             print(printable(as_typed(str(error)), limit=2000), file=sys.stderr)
             return NOTHING_USABLE
         except ModuleNotFoundError as error:
-            if (error.name or "").partition(".")[0] in ("", PROJECT_PACKAGE):
+            if (error.name or "").partition(".")[0] in ("", "soundalike"):
                 raise
             print(f"{sys.executable} lacks the package {error.name}. {_right_python()}", file=sys.stderr)
             return NOTHING_USABLE

@@ -13,6 +13,7 @@ from soundalike import cohort, evaluation
 from soundalike.embedding import SEGMENT_RULE, read_segments
 from soundalike.frame import current_notes, read_library
 from soundalike.library import GOOD, PROJECT, check_ownership, good_songs, made_from, read_songs
+from soundalike.messages import Reason, sentence
 from soundalike.model import inputs, made_by, save
 from soundalike.pool import versions
 from soundalike.recogniser import as_shipped, choose, give_words
@@ -36,7 +37,8 @@ def train(root: Path) -> None:
     started = time.monotonic()
     check_ownership(root)
     key, spacings = made_from(*inputs(root)), current_notes(root)["networks"]  # of the frame that is read now
-    songs, left_out = song_table(read_library(root))
+    files = read_library(root)
+    songs, left_out = song_table(files)
     aside = hold_out(songs)
     songs = songs.drop(index=aside, errors="ignore")
     study, sources, no_cohort = study_of(root, songs, spacings)
@@ -70,7 +72,7 @@ def train(root: Path) -> None:
         "versions": versions(),
         "held_out": aside,
         "seconds": round(time.monotonic() - started, 1),
-        "songs": read_songs(root).set_index("song")["hash"].reindex(songs.index).fillna("").to_dict(),
+        "songs": files.set_index("song")["hash"][songs.index].to_dict(),
     }
     save(root, recogniser, info, tabulate(answers), not_learned_from(root, left_out, songs, aside))
 
@@ -99,9 +101,7 @@ def study_of(root: Path, songs: pd.DataFrame, spacings: dict[str, int]) -> tuple
     segments = read_segments(root, songs.index, [FEATURES, *spacings])
     library, known = good_songs(root), cohort.read()
     used = cohort.usable(known, library["artist"], library["hash"])
-    no_cohort = "" if used else "it has artists, or songs, of this library"
-    if not known:
-        no_cohort = "it was made by another version of the features or the networks"
+    no_cohort = "" if used else sentence(Reason.NO_COHORT if known else Reason.OTHER_COHORT)
     return evaluation.Study(songs, segments, cohort.draw(used.values(), segments.rows)), list(used), no_cohort
 
 
@@ -198,9 +198,9 @@ def not_learned_from(root: Path, left_out: pd.DataFrame, songs: pd.DataFrame, as
     files = read_songs(root).set_index("song", drop=False)
     files = files[files["status"].isin(GOOD)]
     out = files.drop(files.index.intersection(songs.index))
-    out["status"], out["reason"] = "not described", "it is not in the frame: run feature_extraction.py"
+    out["status"], out["reason"] = "not described", sentence(Reason.NOT_DESCRIBED)
     if aside in out.index:
-        out.loc[aside, ["status", "reason"]] = "held out", "kept aside, to be asked about at the end"
+        out.loc[aside, ["status", "reason"]] = "held out", sentence(Reason.HELD_OUT)
     out.update(left_out[["status", "reason"]])
     return out
 

@@ -3,11 +3,11 @@
 Functions take data and return lines; `terminal.say` prints them. Sentences about what is wrong stand in `messages`.
 """
 
-import json
 import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,8 +16,8 @@ from soundalike.answer import NAMED, Filed, Verdict
 from soundalike.audio import CLIP_SECONDS
 from soundalike.features import COLUMNS
 from soundalike.frame import Status, Written
-from soundalike.library import GOOD, MAP, PROJECT, read_songs, songs_folder
-from soundalike.messages import UserError, clock, counted, printable
+from soundalike.library import GOOD, MAP, PROJECT
+from soundalike.messages import clock, counted, printable
 from soundalike.networks.vocals import VOCALS
 from soundalike.playlists import End, Portrait, Rules
 from soundalike.recogniser import CLOSEST, EITHER, PRIOR, PROBABLY, SURE, UNKNOWN, OpenSet
@@ -43,8 +43,7 @@ def with_interval(score: Mapping) -> str:
 
 def command(script: str, root: Path) -> str:
     """Return the command line that runs a script on a library."""
-    parts = map(printable, (Path(sys.executable), PROJECT / script, "--library", root))
-    return " ".join(f'"{part}"' if " " in part else part for part in parts)
+    return shlex.join(map(printable, (Path(sys.executable), PROJECT / script, "--library", root)))
 
 
 def _listed(names: Sequence[str], word: str = "and") -> str:
@@ -55,7 +54,7 @@ def _listed(names: Sequence[str], word: str = "and") -> str:
 # --- the three steps -------------------------------------------------------------------------
 
 
-def songs_lines(table: pd.DataFrame, processed: int, folder: Path) -> list[str]:
+def songs_lines(table: pd.DataFrame, processed: int, folder: Path, music: Path) -> list[str]:
     """Say what became of every song.
 
     Parameters
@@ -64,8 +63,8 @@ def songs_lines(table: pd.DataFrame, processed: int, folder: Path) -> list[str]:
         The rows of songs.csv.
     processed : int
         The number of songs that were processed now.
-    folder : Path
-        Of their clips or tables, in the root.
+    folder, music : Path
+        Of their clips or tables, in the root; of the songs.
     """
     counts, root = (
         table["status"].value_counts().sort_index().sort_values(ascending=False, kind="stable"),
@@ -78,7 +77,7 @@ def songs_lines(table: pd.DataFrame, processed: int, folder: Path) -> list[str]:
         f"({int(good['silent_clips'].sum()):,} silent; {good['dropped'].sum():,.1f} s at songs' ends filled no clip). "
         f"Songs processed now: {processed:,}.",
     ]
-    loose, music = good[~good["song"].str.contains("/")], songs_folder(root)
+    loose = good[~good["song"].str.contains("/")]
     if len(loose):
         lines.append(f"{counted(len(loose), 'song')} in no artist's folder: labelled by the artist tag.")
     if (loose["artist"].str.casefold() == music.name.casefold()).any():
@@ -105,7 +104,7 @@ def catalogue_lines(bad: pd.DataFrame, root: Path) -> list[str]:
 
 
 def left_out_lines(
-    left_out: Mapping[str, object], title: str = "Left out", *, groups: Iterable[str] | None = None, rest: str = ""
+    left_out: Mapping[Any, object], title: str = "Left out", *, groups: Iterable[str] | None = None, rest: str = ""
 ) -> list[str]:
     """Name the songs that were left out, each with its reason.
 
@@ -129,7 +128,7 @@ def left_out_lines(
     for group, rows in table[many].groupby("group", sort=False):
         lines.append(f"  {counted(len(rows), 'song')}, such as {printable(rows['song'].iloc[0])}: {printable(group)}")
     single = table[~many]
-    lines += [f"  {printable(row.song)}: {printable(row.reason)}" for row in single.head(SHOWN).itertuples()]
+    lines += [f"  {printable(row.song)}: {printable(row.reason, 2000)}" for row in single.head(SHOWN).itertuples()]
     if len(single) > SHOWN:
         lines.append(f"  … and {len(single) - SHOWN:,} more{rest}")
     elif many.any() and rest:
@@ -186,28 +185,35 @@ def status_lines(status: Status) -> list[str]:
     if status.good is not None:
         lines.append(f"songs.csv:  {status.good:,} good, {status.left_out:,} left out, when it was last written")
     if status.in_frame is not None:
-        lines.append(f"frame:      {status.in_frame:,} songs, {status.clips:,} clips")
+        lines.append(f"frame:      {counted(status.in_frame, 'song')}, {counted(status.clips, 'clip')}")
     return [*lines, "A run is at work here now." if status.busy else "Nothing is at work here now."]
 
 
-def not_learned_lines(root: Path) -> list[str]:
-    """Name the songs and artists that the model was not trained on, why, and what to do; nothing without a model."""
-    try:
-        table = pd.read_csv(root / "model" / "left_out.csv", dtype=str, keep_default_na=False)
-        files = read_songs(root)
-    except (OSError, ValueError, UserError):
-        return []
-    good = files["status"].isin(GOOD).groupby(files["artist"]).any()
-    songs = files["artist"].value_counts()
+def not_learned_lines(left_out: pd.DataFrame, files: pd.DataFrame, root: Path) -> list[str]:
+    """Name the songs and artists that the model was not trained on, why, and what to do.
+
+    Parameters
+    ----------
+    left_out : pd.DataFrame
+        See `model.read_left_out`.
+    files : pd.DataFrame
+        Rows of songs.csv.
+    root : Path
+        Of the library.
+    """
+    usable = files["status"].isin(GOOD).groupby(files["artist"]).any()
+    songs, where = files["artist"].value_counts(), printable(root / "model" / "left_out.csv")
     sentences = [
-        f"{one}: {counted(songs[one], 'song')}, all left out; songs.csv says why" for one in good.index[~good] if one
+        f"{artist}: {counted(songs[artist], 'song')}, all left out; songs.csv says why"
+        for artist in usable.index[~usable]
+        if artist
     ]
-    sentences += table.loc[table["status"] == TOO_FEW, "reason"].unique().tolist()
-    lines = [f"No model learns from {printable(sentence)}." for sentence in sentences[:SHOWN]]
-    where = printable(root / "model" / "left_out.csv")
+    too_few = left_out["status"] == TOO_FEW
+    sentences += left_out.loc[too_few, "reason"].unique().tolist()
+    lines = [f"No model learns from {printable(sentence, 2000)}." for sentence in sentences[:SHOWN]]
     if len(sentences) > SHOWN:
-        lines.append(f"Nor from {len(sentences) - SHOWN:,} others: see {where}")
-    rest = table[table["status"] != TOO_FEW]
+        lines.append(f"Nor from {counted(len(sentences) - SHOWN, 'other artist')}: see {where}")
+    rest = left_out[~too_few]
     texts = rest["status"] + ": " + rest["reason"]
     groups = texts.where(rest["status"] != COPY, "copy: the same recording as another")
     named = dict(zip(rest["song"], texts, strict=True))
@@ -231,11 +237,11 @@ def in_words(word: str, names: Sequence[str], artists: int = 0) -> str:
 
 def headline(verdict: Verdict) -> str:
     """Say who a song is by, and how surely."""
-    names = verdict.song.index[: 1 if verdict.song.iloc[1] < NAMED else 2]
+    names = verdict.probabilities.index[: 1 if verdict.probabilities.iloc[1] < NAMED else 2]
     if verdict.known:  # no word: none was measured on such songs
         have = f"you have this song, as {printable(verdict.copy_of)}; the model learned from it"
         return f"{printable(names[0])}, but {have}, so this proves nothing"
-    return in_words(verdict.word, verdict.either if verdict.word == EITHER else names, len(verdict.song))
+    return in_words(verdict.word, verdict.either if verdict.word == EITHER else names, len(verdict.probabilities))
 
 
 def answer_lines(verdict: Verdict, filed: Filed | None, marks: str, note: str, *, numbers: bool = False) -> list[str]:
@@ -254,12 +260,12 @@ def answer_lines(verdict: Verdict, filed: Filed | None, marks: str, note: str, *
     """
     lines = [headline(verdict), timeline(verdict, marks), *sung_line(verdict, note), *reason_lines(verdict)]
     if numbers:
-        shown = ", ".join(f"{printable(artist)} {p:.2f}" for artist, p in verdict.song.iloc[:3].items())
+        shown = ", ".join(f"{printable(artist)} {p:.2f}" for artist, p in verdict.probabilities.iloc[:3].items())
         near = f"; nearness {verdict.nearness:.2f}" * (not np.isnan(verdict.nearness))
         lines.append(f"{shown}; {verdict.agreeing} of {counted(verdict.loud, 'clip')} agree{near}")
         added = ", ".join(f"{aspect} {value:+.2f}" for aspect, value in verdict.aspects.items())
         lines += [f"log-odds of the first against the second: {added}"] * bool(added)
-    if filed and not filed.agrees:
+    if filed and not (verdict.known and filed.artist == verdict.probabilities.index[0]):
         unknown = "" if filed.trained else ", on whom the model was not trained"
         lines.append(f"In your library it is filed under {printable(filed.artist)}{unknown}.")
     if filed and filed.held_out is not None:
@@ -269,7 +275,7 @@ def answer_lines(verdict: Verdict, filed: Filed | None, marks: str, note: str, *
 
 def reason_lines(verdict: Verdict) -> list[str]:
     """Say what a person can check: songs of the artist that sound alike, in what and when, and tags."""
-    closest, following = map(printable, verdict.song.index[:2])
+    closest, following = map(printable, verdict.probabilities.index[:2])
     lines = []
     if verdict.alike:
         lines.append(
@@ -292,30 +298,29 @@ def reason_lines(verdict: Verdict) -> list[str]:
 
 def timeline(verdict: Verdict, marks: str) -> str:
     """Return a song in a line: who each stretch of it is given to, blank where it is silent."""
-    rank = {artist: min(place, len(marks) - 1) for place, artist in enumerate(verdict.song.index)}
-    stretches = verdict.clips.groupby(_cells(verdict)).mean()
+    rank = {artist: min(place, len(marks) - 1) for place, artist in enumerate(verdict.probabilities.index)}
+    stretches = verdict.by_clip.groupby(_cells(verdict)).mean()
     line = "".join(" " if row.isna().any() else marks[rank[row.idxmax()]] for _, row in stretches.iterrows())
-    names = [*map(printable, verdict.song.index[: len(marks) - 1]), "others"]
+    names = [*map(printable, verdict.probabilities.index[: len(marks) - 1]), "others"]
     legend = "  ".join(f"{mark} {name}" for mark, name in zip(marks, names, strict=False) if mark in line)
-    return f"0:00 {line} {clock(CLIP_SECONDS * len(verdict.clips))}   {legend}"
+    return f"0:00 {line} {clock(CLIP_SECONDS * len(verdict.by_clip))}   {legend}"
 
 
 def sung_line(verdict: Verdict, note: str) -> list[str]:
     """Return the line below the timeline that shows where somebody sings; none where nobody does."""
     line = "".join(note if part >= 0.5 else " " for part in pd.Series(verdict.sung).groupby(_cells(verdict)).mean())
-    end = " " * len(clock(CLIP_SECONDS * len(verdict.clips)))
+    end = " " * len(clock(CLIP_SECONDS * len(verdict.by_clip)))
     return [f"     {line} {end}   {note} somebody sings"] if line.strip() else []
 
 
 def _cells(verdict: Verdict) -> np.ndarray:
     """Return in which cell of the timeline each clip is."""
-    return np.arange(len(verdict.clips)) * min(BAR, len(verdict.clips)) // len(verdict.clips)
+    return np.arange(len(verdict.by_clip)) * min(BAR, len(verdict.by_clip)) // len(verdict.by_clip)
 
 
 def prediction_in_words(row: pd.Series) -> str:
     """Say a row of predictions.csv."""
-    either = row["answer"] == EITHER
-    return in_words(row["answer"], json.loads(row["either"]) if either else [row["predicted"]])
+    return in_words(row["answer"], row["either"] if row["answer"] == EITHER else [row["predicted"]])
 
 
 def explain_words(info: dict, *, strict: bool = False) -> list[str]:
@@ -356,6 +361,17 @@ def explain_words(info: dict, *, strict: bool = False) -> list[str]:
         )
     if words.sure_from is None:
         lines.append("No answer is called sure: that takes artists of 25 songs or so that stand out from all others.")
+    return lines
+
+
+def outcome_lines(
+    failed: Mapping[Path, str], songs: int, written: Sequence[Path], info: dict, *, strict: bool = False
+) -> list[str]:
+    """Say which of so many songs have no answer, what was written, and what the words are worth."""
+    where = f": see {printable(written[0])}" if written and written[0].suffix in (".csv", ".json") else ""
+    lines = left_out_lines(failed, "No verdict", rest=where)
+    if len(failed) < songs:
+        lines += [*(f"Written: {printable(path)}" for path in written), *explain_words(info, strict=strict)]
     return lines
 
 
@@ -480,7 +496,9 @@ def _meaning(index: Index, *, shown: bool) -> list[str]:
 # --- a run of all steps ----------------------------------------------------------------------
 
 
-def summary_lines(root: Path, info: dict, seconds: float) -> list[str]:
+def summary_lines(
+    root: Path, info: dict, notes: dict, files: pd.DataFrame, left_out: pd.DataFrame, seconds: float
+) -> list[str]:
     """Say what came out of all steps, and where to look.
 
     Parameters
@@ -489,18 +507,21 @@ def summary_lines(root: Path, info: dict, seconds: float) -> list[str]:
         Of the library.
     info : dict
         The content of ``model.json``.
+    notes : dict
+        Of the frame, see `frame.current_notes`.
+    files, left_out : pd.DataFrame
+        Rows of songs.csv, and of `model.read_left_out`.
     seconds : float
         The time that all steps took.
     """
-    frame = pd.read_parquet(root / "df_music.parquet", columns=["artist", "song"])
-    found, used = len(read_songs(root)), frame["song"].nunique()
+    left_out_of_frame = len(files) - notes["songs"]
     lab = "make lab" + ("" if root == PROJECT / "data" else f" LIBRARY={shlex.quote(printable(root))}")
     return [
         f"\n--- done in {seconds / 60:.1f} minutes",
-        f"{counted(found, 'song')}, {found - used} left out (see {printable(root / 'songs.csv')})",
-        counted(len(frame), "clip"),
+        f"{counted(len(files), 'song')}, {left_out_of_frame:,} left out (see {printable(root / 'songs.csv')})",
+        counted(notes["clips"], "clip"),
         *score_lines(info),
-        *not_learned_lines(root),
+        *not_learned_lines(left_out, files, root),
         f"Look at {printable(root / 'report' / 'visualizations.html')} and modeling.html beside it, or: {lab}",
         f"Click through your songs: {printable(root / MAP)}",
         f'Ask about a song: {command("predict.py", root)} "SONG.mp3"',

@@ -29,6 +29,7 @@ from soundalike.frame import read_library, write_frame
 from soundalike.library import good_songs, made_from, write_songs
 from soundalike.messages import SongError, UserError
 from soundalike.networks import NETWORKS, VOICE
+from soundalike.recogniser import PROBABLY
 from soundalike.similarity import Index
 from soundalike.song import FEATURES, KEYS, Song, columns_made_by, list_column, write_table
 
@@ -300,7 +301,9 @@ def likeness(album=None, artist=None, different=()):
 
 def verdict_of(song: pd.Series, clips: pd.DataFrame, **more) -> Verdict:
     """A verdict on a song in which singing was not searched for."""
-    return Verdict(song, clips, **({"singing": np.full(len(clips), np.nan)} | more))
+    nothing = {"singing": np.full(len(clips), np.nan), "known": False, "copy_of": "", "word": PROBABLY, "either": ()}
+    nothing |= {"nearness": np.nan, "ears": {}, "aspects": {}, "moment": np.nan, "alike": {}, "tags": [], "kind": ""}
+    return Verdict(song, clips, **(nothing | more))
 
 
 def made_index(points: np.ndarray, means: dict, **labels) -> Index:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from conftest import RATE, likeness, made_index, raises, sine, write_song
 
-from soundalike import map_page, playlists
+from soundalike import map_page, playlists, similarity
 from soundalike.library import keep_songs_folder
 from soundalike.messages import Problem
 from soundalike.playlists import Rules, Seed
@@ -70,8 +70,8 @@ def test_few_songs_and_many_songs_have_places(tmp_path, monkeypatch):
         map_page.write_map(library(tmp_path, count), tmp_path, tmp_path / "map.html")
         assert len(data_of(tmp_path / "map.html")["songs"]["title"]) == count
     index = library(tmp_path)
-    laid_out = map_page.map_positions(index, most=30)
-    monkeypatch.setattr(map_page, "map_positions", lambda index: laid_out)
+    laid_out = similarity.map_positions(index, most=30)
+    monkeypatch.setattr(similarity, "map_positions", lambda index: laid_out)
     places = map_page.places_of(index)
     assert np.isfinite(places).all()
     np.testing.assert_allclose(places[laid_out.index], laid_out[["x", "y"]])
@@ -385,10 +385,10 @@ def test_names_are_text_and_never_run(page):
 @in_browser
 def test_guests_stand_among_the_others_with_their_answer(page):
     song = write_song(page.root / "new <i>.wav", sine(300, 3), RATE)
-    guest = map_page.Guest(song, page.index.described[7], 3.0, "", "unknown artist? closest Nobody", "Nobody")
-    known = guest._replace(copy_of=page.index.songs["song"][7])
-    map_page.write_map(page.index, page.root, page.root / "guests.html", [guest, known])
-    page.browser.get((page.root / "guests.html").as_uri())
+    query = map_page.QuerySong(song, page.index.described[7], 3.0, "", "unknown artist? closest Nobody", "Nobody")
+    known = query._replace(copy_of=page.index.songs["song"][7])
+    map_page.write_map(page.index, page.root, page.root / "queries.html", [query, known])
+    page.browser.get((page.root / "queries.html").as_uri())
     assert page.text("title") == "new <i>"
     assert page.text("answer") == "unknown artist? closest Nobody"
     assert page.text("by") == "the song that was asked about"

@@ -26,7 +26,7 @@ from conftest import (
 )
 
 import mp3_split
-from soundalike import audio, survey
+from soundalike import audio, library
 from soundalike.library import LOCK, clip_folder, find_songs, read_notes, read_songs
 
 HERE = Path(__file__).resolve().parent.parent
@@ -221,7 +221,7 @@ def test_a_song_that_vanishes_is_named(tmp_path, monkeypatch):
         (folder / "A/two.wav").unlink(missing_ok=True)
         return found
 
-    monkeypatch.setattr(survey, "find_songs", find_and_lose)
+    monkeypatch.setattr(library, "find_songs", find_and_lose)
     assert split(tmp_path) == 3
     assert "cannot be read: No such file" in rows(tmp_path)["A/two.wav"]["reason"]
 
@@ -367,7 +367,7 @@ def write_noises(songs: Path, number: int, seconds: float) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_ctrl_c_ends_cleanly(tmp_path):
-    write_noises(tmp_path / "songs", 12, 60)
+    write_noises(tmp_path / "songs", 8, 40)
     command = [sys.executable, str(HERE / "mp3_split.py"), "--library", str(tmp_path), "--jobs", "2"]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, text=True

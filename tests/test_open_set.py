@@ -109,7 +109,7 @@ def test_unknown_is_said_only_where_it_tells_unknown_artists():
     chosen, others = recogniser.choose(same)
     assert chosen.unknown_below is chosen.strict_below is None
     assert all(of.unknown_below is None for of in others.values())
-    assert set(chosen.words(same)) <= {PROBABLY, EITHER}
+    assert set(chosen.word_of(same)) <= {PROBABLY, EITHER}
     assert chosen.sure_from is None
 
 
@@ -163,8 +163,8 @@ def test_probably_is_not_said_where_probabilities_say_nothing():
 def test_words_come_in_order():
     rows = pd.DataFrame({"confidence": [0.1, 0.2, 0.3, 0.2], "probability": [0.9, 0.6, 0.4, 0.4]})
     chosen = OpenSet(0.2, 0.3, 0.3, 0.5)
-    assert chosen.words(rows).tolist() == [UNKNOWN, PROBABLY, SURE, EITHER]
-    assert chosen.words(rows, strict=True).tolist() == [UNKNOWN, UNKNOWN, SURE, UNKNOWN]
+    assert chosen.word_of(rows).tolist() == [UNKNOWN, PROBABLY, SURE, EITHER]
+    assert chosen.word_of(rows, strict=True).tolist() == [UNKNOWN, UNKNOWN, SURE, UNKNOWN]
     assert OpenSet(0.2, 0.3).words(rows).tolist() == [UNKNOWN, EITHER, EITHER, EITHER]
     assert set(OpenSet(sure_from=0.1).words(rows)) == {CLOSEST}  # no adverb where unknown artists were not measured
 

@@ -51,9 +51,9 @@ def test_the_verdict_is_that_of_the_frame(root):
     song = "Artist A/Album 2/Song 4.mp3"
     of_frame = answer(read_table(song, root), model)
     verdict = answer(decode(root / "songs" / song, {}), model)
-    pd.testing.assert_series_equal(verdict.song, of_frame.song)
-    assert verdict.song.sum() == pytest.approx(1)
-    pd.testing.assert_frame_equal(verdict.clips, of_frame.clips)
+    pd.testing.assert_series_equal(verdict.probabilities, of_frame.probabilities)
+    assert verdict.probabilities.sum() == pytest.approx(1)
+    pd.testing.assert_frame_equal(verdict.by_clip, of_frame.by_clip)
     assert verdict.aspects == of_frame.aspects
 
 
@@ -87,22 +87,22 @@ def test_what_is_no_song_is_named_and_the_others_are_predicted(root, tmp_path, c
 def test_silent_clips_have_no_say(root, tmp_path):
     y = np.concatenate([np.zeros(4 * 44_100), tune(1, 9, 4)])
     verdict = answer(decode(write_song(tmp_path / "x.wav", y), {}), load_model(root))
-    assert verdict.clips.isna().all(axis=1).tolist() == [True, True, False, False]
+    assert verdict.by_clip.isna().all(axis=1).tolist() == [True, True, False, False]
     assert verdict.loud == 2
-    assert verdict.song.index[0] == "Artist B"
+    assert verdict.probabilities.index[0] == "Artist B"
     assert wording.timeline(verdict, "#=.") == "0:00   ## 0:08   # Artist B"
 
 
 def test_a_song_of_two_halves_turns_in_the_middle(root, tmp_path):
     y = np.concatenate([tune(0, 9, 20), tune(1, 9, 20)])
     verdict = answer(decode(write_song(tmp_path / "x.wav", y), {}), load_model(root))
-    given = verdict.clips.idxmax(axis=1)
+    given = verdict.by_clip.idxmax(axis=1)
     assert (given[given.index < 20] == "Artist A").mean() >= 0.8  # segments reach across the turn
     assert (given[given.index >= 20] == "Artist B").mean() >= 0.8
     bar = wording.timeline(verdict, "#=").split()[1]
     assert len(bar) == 20
-    assert bar[2:8] == 6 * ("#" if verdict.song.index[0] == "Artist A" else "=")
-    assert bar[12:18] == 6 * ("=" if verdict.song.index[0] == "Artist A" else "#")
+    assert bar[2:8] == 6 * ("#" if verdict.probabilities.index[0] == "Artist A" else "=")
+    assert bar[12:18] == 6 * ("=" if verdict.probabilities.index[0] == "Artist A" else "#")
 
 
 @pytest.mark.parametrize(
@@ -127,10 +127,10 @@ def test_what_aspects_add_is_the_log_odds(root):
     model = load_model(root)
     said = answer(decode(root / "songs/Artist A/Album 2/Song 4.mp3", {}), model)
     recogniser = model.recogniser
-    one, two = (recogniser.classes.index(name) for name in said.song.index[:2])
+    one, two = (recogniser.classes.index(name) for name in said.probabilities.index[:2])
     prior = (recogniser.intercepts[one] - recogniser.intercepts[two]) / recogniser.temperature
     assert said.aspects["prior"] == pytest.approx(prior, abs=1e-6)
-    odds = np.log(said.song.iloc[0] / said.song.iloc[1])
+    odds = np.log(said.probabilities.iloc[0] / said.probabilities.iloc[1])
     assert sum(said.aspects.values()) == pytest.approx(odds, abs=1e-6)
     assert "prior" not in " ".join(wording.reason_lines(said))
 
@@ -154,7 +154,7 @@ def test_the_bar_shows_where_somebody_sings():
     bar, notes = wording.timeline(said, "#=."), wording.sung_line(said, "~")[0]
     assert bar.startswith("0:00 ######")
     assert notes.startswith("      ~~  ~")
-    assert [clip["singing"] for clip in said.in_full()["timeline"]] == [0.1, 0.9, 0.5, 0.4, 0.0, 1.0]
+    assert [clip["singing"] for clip in said.as_dict(full=True)["timeline"]] == [0.1, 0.9, 0.5, 0.4, 0.0, 1.0]
     assert wording.sung_line(said._replace(singing=np.zeros(6)), "~") == []
     assert wording.sung_line(said._replace(kind="instrumental"), "~") == []  # single clips of these are chance
     assert wording.sung_line(said._replace(singing=np.full(len(clips), np.nan)), "~") == []

@@ -68,7 +68,7 @@ def damaged(data: bytes, other: bytes, draw: random.Random) -> bytes:
 
 
 def test_damaged_files_are_used_or_named_with_a_reason(tmp_path, figure):
-    draw, count = random.Random(0), many(100, 5000)
+    draw, count = random.Random(0), many(40, 5000)
     sound = write_song(tmp_path / "sound.wav", tune(0, 1, 6, 48_000), 48_000)
     whole = {}
     for suffix in (".mp3", ".flac", ".ogg", ".opus", ".wav", ".m4a"):

@@ -163,7 +163,7 @@ def kill(process: subprocess.Popen, group: bool) -> None:
 
 def test_killed_at_any_point_and_run_again(tmp_path, old, whole, figure):
     draw, killed, left, at = random.Random(0), 0, 0, Counter()
-    runs, in_a_row = many(5, 40), many(1, 5)
+    runs, in_a_row = many(4, 40), many(1, 5)
     for number in range(runs):
         script = SCRIPTS[number % len(SCRIPTS)]
         root = before(script, old, whole, tmp_path / str(number))
@@ -223,7 +223,7 @@ def need(script, root: Path, whole: Path) -> int:
 
 
 def test_a_full_disk_loses_nothing(tmp_path, old, whole, capsys, figure):
-    draw, count, stopped = random.Random(1), many(4, 50), Counter()
+    draw, count, stopped = random.Random(1), many(3, 50), Counter()
     for number in range(count):
         script, folder = SCRIPTS[number % len(SCRIPTS)], tmp_path / str(number)
         with disk(folder / "root", 10**9):
@@ -311,7 +311,7 @@ def test_music_unplugged_half_way(tmp_path, capsys):
     write_songs(songs, range(2))
     assert mp3_split.main(arguments(root, mp3_split)) == 0
     table = (root / "songs.csv").read_bytes()
-    write_songs(songs, range(2, 24), seconds=60)
+    write_songs(songs, range(2, 16), seconds=30)
 
     def done() -> int:
         return len(list(root.glob(f"clips/[AB]/*/{NOTES}")))
@@ -328,10 +328,10 @@ def test_music_unplugged_half_way(tmp_path, capsys):
     assert "was its disk unplugged?" in capsys.readouterr().err
     assert (root / "songs.csv").read_bytes() == table
     kept = done()
-    assert 4 <= kept < 24
+    assert 4 <= kept < 16
     (tmp_path / "unplugged").rename(songs)
     assert mp3_split.main(arguments(root, mp3_split)) == 0
-    assert processed(capsys.readouterr().out) == 24 - kept
+    assert processed(capsys.readouterr().out) == 16 - kept
 
 
 # --- many songs ------------------------------------------------------------------------------
