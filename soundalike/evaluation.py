@@ -53,9 +53,8 @@ def fit_temperature(logits: pd.DataFrame, truth: pd.Series) -> float:
 
     def loss(log_temperature: float) -> float:
         logs = log_softmax(values / np.exp(log_temperature), axis=1)
-        mean = np.where(np.isfinite(logs), logs, 0).sum(axis=1) / np.isfinite(logs).sum(
-            axis=1
-        )  # of those who may be named
+        may_be_named = np.isfinite(logs)
+        mean = np.where(may_be_named, logs, 0).sum(axis=1) / may_be_named.sum(axis=1)
         return -((1 - anybody) * logs[np.arange(len(logs)), places] + anybody * mean).mean()
 
     return float(np.exp(minimize_scalar(loss, bounds=np.log([0.05, 50]), method="bounded").x))

@@ -136,10 +136,8 @@ def _write(songs: pd.DataFrame, root: Path, folder: Path, left_out: dict[str, So
             frame.assign(**texts).set_axis(frame.columns.astype(object), axis=1).to_pickle(path)
     else:
         (root / "df_music.pkl").unlink(missing_ok=True)
-    keys = {
-        "all": library.made_from(*_inputs(songs)),
-        "version": library.made_from(MADE_BY, VERSION),
-    }  # without what is left out
+    # Without the songs that are left out.
+    keys = {"all": library.made_from(*_inputs(songs)), "version": library.made_from(MADE_BY, VERSION)}
     return {"made_from": keys, "songs": len(songs), "clips": clips, "pickle": _state(root)}
 
 

@@ -429,32 +429,27 @@ def compare_artists(index: Index, artists: list[str], count: int) -> list[Portra
     count : int
         How many to name for each, at most.
     """
-    places = pd.Series(np.arange(len(index.songs))).groupby(index.songs["artist"].to_numpy()).indices
-    names = list(places)
-    centroids = np.stack(
-        [index.embedding.centroid(np.asarray(index.points[of_artist])) for of_artist in places.values()]
-    )
+    songs_of = pd.Series(np.arange(len(index.songs))).groupby(index.songs["artist"].to_numpy()).indices
+    names, points, embedding = list(songs_of), np.asarray(index.points), index.embedding
+    centroids = np.stack([embedding.centroid(points[songs]) for songs in songs_of.values()])
     # One song says little of its artist, and lies near to all when it is plain.
-    known = {n for n, of_other in enumerate(places.values()) if len(of_other) > 1} or {*range(len(names))}
+    known = {name for name in names if len(songs_of[name]) > 1} or {*names}
     portraits = []
     for artist in artists:
-        of_artist, centroid = places[artist], centroids[names.index(artist)]
-        distances = index.embedding.distances(centroids, centroid)
-        nearest = [n for n in np.argsort(distances, kind="stable") if names[n] != artist and n in known][:count]
-        order = of_artist[
-            np.argsort(index.embedding.distances(np.asarray(index.points[of_artist]), centroid), kind="stable")
-        ]
-        pairs = [
-            Pair(names[n], float(distances[n]), _bring_together(index, of_artist, places[names[n]])) for n in nearest
-        ]
-        portraits.append(Portrait(artist, len(of_artist), order[0], order[-1] if len(of_artist) > 2 else None, pairs))
+        songs, centroid = songs_of[artist], centroids[names.index(artist)]
+        apart = pd.Series(embedding.distances(centroids, centroid), names).sort_values(kind="stable")
+        nearest = apart[[name for name in apart.index if name != artist and name in known]][:count]
+        by_typicality = songs[np.argsort(embedding.distances(points[songs], centroid), kind="stable")]
+        pairs = [Pair(name, far, _most_alike(index, songs, songs_of[name])) for name, far in nearest.items()]
+        oddest = by_typicality[-1] if len(songs) > 2 else None
+        portraits.append(Portrait(artist, len(songs), by_typicality[0], oddest, pairs))
     return portraits
 
 
-def _bring_together(index: Index, of_one: np.ndarray, of_other: np.ndarray) -> tuple[int, int]:
+def _most_alike(index: Index, songs: np.ndarray, others: np.ndarray) -> tuple[int, int]:
     """Return the songs of two artists that are most alike and no copies of each other."""
-    points, recording = np.asarray(index.points[of_other]), index.songs["sound"].to_numpy()
-    distances = np.stack([index.embedding.distances(points, np.asarray(index.points[place])) for place in of_one])
-    distances[recording[of_one][:, None] == recording[of_other]] = 2
-    one, two = np.unravel_index(distances.argmin(), distances.shape)
-    return of_one[one], of_other[two]
+    points, sound = np.asarray(index.points[others]), index.songs["sound"].to_numpy()
+    apart = np.stack([index.embedding.distances(points, np.asarray(index.points[song])) for song in songs])
+    apart[sound[songs][:, None] == sound[others]] = 2
+    one, other = np.unravel_index(apart.argmin(), apart.shape)
+    return songs[one], others[other]

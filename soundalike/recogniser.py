@@ -140,10 +140,9 @@ def fit(rows: Rows, song: np.ndarray, artist: np.ndarray, cohort: Rows | None = 
 def balanced_weights(song: Iterable, artist: Iterable) -> np.ndarray:
     """Weigh rows so that every artist, and every song of an artist, counts the same; 1 on average [shape=(rows,)]."""
     table = pd.DataFrame({"song": song, "artist": artist})
-    rows_of_song = table.groupby("song")["song"].transform("size") * table.groupby("artist")["song"].transform(
-        "nunique"
-    )
-    return (len(table) / table["artist"].nunique() / rows_of_song).to_numpy()
+    rows_of_song = table.groupby("song")["song"].transform("size")
+    songs_of_artist = table.groupby("artist")["song"].transform("nunique")
+    return (len(table) / table["artist"].nunique() / (rows_of_song * songs_of_artist)).to_numpy()
 
 
 # --- open-set recognition: the word of an answer ---------------------------------------------

@@ -52,9 +52,7 @@ class Spectra:
         padded = np.pad(self.y, [(0, 0), (N_FFT // 2, N_FFT // 2)])
         frames = np.lib.stride_tricks.sliding_window_view(padded, N_FFT, axis=-1)[:, ::HOP_LENGTH]
         magnitude = np.empty((len(frames), len(FREQUENCIES), frames.shape[1]), np.float32)
-        for clip, clip_frames in zip(
-            magnitude, frames, strict=True
-        ):  # one after another: all would not fit a processor's cache
+        for clip, clip_frames in zip(magnitude, frames, strict=True):  # all would not fit a processor's cache
             clip[:] = np.abs(np.fft.rfft(clip_frames * hann(N_FFT)).astype(np.complex64)).T
         return magnitude
 

@@ -65,9 +65,8 @@ def vocal_probabilities(y: np.ndarray, every: int = EVERY) -> np.ndarray:
     logs = kaldi.log_mels(FULL_SCALE * resample(y.reshape(1, -1), kaldi.RATE), every=every)[0]
     probabilities = network(every)(logs).numpy()[:, [CLASSES.index(name) for name in COLUMNS]]
     frames = CLIP_SECONDS * kaldi.RATE // kaldi.HOP // every  # of a clip
-    probabilities = np.pad(
-        probabilities, ((0, len(y) * frames - len(probabilities)), (0, 0)), "edge"
-    )  # the very last are not whole
+    missing = len(y) * frames - len(probabilities)  # the very last are not whole
+    probabilities = np.pad(probabilities, ((0, missing), (0, 0)), "edge")
     return probabilities.reshape(len(y), frames, len(COLUMNS)).mean(axis=1)
 
 
