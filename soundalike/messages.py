@@ -173,7 +173,7 @@ class Problem(Enum):
     NOT_SEARCHED = "Singing was not searched for in this library yet. Run make run, with networks."
     NONE_OF_KIND = "No other song in this library counts as {kind}."
     FILE = "{path}: {error}"
-    NO_TITLES = "Titles of the library cannot be looked up: {error}"
+    NO_TITLES = "there is no such file, and titles of the library cannot be looked up: {error}"
     NO_MAP = "A map takes the songs of the library: {error}"
     NO_SONG_ON_MAP = "There is no song in this library to put on a map. Run make run first."
     NO_QUOTES = 'There is no file of one of these names; a name with spaces goes in quotes: "{name}"'

@@ -146,7 +146,7 @@ def test_versions_have_one_title_and_sound_somewhat_alike():
     titles = ["03 - Déjà vu encore", "Deja Vu Encore (Live)", "Something Else"]
     found = of_titles(titles, alike=0.45)
     assert found[["song", "other", "why"]].to_numpy().tolist() == [["A0/0.mp3", "A0/1.mp3", ONE_TITLE]]
-    assert duplicates.VERSION < found["agreement"].item() < duplicates.SHARED
+    assert duplicates.SAME_VERSION < found["agreement"].item() < duplicates.SHARED
     assert of_titles(titles, alike=0.1).empty  # the same title alone is no evidence
     assert set(of_titles(["a", "b"], alike=0.9)["why"]) <= {SHARED_SOUND}
 

@@ -277,7 +277,7 @@ def test_what_is_no_clip_is_passed_over(two_songs):
 def test_a_lost_clip_is_named(two_songs, capsys):
     (clip_folder(two_songs, SONG) / "0001.wav").unlink()
     assert describe(two_songs) == 3
-    assert f"{SONG}: only 1 of its clips are left; run mp3_split.py again" in capsys.readouterr().out
+    assert f"{SONG}: 1 of its 2 clips are there; run mp3_split.py again" in capsys.readouterr().out
 
 
 # --- without clips on disk -------------------------------------------------------------------

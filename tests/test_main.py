@@ -109,10 +109,10 @@ def test_the_summary_tells_the_scores_apart(tmp_path, capsys):
 
 def test_what_changed_since_the_last_run_is_said(capsys):
     songs = [f"A/{n}.mp3" for n in range(8)]
-    known = {"answer": "probably", "predicted": "A", "either": '["A", "B"]'}
-    before = pd.DataFrame(known, pd.Index(songs, name="song"))
-    after = before.assign(either='["A", "C"]')  # which is not said
-    after.loc["A/1.mp3"] = ["either", "A", '["A", "C"]']
+    known = {"answer": "probably", "predicted": "A", "either": ["A", "B"]}
+    before = pd.DataFrame([known] * 8, pd.Index(songs, name="song"))
+    after = before.assign(either=[["A", "C"]] * 8)  # which is not said
+    after.at["A/1.mp3", "answer"] = "either"
     after.loc["A/2.mp3", "predicted"] = "B"
     assert wording.change_lines(before, after.drop(index="A/7.mp3"), TITLES) == [
         "Since the last run, 2 of 7 held-out answers changed.",
@@ -129,7 +129,7 @@ def test_an_artist_who_is_renamed_changes_no_answer(tmp_path, capsys):
     first = "song,artist,answer,predicted,either\nA/1.mp3,A,sure,A,[]\n"
     table.write_text(first + "A/1.mp3,A,probably,B,[]\nA/2.mp3,A,hardly,A,[]\nA/3.mp3,A\n")  # twice, no word, cut short
     before = answer.read_predictions(tmp_path)
-    assert before.to_dict("index") == {"A/1.mp3": {"answer": "sure", "predicted": "A", "either": "[]"}}
+    assert before.to_dict("index") == {"A/1.mp3": {"answer": "sure", "predicted": "A", "either": []}}
     table.write_text(first.replace(",A,sure", ",An A,sure"))
     (line,) = wording.change_lines(before, answer.read_predictions(tmp_path), TITLES)
     assert line == "Since the last run, 0 of 1 held-out answer changed."

@@ -165,8 +165,8 @@ def test_words_come_in_order():
     chosen = OpenSet(0.2, 0.3, 0.3, 0.5)
     assert chosen.word_of(rows).tolist() == [UNKNOWN, PROBABLY, SURE, EITHER]
     assert chosen.word_of(rows, strict=True).tolist() == [UNKNOWN, UNKNOWN, SURE, UNKNOWN]
-    assert OpenSet(0.2, 0.3).words(rows).tolist() == [UNKNOWN, EITHER, EITHER, EITHER]
-    assert set(OpenSet(sure_from=0.1).words(rows)) == {CLOSEST}  # no adverb where unknown artists were not measured
+    assert OpenSet(0.2, 0.3).word_of(rows).tolist() == [UNKNOWN, EITHER, EITHER, EITHER]
+    assert set(OpenSet(sure_from=0.1).word_of(rows)) == {CLOSEST}  # no adverb where unknown artists were not measured
 
 
 def test_an_answer_in_words():

@@ -76,7 +76,7 @@ def test_what_is_no_song_is_named_and_the_others_are_predicted(root, tmp_path, c
             ".txt is no sound that is known here; a song is MP3",
             "too short",
             "silent: every clip",
-            "there is no such file",
+            "neither a file nor a part of the title",
         ),
         strict=True,
     ):
@@ -214,11 +214,11 @@ def test_a_song_of_the_library_is_found_by_part_of_its_title(root, tmp_path, cap
     assert out.splitlines()[0].endswith("/songs/Artist A/Album 1/Song 1.mp3")
     assert "\n  When it was held out of training, the answer was sure: Artist B.\n" in out
     assert predict.main(["--library", str(own), "song"]) == 1
-    assert "there is no such file. 8 songs are called so" in capsys.readouterr().out
+    assert "8 songs are called so. Say more of the path" in capsys.readouterr().out
     shutil.rmtree(own / "similar")
     assert predict.main(["--library", str(own), "song 1"]) == 1
     said = capsys.readouterr().out
-    assert "there is no such file. Titles of the library cannot be looked up: " in said
+    assert "there is no such file, and titles of the library cannot be looked up: " in said
     assert "similar is out of date" in said
 
 
