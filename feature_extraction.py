@@ -62,7 +62,7 @@ def main(argv: list[str] | None = None) -> int:
         songs = described.songs + left_out
     terminal.print_note(root)
     terminal.say(lines)
-    return terminal.status_of(songs, left_out)
+    return terminal.exit_status(songs, left_out)
 
 
 if __name__ == "__main__":

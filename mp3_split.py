@@ -33,7 +33,7 @@ def main(argv: list[str] | None = None) -> int:
     table, processed = survey.split_songs(music, Workers(args.jobs, args.scheduler))
     terminal.print_note(args.library)
     terminal.say(wording.songs_lines(table, processed, args.library / "clips", songs))
-    return terminal.status_of(len(table), int((~table["status"].isin(library.GOOD)).sum()))
+    return terminal.exit_status(len(table), int((~table["status"].isin(library.GOOD)).sum()))
 
 
 if __name__ == "__main__":

@@ -91,20 +91,20 @@ def main(argv: list[str] | None = None) -> int:
 
                 queries.append(map_page.as_query(path, song, verdict, headline, index))
     except (KeyboardInterrupt, Exception) as error:  # what was answered is kept, whatever ends the run
-        written = terminal.write_partial({kind: answer.tabulate(kind, rows, model) for kind in tables}, tables)
+        written = terminal.write_partial({kind: answer.as_text(kind, rows, model) for kind in tables}, tables)
         if not isinstance(error, KeyboardInterrupt):
             raise
         terminal.say_stopped(len(rows), len(files) + len(problems), written)
         return terminal.STOPPED
     for kind, path in tables.items():
-        terminal.write_text(answer.tabulate(kind, rows, model), path)
+        terminal.write_text(answer.as_text(kind, rows, model), path)
     if queries and index:
         map_page.write_map(index, root, args.page, queries)
     failed = {path: row["problem"] for path, row in rows.items() if row["problem"]}
     if not quiet:
         written = [*tables.values(), *filter(None, (args.plot, args.page))]
         terminal.say(wording.outcome_lines(failed, len(rows), written, model.info, strict=args.strict))
-    return terminal.status_of(len(rows), len(failed))
+    return terminal.exit_status(len(rows), len(failed))
 
 
 if __name__ == "__main__":

@@ -111,7 +111,7 @@ def main(argv: list[str] | None = None) -> int:
     entries = [*map(playlists.entry, seeds), *playlists.entries(songs, root), *map(playlists.entry, ends)]
     count, left_out = playlists.write_playlist(entries, args.playlist)
     terminal.say(wording.playlist_lines(count, left_out, args.playlist))
-    return terminal.status_of(len(entries), len(left_out))
+    return terminal.exit_status(len(entries), len(left_out))
 
 
 if __name__ == "__main__":

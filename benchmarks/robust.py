@@ -89,7 +89,7 @@ def ask_views(study: evaluation.Study, views: Views, fold: splits.Fold, shifts: 
     """Train on one side of a fold; answer for the songs of the other in each view."""
     embedding.NUISANCE_FILE = shifts
     embedding.shipped_shifts.cache_clear()
-    model, test = evaluation.train(study, study.songs.iloc[fold[0]]), study.songs.index[fold[1]]
+    model, test = evaluation.train_on(study, study.songs.iloc[fold[0]]), study.songs.index[fold[1]]
     found = {}
     for name, view in views.items():
         points = model.embedding.segment_points(view.rows)

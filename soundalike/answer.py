@@ -348,7 +348,7 @@ def decode_all(
 # --- tables for programs ---------------------------------------------------------------------
 
 
-def tabulate(kind: str, rows: dict[Path, dict], model: Model) -> str:
+def as_text(kind: str, rows: dict[Path, dict], model: Model) -> str:
     """Return a row for each song as ``csv`` or ``json``."""
     # In a table a path is text: its bytes that are not Unicode become escapes.
     names = {song: str(song).encode(errors="backslashreplace").decode() for song in sorted(rows)}

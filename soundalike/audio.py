@@ -394,7 +394,7 @@ def split_song(song: str, *, songs: Path, root: Path, max_hours: float) -> dict:
     """Cut one song; its folder of clips appears whole or not at all. Returns its record."""
     file, target = songs / song, library.clip_folder(root, song)
     keys = file_keys(file)
-    if record := known_record(song, songs=songs, root=root, part="content"):  # the file was only touched or moved
+    if record := known_clips(song, songs=songs, root=root, part="content"):  # the file was only touched or moved
         with library.atomic_write(target / library.NOTES, room=root / "clips") as path:
             _write_notes(path, keys, record)
         return record
@@ -414,7 +414,7 @@ def _write_notes(path: Path, keys: dict[str, str], record: dict) -> None:
     path.write_text(json.dumps({"made_from": keys, "record": record}, indent=1), encoding="utf-8")
 
 
-def known_record(song: str, *, songs: Path, root: Path, part: str = "state") -> dict | None:
+def known_clips(song: str, *, songs: Path, root: Path, part: str = "state") -> dict | None:
     """Return the record of a song that need not be cut again, or None. Rejected songs are tried again.
 
     Parameters

@@ -170,7 +170,7 @@ class Asked(NamedTuple):
 NOBODY = Asked(pd.DataFrame(columns=["A"], dtype=float), pd.Series(dtype=float))
 
 
-def train(study: Study, songs: pd.DataFrame) -> recogniser.Recogniser:
+def train_on(study: Study, songs: pd.DataFrame) -> recogniser.Recogniser:
     """Train on some of the songs."""
     song = study.segments.song
     used = pd.Index(song).isin(songs.index)
@@ -192,7 +192,7 @@ def ask(study: Study, fold: Fold) -> Asked:
     songs, segments = study.songs, study.segments
     held_out = songs.index[fold[1]]
     with threadpool_limits(1):  # other processes use the other cores
-        model = train(study, songs.iloc[fold[0]])
+        model = train_on(study, songs.iloc[fold[0]])
         used = pd.Index(segments.song).isin(held_out)
         points = model.embedding.segment_points({ear: of_ear[used] for ear, of_ear in segments.rows.items()})
         means = model.embedding.song_means(points, segments.song[used]).loc[held_out].to_numpy()

@@ -250,7 +250,7 @@ def columns_made_by(spacings: Mapping[str, int]) -> dict[str, list]:
     return {FEATURES: MADE_BY} | {name: column_made_by(name, every) for name, every in spacings.items()}
 
 
-def known_record(song: str, *, songs: Path, root: Path, spacings: Mapping[str, int]) -> dict | None:
+def known_description(song: str, *, songs: Path, root: Path, spacings: Mapping[str, int]) -> dict | None:
     """Return the record of a song whose table is up to date with its file, or None; see `describe_file`."""
     notes = read_notes(table_path(root, song))
     record = record_of(notes)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from soundalike import audio, library, pool
 from soundalike.messages import Problem, Reason, SongError, UserError, sentence
 from soundalike.pool import Workers
-from soundalike.song import describe_clips, describe_file, known_record, missing_columns
+from soundalike.song import describe_clips, describe_file, known_description, missing_columns
 
 if TYPE_CHECKING:  # worker processes, which have to do with one song, do without it
     import pandas as pd
@@ -34,14 +34,14 @@ class Music(NamedTuple):
 
 def split_songs(music: Music, workers: Workers = Workers()) -> "tuple[pd.DataFrame, int]":
     """Cut every song that is new or has changed, see `process_songs`."""
-    return process_songs(music, workers, "Splitting", audio.known_record, audio.split_song, audio.check_space)
+    return process_songs(music, workers, "Splitting", audio.known_clips, audio.split_song, audio.check_space)
 
 
 def describe_songs(
     music: Music, spacings: Mapping[str, int], workers: Workers = Workers()
 ) -> "tuple[pd.DataFrame, int]":
     """Analyse every song that is new or has changed straight from its file, see `process_songs`."""
-    known = functools.partial(known_record, spacings=spacings)
+    known = functools.partial(known_description, spacings=spacings)
     describe = functools.partial(describe_file, spacings=spacings)
     return process_songs(music, workers, "Describing", known, describe)
 

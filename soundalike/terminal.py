@@ -294,7 +294,7 @@ def _tick(shown: "tqdm", over: threading.Event) -> None:
         shown.refresh()
 
 
-def status_of(all_songs: int, left_out: int) -> int:
+def exit_status(all_songs: int, left_out: int) -> int:
     """Return the exit status of a script that left so many of its songs out."""
     return NOTHING_USABLE if left_out == all_songs else LEFT_OUT if left_out else ALL_GOOD
 

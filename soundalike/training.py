@@ -48,7 +48,7 @@ def train(root: Path) -> None:
     first = answers[answers["repeat"] == 0]
     albums = evaluation.answer_albums(study)
     curve = measure_curve(study, first[first["known"]])
-    recogniser = evaluation.train(study, songs)._replace(temperature=temperature)
+    recogniser = evaluation.train_on(study, songs)._replace(temperature=temperature)
     info = {
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "commit": commit(),

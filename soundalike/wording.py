@@ -261,10 +261,11 @@ def answer_lines(verdict: Verdict, filed: Filed | None, marks: str, note: str, *
     lines = [headline(verdict), timeline(verdict, marks), *sung_line(verdict, note), *reason_lines(verdict)]
     if numbers:
         shown = ", ".join(f"{printable(artist)} {p:.2f}" for artist, p in verdict.probabilities.iloc[:3].items())
-        near = f"; nearness {verdict.nearness:.2f}" * (not np.isnan(verdict.nearness))
+        near = "" if np.isnan(verdict.nearness) else f"; nearness {verdict.nearness:.2f}"
         lines.append(f"{shown}; {verdict.agreeing} of {counted(verdict.loud, 'clip')} agree{near}")
-        added = ", ".join(f"{aspect} {value:+.2f}" for aspect, value in verdict.aspects.items())
-        lines += [f"log-odds of the first against the second: {added}"] * bool(added)
+        if verdict.aspects:
+            added = ", ".join(f"{aspect} {value:+.2f}" for aspect, value in verdict.aspects.items())
+            lines.append(f"log-odds of the first against the second: {added}")
     if filed and not (verdict.known and filed.artist == verdict.probabilities.index[0]):
         unknown = "" if filed.trained else ", on whom the model was not trained"
         lines.append(f"In your library it is filed under {printable(filed.artist)}{unknown}.")
@@ -290,7 +291,8 @@ def reason_lines(verdict: Verdict) -> list[str]:
         parts.append(f"more like {following} in {_listed(spoken.index[spoken < 0].tolist())}")
     if not np.isnan(verdict.moment):
         parts.append(f"most like {closest} at {clock(verdict.moment)}")
-    lines += ["; ".join(parts)] * bool(parts)
+    if parts:
+        lines.append("; ".join(parts))
     if verdict.tags:
         lines.append(f"musicnn calls it: {', '.join(verdict.tags)}")
     return lines
@@ -340,10 +342,12 @@ def explain_words(info: dict, *, strict: bool = False) -> list[str]:
         sure, asked = round(others["called_sure"] * others["songs"]), counted(others["songs"], "song")
         lines.append(f"{sure:,} of {asked} by your artists were called sure when the artist was left out.")
     if shipped:
-        lines.append(f"How often answers were right for songs held out of training{', without --strict' * strict}:")
+        lines.append(
+            f"How often answers were right for songs held out of training{', without --strict' if strict else ''}:"
+        )
         for word, name in NAMES.items():
             if shipped[word]["songs"]:
-                among = " had the artist among those named" * (word == EITHER)
+                among = " had the artist among those named" if word == EITHER else ""
                 lines.append(f"  {name}: {shipped[word]['right']} of {counted(shipped[word]['songs'], 'song')}{among}")
     else:
         lines.append(

@@ -101,7 +101,7 @@ def test_a_loaded_model_is_that_which_was_trained(made):
     loaded = load_model(made)
     frame = made_up(artists=5, songs=9, artist_cue=0.35, song_cue=0.2, albums=2)
     study, *_ = training.study_of(made, song_table(frame)[0].drop(index=loaded.info["held_out"]), {})
-    expected = evaluation.train(study, study.songs)._replace(temperature=loaded.info["temperature"])
+    expected = evaluation.train_on(study, study.songs)._replace(temperature=loaded.info["temperature"])
     assert loaded.recogniser.artists == expected.artists == loaded.info["classes"]
     for song in ("A0/3.mp3", "A4/7.mp3"):
         rows = segment_rows(song_of(frame[frame["song"] == song]), [FEATURES])

@@ -340,9 +340,9 @@ def test_what_was_rejected_is_tried_again(tmp_path, monkeypatch, in_this_process
 def test_other_settings_make_clips_out_of_date(tmp_path, monkeypatch):
     write_song(tmp_path / "songs/A/x.wav", sine())
     assert split(tmp_path) == 0
-    assert audio.known_record("A/x.wav", songs=tmp_path / "songs", root=tmp_path)
+    assert audio.known_clips("A/x.wav", songs=tmp_path / "songs", root=tmp_path)
     monkeypatch.setitem(audio.MADE_BY, "version", 0)
-    assert not audio.known_record("A/x.wav", songs=tmp_path / "songs", root=tmp_path)
+    assert not audio.known_clips("A/x.wav", songs=tmp_path / "songs", root=tmp_path)
 
 
 def test_a_song_that_is_gone_leaves_songs_csv(tmp_path):
