@@ -66,10 +66,8 @@ def songs_lines(table: pd.DataFrame, processed: int, folder: Path, music: Path) 
     folder, music : Path
         Of their clips or tables, in the root; of the songs.
     """
-    counts, root = (
-        table["status"].value_counts().sort_index().sort_values(ascending=False, kind="stable"),
-        folder.parent,
-    )
+    counts = table["status"].value_counts().sort_index().sort_values(ascending=False, kind="stable")
+    root = folder.parent
     good, bad = table[table["status"].isin(GOOD)], table[~table["status"].isin(GOOD)]
     lines = [
         f"{counted(len(table), 'song')}: {', '.join(f'{n:,} {status}' for status, n in counts.items())}",

@@ -14,8 +14,8 @@ from soundalike import audio
 from soundalike.audio import SAMPLE_RATE
 from soundalike.features import (
     CLIP_COLUMNS,
+    CLIP_FEATURES,
     COLUMNS,
-    FEATURES,
     LOUDNESS,
     ORIGINAL_NINE,
     STATISTICS,
@@ -157,9 +157,9 @@ def stacked() -> np.ndarray:
     return clip_features(STACK)
 
 
-@pytest.mark.parametrize("name", FEATURES)
+@pytest.mark.parametrize("name", CLIP_FEATURES)
 def test_every_feature_is_librosas(name):
-    feature = FEATURES[name]
+    feature = CLIP_FEATURES[name]
     for number, sound in enumerate(SOUNDS):
         values = ORACLE[name](STACK[number])
         assert len(values) == (feature.dims if isinstance(feature.dims, int) else len(feature.dims))

@@ -7,7 +7,7 @@ from conftest import made_up, raises, write_library
 
 from soundalike import embedding, similarity
 from soundalike.embedding import OF_ASPECT
-from soundalike.features import ASPECTS, CLIP_COLUMNS, FEATURES
+from soundalike.features import ASPECTS, CLIP_COLUMNS, CLIP_FEATURES
 from soundalike.library import write_songs
 from soundalike.messages import Problem
 from soundalike.networks import NETWORKS, VOICE
@@ -28,7 +28,7 @@ def root(tmp_path_factory):
 
 def test_each_feature_of_clips_has_one_aspect():
     names = [name for families in ASPECTS.values() for name in families]
-    assert sorted(names) == sorted(FEATURES)
+    assert sorted(names) == sorted(CLIP_FEATURES)
     places = np.concatenate(list(OF_ASPECT.values()))
     assert sorted(places) == list(range(2 * len(CLIP_COLUMNS)))
 

@@ -51,7 +51,7 @@ MEAN, STD, BOTH, ALL = ("mean",), ("std",), ("mean", "std"), tuple(STATISTICS)
 PAIRS = tuple(f"{one:02d}_{other:02d}" for one in range(1, 21) for other in range(one + 1, 21))
 
 # Features of each clip. The sources are functions of librosa.
-FEATURES: dict[str, Feature] = {
+CLIP_FEATURES: dict[str, Feature] = {
     "tempo": Feature(1, (), spectra.tempo, "BPM", "tempo of the onset strength", "feature.tempo"),
     "rms": Feature(1, ALL, spectra.rms, "full scale = 1", "loudness as root mean square", "feature.rms"),
     "zcr": Feature(1, ALL, spectra.zero_crossing_rate, "per sample", "sign changes", "feature.zero_crossing_rate"),
@@ -78,7 +78,7 @@ SONG_FEATURES: dict[str, Feature] = {
     ),
 }
 
-FAMILIES = FEATURES | SONG_FEATURES
+FAMILIES = CLIP_FEATURES | SONG_FEATURES
 
 # The aspect that each feature of clips is about, in plain words.
 ASPECTS = {
@@ -127,7 +127,7 @@ def columns(name: str) -> list[str]:
     return [f"{dim}_{statistic}" for statistic in statistics for dim in _dims(name)] or _dims(name)
 
 
-CLIP_COLUMNS = [column for name in FEATURES for column in columns(name)]
+CLIP_COLUMNS = [column for name in CLIP_FEATURES for column in columns(name)]
 COLUMNS = [column for name in FAMILIES for column in columns(name)]
 UNITS = {column: feature.unit for name, feature in FAMILIES.items() for column in columns(name)}
 
@@ -159,7 +159,7 @@ def clip_features(y: np.ndarray | Spectra) -> np.ndarray:
     if shared.y.ndim != 2 or shared.y.shape[1] != CLIP_SAMPLES:
         raise ValueError(f"clips of shape {shared.y.shape} are not (clips, {CLIP_SAMPLES})")
     parts = []
-    for feature in FEATURES.values():
+    for feature in CLIP_FEATURES.values():
         values = feature.compute(shared)
         parts += [STATISTICS[name].compute(values) for name in feature.statistics] or [values]
     return np.concatenate(parts, axis=1, dtype=np.float32)
@@ -197,7 +197,7 @@ def column_lines() -> list[str]:
     """Return a line for every column: name, unit, meaning and source."""
     lines = []
     for name, feature in FAMILIES.items():
-        source = f"librosa.{feature.source}" if name in FEATURES else f"song_level.{feature.source}"
+        source = f"librosa.{feature.source}" if name in CLIP_FEATURES else f"spectra.{feature.source}"
         for column in columns(name):
             statistic = STATISTICS.get(column.rsplit("_", 1)[-1]) if feature.statistics else None
             meaning = feature.meaning + (f": {statistic.meaning}" if statistic else "")
