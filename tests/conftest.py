@@ -2,6 +2,7 @@
 
 import contextlib
 import enum
+import functools
 import io
 import os
 import re
@@ -123,8 +124,9 @@ def clicks(bpm: float, seconds: float = 2, rate: int = audio.SAMPLE_RATE) -> np.
     return y
 
 
+@functools.cache
 def tune(artist: int, song: int, seconds: float = 8, rate: int = RATE) -> np.ndarray:
-    """A song in the manner of an artist: 0 plays dull chords, 1 bright ones over noise, and so on."""
+    """A song in the manner of an artist: 0 plays dull chords, 1 bright ones over noise, and so on. Only to be read."""
     draw = np.random.default_rng([artist, song])
     partials, hiss = 2 + 6 * (artist % 3), 0.02 + 0.1 * (artist % 2)
     beat = 60 / (90 + 15 * artist + draw.integers(10))
@@ -136,7 +138,9 @@ def tune(artist: int, song: int, seconds: float = 8, rate: int = RATE) -> np.nda
                 begin = round(start * rate)
                 tone = sine(note * partial, len(fade) / rate, rate, 0.25 / partial)[: len(fade)] * fade
                 y[begin : begin + len(tone)] += tone[: len(y) - begin]
-    return np.clip(y, -1, 1)
+    y = np.clip(y, -1, 1)
+    y.flags.writeable = False
+    return y
 
 
 def sing(seconds: float = 8, pitch: float = 220, rate: int = audio.SAMPLE_RATE) -> np.ndarray:
