@@ -23,6 +23,7 @@ from threadpoolctl import threadpool_limits
 from soundalike import recogniser
 from soundalike.embedding import Rows, Segments
 from soundalike.messages import progress
+from soundalike.pool import ctrl_c_remembered
 from soundalike.recogniser import OTHERS, answer_table
 from soundalike.splits import MIN_ALBUMS, SEED, Fold, album_names, folds
 
@@ -215,9 +216,11 @@ def ask_all(study: Study, splits: list[list[Fold]], label: str) -> list[list[Ask
     alone = len(flat) * len(study.segments.song) < ROWS_AT_ONCE  # other processes take seconds to start
     work = joblib.Parallel(n_jobs=1 if alone else -1, return_as="generator")
     results = []
-    with warnings.catch_warnings(), progress(len(flat), label, "models") as bar:
+    with warnings.catch_warnings(), ctrl_c_remembered() as pressed, progress(len(flat), label, "models") as bar:
         warnings.filterwarnings("ignore", message="A worker stopped")  # and was replaced
         for result in work(joblib.delayed(ask)(study, fold) for fold in flat):
+            if pressed:
+                raise KeyboardInterrupt
             results.append(result)
             bar.update()
     ordered = iter(results)
