@@ -96,7 +96,10 @@ def process_songs(
         pending = []
         for song in songs_found:
             record = known(song, songs=songs, root=root)
-            rows.append(_row(song, record, label_by)) if record else pending.append(song)
+            if record:
+                rows.append(_row(song, record, label_by))
+            else:
+                pending.append(song)
         check(pending, songs, root)
         for song, outcome in pool.run(
             functools.partial(process, songs=songs, root=root, max_hours=max_hours),

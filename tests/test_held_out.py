@@ -129,6 +129,14 @@ def test_a_recording_by_both_of_two_artists_leaves_answers_or_none():
             assert {"known", "block", "either"} <= set(found)
 
 
+def test_no_recording_of_an_artist_left_out_is_trained_on():
+    songs = pd.DataFrame({"artist": list("AABBCC"), "recording": ["r0", "r1", "r0", "r3", "r4", "r5"]})
+    every = np.arange(6)
+    folds = evaluation.leave_out(songs, evaluation.artist_groups(songs), [(every, every[:0])])
+    found = [(learn.tolist(), tested.tolist()) for learn, tested in folds]
+    assert found == [([3, 4, 5], [0, 1]), ([1, 4, 5], [2, 3]), ([0, 1, 2, 3], [4, 5])]
+
+
 def test_fewer_songs_teach_less():
     study = study_of(made_up(artists=4, songs=15, clips=4, artist_cue=0.15, song_cue=0.4))
     curve = evaluation.learning_curve(study, [1, 12])
