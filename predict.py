@@ -23,7 +23,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         metavar="SONG_OR_FOLDER",
         help="audio file, folder of them, or part of the title of a song you have",
     )
-    parser.add_argument("--plot", type=terminal.folder, metavar="DIR", help="draw a picture of each song there")
+    parser.add_argument("--plot", type=terminal.output_folder, metavar="DIR", help="draw a picture of each song there")
     parser.add_argument(
         "--page",
         type=terminal.output(".html"),

@@ -57,10 +57,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     if not args.songs and not args.artists and not args.page:
         parser.error("name a song, or ask for --artists or --page")
     of_songs = args.path_to or args.playlist or args.without or args.far or args.other_albums or args.only
+    if args.artists and (of_songs or args.per_artist):
+        parser.error("--artists goes with --count, --page and --verbose alone")
     if not args.songs and of_songs:
         parser.error("name the song that these options are about")
-    if args.artists and (of_songs or args.per_artist):
-        parser.error("--artists goes with --count and --verbose alone")
     if args.path_to and (len(args.songs) > 1 or args.far):
         parser.error("--path-to takes one song (a title of several words in quotes), and no --far")
     return args

@@ -32,7 +32,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--report", action="store_true", help="only make web pages of the notebooks in report/ again")
     args = parser.parse_args(argv)
     if args.music and args.songs:
-        parser.error("MUSIC and --songs name the same folder twice")
+        parser.error("MUSIC and --songs are the same option: give one")
     args.songs = args.songs or args.music
     return args
 

@@ -136,7 +136,7 @@ class Problem(Enum):
     NO_TABLES = "No song has its table of features yet. Run feature_extraction.py first."
     NO_USABLE_TABLE = "No table is usable. The first: {error}"
     TABLE = "{song}: {error}"
-    NO_FRAME = "There is no frame in {root} yet. Run make run first, or the three steps."
+    NO_FRAME = "No music was described in {root} yet. Run make run first, or the three steps."
     OTHER_FRAME = (
         "The frame in {root} is of another version of this program, or damaged. Run make run, or the three steps, "
         "which make it again."
@@ -162,9 +162,9 @@ class Problem(Enum):
     IS_FOLDER = "{asked} is a folder. Name one song: a file, or a part of a title of this library."
     NOT_IN_FRAME = "{song} is not in the frame yet: run make run, or the steps that are missing."
     LEFT_OUT = "{song} was left out of this library: {reason}"
-    SEVERAL_SONGS = "{count} songs are called so. Say more of the path of the one you mean: {songs}"
+    SEVERAL_SONGS = "{count} songs have {asked} in title or path. Say more of the path of the one you mean: {songs}"
     SEVERAL_ARTISTS = "{count} artists are called so: {artists}"
-    NO_ARTIST = "{asked} is no part of an artist's name in this library."
+    NO_ARTIST = "{asked} is no part of an artist's name in this library. The nearest names: {nearest}."
     ONE_ARTIST = "There is one artist in this library, so there is none to compare with. Add songs by others."
     ENDS_MEET = "{song} is where the way begins and where it ends. Name another song."
     ASKED_AND_LEFT_OUT = "{song} is asked for and left out by --without. Decide on one."
@@ -187,7 +187,7 @@ class Problem(Enum):
     # Clusters.
     NO_CERTIFICATE = "{scheduler} needs the certificate of its cluster, see docs/large-libraries.md."
     BAD_CERTIFICATE = "The certificate for {scheduler} cannot be read: {error}. See docs/large-libraries.md."
-    NO_SCHEDULER = "No Dask scheduler answers at {scheduler}: {error}. Start it, or use none."
+    NO_SCHEDULER = "No Dask scheduler answers at {scheduler}: {error}. Start it, or leave --scheduler out."
     NO_WORKERS = "The Dask scheduler at {scheduler} has no workers yet; start some."
     SCHEDULER_GONE = "The Dask scheduler is gone. Finished songs are kept; start it and run the same command again."
     OTHER_VERSION = (

@@ -64,7 +64,7 @@ def find_seed(asked: str, index: Index, root: Path) -> Seed:
         raise _not_found(asked, index, root)
     if matches.sum() > 1:
         listed = "; ".join(songs["song"][matches][:5]) + (" …" if matches.sum() > 5 else "")
-        raise UserError(Problem.SEVERAL_SONGS, count=matches.sum(), songs=listed)
+        raise UserError(Problem.SEVERAL_SONGS, asked=asked, count=matches.sum(), songs=listed)
     (place,) = np.flatnonzero(matches)
     song = songs.iloc[place]
     itself = (songs["sound"] == song["sound"]).to_numpy()
@@ -409,7 +409,8 @@ def find_artists(names: list[str], index: Index) -> list[str]:
         if len(matches) != 1:
             if matches:
                 raise UserError(Problem.SEVERAL_ARTISTS, count=len(matches), artists="; ".join(matches[:5]))
-            raise UserError(Problem.NO_ARTIST, asked=name)
+            nearest = get_close_matches(name, every, 3, cutoff=0)
+            raise UserError(Problem.NO_ARTIST, asked=name, nearest="; ".join(nearest))
         artists += matches
     return list(dict.fromkeys(artists)) or every
 

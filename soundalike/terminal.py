@@ -57,6 +57,13 @@ def folder(text: str) -> Path:
     return resolve(text)
 
 
+def output_folder(text: str) -> Path:
+    """Return a folder to write to, which need not be there."""
+    if folder(text).is_file():
+        raise argparse.ArgumentTypeError(f"{text!r} is a file")
+    return folder(text)
+
+
 def name(text: str) -> str:
     """Text that is not empty."""
     if not text.strip():

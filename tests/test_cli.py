@@ -47,8 +47,8 @@ def fails(argv: list | None = None) -> int:
 
 
 def test_a_users_mistake_takes_one_line(capsys):
-    assert fails([UserError(Problem.NO_ARTIST, asked="x\n")]) == 1
-    assert capsys.readouterr().err == "x\\n is no part of an artist's name in this library.\n"
+    assert fails([UserError(Problem.NO_ARTIST, asked="x\n", nearest="y")]) == 1
+    assert capsys.readouterr().err == "x\\n is no part of an artist's name in this library. The nearest names: y.\n"
     assert fails([OSError(errno.EACCES, os.strerror(errno.EACCES), "x.csv")]) == 1
     assert capsys.readouterr().err.startswith("Cannot read or write x.csv: Permission denied. Fix this and run")
     assert fails([KeyboardInterrupt()]) == 130

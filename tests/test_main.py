@@ -431,4 +431,4 @@ def test_a_folder_of_music_is_named_once(tmp_path, capsys):
     with pytest.raises(SystemExit) as ended:
         run.main([str(tmp_path), "--songs", str(tmp_path)])
     assert ended.value.code == 2
-    assert "name the same folder twice" in capsys.readouterr().err
+    assert "are the same option" in capsys.readouterr().err

@@ -214,7 +214,7 @@ def test_a_song_of_the_library_is_found_by_part_of_its_title(root, tmp_path, cap
     assert out.splitlines()[0].endswith("/songs/Artist A/Album 1/Song 1.mp3")
     assert "\n  When it was held out of training, the answer was sure: Artist B.\n" in out
     assert predict.main(["--library", str(own), "song"]) == 1
-    assert "8 songs are called so. Say more of the path" in capsys.readouterr().out
+    assert "8 songs have song in title or path. Say more of the path" in capsys.readouterr().out
     shutil.rmtree(own / "similar")
     assert predict.main(["--library", str(own), "song 1"]) == 1
     said = capsys.readouterr().out

@@ -94,14 +94,10 @@ def column_made_by(name: str, every: int) -> list:
 
 def column_lines() -> list[str]:
     """Return a line for every kind of column: name and meaning."""
-    meanings = {
-        "musicnn_mtt_mean_001": "music: means of its layers (753 of mtt, MagnaTagATune; 753 of msd, Million Song)",
-        "musicnn_mtt_guitar": "music: probability that it would tag the window so (50 tags of each)",
-        "voice_001": "voice: CAM++ distinguishes speakers by these (192)",
-    }
     return [
-        "Embeddings of windows by the published networks, one column of lists each:",
-        *(f"{name:22}  {meaning}" for name, meaning in meanings.items()),
-        "How probable it is that somebody speaks, and sings, in a clip (0 to 1; FireRedVAD):",
+        "In the tables of songs, not in the frame, embeddings of windows by the published networks, as lists:",
+        f"{MUSICNN:20}  means of layers and probabilities of tags, by networks of MagnaTagATune and Million Song",
+        f"{VOICE:20}  by these CAM++ distinguishes speakers",
+        "In both, how probable it is that somebody speaks, and sings, in a clip (0 to 1; FireRedVAD):",
         *vocals.COLUMNS,
     ]
