@@ -74,8 +74,8 @@ def find_seed(asked: str, index: Index, root: Path) -> Seed:
 
 
 def _holding(texts: pd.Series, text: str) -> pd.Series:
-    """Find the texts that contain another, regardless of case."""
-    return texts.str.casefold().str.contains(text, regex=False)
+    """Find the texts that contain another, regardless of case and of underscores for spaces."""
+    return texts.str.casefold().str.replace("_", " ").str.contains(text.replace("_", " "), regex=False)
 
 
 def _not_found(asked: str, index: Index, root: Path) -> UserError:

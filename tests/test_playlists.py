@@ -225,6 +225,15 @@ def test_one_artist_has_none_to_be_compared_with():
         playlists.find_artists([], on_a_circle([0, 10], artist=["a", "a"]))
 
 
+def test_a_title_is_found_as_it_is_said(tmp_path):
+    index = on_a_circle([0, 10])
+    index = index._replace(songs=index.songs.assign(title=["02_-_Code_On_My_Mind", "On My Own"]))
+    for asked in ("code on my mind", "Code_On", "02_-_Code_On_My_Mind"):
+        assert find_seed(asked, index, tmp_path).itself.tolist() == [True, False]
+    with raises(Problem.SEVERAL_SONGS):
+        find_seed("on my", index, tmp_path)
+
+
 def test_the_seed_is_the_song_itself_and_no_version_of_it(tmp_path):
     index = made_index(np.eye(3, dtype=np.float32), likeness(), recording=["0", "0", "2"])
     assert find_seed("1", index, tmp_path).itself.tolist() == [False, True, False]
