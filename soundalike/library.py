@@ -24,12 +24,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
-
 from soundalike.messages import Notice, Problem, Reason, SongError, UserError, note
 
 if TYPE_CHECKING:  # worker processes do without it
     import pandas as pd
+    from filelock import FileLock
 
 
 # The format that ffmpeg is given for a file. A forced demuxer keeps a file that only calls itself music
@@ -456,8 +455,10 @@ def check_ownership(root: Path) -> None:
         raise UserError(Problem.NOT_OURS, root=root, names=" and ".join(dict.fromkeys(foreign)))
 
 
-def _acquire(root: Path, name: str, *, wait: bool = False) -> FileLock:
+def _acquire(root: Path, name: str, *, wait: bool = False) -> "FileLock":
     """Take a lock in a root, see `locked`."""
+    from filelock import FileLock, Timeout  # a third of what --help would take
+
     root.mkdir(parents=True, exist_ok=True)
     lock = FileLock(root / name)
     try:
@@ -525,6 +526,8 @@ def running(root: Path) -> Iterator[None]:
 
 def is_locked(root: Path) -> bool:
     """Whether another run is at work below a root."""
+    from filelock import FileLock, Timeout
+
     for path in (root / LOCK, root / RUN_LOCK):
         with contextlib.suppress(OSError):  # a folder that may only be read, or a disk that cannot lock
             try:

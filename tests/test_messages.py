@@ -4,6 +4,7 @@ import errno
 import shutil
 
 import dask
+import filelock
 import pytest
 from conftest import made_up, raises, write_library
 from distributed import LocalCluster
@@ -53,7 +54,7 @@ def test_a_disk_that_cannot_lock(tmp_path, monkeypatch):
     def refused(*_, **__):
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr(library.FileLock, "acquire", refused)
+    monkeypatch.setattr(filelock.FileLock, "acquire", refused)
     with (
         raises(Problem.NO_LOCKS),
         library.locked(tmp_path),
