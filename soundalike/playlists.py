@@ -52,12 +52,12 @@ def find_seed(asked: str, index: Index, root: Path) -> Seed:
     """
     if os.path.isfile(asked):  # which, unlike Path's, raises nothing
         return _seed_from_file(Path(asked), index, root)
-    songs, text = index.songs, asked.casefold()
+    songs = index.songs
     ways = (
         songs["song"] == asked,
-        songs["title"].str.casefold() == text,
-        _holding(songs["title"], text),
-        _holding(songs["song"], text),
+        songs["title"].map(_as_said) == _as_said(asked),
+        _holding(songs["title"], asked),
+        _holding(songs["song"], asked),
     )
     matches = next((way.to_numpy() for way in ways if way.any()), None)
     if matches is None:
@@ -73,9 +73,14 @@ def find_seed(asked: str, index: Index, root: Path) -> Seed:
     return Seed(label, path, label, song["seconds"], described, itself)
 
 
-def _holding(texts: pd.Series, text: str) -> pd.Series:
-    """Find the texts that contain another, regardless of case and of underscores for spaces."""
-    return texts.str.casefold().str.replace("_", " ").str.contains(text.replace("_", " "), regex=False)
+def _as_said(name: str) -> str:
+    """Return a name regardless of case and of underscores for spaces."""
+    return name.casefold().replace("_", " ")
+
+
+def _holding(names: pd.Series, part: str) -> pd.Series:
+    """Find the names that contain another, as it is said."""
+    return names.map(_as_said).str.contains(_as_said(part), regex=False)
 
 
 def _not_found(asked: str, index: Index, root: Path) -> UserError:
@@ -83,14 +88,14 @@ def _not_found(asked: str, index: Index, root: Path) -> UserError:
     if os.path.isdir(asked):
         return UserError(Problem.IS_FOLDER, asked=asked)
     songs = read_songs(root)
-    out = songs[~songs["song"].isin(index.songs["song"]) & _holding(songs["song"], asked.casefold())]
+    out = songs[~songs["song"].isin(index.songs["song"]) & _holding(songs["song"], asked)]
     if len(out):
         song, status, reason = out.iloc[0][["song", "status", "reason"]]
         if status in GOOD:
             return UserError(Problem.NOT_IN_FRAME, song=song)
         return UserError(Problem.LEFT_OUT, song=song, reason=f"{status}: {reason}".removesuffix(": "))
-    similar_titles = get_close_matches(asked.casefold(), index.songs["title"].str.casefold().unique(), 1)
-    titles = index.songs.loc[index.songs["title"].str.casefold().isin(similar_titles), "title"].tolist()
+    said = index.songs["title"].map(_as_said)
+    titles = index.songs.loc[said.isin(get_close_matches(_as_said(asked), said.unique(), 1)), "title"].tolist()
     among = {"asked": asked, "songs": counted(len(index.songs), "song")}
     return UserError(Problem.DID_YOU_MEAN, title=titles[0], **among) if titles else UserError(Problem.NO_SONG, **among)
 

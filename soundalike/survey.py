@@ -231,8 +231,9 @@ def describe_good_songs(root: Path, spacings: Mapping[str, int], workers: Worker
 def _describe_good(asked: tuple[str, str], *, songs: Path, root: Path, spacings: Mapping[str, int]) -> dict:
     """Describe a song that songs.csv calls good, and names the samples of: from its clips, or without any its file."""
     song, digest = asked
-    cut = library.record_of(library.read_notes(library.clip_folder(root, song)))
-    if library.clip_folder(root, song).is_dir() and cut.get("hash", digest) == digest:
+    clips = library.clip_folder(root, song)
+    cut = library.record_of(library.read_notes(clips))
+    if clips.is_dir() and cut.get("hash", digest) == digest:
         return describe_clips(song, root=root, spacings=spacings)
     hours = library.MOST_HOURS  # its length was accepted when songs.csv was written
     return describe_file(song, songs=songs, root=root, spacings=spacings, max_hours=hours, wanted=digest)

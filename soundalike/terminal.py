@@ -59,9 +59,10 @@ def folder(text: str) -> Path:
 
 def output_folder(text: str) -> Path:
     """Return a folder to write to, which need not be there."""
-    if folder(text).is_file():
+    path = folder(text)
+    if path.is_file():
         raise argparse.ArgumentTypeError(f"{text!r} is a file")
-    return folder(text)
+    return path
 
 
 def name(text: str) -> str:

@@ -232,6 +232,8 @@ def test_a_title_is_found_as_it_is_said(tmp_path):
         assert find_seed(asked, index, tmp_path).itself.tolist() == [True, False]
     with raises(Problem.SEVERAL_SONGS):
         find_seed("on my", index, tmp_path)
+    index = index._replace(songs=index.songs.assign(title=["On_My_Own", "On My Own (Live)"]))
+    assert find_seed("on my own", index, tmp_path).itself.tolist() == [True, False]  # all of a title before a part
 
 
 def test_the_seed_is_the_song_itself_and_no_version_of_it(tmp_path):
