@@ -43,7 +43,7 @@ help:
 	@echo "make lab                  open Jupyter on the results"
 	@echo "make report               make web pages of the notebooks in report/ again, after work in make lab"
 	@echo "make check                check the code alone (seconds)"
-	@echo "make test                 check the code and run the tests (eight minutes)"
+	@echo "make test                 check the code and run the tests (four minutes)"
 	@echo "make stress               kill, damage, fill and load it thousands of times (over an hour; as root, disks too)"
 	@echo "make notebooks            run 126 free songs of Debian's games and put the notebooks beside the scripts"
 	@echo "make pictures LIBRARY=dir put the pictures of the README into images/"

@@ -18,7 +18,9 @@ import sys
 import threading
 import time
 import warnings
+from collections import deque
 from collections.abc import Callable, Generator, Iterator
+from concurrent.futures.process import BrokenProcessPool
 from importlib import metadata
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -155,37 +157,45 @@ def _named(function: Callable[[Any], Any], song: Any) -> Any:
 
 def _here(function: Callable[[Any], Any], songs: list, jobs: int, limit: float) -> Generator[tuple[Any, Any]]:
     """Yield songs and outcomes, from processes that are started here."""
-    again = []
-    for song, outcome in _pooled(function, songs, jobs, limit):
-        if _took_worker(outcome):
-            again.append(song)
-        else:
-            yield song, outcome
+    waiting, again = deque(songs), []
+    while before := len(waiting):
+        for song, outcome in _pooled(function, waiting, jobs, limit):
+            if isinstance(outcome, BrokenProcessPool):  # not by this song: a worker was killed between two songs
+                waiting.append(song)
+            elif _took_worker(outcome):
+                again.append(song)
+            else:
+                yield song, outcome
+        if len(waiting) == before:
+            raise BrokenProcessPool("no worker starts")
     for song in again:
-        ((_, outcome),) = _pooled(function, [song], 1, limit)
+        ((_, outcome),) = _pooled(function, deque([song]), 1, limit)
         if isinstance(outcome, TimeoutError):
             outcome = SongError(Reason.TIMED_OUT, seconds=limit)
-        elif isinstance(outcome, ProcessExpired):
+        elif isinstance(outcome, ProcessExpired | BrokenProcessPool):
             outcome = SongError(Reason.CRASHED)
         yield song, outcome
 
 
 def _took_worker(outcome: Any) -> bool:
     """Whether a song ended its worker, or was stopped with it. The timeout of a disk, which has a number, is none."""
-    return isinstance(outcome, ProcessExpired) or (
+    return isinstance(outcome, ProcessExpired | BrokenProcessPool) or (
         isinstance(outcome, TimeoutError) and not isinstance(outcome.errno, int)
     )
 
 
-def _pooled(function: Callable[[Any], Any], songs: list, jobs: int, limit: float) -> Iterator[tuple[Any, Any]]:
-    """Yield songs and outcomes: also the `ProcessExpired` or the `TimeoutError` of one that ended its worker."""
+def _pooled(function: Callable[[Any], Any], waiting: deque, jobs: int, limit: float) -> Iterator[tuple[Any, Any]]:
+    """Take songs, and yield their outcomes: also `ProcessExpired` or `TimeoutError` of one that ended its worker.
+
+    Songs are left waiting where the pool breaks; those under way then have a `BrokenProcessPool`.
+    """
     done: queue.SimpleQueue = queue.SimpleQueue()
-    waiting = iter(songs)
     running: dict[Any, Any] = {}
     with _one_thread(), ProcessPool(jobs, initializer=_end_with_parent, context=_context()) as pool:
         try:
             while True:
-                for song in islice(waiting, 2 * jobs - len(running)):  # the next ones wait beside the workers
+                while waiting and len(running) < 2 * jobs and pool.active:  # the next ones wait beside the workers
+                    song = waiting.popleft()
                     future = pool.schedule(_named, (function, song), timeout=limit)
                     running[future] = song
                     future.add_done_callback(done.put)

@@ -11,7 +11,7 @@ from conftest import made_up, raises, run_scripts, sine, songs_of, train_without
 
 import predict
 from soundalike import duplicates, splits, training, wording
-from soundalike.audio import SAMPLE_RATE
+from soundalike.audio import SAMPLE_RATE as RATE
 from soundalike.duplicates import ONE_TITLE, SHARED_SOUND
 from soundalike.features import COLUMNS
 from soundalike.frame import read_library
@@ -20,7 +20,7 @@ from soundalike.messages import Problem
 from soundalike.model import read_left_out
 from soundalike.similarity import load_index
 
-RATE = 44_100
+LENGTH = 20  # s of each song: the least that can be compared, and some seconds that copies lack
 
 
 def labels_of(root) -> pd.DataFrame:
@@ -28,11 +28,15 @@ def labels_of(root) -> pd.DataFrame:
     return read_library(root).set_index("song")
 
 
-def sung(artist: int, song: int, level: float, seconds: float = 24) -> np.ndarray:
+def music(artist: int, song: int) -> np.ndarray:
+    return tune(artist, song, LENGTH, RATE)
+
+
+def sung(artist: int, song: int, level: float) -> np.ndarray:
     """A backing that all artists have, and over it a voice of the artist's own: notes of half a second."""
     draw = np.random.default_rng([99, artist, song])
-    notes = [sine(note, 0.5, RATE, 1.0) for note in draw.choice([500, 700, 900, 1100, 1500, 2100], round(2 * seconds))]
-    voice, backing = np.concatenate(notes), tune(2, song, seconds)
+    notes = [sine(note, 0.5, RATE, 1.0) for note in draw.choice([500, 700, 900, 1100, 1500, 2100], 2 * LENGTH)]
+    voice, backing = np.concatenate(notes), music(2, song)
     voice *= 10 ** (level / 20) * np.sqrt(np.mean(backing**2) / np.mean(voice**2))
     return 0.5 * (backing + voice[: len(backing)])
 
@@ -42,17 +46,17 @@ def library(tmp_path_factory):
     """A library with every kind of song that is no song of its own. Only to be read."""
     root = tmp_path_factory.mktemp("library")
     for artist, song in itertools.product(range(2), range(5)):
-        write_song(root / f"songs/{'AB'[artist]}/{song}.mp3", tune(artist, song, 24))
-        write_song(root / f"songs/Singer {'XY'[artist]}/{song}.mp3", sung(artist, song, level=-14))
-    again = tune(0, 2, 24)[round(2.7 * RATE) :]
-    write_song(root / "songs/A/later.ogg", 0.4 * again)  # later, softer, another codec
+        write_song(root / f"songs/{'AB'[artist]}/{song}.mp3", music(artist, song), RATE)
+        write_song(root / f"songs/Singer {'XY'[artist]}/{song}.mp3", sung(artist, song, level=-14), RATE)
+    again = music(0, 2)[round(2.7 * RATE) :]
+    write_song(root / "songs/A/later.ogg", 0.4 * again, RATE)  # later, softer, another codec
     for number in range(3):  # an artist who has nothing but copies of one song
-        write_song(root / f"songs/Kamiskaze/{number}.ogg", tune(5, 0, 24)[number * RATE :])
-    write_song(root / "songs/B/theirs.ogg", tune(4, 0, 24)[RATE:])
-    write_song(root / "songs/D/ours.mp3", tune(4, 0, 24))  # of two artists
-    write_song(root / "songs/E/alone.mp3", tune(3, 0, 24))
-    write_song(root / "songs/F/silence.mp3", np.zeros(24 * RATE))
-    write_song(root / "songs/G/short.mp3", tune(3, 1, 1))
+        write_song(root / f"songs/Kamiskaze/{number}.ogg", music(5, 0)[number * RATE :], RATE)
+    write_song(root / "songs/B/theirs.ogg", music(4, 0)[RATE:], RATE)
+    write_song(root / "songs/D/ours.mp3", music(4, 0), RATE)  # of two artists
+    write_song(root / "songs/E/alone.mp3", music(3, 0), RATE)
+    write_song(root / "songs/F/silence.mp3", np.zeros(LENGTH * RATE), RATE)
+    write_song(root / "songs/G/short.mp3", music(3, 1)[:RATE], RATE)
     assert run_scripts(root) == [3, 0, 0]
     return root
 
@@ -85,8 +89,8 @@ def test_two_singers_over_one_backing_stay_two_and_on_one_side_of_every_split(li
 def test_a_song_that_the_model_learned_from_is_known_in_another_encoding(library, tmp_path, capsys):
     train_without(library)
     load_index(library)
-    file = write_song(tmp_path / "elsewhere.ogg", 0.5 * tune(1, 3, 24))
-    other = write_song(tmp_path / "other.ogg", tune(1, 9, 24))
+    file = write_song(tmp_path / "elsewhere.ogg", 0.5 * music(1, 3), RATE)
+    other = write_song(tmp_path / "other.ogg", music(1, 9), RATE)
     capsys.readouterr()
     assert predict.main(["--library", str(library), str(file), str(other), "--json", "-"]) == 0
     same, new = json.loads(capsys.readouterr().out)["songs"]
@@ -97,11 +101,11 @@ def test_a_song_that_the_model_learned_from_is_known_in_another_encoding(library
 
 @pytest.mark.parametrize("later", [0, 0.013, 1.4, 7])
 def test_similarity_finds_where_two_recordings_match(later):
-    y = tune(1, 0, 40, SAMPLE_RATE).astype(np.float32)
-    other = -0.3 * y[round(later * SAMPLE_RATE) :]  # softer, and its polarity turned
+    y = tune(1, 0, 40, RATE).astype(np.float32)
+    other = -0.3 * y[round(later * RATE) :]  # softer, and its polarity turned
     assert duplicates.similarity(y, other) == pytest.approx(1, abs=1e-3)
     assert duplicates.similarity(other, y) == pytest.approx(1, abs=1e-3)
-    assert duplicates.similarity(y, tune(1, 1, 40, SAMPLE_RATE).astype(np.float32)) < 0.6
+    assert duplicates.similarity(y, tune(1, 1, 40, RATE).astype(np.float32)) < 0.6
 
 
 def test_where_the_sound_cannot_be_had_nothing_is_a_copy(tmp_path):

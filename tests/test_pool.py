@@ -15,7 +15,7 @@ import psutil
 import pytest
 from conftest import NO_NETWORKS, many, raises, tune, wait_until, write_song
 from distributed import Client, Security
-from work import double, own_process, slowly, threads
+from work import double, leave, own_process, slowly, thread_limits
 
 import dataframe_creation
 import feature_extraction
@@ -62,6 +62,17 @@ def test_workers_that_are_killed_from_outside_lose_no_song(figure):
                 kills += 1
         assert found == {song: song * 2 for song in songs}
     figure(f"workers killed: {kills} in {count} runs of {len(songs)} songs; each song came back")
+
+
+def test_a_worker_that_is_killed_between_two_songs_loses_none():
+    found = {}
+    for song, outcome in pool.run(leave, ["leave", "a", "b", "c"], label="Testing", workers=Workers(1)):
+        if not found:
+            left = workers()
+            wait_until(lambda left=left: not any(map(psutil.Process.is_running, left)))
+            time.sleep(0.5)  # the pool looks for it five times a second
+        found[song] = outcome
+    assert found == {song: song * 2 for song in ("leave", "a", "b", "c")}
 
 
 @pytest.mark.stress
@@ -171,7 +182,7 @@ def cluster(tmp_path):
 
 def test_a_cluster_gives_the_same_while_workers_leave_and_join(cluster, tmp_path, capsys):
     for number in range(16):
-        write_song(tmp_path / f"songs/{'AB'[number % 2]}/{number}.mp3", tune(number % 2, number, 8))
+        write_song(tmp_path / f"songs/{'AB'[number % 2]}/{number}.wav", tune(number % 2, number, 8))
     first, second = cluster.join(), cluster.join()
     cluster.wait_for(2)
     here, there, tables = tmp_path / "here", tmp_path / "there", []
@@ -287,7 +298,7 @@ def test_no_port_is_opened():
 
 
 def test_each_process_keeps_to_one_thread():
-    ((_, found),) = pool.run(threads, ["a"], label="Testing")
+    ((_, found),) = pool.run(thread_limits, ["a"], label="Testing")
     assert found == pool.ONE_THREAD
 
 

@@ -15,7 +15,7 @@ from conftest import RATE, raises, sine, train_without, tune, verdict_of, write_
 
 import dataframe_creation
 import predict
-from soundalike import plots, wording
+from soundalike import plots, pool, wording
 from soundalike.answer import CSV_COLUMNS, answer, find_files
 from soundalike.library import read_songs, write_songs
 from soundalike.messages import Problem
@@ -508,7 +508,8 @@ def test_a_run_that_is_stopped_keeps_what_is_done_and_the_old_table(root, tmp_pa
     assert "Stopped after 1 of 2 songs; they are in" in capsys.readouterr().err
 
 
-def test_a_run_that_fails_leaves_the_old_table(root, tmp_path, capsys):
+def test_a_run_that_fails_leaves_the_old_table(root, tmp_path, monkeypatch):
+    monkeypatch.setattr(pool, "CLUSTER_LIMIT", 1)
     songs = [write_song(tmp_path / f"{n}.wav", tune(n, 9, 4)) for n in range(2)]
     table = tmp_path / "guesses.csv"
     table.write_text("yesterday's")
