@@ -47,7 +47,7 @@ def main(argv: list[str] | None = None) -> int:
             terminal.say(wording.not_learned_lines(model.read_left_out(root), files, root))
         return terminal.ALL_GOOD
     good = library.good_songs(root)
-    terminal.print_note(root)
+    terminal.say(terminal.note_lines(root))
     with library.locked(root):
         written = frame.write_frame(good, root, networks.choose(args.networks), args.pickle_limit)
     terminal.say(wording.frame_lines(written, root))

@@ -60,7 +60,7 @@ def main(argv: list[str] | None = None) -> int:
         lines = wording.described_lines(described, spacings, root)
         left_out = len(described.left_out)
         songs = described.songs + left_out
-    terminal.print_note(root)
+    terminal.say(terminal.note_lines(root))
     terminal.say(lines)
     return terminal.exit_status(songs, left_out)
 

@@ -31,7 +31,7 @@ def main(argv: list[str] | None = None) -> int:
     songs = args.songs or args.library / "songs"
     music = survey.Music(args.library, songs, args.label_by, args.max_hours)
     table, processed = survey.split_songs(music, Workers(args.jobs, args.scheduler))
-    terminal.print_note(args.library)
+    terminal.say(terminal.note_lines(args.library))
     terminal.say(wording.songs_lines(table, processed, args.library / "clips", songs))
     return terminal.exit_status(len(table), int((~table["status"].isin(library.GOOD)).sum()))
 

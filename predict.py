@@ -1,9 +1,11 @@
 """Say who songs are by, how surely, and when.
 
 python predict.py "New song.mp3"                 # by the model of your library
-python predict.py ~/Unsorted --csv guesses.csv   # a folder: proposals in a table, files stay as they are
+python predict.py ~/Unsorted --csv guesses.csv   # a folder: a line a song, and a table; files stay as they are
+python predict.py ~/Unsorted --sort-into ~/Music # and a script, to look at, that would move them to their artists
 python predict.py *.mp3 --plot pictures          # and a picture of each
 python predict.py photograph                     # a song of the library, by a part of its title or path
+python predict.py --audit                        # songs of the library that may be filed under the wrong artist
 """
 
 import argparse
@@ -19,16 +21,24 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "songs",
         type=lambda text: Path(terminal.name(text)),
-        nargs="+",
+        nargs="*",
         metavar="SONG_OR_FOLDER",
         help="audio file, folder of them, or part of the title of a song you have",
     )
+    parser.add_argument("--audit", action="store_true", help="name songs of the library that may be misfiled")
+    parser.add_argument("--full", action="store_true", help="all of each answer, not a line a song")
     parser.add_argument("--plot", type=terminal.output_folder, metavar="DIR", help="draw a picture of each song there")
     parser.add_argument(
         "--page",
         type=terminal.output(".html"),
         metavar="FILE",
         help="write a map to click through, with the songs among those of the library, to a file that ends in .html",
+    )
+    parser.add_argument(
+        "--sort-into",
+        type=terminal.output_folder,
+        metavar="DIR",
+        help="write a script, sort-songs.sh in this folder, that would move songs to their artists' folders there",
     )
     parser.add_argument("--strict", action="store_true", help="call more artists unknown, right answers among them")
     parser.add_argument("--verbose", action="store_true", help="print the numbers behind the words, too")
@@ -40,9 +50,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
             help=f"write the answers to a file that ends in .{kind}; - prints them instead of words",
         )
     terminal.add_worker_arguments(parser)
+    terminal.add_filter_arguments(parser.add_argument_group("answers for songs that pass all of these alone"))
     args = parser.parse_args(argv)
     if args.csv == args.json == terminal.STDOUT:
         parser.error("--csv and --json cannot both be printed; name a file for one of them")
+    if bool(args.songs) == args.audit:
+        parser.error("name a song or a folder, or ask for --audit alone")
     return args
 
 
@@ -51,24 +64,36 @@ def main(argv: list[str] | None = None) -> int:
     """Answer for each song, in words, tables and pictures; returns the exit status."""
     args = parse_args(argv)
     root = terminal.find_library(args)
-    from soundalike import answer, library, similarity, wording  # after --help, which needs none of it
+    from soundalike import answer, library, similarity, tidy, wording  # after --help, which needs none of it
     from soundalike.messages import Problem, SongError, UserError, printable
+    from soundalike.networks import MUSICNN, VOCALS
     from soundalike.pool import Workers
 
     terminal.check_quotes(list(map(str, args.songs)))
     with library.unless_running(root):
         model = answer.find_model(root)
     tables = {kind: path for kind, path in (("csv", args.csv), ("json", args.json)) if path}
-    terminal.check_writable(*tables.values(), *filter(None, [args.page]))
+    script = args.sort_into / "sort-songs.sh" if args.sort_into else None
+    terminal.check_writable(*tables.values(), *filter(None, (args.page, script)))
     index, why = answer.find_index(root)
-    if args.page and index is None:
+    if (args.page or args.audit) and index is None:
         raise UserError(Problem.NO_MAP, error=why)
+    quiet = terminal.STDOUT in tables.values()
+    say = terminal.say_above_bar if not quiet else lambda lines: None
+    say(terminal.note_lines(root))
+    if args.audit and index:
+        suspects = tidy.find_suspects(answer.read_predictions(root), index)
+        say(wording.suspect_lines(suspects))
+        terminal.write_json({"songs": suspects.drop(columns="either").to_dict("records")}, args.json)
+        return terminal.ALL_GOOD
     files, problems = answer.find_files(args.songs, root, index, why)
-    quiet, filed, queries = terminal.STDOUT in tables.values(), answer.filed_songs(root), []
+    filed, filters, in_full = answer.filed_songs(root), terminal.read_filters(args), args.full or len(files) == 1
     rows: dict[Path, dict] = {path: {"problem": str(reason)} for path, reason in problems.items()}
-    if not quiet:
-        terminal.print_note(root)
+    unknown: dict = {}
+    counts: dict[str, int] = {}
+    queries = []
     spacings = answer.spacings_of(model, root if args.page else None)
+    filters.check(VOCALS in spacings, MUSICNN in spacings)
     decoded = answer.decode_all(list(files), spacings, Workers(args.jobs, args.scheduler), keep_sound=bool(args.plot))
     try:
         for path, song in decoded:
@@ -77,11 +102,17 @@ def main(argv: list[str] | None = None) -> int:
                 continue
             copies = similarity.find_copies(song, path, index, root) if index else None
             verdict = answer.answer(song, model, index, copies, strict=args.strict)
+            if not filters.pass_one(files[path], verdict.traits, counts):
+                continue
             rows[path] = verdict.as_dict(full=bool(args.json))
             headline, in_library = wording.headline(verdict), answer.look_up(verdict, filed)
-            if not quiet:
+            if in_full:
                 lines = wording.answer_lines(verdict, in_library, *terminal.timeline_marks(), numbers=args.verbose)
-                terminal.say_above_bar([printable(path), *lines])
+                say([printable(path), *lines])
+            else:
+                say([wording.answer_row(files[path], verdict)])
+            if index and rows[path]["answer"] == "unknown":
+                unknown[files[path]] = similarity.describe_song(song, index.embedding)
             if args.plot:
                 from soundalike import plots  # matplotlib takes a second, and few ask for pictures
 
@@ -96,14 +127,17 @@ def main(argv: list[str] | None = None) -> int:
             raise
         terminal.say_stopped(len(rows), len(files) + len(problems), written)
         return terminal.STOPPED
+    failed = {path: row["problem"] for path, row in rows.items() if row["problem"]}
+    families = tidy.find_families(unknown, index) if index else []
+    say([*wording.filter_lines(counts, len(rows) - len(failed)), *wording.family_lines(families)])
     for kind, path in tables.items():
-        terminal.write_text(answer.as_text(kind, rows, model), path)
+        terminal.write_text(answer.as_text(kind, rows, model, families), path)
     if queries and index:
         map_page.write_map(index, root, args.page, queries)
-    failed = {path: row["problem"] for path, row in rows.items() if row["problem"]}
-    if not quiet:
-        written = [*tables.values(), *filter(None, (args.plot, args.page))]
-        terminal.say(wording.outcome_lines(failed, len(rows), written, model.info, strict=args.strict))
+    if script:
+        tidy.write_moves({path: row.get("artist") for path, row in rows.items()}, args.sort_into, script)
+    written = [*tables.values(), *filter(None, (args.plot, args.page, script))]
+    say(wording.outcome_lines(failed, len(rows), written, model.info, strict=args.strict))
     return terminal.exit_status(len(rows), len(failed))
 
 

@@ -2,67 +2,66 @@
 
 python recommend.py "New song.mp3"                     # a file
 python recommend.py photograph --playlist alike.m3u8   # a song of the library, by a part of its title or path
-python recommend.py photograph fireball                # like both
+python recommend.py photograph pitbull --less gasolina # like a song and an artist, and unlike another song
+python recommend.py liked.m3u8 --extend                # a playlist, written back longer
 python recommend.py photograph --path-to fireball      # from one to the other, in small steps
 python recommend.py --artists                          # who sounds like whom
-python recommend.py --page                             # all songs on a map to click through
 """
 
 import argparse
 import sys
+from pathlib import Path
 
 from soundalike import terminal
 
-SONGS_NAMED, ARTISTS_NAMED = 10, 3  # unless more are asked for
+SONGS_NAMED, GROUPS_NAMED = 10, 3  # unless more are asked for
 PER_ARTIST = 2  # of these songs, at most
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = terminal.parser(__doc__, asks=True)
+    parser.usage = "%(prog)s [options] [SONG ...]"
     parser.add_argument(
         "songs",
         nargs="*",
         type=terminal.name,
         metavar="SONG",
-        help="audio file, or part of the title or path of a song you have",
+        help="audio file, playlist, or in the library an artist, album, folder, or part of a title or path",
     )
-    parser.add_argument(
-        "-n", "--count", type=terminal.positive, metavar="N", help="how many to name (default: 10; of artists 3)"
-    )
-    parser.add_argument(
-        "--per-artist", type=terminal.positive, metavar="N", help="how many songs by one artist (default: 2)"
-    )
-    parser.add_argument("--other-albums", action="store_true", help="name no songs of the artist's same album")
-    parser.add_argument(
-        "--only", choices=("sung", "instrumental"), help="name only songs in which somebody sings, or nobody does"
-    )
-    parser.add_argument(
-        "--without", type=terminal.name, action="append", metavar="SONG", help="leave this song out; repeatable"
-    )
-    parser.add_argument("--far", action="store_true", help="go on where songs are hardly alike")
-    parser.add_argument("--path-to", type=terminal.name, metavar="SONG", help="name a way to this song, in small steps")
-    parser.add_argument("--artists", action="store_true", help="name artists that sound alike; each SONG is an artist")
-    parser.add_argument(
-        "--playlist",
-        type=terminal.output(".m3u8"),
-        metavar="FILE",
-        help="write the songs as a playlist that ends in .m3u8",
-    )
-    parser.add_argument(
-        "--page", action="store_true", help="make the map of all songs again: report/map.html in the library"
-    )
-    parser.add_argument("--verbose", action="store_true", help="print the numbers behind the words, too")
+    more = parser.add_argument_group("what else is asked")
+    more.add_argument("--less", type=terminal.name, action="append", metavar="SONG", help="not like this; repeatable")
+    more.add_argument("--path-to", type=terminal.name, action="append", metavar="SONG", help="a way to it; repeatable")
+    more.add_argument("--artists", action="store_true", help="artists that sound alike; each SONG is an artist")
+    more.add_argument("--albums", action="store_true", help="albums that sound alike; each SONG is an album")
+    more.add_argument("--tags", action="store_true", help="the tags that --tag knows, and how many songs have each")
+    which = parser.add_argument_group("which are named")
+    which.add_argument("-n", "--count", type=terminal.positive, metavar="N", help="how many (10; of artists 3)")
+    which.add_argument("--per-artist", type=terminal.positive, metavar="N", help="songs by one artist (default: 2)")
+    which.add_argument("--again", type=terminal.positive, metavar="N", help="others: leave out the first N")
+    which.add_argument("--without", type=terminal.name, action="append", metavar="SONG", help="not this; repeatable")
+    which.add_argument("--other-albums", action="store_true", help="no songs of the artist's same album")
+    which.add_argument("--far", action="store_true", help="go on where songs are hardly alike")
+    terminal.add_filter_arguments(parser.add_argument_group("only songs that pass all of these"), seeds=True)
+    written = parser.add_argument_group("what is written")
+    written.add_argument("--playlist", type=terminal.output(".m3u8"), metavar="FILE", help="a playlist ending in .m3u8")
+    written.add_argument("--extend", action="store_true", help="the playlist SONG itself, longer and in a good order")
+    json_file = terminal.output(".json", or_stdout=True)
+    written.add_argument("--json", type=json_file, metavar="FILE", help="for programs; - prints it instead of words")
+    written.add_argument("--page", action="store_true", help="the map of all songs: report/map.html in the library")
+    written.add_argument("--verbose", action="store_true", help="the numbers behind the words, too")
     args = parser.parse_args(argv)
-    if not args.songs and not args.artists and not args.page:
-        parser.error("name a song, or ask for --artists or --page")
-    of_songs = args.path_to or args.playlist or args.without or args.far or args.other_albums or args.only
-    if args.artists and (of_songs or args.per_artist):
-        parser.error("--artists goes with --count, --page and --verbose alone")
-    if not args.songs and of_songs:
-        parser.error("name the song that these options are about")
-    if args.path_to and (len(args.songs) > 1 or args.far):
-        parser.error("--path-to takes one song (a title of several words in quotes), and no --far")
+    alone = args.artists or args.albums or args.tags or args.page
+    if not args.songs and not alone:
+        parser.error("name a song, or ask for --artists, --albums, --tags or --page")
+    of_list = args.path_to or args.less or args.extend or args.again or args.far or args.playlist or args.without
+    of_list = of_list or args.other_albums or args.per_artist or any(terminal.read_filters(args))
+    if of_list and (args.artists or args.albums or not args.songs):
+        parser.error("these options are about songs alike: name a SONG, without --artists and --albums")
+    if args.path_to and (len(args.songs) > 1 or args.far or args.less or args.again or args.extend):
+        parser.error("--path-to takes one song (a title of several words in quotes), and no --far, --less or --again")
+    if args.extend and (len(args.songs) > 1 or Path(args.songs[0]).suffix.lower() not in (".m3u", ".m3u8", ".pls")):
+        parser.error("--extend takes one playlist: .m3u, .m3u8 or .pls")
     return args
 
 
@@ -71,47 +70,63 @@ def main(argv: list[str] | None = None) -> int:
     """Print songs or artists that are alike, and write a playlist if asked to; returns the exit status."""
     args = parse_args(argv)
     root = terminal.find_library(args)
-    from soundalike import library, playlists, similarity, wording  # after --help, which needs none of it
-    from soundalike.messages import Problem, UserError, printable
+    from soundalike import groups, library, playlists, similarity, traits, wording  # after --help, which needs none
+    from soundalike.messages import printable
+    from soundalike.seeds import find_seeds, names_of
 
     terminal.check_quotes(args.songs)
-    terminal.print_note(root)
+    say = terminal.say if args.json != terminal.STDOUT else lambda lines: None
+    say(terminal.note_lines(root))
     with library.unless_running(root):
         index = similarity.load_index(root)
     if args.page:
         from soundalike import map_page  # which draws, and takes a second
 
         map_page.write_map(index, root, root / library.MAP)
-        print(f"Open it in a browser: {printable(root / library.MAP)}")
-    if args.artists:
-        portraits = playlists.compare_artists(
-            index, playlists.find_artists(args.songs, index), args.count or ARTISTS_NAMED
-        )
-        terminal.say(wording.artist_lines(portraits, index, numbers=args.verbose))
-    if args.artists or not args.songs:
+        say([f"Open it in a browser: {printable(root / library.MAP)}"])
+    if args.tags:
+        say(wording.tag_lines(traits.tag_counts(index.songs)))
+    if args.artists or args.albums:
+        names, kind = groups.group_names(index, albums=args.albums), "album" if args.albums else "artist"
+        asked = groups.find_groups(args.songs, names, kind)
+        portraits = groups.compare_groups(index, names, asked, args.count or GROUPS_NAMED)
+        say(wording.group_lines(portraits, index, numbers=args.verbose))
+        terminal.write_json({f"{kind}s": groups.records(portraits, index)}, args.json)
+    if args.artists or args.albums or not args.songs:
         return terminal.ALL_GOOD
     several = index.songs["artist"].nunique() > 1  # where all songs are by one artist, any number of them is named
     per_artist = args.per_artist or PER_ARTIST if several else len(index.songs)
-    rules = playlists.Rules(args.count or SONGS_NAMED, per_artist, args.far)
-    seeds = playlists.find_seeds(args.songs, index, root)
-    ends = playlists.find_seeds([args.path_to], index, root) if args.path_to else []
-    if ends and seeds[0].is_same(ends[0]):
-        raise UserError(Problem.ENDS_MEET, song=str(seeds[0]))
-    without = [playlists.find_seed(asked, index, root) for asked in args.without or ()]
-    barred = playlists.bar_songs([*seeds, *ends], without, index, other_albums=args.other_albums, only=args.only)
-    if ends:
-        songs, steps = playlists.find_path(index, seeds[0], ends[0], barred, rules)
-        lines = wording.path_lines(str(seeds[0]), str(ends[0]), songs, steps, index, numbers=args.verbose)
+    limits = {"far": args.far, "other_albums": args.other_albums, "again": args.again or 0}
+    rules = playlists.Rules(args.count or SONGS_NAMED, per_artist, filters=terminal.read_filters(args), **limits)
+    seeds, less, without, stops = (
+        find_seeds(asked or (), index, root) for asked in (args.songs, args.less, args.without, args.path_to)
+    )
+    barred, counts = playlists.bar_songs([*seeds, *stops], [*less, *without], index, rules)
+    say(wording.filter_lines(counts, int((~barred).sum())))
+    if stops:
+        legs = playlists.find_ways(index, [*seeds, *stops], barred, rules)
+        say(wording.way_lines([*seeds, *stops], legs, index, numbers=args.verbose))
+        listed = [playlists.entry(seeds[0])]
+        for stop, (songs, _) in zip(stops, legs, strict=True):
+            listed += [*playlists.entries(songs, root), playlists.entry(stop)]
+        answer: dict = {"stops": [playlists.way_record(leg, root) for leg in legs]}
     else:
-        songs, why = playlists.fill(index, seeds, barred, rules)
-        lines = wording.alike_lines(list(map(str, seeds)), songs, why, rules, index, numbers=args.verbose)
-    terminal.say(lines)
-    if not args.playlist:
-        return terminal.ALL_GOOD
-    entries = [*map(playlists.entry, seeds), *playlists.entries(songs, root), *map(playlists.entry, ends)]
-    count, left_out = playlists.write_playlist(entries, args.playlist)
-    terminal.say(wording.playlist_lines(count, left_out, args.playlist))
-    return terminal.exit_status(len(entries), len(left_out))
+        songs, why = playlists.fill(index, seeds, less, barred, rules)
+        moments = playlists.find_moments(songs, seeds, index, root)
+        lines = wording.alike_lines(names_of(seeds), songs, moments, why, rules, index, numbers=args.verbose)
+        say(lines)
+        listed = [*map(playlists.entry, seeds), *playlists.entries(songs, root)]
+        answer = {"songs": playlists.records(songs, root, moments)}
+    terminal.write_json({"asked": names_of(seeds), "filters": counts} | answer, args.json)
+    left_out: dict = {}
+    if args.playlist:
+        count, left_out = playlists.write_playlist(listed, args.playlist)
+        say(wording.playlist_lines(count, left_out, args.playlist))
+    if args.extend:
+        path = Path(args.songs[0])
+        count, left_out = playlists.extend(path, songs, index, root, rules.per_artist)
+        say(wording.playlist_lines(count, left_out, path))
+    return terminal.exit_status(len(listed), len(left_out))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,8 @@ from soundalike import similarity, terminal
 from soundalike.features import COLUMNS, MADE_BY
 from soundalike.frame import SONGS, VERSION
 from soundalike.library import NOTES, PROJECT, made_from, write_songs
-from soundalike.playlists import Rules, Seed, fill
+from soundalike.playlists import Rules, fill
+from soundalike.seeds import of_library
 from soundalike.song import FEATURES, list_column, write_table
 
 CLIPS, ALBUM, ARTIST = 2, 10, 50  # clips of a song, songs of an album, songs of an artist
@@ -85,8 +86,7 @@ def measure(root: Path, songs: int) -> dict:
     opened, times = time.perf_counter() - started, []
     for song in np.random.default_rng(1).integers(songs, size=20):
         started = time.perf_counter()
-        itself = np.arange(songs) == song
-        fill(index, [Seed("", Path(), "", 0, np.asarray(index.described[song]), itself)], itself, Rules(10, 2))
+        fill(index, [of_library(int(song), index, root)], [], np.arange(songs) == song, Rules(10, 2))
         times.append(time.perf_counter() - started)
     return {
         "songs": songs,

@@ -88,7 +88,7 @@ def find_music(songs: Path | None, root: Path) -> tuple[Path, Path]:
         return root, songs_folder(root)
     print(f"There is no music in {printable(in_root)} yet, so here is the demo.")
     demo.make(root / "demo")
-    terminal.print_note(root / "demo")
+    terminal.say(terminal.note_lines(root / "demo"))
     return root / "demo", root / "demo" / "songs"
 
 
@@ -121,7 +121,7 @@ def make_frame(args: argparse.Namespace, root: Path, songs: Path) -> None:
 
 def answer_and_report(root: Path, started: float) -> None:
     """Train, answer, draw the map, then write the reports; and say how it went."""
-    from soundalike import answer, map_page, notebooks, similarity, wording
+    from soundalike import answer, map_page, notebooks, similarity, tidy, wording
     from soundalike.frame import current_notes
     from soundalike.library import read_songs
     from soundalike.model import read_left_out
@@ -143,11 +143,13 @@ def answer_and_report(root: Path, started: float) -> None:
     for name in notebooks.NOTEBOOKS:
         with step(f"{name}.ipynb"):
             notebooks.run_notebook(name, root)
-    terminal.print_note(root)
+    terminal.say(terminal.note_lines(root))
     files, notes = read_songs(root), current_notes(root)
     seconds = time.monotonic() - started
     terminal.say(wording.summary_lines(root, model.info, notes, files, read_left_out(root), seconds))
-    terminal.say(wording.change_lines(before, answer.read_predictions(root), files))
+    after = answer.read_predictions(root)
+    terminal.say(wording.change_lines(before, after, files))
+    terminal.say(wording.misfiled_line(tidy.find_suspects(after, index), root))
 
 
 def forwarded(args: argparse.Namespace, *names: str) -> list[str]:

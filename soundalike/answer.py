@@ -17,21 +17,21 @@ import pandas as pd
 from soundalike import networks, pool
 from soundalike.embedding import first_clips, nearest_segment, segment_rows
 from soundalike.frame import current_notes
-from soundalike.library import find_songs, good_songs
+from soundalike.library import find_songs, good_songs, songs_folder
 from soundalike.messages import Problem, Reason, SongError, UserError, progress
 from soundalike.model import Model, is_current, load_model
-from soundalike.networks import MUSICNN, musicnn
-from soundalike.networks.vocals import INSTRUMENTAL, PRESENT, kind_of
-from soundalike.playlists import find_seed
+from soundalike.networks.vocals import INSTRUMENTAL, PRESENT
 from soundalike.pool import Workers
 from soundalike.recogniser import EITHER, UNKNOWN, WORDS, among_artists, answer_table
+from soundalike.seeds import find_song
 from soundalike.similarity import Index, describe_song, load_index, nearest_songs
 from soundalike.song import Song, decode, read_tables
+from soundalike.traits import traits_of
 
 NAMED = 0.05  # from this probability on, the next artist is named beside the closest
-ALIKE, TAGS = 3, 5  # songs, and tags, that are named as a reason, at most
+ALIKE = 3  # songs that are named as a reason, at most
 TRAINED_ON = "trained on"  # instead of a word, for programs
-PREDICTION = ["answer", "predicted", "either"]  # columns of predictions.csv
+PREDICTION = ["artist", "answer", "predicted", "probability", "own", "either"]  # columns of predictions.csv
 CSV_COLUMNS = [
     *("song", "answer", "artist", "closest", "probability", "nearness", "next"),
     *("clips", "agreeing_clips", "silent_clips", "trained_on", "copy_of", "problem"),
@@ -55,8 +55,7 @@ class Verdict(NamedTuple):
     aspects: dict[str, float]
     moment: float
     alike: dict[str, str]  # songs of the closest artist that sound most alike, and their titles
-    tags: list[str]  # of musicnn, if the model uses it
-    kind: str  # see `vocals.kind_of`
+    traits: dict  # see `traits.traits_of`
 
     @property
     def agreeing(self) -> int:
@@ -71,7 +70,7 @@ class Verdict(NamedTuple):
     @property
     def sung(self) -> np.ndarray:
         """In which clips somebody sings [shape=(clips,)]; in none of an instrumental song, where that is noise."""
-        return (self.singing >= PRESENT) & (self.kind != INSTRUMENTAL)
+        return (self.singing >= PRESENT) & (self.traits["kind"] != INSTRUMENTAL)
 
     def as_dict(self, *, full: bool = False) -> dict:
         """For programs: ``artist`` is None if none or several are named; ``probability`` is that of ``closest``.
@@ -104,8 +103,7 @@ class Verdict(NamedTuple):
             "aspects": {aspect: _rounded(value) for aspect, value in self.aspects.items()},
             "moment": None if np.isnan(self.moment) else self.moment,
             "alike": list(self.alike),
-            "tags": list(self.tags),
-            "kind": self.kind,
+            **self.traits,
             "timeline": [
                 {"start": start, "artist": None if np.isnan(p) else artists[start], "probability": _rounded(p)}
                 | {"singing": _rounded(sung)}
@@ -165,7 +163,6 @@ def answer(
         barred = barred if copies is None else barred | copies
         nearest = nearest_songs(index, describe_song(song, index.embedding), barred, ALIKE)
         alike = dict(zip(nearest["song"], nearest["title"], strict=True))
-    _, tagged = song.embeddings(MUSICNN)
     return Verdict(
         by_artist,
         clips.reindex(range(len(song.start))).set_axis(song.start),
@@ -179,8 +176,7 @@ def answer(
         aspects=added.sum().to_dict(),
         moment=float(song.start[loud[first[added.sum(axis=1).idxmax()]]]),
         alike=alike,
-        tags=[*musicnn.tags_of(tagged)][:TAGS] if len(tagged) else [],
-        kind=kind_of(song.vocals[song.loud]),
+        traits=traits_of(song),
     )
 
 
@@ -196,12 +192,12 @@ class Filed(NamedTuple):
 
 
 def filed_songs(root: Path) -> pd.DataFrame:
-    """Read the library's songs [index: song]: ``artist``, and the columns `PREDICTION`."""
+    """Read the library's songs [index: song]: ``artist``, and the other columns `PREDICTION`."""
     try:
         songs = good_songs(root)[["song", "artist"]].set_index("song")
     except UserError:  # a model may be used without the library it was made from
         songs = pd.DataFrame(columns=["artist"])
-    return songs.join(read_predictions(root))
+    return songs.join(read_predictions(root).drop(columns="artist"))
 
 
 def look_up(verdict: Verdict, songs: pd.DataFrame) -> Filed | None:
@@ -219,7 +215,8 @@ def read_predictions(root: Path) -> pd.DataFrame:
         table = pd.read_csv(root / "model" / "predictions.csv", dtype=str, keep_default_na=False)
         table = table.drop_duplicates("song").set_index("song")
         table = table[table["answer"].isin(WORDS)]
-        return table.assign(either=table["either"].map(json.loads))[PREDICTION]
+        table = table.assign(either=table["either"].map(json.loads))[PREDICTION]
+        return table.astype({"probability": float, "own": float})
     except (OSError, ValueError, KeyError):
         return pd.DataFrame(columns=PREDICTION)
 
@@ -289,7 +286,7 @@ def find_files(
             try:
                 if index is None:
                     raise UserError(Problem.NO_TITLES, error=why)
-                path = find_seed(str(name), index, root).path
+                path = songs_folder(root) / index.songs["song"].iloc[find_song(str(name), index, root)]
             except UserError as error:
                 problems[path] = SongError(Reason.NOT_FOUND, error=error)
                 continue
@@ -348,14 +345,15 @@ def decode_all(
 # --- tables for programs ---------------------------------------------------------------------
 
 
-def as_text(kind: str, rows: dict[Path, dict], model: Model) -> str:
-    """Return a row for each song as ``csv`` or ``json``."""
+def as_text(kind: str, rows: dict[Path, dict], model: Model, families: Iterable[Iterable[str]] = ()) -> str:
+    """Return a row for each song as ``csv`` or ``json``; that has `tidy.find_families`, too."""
     # In a table a path is text: its bytes that are not Unicode become escapes.
     names = {song: str(song).encode(errors="backslashreplace").decode() for song in sorted(rows)}
     records = [{"song": name} | rows[song] for song, name in names.items()]
     if kind == "json":
         about = {key: model.info[key] for key in ("created", "classes", "words")}
-        return json.dumps({"model": about, "songs": records}, indent=1) + "\n"
+        content = {"model": about, "songs": records, "families": list(families)}
+        return json.dumps(content, indent=1) + "\n"
     table = pd.DataFrame(records, columns=CSV_COLUMNS)
     integers = [name for name in CSV_COLUMNS if name.endswith("clips")]
     table[integers] = table[integers].astype("Int64")  # missing where there is a problem

@@ -43,7 +43,7 @@ from soundalike.networks import NETWORKS
 from soundalike.recogniser import OTHERS, OpenSet, Recogniser
 from soundalike.song import FEATURES
 
-VERSION = 7  # raise it when these files would hold something else
+VERSION = 8  # raise it when these files would hold something else
 
 
 class Model(NamedTuple):

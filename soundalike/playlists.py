@@ -1,135 +1,48 @@
-"""Lists of songs and artists that sound alike: the songs that are meant, those like them, the way from one to another.
+"""Lists of songs: those that sound like some songs, the way from one to another, an order without jumps; their files.
 
-Playlists are written here, too.
+Which songs are asked about stands in `seeds`.
 """
 
+import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
+from collections.abc import Container, Iterable, Mapping, Sequence
 from enum import Enum, auto
+from itertools import pairwise
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from soundalike import networks
-from soundalike.frame import current_notes
-from soundalike.library import GOOD, atomic_write, read_songs, songs_folder
-from soundalike.messages import Notice, Problem, Reason, SongError, UserError, counted, note, printable
-from soundalike.similarity import Index, describe_song, distances, find_copies, is_far, say_why
-from soundalike.song import decode
+from soundalike.library import atomic_write, songs_folder
+from soundalike.messages import Notice, Problem, Reason, SongError, UserError, note, printable
+from soundalike.seeds import Seed, locate, read_playlist
+from soundalike.similarity import Index, distances, in_common, is_far, moments_alike, say_why
+from soundalike.song import read_tables
 from soundalike.splits import album_keys
+from soundalike.traits import TRAITS, Filters
+
+ON_THE_WAY = 300  # songs, at most, that a path may go through: those with the shortest way over them
+LESS = 0.5  # of the distance to unwanted songs that counts against that to the seeds
 
 
-class Seed(NamedTuple):
-    """A song for which others are sought."""
+class Rules(NamedTuple):
+    """Rules for the songs of a list."""
 
-    name: str  # artist and title, if it is one of the library's songs; else its path
-    path: Path  # of its file
-    label: str  # what a playlist calls it
-    seconds: float
-    described: np.ndarray  # [shape=(columns,)], see `similarity.describe_song`
-    itself: np.ndarray  # which songs of the library are this recording [shape=(songs,), dtype=bool]
-    copy_of: str = ""  # of a file: artist and title of the song of the library that is the same recording
-
-    def __str__(self) -> str:
-        return printable(self.name) + (f" (in this library {printable(self.copy_of)})" if self.copy_of else "")
-
-    def is_same(self, other: "Seed") -> bool:
-        """Whether both are one recording."""
-        return self.path == other.path or bool((self.itself & other.itself).any())
-
-
-def find_seed(asked: str, index: Index, root: Path) -> Seed:
-    """Find the song that is meant: a file, or one of the library by its path, its title or a part of these.
-
-    Raises
-    ------
-    UserError
-        If it is neither a file nor one song of the library, or the file is no usable song.
-    """
-    if os.path.isfile(asked):  # which, unlike Path's, raises nothing
-        return _seed_from_file(Path(asked), index, root)
-    songs = index.songs
-    ways = (
-        songs["song"] == asked,
-        songs["title"].map(_as_said) == _as_said(asked),
-        _holding(songs["title"], asked),
-        _holding(songs["song"], asked),
-    )
-    matches = next((way.to_numpy() for way in ways if way.any()), None)
-    if matches is None:
-        raise _not_found(asked, index, root)
-    if matches.sum() > 1:
-        listed = "; ".join(songs["song"][matches][:5]) + (" …" if matches.sum() > 5 else "")
-        raise UserError(Problem.SEVERAL_SONGS, asked=asked, count=matches.sum(), songs=listed)
-    (place,) = np.flatnonzero(matches)
-    song = songs.iloc[place]
-    itself = (songs["sound"] == song["sound"]).to_numpy()
-    path, described = songs_folder(root) / song["song"], np.asarray(index.described[place])
-    label = f"{song['artist']} - {song['title']}"
-    return Seed(label, path, label, song["seconds"], described, itself)
-
-
-def _as_said(name: str) -> str:
-    """Return a name regardless of case and of underscores for spaces."""
-    return name.casefold().replace("_", " ")
-
-
-def _holding(names: pd.Series, part: str) -> pd.Series:
-    """Find the names that contain another, as it is said."""
-    return names.map(_as_said).str.contains(_as_said(part), regex=False)
-
-
-def _not_found(asked: str, index: Index, root: Path) -> UserError:
-    """Say why nothing is called so: it is a folder, it was left out, or it is not there."""
-    if os.path.isdir(asked):
-        return UserError(Problem.IS_FOLDER, asked=asked)
-    songs = read_songs(root)
-    out = songs[~songs["song"].isin(index.songs["song"]) & _holding(songs["song"], asked)]
-    if len(out):
-        song, status, reason = out.iloc[0][["song", "status", "reason"]]
-        if status in GOOD:
-            return UserError(Problem.NOT_IN_FRAME, song=song)
-        return UserError(Problem.LEFT_OUT, song=song, reason=f"{status}: {reason}".removesuffix(": "))
-    said = index.songs["title"].map(_as_said)
-    titles = index.songs.loc[said.isin(get_close_matches(_as_said(asked), said.unique(), 1)), "title"].tolist()
-    among = {"asked": asked, "songs": counted(len(index.songs), "song")}
-    return UserError(Problem.DID_YOU_MEAN, title=titles[0], **among) if titles else UserError(Problem.NO_SONG, **among)
-
-
-def _seed_from_file(path: Path, index: Index, root: Path) -> Seed:
-    """Return the seed that a file is."""
-    spacings = current_notes(root)["networks"]
-    here = networks.choose(None) if spacings else []
-    try:
-        song = decode(path, {name: every for name, every in spacings.items() if name in here})
-    except SongError as error:
-        raise UserError(Problem.FILE, path=path, error=error) from None
-    described = describe_song(song, index.embedding)
-    itself = find_copies(song, path, index, root)
-    copies = index.songs[itself]
-    copy_of = f"{copies['artist'].iloc[0]} - {copies['title'].iloc[0]}" if len(copies) else ""
-    return Seed(str(path), path.absolute(), path.stem, song.record["seconds"], described, itself, copy_of)
-
-
-def find_seeds(asked: Iterable[str], index: Index, root: Path) -> list[Seed]:
-    """Find the songs that are meant, each once, see `find_seed`."""
-    seeds: list[Seed] = []
-    for seed in (find_seed(each, index, root) for each in asked):
-        if any(seed.is_same(other) for other in seeds):
-            note(Notice.NAMED_TWICE, song=str(seed))
-        else:
-            seeds.append(seed)
-    return seeds
+    most: int  # so many songs
+    per_artist: int  # so many by each artist
+    far: bool = False  # whether it goes on where songs are no more alike than those of different artists
+    other_albums: bool = False  # whether the seeds' own albums are left out
+    filters: Filters = Filters()
+    again: int = 0  # so many of the first songs are left out
 
 
 def bar_songs(
-    seeds: Sequence[Seed], without: Sequence[Seed], index: Index, *, other_albums: bool = False, only: str | None = None
-) -> np.ndarray:
-    """Mark the songs not to be named [shape=(songs,), dtype=bool]: those that are asked about, and what is left out.
+    seeds: Sequence[Seed], without: Sequence[Seed], index: Index, rules: Rules
+) -> tuple[np.ndarray, dict[str, int]]:
+    """Mark the songs not to be named: those that are asked about, and what is left out.
 
     Parameters
     ----------
@@ -137,10 +50,14 @@ def bar_songs(
         The songs that are asked about, and others to leave out.
     index : Index
         The library.
-    other_albums : bool
-        Whether the albums that the seeds are on are left out, too.
-    only : {"sung", "instrumental"}, optional
-        What is to be named alone.
+    rules : Rules
+        Of these the albums and the filters.
+
+    Returns
+    -------
+    barred : np.ndarray [shape=(songs,), dtype=bool]
+    counts : dict of str to int
+        How many songs pass each filter.
 
     Raises
     ------
@@ -148,14 +65,14 @@ def bar_songs(
         If no song is left, or one is asked about and left out.
     """
     for other in without:
-        if any(seed.is_same(other) for seed in seeds):
+        if not other.group and any(seed.is_same(other) for seed in seeds):
             raise UserError(Problem.ASKED_AND_LEFT_OUT, song=str(other))
         if not other.itself.any():
             note(Notice.NOT_HERE, song=str(other))
     barred = np.any([np.zeros(len(index.songs), bool), *(seed.itself for seed in (*seeds, *without))], axis=0)
     if barred.all():
         raise UserError(Problem.NO_OTHER_SONG)
-    if other_albums:
+    if rules.other_albums:
         albums, named = album_keys(index.songs), (index.songs["album"] != "").to_numpy()
         for seed in seeds:
             if not (seed.itself & named).any():
@@ -163,18 +80,11 @@ def bar_songs(
             barred = barred | albums.isin(albums[seed.itself & named]).to_numpy()
     if barred.all():
         raise UserError(Problem.NO_OTHER_ALBUM)
-    if only:
-        if index.songs["kind"].isna().all():
-            raise UserError(Problem.NOT_SEARCHED)
-        barred = barred | (index.songs["kind"] != only).to_numpy()
-    if barred.all():
-        raise UserError(Problem.NONE_OF_KIND, kind=only)
-    return barred
+    passing, counts = rules.filters.apply(index.songs, ~barred, pd.DataFrame([seed.traits for seed in seeds])[TRAITS])
+    return barred | ~passing, counts
 
 
-# --- lists -----------------------------------------------------------------------------------
-
-ON_THE_WAY = 300  # songs, at most, that a path may go through: those with the shortest way over them
+# --- songs alike -----------------------------------------------------------------------------
 
 
 class End(Enum):
@@ -186,23 +96,18 @@ class End(Enum):
     ALL = auto()  # all songs are named
 
 
-class Rules(NamedTuple):
-    """Rules for the songs of a list."""
-
-    most: int  # so many songs
-    per_artist: int  # so many by each artist
-    far: bool = False  # whether it goes on where songs are no more alike than those of different artists
-
-
-def fill(index: Index, seeds: Sequence[Seed], barred: np.ndarray, rules: Rules) -> tuple[pd.DataFrame, End]:
-    """Choose the songs that sound most like some songs: of copies one, of each artist a few.
+def fill(
+    index: Index, seeds: Sequence[Seed], less: Sequence[Seed], barred: np.ndarray, rules: Rules
+) -> tuple[pd.DataFrame, End]:
+    """Choose the songs that sound most like some songs, and unlike others: of copies one, of each artist a few.
 
     Parameters
     ----------
     index : Index
         The library.
-    seeds : sequence of Seed
-        Songs; to sound like several is to be near to them on average.
+    seeds, less : sequence of Seed
+        Songs that are wanted, and unwanted; to sound like several is to be near to them on average. Distances to the
+        unwanted ones count against the others (Rocchio, "Relevance feedback in information retrieval", 1971).
     barred : np.ndarray of bool [shape=(songs,)]
         Songs not to be chosen.
     rules : Rules
@@ -216,18 +121,22 @@ def fill(index: Index, seeds: Sequence[Seed], barred: np.ndarray, rules: Rules) 
         Why it ends.
     """
     described = np.stack([seed.described for seed in seeds])
-    distance = np.where(barred, np.inf, distances(index, described))
+    distance = distances(index, described)
+    rank_by = distance - LESS * distances(index, np.stack([seed.described for seed in less])) if less else distance
     chosen: list[int] = []
     recordings: set[str] = set()
     artists: Counter[str] = Counter()
     names, why = index.songs[["sound", "artist"]].to_numpy(), End.ALL
-    order = np.argsort(distance, kind="stable")[: int((~barred).sum())]
+    order = np.argsort(np.where(barred, np.inf, rank_by), kind="stable")[: int((~barred).sum())]
     for rank, place in enumerate(order):
         recording, artist = names[place]
-        if len(chosen) == rules.most:
+        if len(chosen) == rules.again + rules.most:
             why = End.FULL
             break
         if not rules.far and is_far(distance[place], index.likeness):
+            if less:  # songs that are nearer may follow
+                why = End.FAR
+                continue
             left = (artist for recording, artist in names[order[rank:]] if recording not in recordings)
             why = End.ARTISTS if all(artists[artist] >= rules.per_artist for artist in left) else End.FAR
             break
@@ -239,12 +148,81 @@ def fill(index: Index, seeds: Sequence[Seed], barred: np.ndarray, rules: Rules) 
         chosen.append(place)
         recordings.add(recording)
         artists[artist] += 1
-    places = np.array(chosen, int)
+    if rules.again and len(chosen) <= rules.again:
+        raise UserError(Problem.NO_MORE, again=rules.again)
+    places = np.array(chosen[rules.again :], int)
     return say_why(index, described, places, distance[places]), why
 
 
+class Moment(NamedTuple):
+    """Eight seconds in which two songs are most alike."""
+
+    seed: str  # what the one is called
+    of_seed: float  # their start in it, s
+    of_song: float  # and in the other
+
+
+def find_moments(songs: pd.DataFrame, seeds: Sequence[Seed], index: Index, root: Path) -> dict[str, Moment]:
+    """Find where each song is most like the seed that it is nearest to; none where its table cannot be read."""
+    names = {*songs["song"], *(seed.traits["song"] for seed in seeds if not seed.song)}
+    tables = dict(read_tables(root, names, left_out={}))
+    points = index.embedding.points(np.stack([seed.described for seed in seeds]))
+    moments = {}
+    for place, song in songs["song"].items():
+        seed = seeds[int(index.embedding.distances(points, np.asarray(index.points[place])).argmin())]
+        one = seed.song or tables.get(seed.traits["song"])
+        if one and song in tables:
+            moments[song] = Moment(
+                seed.traits.get("title", seed.label), *moments_alike(index.embedding, one, tables[song])
+            )
+    return moments
+
+
+def records(songs: pd.DataFrame, root: Path, moments: Mapping[str, Moment] = MappingProxyType({})) -> list[dict]:
+    """Make of songs what programs get, see docs/usage.md; with ``similarity`` where they have a ``distance``."""
+    folder, made = songs_folder(root), []
+    for _, song in songs.iterrows():
+        row = json.loads(song[["song", "artist", "album", "title", "seconds", *TRAITS]].to_json())
+        row["path"] = str(folder / song["song"])
+        if "distance" in song:
+            row |= {"similarity": round(float(np.clip(1 - song["distance"], 0, 1)), 4), "in_common": in_common(song)}
+        made.append(row | ({"moment": moments[song["song"]]._asdict()} if song["song"] in moments else {}))
+    return made
+
+
+# --- the way from one song to another --------------------------------------------------------
+
+
+def find_ways(
+    index: Index, stops: Sequence[Seed], barred: np.ndarray, rules: Rules
+) -> list[tuple[pd.DataFrame, np.ndarray]]:
+    """Find the way over some stops: the legs between them, see `find_path`.
+
+    The legs share the songs that there are to be; none is passed twice, and of each artist a few in all.
+    """
+    legs: list[tuple[pd.DataFrame, np.ndarray]] = []
+    passed: Counter[str] = Counter()
+    for number, (first, last) in enumerate(pairwise(stops), start=1):
+        if first.group or last.group:
+            raise UserError(Problem.NO_STOP, group=first.group or last.group)
+        if first.is_same(last):
+            raise UserError(Problem.ENDS_MEET, song=str(first))
+        most = rules.most * number // (len(stops) - 1) - passed.total()
+        songs, steps = find_path(index, first, last, barred, rules._replace(most=most), passed)
+        legs.append((songs, steps))
+        passed.update(songs["artist"])
+        barred = barred | index.songs["sound"].isin(songs["sound"]).to_numpy()
+    return legs
+
+
+def way_record(leg: tuple[pd.DataFrame, np.ndarray], root: Path) -> dict:
+    """Make of a leg what programs get: the songs before a stop, and how alike each is to the one before it."""
+    songs, steps = leg
+    return {"songs": records(songs, root), "similarities": np.clip(1 - steps, 0, 1).round(4).tolist()}
+
+
 def find_path(
-    index: Index, first: Seed, last: Seed, barred: np.ndarray, rules: Rules
+    index: Index, first: Seed, last: Seed, barred: np.ndarray, rules: Rules, passed: Counter[str]
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Find a way from one song to another, by songs that lie between: nearer to both than these are to each other.
 
@@ -261,11 +239,13 @@ def find_path(
         Songs that it must not go through, such as the ends.
     rules : Rules
         How many songs lie between the ends, if there are as many, and how many of each artist.
+    passed : Counter of str
+        Songs by artists on the way so far.
 
     Returns
     -------
     songs : pd.DataFrame
-        In order: `similarity.SONG_LABELS`.
+        In order, from the index.
     steps : np.ndarray [shape=(songs + 1,)]
         The distance of each song from the one before, and of the end from the last.
     """
@@ -283,9 +263,10 @@ def find_path(
     steps[0, 1:-1], steps[1:-1, -1], steps[0, -1] = to_first[between], to_last[between], distance
     artist = np.array(["", *index.songs["artist"].iloc[between], ""])
     usable = np.ones(len(steps), bool)
-    most = min(rules.most, sum(min(count, rules.per_artist) for count in Counter(artist[1:-1].tolist()).values()))
+    counts = Counter(artist[1:-1].tolist())
+    most = min(rules.most, sum(min(count, rules.per_artist - passed[name]) for name, count in counts.items()))
     way = shortest(steps, usable, most)
-    while (many := _too_many(artist[way[1:-1]], rules.per_artist)) is not None:
+    while many := _too_many(passed + Counter(artist[way[1:-1]].tolist()), rules.per_artist):
         options = []
         for place in (place for place in way[1:-1] if artist[place] == many):
             usable[place] = False
@@ -297,9 +278,9 @@ def find_path(
     return index.songs.iloc[between[way[1:-1] - 1]], steps[way[:-1], way[1:]]
 
 
-def _too_many(artists: np.ndarray, most: int) -> str | None:
+def _too_many(artists: Counter[str], most: int) -> str | None:
     """Return an artist who is named more often than that."""
-    (artist, count), *_ = Counter(artists.tolist()).most_common(1) or [("", 0)]
+    (artist, count), *_ = artists.most_common(1) or [("", 0)]
     return artist if count > most else None
 
 
@@ -335,24 +316,42 @@ def shortest(steps: np.ndarray, usable: np.ndarray, between: int) -> np.ndarray:
     return places[[0, *reversed(way)]]
 
 
-# --- playlists -------------------------------------------------------------------------------
+# --- playlist files --------------------------------------------------------------------------
 
 
-def entries(songs: pd.DataFrame, root: Path) -> list[tuple[Path, str, float]]:
-    """Take from songs of the library what a playlist says of them: file, artist and title, seconds."""
+class Entry(NamedTuple):
+    """What a playlist says of a song."""
+
+    file: str  # as the playlist names it
+    label: str  # artist and title
+    seconds: float
+
+
+def entries(songs: pd.DataFrame, root: Path) -> list[Entry]:
+    """Make entries of songs of the library."""
     folder = songs_folder(root)
     return [
-        (folder / song["song"], f"{song['artist']} - {song['title']}", song["seconds"]) for _, song in songs.iterrows()
+        Entry(str(folder / song["song"]), f"{song['artist']} - {song['title']}", song["seconds"])
+        for _, song in songs.iterrows()
     ]
 
 
-def entry(seed: Seed) -> tuple[Path, str, float]:
-    """Take from a seed what a playlist says of it, see `entries`."""
-    return seed.path, seed.label, seed.seconds
+def entry(seed: Seed) -> Entry:
+    """Make an entry of a seed."""
+    return Entry(str(seed.path), seed.label, seed.seconds)
 
 
-def write_playlist(songs: Iterable[tuple[Path, str, float]], path: Path) -> tuple[int, dict[str, SongError]]:
-    """Write an extended M3U playlist, which names the files by their whole paths.
+def write_playlist(songs: Iterable[Entry], path: Path, kept: Container[str] = ()) -> tuple[int, dict[str, SongError]]:
+    """Write a playlist: extended M3U, or PLS where the file ends so.
+
+    Parameters
+    ----------
+    songs : iterable of Entry
+        The songs, in order.
+    path : Path
+        Of the playlist.
+    kept : container of str
+        Files that it has, even where they are not here: those that it had before.
 
     Returns
     -------
@@ -361,101 +360,83 @@ def write_playlist(songs: Iterable[tuple[Path, str, float]], path: Path) -> tupl
     dict of str to SongError
         Files that it does not have, and why.
     """
-    lines, left_out = ["#EXTM3U"], {}
-    for file, label, seconds in songs:
-        if set("\r\n") & set(str(file)):
-            left_out[str(file)] = SongError(Reason.LINE_BREAK)
-        elif not file.is_file():
-            left_out[str(file)] = SongError(Reason.MOVED)
+    listed: list[Entry] = []
+    left_out: dict[str, SongError] = {}
+    for entry in songs:
+        if set("\r\n") & set(entry.file):
+            left_out[entry.file] = SongError(Reason.LINE_BREAK)
+        elif entry.file not in kept and not (path.parent / entry.file).is_file():
+            left_out[entry.file] = SongError(Reason.MOVED)
         else:
-            lines += [f"#EXTINF:{round(seconds)},{printable(label)}", str(file)]
+            listed.append(entry)
+    lines = ["#EXTM3U"]
+    for file, label, seconds in listed:
+        lines += [*([f"#EXTINF:{round(seconds)},{printable(label)}"] * bool(label)), file]
+    if path.suffix.lower() == ".pls":
+        lines = ["[playlist]", f"NumberOfEntries={len(listed)}", "Version=2"]
+        for n, (file, label, seconds) in enumerate(listed, start=1):
+            lines += [f"File{n}={file}", f"Title{n}={printable(label)}", f"Length{n}={round(seconds)}"]
     with atomic_write(path) as target:
         target.write_bytes("\n".join([*lines, ""]).encode(errors="surrogateescape"))
-    return len(lines) // 2, left_out
+    return len(listed), left_out
 
 
-# --- artists ---------------------------------------------------------------------------------
+def without_jumps(index: Index, places: Sequence[int], in_a_row: int) -> list[int]:
+    """Order songs so that neighbours are alike, the first staying first, and few in a row are by one artist.
 
-
-class Pair(NamedTuple):
-    """Two artists, seen from the first."""
-
-    other: str
-    distance: float  # 1 minus the cosine between the centroids of their songs
-    songs: tuple[int, int]  # places of the two that are most alike, one by each
-
-
-class Portrait(NamedTuple):
-    """An artist among the others."""
-
-    artist: str
-    songs: int
-    typical: int  # the place of the song that is nearest to the centroid of all of them
-    oddest: int | None  # and of the one farthest from it; none of fewer than three songs
-    alike: list[Pair]  # the most alike first
-
-
-def find_artists(names: list[str], index: Index) -> list[str]:
-    """Find the artists that are meant: by name, or the one that holds a part of it; without names, all.
-
-    Raises
-    ------
-    UserError
-        If there is none, or several; or the library has one artist.
-    """
-    if index.songs["artist"].nunique() < 2:
-        raise UserError(Problem.ONE_ARTIST)
-    every = sorted(index.songs["artist"].unique())
-    artists = []
-    for name in names:
-        text = name.casefold()
-        matches = [artist for artist in every if artist.casefold() == text]
-        matches = matches or [artist for artist in every if text in artist.casefold()]
-        if len(matches) != 1:
-            if matches:
-                raise UserError(Problem.SEVERAL_ARTISTS, count=len(matches), artists="; ".join(matches[:5]))
-            nearest = get_close_matches(name, every, 3, cutoff=0)
-            raise UserError(Problem.NO_ARTIST, asked=name, nearest="; ".join(nearest))
-        artists += matches
-    return list(dict.fromkeys(artists)) or every
-
-
-def compare_artists(index: Index, artists: list[str], count: int) -> list[Portrait]:
-    """Find the artists who sound most like some artists: those whose songs do on average.
-
-    Half of an artist's songs find the other half by this more often than by distances between single songs
-    (benchmarks/README.md).
+    Each song is put where it adds least to the sum of squared steps: cheapest insertion (Rosenkrantz, Stearns and
+    Lewis, "An analysis of several heuristics for the traveling salesman problem", 1977). Where each place would make
+    too many in a row, the cheapest is taken.
 
     Parameters
     ----------
     index : Index
         The library.
-    artists : list of str
-        The artists in question.
-    count : int
-        How many to name for each, at most.
+    places : sequence of int
+        Songs of it.
+    in_a_row : int
+        By one artist, at most.
     """
-    songs_of = pd.Series(np.arange(len(index.songs))).groupby(index.songs["artist"].to_numpy()).indices
-    names, points, embedding = list(songs_of), np.asarray(index.points), index.embedding
-    centroids = np.stack([embedding.centroid(points[songs]) for songs in songs_of.values()])
-    # One song says little of its artist, and lies near to all when it is plain.
-    known = {name for name in names if len(songs_of[name]) > 1} or {*names}
-    portraits = []
-    for artist in artists:
-        songs, centroid = songs_of[artist], centroids[names.index(artist)]
-        apart = pd.Series(embedding.distances(centroids, centroid), names).sort_values(kind="stable")
-        nearest = apart[[name for name in apart.index if name != artist and name in known]][:count]
-        by_typicality = songs[np.argsort(embedding.distances(points[songs], centroid), kind="stable")]
-        pairs = [Pair(name, far, _most_alike(index, songs, songs_of[name])) for name, far in nearest.items()]
-        oddest = by_typicality[-1] if len(songs) > 2 else None
-        portraits.append(Portrait(artist, len(songs), by_typicality[0], oddest, pairs))
-    return portraits
+    points, artist = np.asarray(index.points[list(places)]), index.songs["artist"].iloc[list(places)].to_numpy()
+    apart = np.stack([index.embedding.distances(points, point) for point in points]) ** 2
+    order, waiting, forced = [0], list(range(1, len(places))), False
+    while waiting:
+        late = []  # songs for which there is no gap until others are placed
+        for song in waiting:
+            steps = apart[song, order]
+            added = np.append(steps[:-1] + steps[1:] - apart[order[:-1], order[1:]], steps[-1])
+            gaps = np.argsort(added, kind="stable")
+            fits = (gap for gap in gaps if _in_a_row(artist[order], gap, artist[song]) <= in_a_row)
+            gap = next(fits, gaps[0] if forced else None)
+            if gap is None:
+                late.append(song)
+            else:
+                order.insert(int(gap) + 1, song)
+        forced, waiting = len(late) == len(waiting), late
+    return [places[n] for n in order]
 
 
-def _most_alike(index: Index, songs: np.ndarray, others: np.ndarray) -> tuple[int, int]:
-    """Return the songs of two artists that are most alike and no copies of each other."""
-    points, sound = np.asarray(index.points[others]), index.songs["sound"].to_numpy()
-    apart = np.stack([index.embedding.distances(points, np.asarray(index.points[song])) for song in songs])
-    apart[sound[songs][:, None] == sound[others]] = 2
-    one, other = np.unravel_index(apart.argmin(), apart.shape)
-    return songs[one], others[other]
+def _in_a_row(artists: np.ndarray, gap: int, artist: str) -> int:
+    """Count songs by an artist in a row, if one more came after this place."""
+    before, after = artists[gap::-1] == artist, artists[gap + 1 :] == artist
+    return 1 + int(np.logical_and.accumulate(before).sum() + np.logical_and.accumulate(after).sum())
+
+
+def extend(
+    path: Path, songs: pd.DataFrame, index: Index, root: Path, in_a_row: int
+) -> tuple[int, dict[str, SongError]]:
+    """Write a playlist back with more songs, in an order without jumps; see `write_playlist`.
+
+    Its songs keep their names, and what the library does not have stays, at the end.
+    """
+    named = read_playlist(path)
+    places = locate(named, path, index, root)
+    mine = {place: name for name, place in zip(named, places, strict=True) if place is not None}
+    relative = not any(os.path.isabs(name) for name in mine.values())
+    order = without_jumps(index, [*mine, *songs.index], in_a_row)
+    listed = [
+        entry._replace(file=mine.get(place, os.path.relpath(entry.file, path.parent) if relative else entry.file))
+        for place, entry in zip(order, entries(index.songs.iloc[order], root), strict=True)
+    ]
+    others = [Entry(name, "", -1) for name, place in zip(named, places, strict=True) if place is None]
+    return write_playlist([*listed, *others], path, kept=set(named))

@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 from soundalike.embedding import (
     Embedding,
     by_aspect,
+    first_clips,
     fit_embedding,
     from_arrays,
     lengths,
@@ -30,13 +31,14 @@ from soundalike.frame import current_notes, read_library
 from soundalike.library import NOTES, atomic_write, fresh, locked, made_from, read_notes
 from soundalike.messages import Problem, UserError, progress
 from soundalike.networks import NETWORKS
-from soundalike.networks.vocals import VOCALS, kind_of
+from soundalike.networks.vocals import VOCALS
 from soundalike.song import FEATURES, Song, read_tables
 from soundalike.splits import MIN_ALBUMS, album_counts, album_keys
+from soundalike.traits import traits_of
 
-VERSION = 11  # raise it when the same songs would lie elsewhere
+VERSION = 12  # raise it when the same songs would lie elsewhere
 
-SONG_LABELS = ["song", "artist", "album", "title", "seconds", "hash", "sound", "recording", "kind"]
+SONG_LABELS = ["song", "artist", "album", "title", "seconds", "hash", "sound", "recording"]
 WORTH_NAMING = 0.03  # what an aspect adds to the cosine to be named
 RIVALS = 3  # songs most like a file, which may be copies of it
 SEEDS = 1000  # songs, at most, by which the quality is measured
@@ -150,9 +152,7 @@ def measure_quality(points: np.ndarray, songs: pd.DataFrame, embedding: Embeddin
 class Index(NamedTuple):
     """The songs of a library; its arrays are read from disk as needed."""
 
-    # One row for each: `SONG_LABELS`, see `duplicates.mark_duplicates`; ``kind`` (`vocals.kind_of`) is missing where
-    # singing was not searched for.
-    songs: pd.DataFrame
+    songs: pd.DataFrame  # one row for each: `SONG_LABELS`, see `duplicates.mark_duplicates`, and `traits.TRAITS`
     described: np.ndarray  # see `Embedding.describe` [shape=(songs, columns)]
     points: np.ndarray  # see `Embedding.points`
     embedding: Embedding
@@ -207,7 +207,7 @@ def build_index(root: Path) -> None:
         threadpool_limits(1),  # its threads only get in each other's way
     ):
         folder.mkdir()
-        songs, ears, kinds = read_library(root), [FEATURES, *current_notes(root)["networks"]], []
+        songs, ears, traits = read_library(root), [FEATURES, *current_notes(root)["networks"]], []
         embedding = fit_embedding(read_segments(root, songs["song"], ears).rows)
         with (
             progress(len(songs), "Comparing", "songs") as bar,
@@ -218,11 +218,11 @@ def build_index(root: Path) -> None:
                 described = describe_song(song, embedding)
                 file.write(described.astype(np.float32).tobytes())
                 points_file.write(embedding.points(described[None]).tobytes())
-                kinds.append(kind_of(song.vocals[song.loud]) if VOCALS in song.table.column_names else None)
+                traits.append(traits_of(song))
                 bar.update()
         np.savez(folder / "embedding.npz", **to_arrays(embedding))  # type: ignore[arg-type]
-        songs["kind"] = pd.Series(kinds, songs.index, str)
-        songs[SONG_LABELS].to_parquet(folder / "songs.parquet", index=False)
+        songs = songs[SONG_LABELS].join(pd.DataFrame(traits, songs.index).astype({"kind": str}))
+        songs.to_parquet(folder / "songs.parquet", index=False)
         _, points = _read_arrays(folder, embedding)
         notes = {
             "made_from": {"all": made_from(*index_inputs(root))},
@@ -294,8 +294,7 @@ def distances(index: Index, described: np.ndarray) -> np.ndarray:
     np.ndarray [shape=(songs,)]
         One minus the cosine: 0 the same, 1 what songs drawn at random have on average, 2 the opposite.
     """
-    points = index.embedding.points(np.atleast_2d(described))
-    return np.mean([index.embedding.distances(index.points, point) for point in points], axis=0)
+    return index.embedding.mean_distances(index.points, index.embedding.points(np.atleast_2d(described)))
 
 
 def nearest_songs(index: Index, described: np.ndarray, barred: np.ndarray, count: int) -> pd.DataFrame:
@@ -367,6 +366,16 @@ def in_common(song: pd.Series) -> list[str]:
     """List the aspects that add most to the cosine between songs, from a row of `say_why`; the first adds most."""
     added = song[aspects(song)].astype(float).sort_values(ascending=False)
     return list(added.index[added >= WORTH_NAMING])
+
+
+def moments_alike(embedding: Embedding, one: Song, other: Song) -> tuple[float, float]:
+    """Find the segments of two songs that are most alike: their starts (s) in the one and in the other."""
+    points, starts = [], []
+    for song in (one, other):
+        points.append(np.nan_to_num(embedding.segment_points(segment_rows(song, embedding.ears))))
+        starts.append(song.start[song.loud][first_clips(int(song.loud.sum()))])
+    place, place_of_other = np.unravel_index((points[0] @ points[1].T).argmax(), (len(points[0]), len(points[1])))
+    return float(starts[0][place]), float(starts[1][place_of_other])
 
 
 def find_copies(song: Song, path: Path, index: Index, root: Path) -> np.ndarray:

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import errno
 import functools
+import json
 import os
 import sys
 import threading
@@ -17,6 +18,8 @@ from soundalike.messages import Listener, Problem, UserError, counted, printable
 
 if TYPE_CHECKING:
     from tqdm import tqdm
+
+    from soundalike.traits import Filters
 
 ALL_GOOD, NOTHING_USABLE, LEFT_OUT = 0, 1, 3  # exit statuses; 2 is argparse's: wrong usage
 LONGEST_NAME = 12  # words of a name that came without quotes, at most
@@ -226,6 +229,45 @@ def add_worker_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def tempo(text: str) -> tuple[float, float]:
+    """Return a range of tempo, in BPM: ``90-110``."""
+    try:
+        low, high = map(float, text.split("-"))
+    except ValueError:
+        low, high = 1, 0
+    if not 0 <= low <= high:
+        raise argparse.ArgumentTypeError(f"{text!r} is no range of tempo such as 90-110")
+    return low, high
+
+
+AGAINST = {
+    **{"louder": ("loudness_db", 1), "softer": ("loudness_db", -1), "brighter": ("brightness_hz", 1)},
+    **{"darker": ("brightness_hz", -1), "faster": ("tempo", 1), "slower": ("tempo", -1)},
+}
+
+
+def add_filter_arguments(group: argparse._ArgumentGroup, *, seeds: bool = False) -> None:
+    """Add the options of `read_filters`; with seeds also those that compare with them."""
+    group.add_argument("--tempo", type=tempo, metavar="LOW-HIGH", help="in BPM, such as 90-110")
+    kinds = group.add_mutually_exclusive_group()
+    for kind, help_text in (("sung", "somebody sings in much of it"), ("instrumental", "nobody sings")):
+        kinds.add_argument(f"--{kind}", dest="kind", action="store_const", const=kind, help=help_text)
+    group.add_argument("--tag", type=name, action="append", metavar="TAG", help="musicnn calls it so; repeatable")
+    group.add_argument("--folder", type=name, metavar="DIR", help="it lies in a folder of this name")
+    for option in AGAINST if seeds else ():
+        group.add_argument(
+            f"--{option}", dest="against", action="append_const", const=option, help=f"{option} than SONG"
+        )
+
+
+def read_filters(args: argparse.Namespace) -> "Filters":
+    """Return the filters that were asked for."""
+    from soundalike.traits import Filters  # after --help, which needs none of it
+
+    against = tuple((option, *AGAINST[option]) for option in getattr(args, "against", None) or ())
+    return Filters(args.tempo, args.kind, tuple(tag.lower() for tag in args.tag or ()), args.folder, against)
+
+
 def drawable(nice: str, plain: str) -> str:
     """Return the nice characters if standard output can show them, else the plain ones."""
     try:
@@ -340,10 +382,16 @@ def say_stopped(done: int, songs: int, written: list[Path]) -> None:
     print(f"\nStopped after {done} of {counted(songs, 'song')}{where}.", file=sys.stderr)
 
 
-def print_note(root: Path) -> None:
-    """Say what is to be said of all that comes from this library, if anything."""
-    if note := read_note(root):
-        print(printable(note))
+def write_json(content: dict, file: Path | None) -> None:
+    """Write what was answered for programs, if a file is named, see `write_text`."""
+    if file:
+        write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", file)
+
+
+def note_lines(root: Path) -> list[str]:
+    """Return what is to be said of all that comes from this library, if anything."""
+    note = read_note(root)
+    return [printable(note)] if note else []
 
 
 def _right_python() -> str:

@@ -16,11 +16,13 @@ from soundalike.answer import NAMED, Filed, Verdict
 from soundalike.audio import CLIP_SECONDS
 from soundalike.features import COLUMNS
 from soundalike.frame import Status, Written
+from soundalike.groups import Portrait
 from soundalike.library import GOOD, MAP, PROJECT
 from soundalike.messages import clock, counted, printable
 from soundalike.networks.vocals import VOCALS
-from soundalike.playlists import End, Portrait, Rules
+from soundalike.playlists import End, Moment, Rules
 from soundalike.recogniser import CLOSEST, EITHER, PRIOR, PROBABLY, SURE, UNKNOWN, OpenSet
+from soundalike.seeds import Seed
 from soundalike.similarity import ALBUM, ARTIST, DIFFERENT, Index, in_common, is_far
 from soundalike.splits import COPY, MIN_SCORED, TOO_FEW
 from soundalike.survey import Described
@@ -29,6 +31,7 @@ SHOWN = 20  # songs that are left out are named on the screen, at most
 ALIKE = 4  # songs that are left out for one reason are named; more are counted in a line
 CHANGES = 5  # answers that changed, at most
 BAR = 60  # cells of a song's timeline, at most
+NAME_WIDTH = 44  # characters of a song's name in a table
 SPEAKS = 0.1  # of all that aspects add to the log-odds, from which on an aspect is named
 FEW_SONGS = 30  # with fewer, what songs have in common may be chance
 NAMES = {SURE: "sure", PROBABLY: "probably", EITHER: "A or B", CLOSEST: "closest"}  # of the words that name artists
@@ -272,6 +275,45 @@ def answer_lines(verdict: Verdict, filed: Filed | None, marks: str, note: str, *
     return [f"  {line}" for line in lines]
 
 
+def answer_row(name: str, verdict: Verdict) -> str:
+    """Say an answer in one line: the song, the word with the artist, and the next."""
+    shown = printable(name, NAME_WIDTH)
+    following = verdict.probabilities.index[1]
+    says = headline(verdict).split(", but")[0] if verdict.known else headline(verdict)
+    rest = "" if verdict.known or printable(following) in says else f"   next: {printable(following)}"
+    return f"{shown:{NAME_WIDTH}}  {says}{' (you have it)' if verdict.known else ''}{rest}"
+
+
+def family_lines(families: Sequence[Sequence[str]]) -> list[str]:
+    """Say which songs by unknown artists belong together."""
+    return [
+        f"These {len(family)} sound like one artist you do not have: {'; '.join(map(printable, family))}."
+        for family in families
+    ]
+
+
+def suspect_lines(suspects: pd.DataFrame) -> list[str]:
+    """Name songs that may be filed under the wrong artist, see `tidy.find_suspects`."""
+    lines = ["Songs that sound less like the artist they are filed under than like another, most suspicious first:"]
+    for number, (_, row) in enumerate(suspects.head(SHOWN).iterrows(), start=1):
+        lines.append(f"{number:3}. {printable(row['song'])}")
+        said = prediction_in_words(row)
+        lines.append(f"     held out of training: {said}; most like {printable(row['alike'])}")
+    if suspects.empty:
+        return ["When held out of training, each song was named after the artist that it is filed under."]
+    if len(suspects) > SHOWN:
+        lines.append(f"  … and {len(suspects) - SHOWN:,} more, less suspicious")
+    return lines
+
+
+def misfiled_line(suspects: pd.DataFrame, root: Path) -> list[str]:
+    """Say after a run which songs may be filed under the wrong artist; nothing where none is clear."""
+    clear = suspects.loc[suspects["clear"], "song"]
+    named = "; ".join(map(printable, clear[:ALIKE])) + (" …" if len(clear) > ALIKE else "")
+    ask = f"(more: {command('predict.py', root)} --audit)"
+    return [f"{counted(len(clear), 'song')} may be filed under the wrong artist: {named} {ask}"] if len(clear) else []
+
+
 def reason_lines(verdict: Verdict) -> list[str]:
     """Say what a person can check: songs of the artist that sound alike, in what and when, and tags."""
     closest, following = map(printable, verdict.probabilities.index[:2])
@@ -291,8 +333,8 @@ def reason_lines(verdict: Verdict) -> list[str]:
         parts.append(f"most like {closest} at {clock(verdict.moment)}")
     if parts:
         lines.append("; ".join(parts))
-    if verdict.tags:
-        lines.append(f"musicnn calls it: {', '.join(verdict.tags)}")
+    if verdict.traits["tags"]:
+        lines.append(f"musicnn calls it: {', '.join(verdict.traits['tags'])}")
     return lines
 
 
@@ -394,9 +436,16 @@ def how_alike(distance: float, likeness: dict) -> str:
 
 
 def alike_lines(
-    names: Sequence[str], songs: pd.DataFrame, why: End, rules: Rules, index: Index, *, numbers: bool = False
+    names: Sequence[str],
+    songs: pd.DataFrame,
+    moments: Mapping[str, Moment],
+    why: End,
+    rules: Rules,
+    index: Index,
+    *,
+    numbers: bool = False,
 ) -> list[str]:
-    """Name the songs that sound most like some songs, each with how alike it is, and in what.
+    """Name the songs that sound most like some songs, each with how alike it is, in what, and when.
 
     Parameters
     ----------
@@ -404,6 +453,8 @@ def alike_lines(
         The songs that were asked about.
     songs, why, rules
         See `playlists.fill`.
+    moments : mapping of str to Moment
+        See `playlists.find_moments`.
     index : Index
         The library.
     numbers : bool
@@ -412,11 +463,15 @@ def alike_lines(
     asked, lines = " and ".join(names), []
     if len(songs):
         lines.append(f"{asked} {'sounds' if len(names) == 1 else 'together sound'} most like")
-    for number, (_, song) in enumerate(songs.iterrows(), start=1):
+    for number, (_, song) in enumerate(songs.iterrows(), start=1 + rules.again):
         lines.append(f"{number:3}. {_title(song)}{_distance(song['distance'], shown=numbers)}")
         common, level = ", ".join(in_common(song)), how_alike(song["distance"], index.likeness)
         if common or level:
             lines.append(f"     {level or 'alike'}{common and f', in {common}'}")
+        if moment := moments.get(song["song"]):
+            lines.append(
+                f"     hear {clock(moment.of_seed)} of {printable(moment.seed, 60)}, {clock(moment.of_song)} of this"
+            )
     if len(songs) < rules.most:
         rest = "The next are" if len(songs) else f"Nothing here sounds much like {asked}: all are"
         lines.append({
@@ -430,34 +485,51 @@ def alike_lines(
     return lines
 
 
-def path_lines(
-    first: str, last: str, songs: pd.DataFrame, steps: np.ndarray, index: Index, *, numbers: bool = False
+def way_lines(
+    stops: Sequence[Seed], legs: Sequence[tuple[pd.DataFrame, np.ndarray]], index: Index, *, numbers: bool = False
 ) -> list[str]:
-    """Name the songs on the way from one to another, see `playlists.find_path`."""
-    names = [*map(_title, (song for _, song in songs.iterrows())), last]
-    lines = [f"From {first}"]
-    for number, (name, step) in enumerate(zip(names, steps, strict=True), start=1):
-        start = f"{number:3}." if number < len(names) else "  to"
-        lines.append(f"{start} {name}{_distance(step, shown=numbers)}")
-    if songs.empty:
-        lines.append("No song lies between them.")
-    elif is_far(steps.max(), index.likeness):
-        lines.append("Its longest step is no smaller than usual between songs of different artists.")
+    """Name the songs on the way from one song to others, see `playlists.find_ways`."""
+    lines, number = [f"From {stops[0]}"], 0
+    for stop, (songs, steps) in zip(stops[1:], legs, strict=True):
+        for (_, song), step in zip(songs.iterrows(), steps[:-1], strict=True):
+            number += 1
+            lines.append(f"{number:3}. {_title(song)}{_distance(step, shown=numbers)}")
+        lines.append(f"  to {stop}{_distance(steps[-1], shown=numbers)}")
+        if songs.empty:
+            lines.append("No song lies between them.")
+        elif is_far(steps.max(), index.likeness):
+            lines.append("Its longest step is no smaller than usual between songs of different artists.")
     return lines + _meaning(index, shown=numbers)
 
 
-def artist_lines(portraits: Iterable[Portrait], index: Index, *, numbers: bool = False) -> list[str]:
-    """Say which artists sound alike."""
+def filter_lines(counts: Mapping[str, int], left: int) -> list[str]:
+    """Say how many songs filters leave, each alone and all together."""
+    lines = [f"{name} leaves {counted(count, 'song')}." for name, count in counts.items()]
+    return [*lines, f"Together they leave {left:,}."] if len(counts) > 1 else lines
+
+
+def tag_lines(counts: pd.Series) -> list[str]:
+    """Name tags, and how many songs have each, see `traits.tag_counts`."""
+    used = counts[counts > 0]
+    return [
+        "Tags as a network (musicnn) gives them; each song has the five that are most probable.",
+        *(f"{count:6,}  {tag}" for tag, count in used.items()),
+        f"None has: {', '.join(counts.index[counts == 0])}.",
+    ]
+
+
+def group_lines(portraits: Iterable[Portrait], index: Index, *, numbers: bool = False) -> list[str]:
+    """Say which artists, or albums, sound alike, and with which song to start."""
     titles, lines = index.songs["title"].map(lambda title: printable(title, 60)).to_numpy(), []
     for portrait in portraits:
         about = [counted(portrait.songs, "song")]
         if portrait.oddest is not None:
             about += [f"most typical: {titles[portrait.typical]}", f"oddest: {titles[portrait.oddest]}"]
-        lines.append(f"{printable(portrait.artist)} ({'; '.join(about)}) sounds most like")
+        lines.append(f"{printable(portrait.name)} ({'; '.join(about)}) sounds most like")
         for number, pair in enumerate(portrait.alike, start=1):
             one, two = (titles[place] for place in pair.songs)
             lines.append(f"{number:3}. {printable(pair.other)}{_distance(pair.distance, shown=numbers)}")
-            lines.append(f"     most alike: {one}, and of {printable(pair.other)} {two}")
+            lines.append(f"     start with {two}, which is most like {one}")
     return lines
 
 

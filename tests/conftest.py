@@ -33,11 +33,45 @@ from soundalike.networks import NETWORKS, VOICE
 from soundalike.recogniser import PROBABLY
 from soundalike.similarity import Index
 from soundalike.song import FEATURES, KEYS, Song, columns_made_by, list_column, write_table
+from soundalike.traits import TRAITS
 
 RATE = 44_100  # Hz, of the songs; clips have their own
 T = TypeVar("T")
 NO_NETWORKS = ["--networks", "none"]  # for all tests but theirs: TensorFlow takes seconds to start
 
+
+# What artists, albums and songs may be called.
+NAMES = [
+    "caf\u00e9",  # composed
+    "cafe\u0301 ",  # decomposed, and a blank at the end
+    "x" * 251,
+    "x" * 247 + "yyyy",
+    "日" * 83,
+    "two\nlines\r\ttab",
+    "-rf",
+    "--library",
+    "100% %d %s %(name)s {0} {name}",
+    'it\'s "quoted" `ls` $(ls) $HOME ${HOME}',
+    "semi;colon & | < > !",
+    "*?[a-z]",
+    "back\\slash",
+    "🎵👩‍🚀",
+    "CON",
+    "nul",
+    "aux.txt",
+    "COM1",
+    "ends with dots...",
+    ".starts with one",
+    "~",
+    "~root",
+    "#hash",
+    "http:x",
+    "concat:a.wav|b.wav",
+    "data:x,y",
+    "\u202egnorw",
+    "\x1b[31mred",
+    "=1+1",
+]
 
 os.environ.pop("MAKELEVEL", None)  # messages name options as they were typed: here not for make
 
@@ -306,7 +340,8 @@ def likeness(album=None, artist=None, different=()):
 def verdict_of(song: pd.Series, clips: pd.DataFrame, **more) -> Verdict:
     """A verdict on a song in which singing was not searched for."""
     nothing = {"singing": np.full(len(clips), np.nan), "known": False, "copy_of": "", "word": PROBABLY, "either": ()}
-    nothing |= {"nearness": np.nan, "ears": {}, "aspects": {}, "moment": np.nan, "alike": {}, "tags": [], "kind": ""}
+    nothing |= {"nearness": np.nan, "ears": {}, "aspects": {}, "moment": np.nan, "alike": {}}
+    nothing |= {"traits": dict.fromkeys(TRAITS)}
     return Verdict(song, clips, **(nothing | more))
 
 
@@ -314,12 +349,19 @@ def made_index(points: np.ndarray, means: dict, **labels) -> Index:
     """Make a library of songs at these points [shape=(songs, dimensions)], which are called by their places."""
     names, width = [f"{n}" for n in range(len(points))], 2 * len(CLIP_COLUMNS)
     songs = pd.DataFrame({"song": names, "artist": names, "album": "", "title": names, "seconds": 1.0, "hash": names})
-    songs["kind"] = None
+    songs = songs.assign(tempo=100.0, loudness_db=-20.0, brightness_hz=2000.0, kind=None, tags=None)
     described = np.zeros((len(points), width), np.float32)
     described[:, : points.shape[1]] = points
     embedding = Embedding({FEATURES: Space(np.zeros(width), np.ones(width), np.eye(width)[:, : points.shape[1]])})
     songs = songs.assign(**({"sound": names, "recording": labels.get("sound", names)} | labels))
     return Index(songs, described, embedding.points(described), embedding, {}, means)
+
+
+def on_a_circle(angles, artist=None, sound=None, means=None) -> Index:
+    """Make a library of songs at these angles (degrees), which are called by their places."""
+    points = np.column_stack([np.cos(np.radians(angles)), np.sin(np.radians(angles))])
+    names = [f"{n}" for n in range(len(angles))]
+    return made_index(points, means or likeness(), artist=artist or names, sound=sound or names)
 
 
 def segments_of(

@@ -47,8 +47,9 @@ def fails(argv: list | None = None) -> int:
 
 
 def test_a_users_mistake_takes_one_line(capsys):
-    assert fails([UserError(Problem.NO_ARTIST, asked="x\n", nearest="y")]) == 1
-    assert capsys.readouterr().err == "x\\n is no part of an artist's name in this library. The nearest names: y.\n"
+    assert fails([UserError(Problem.NO_GROUP, kind="artist", asked="x\n", nearest="y")]) == 1
+    said = "x\\n is no part of the name of an artist in this library. The nearest names: y.\n"
+    assert capsys.readouterr().err == said
     assert fails([OSError(errno.EACCES, os.strerror(errno.EACCES), "x.csv")]) == 1
     assert capsys.readouterr().err.startswith("Cannot read or write x.csv: Permission denied. Fix this and run")
     assert fails([KeyboardInterrupt()]) == 130

@@ -126,11 +126,13 @@ def test_what_changed_since_the_last_run_is_said(capsys):
 def test_an_artist_who_is_renamed_changes_no_answer(tmp_path, capsys):
     table = tmp_path / "model" / "predictions.csv"
     table.parent.mkdir()
-    first = "song,artist,answer,predicted,either\nA/1.mp3,A,sure,A,[]\n"
-    table.write_text(first + "A/1.mp3,A,probably,B,[]\nA/2.mp3,A,hardly,A,[]\nA/3.mp3,A\n")  # twice, no word, cut short
+    first = "song,artist,own,answer,predicted,probability,either\nA/1.mp3,A,0.9,sure,A,0.9,[]\n"
+    twice, no_word, cut = "A/1.mp3,A,0.1,probably,B,0.9,[]\n", "A/2.mp3,A,1,hardly,A,1,[]\n", "A/3.mp3,A\n"
+    table.write_text(first + twice + no_word + cut)
     before = answer.read_predictions(tmp_path)
-    assert before.to_dict("index") == {"A/1.mp3": {"answer": "sure", "predicted": "A", "either": []}}
-    table.write_text(first.replace(",A,sure", ",An A,sure"))
+    assert list(before.index) == ["A/1.mp3"]
+    assert before.iloc[0].to_dict() == dict(zip(answer.PREDICTION, ("A", "sure", "A", 0.9, 0.9, []), strict=True))
+    table.write_text(first.replace(",A,0.9,sure", ",An A,0.9,sure"))
     (line,) = wording.change_lines(before, answer.read_predictions(tmp_path), TITLES)
     assert line == "Since the last run, 0 of 1 held-out answer changed."
     table.write_text("nothing of the kind")
@@ -302,7 +304,7 @@ def test_ctrl_c_while_a_kernel_starts_ends_at_once(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         notebooks.run_notebook("small", tmp_path)
     assert time.monotonic() - started < 30
-    assert not at_exit
+    assert not [done for done in at_exit if done.__module__.startswith("nbclient")]
 
 
 def test_ctrl_c_that_a_clean_up_swallows_still_ends_a_notebook(tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import time
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ from conftest import RATE, likeness, made_index, raises, sine, write_song
 from soundalike import map_page, playlists, similarity
 from soundalike.library import keep_songs_folder
 from soundalike.messages import Problem
-from soundalike.playlists import Rules, Seed
+from soundalike.playlists import Rules
+from soundalike.seeds import Seed, of_library
 from soundalike.similarity import Index, distances
 from soundalike.wording import how_alike
 
@@ -148,9 +150,7 @@ class Opened:
         moved.click().perform()
 
     def seed(self, place: int) -> Seed:
-        song = self.index.songs.iloc[place]
-        itself = (self.index.songs["sound"] == song["recording"]).to_numpy()
-        return Seed(song["song"], Path(song["song"]), song["title"], 1.0, self.index.described[place], itself)
+        return of_library(place, self.index, self.root)
 
 
 def until(met, seconds: float = 10.0) -> bool:
@@ -186,7 +186,7 @@ def test_lists_are_those_of_python(page):
         seeds = [page.seed(place), page.seed((place + 13) % SONGS)]
         for some in (seeds[:1], seeds):
             barred = np.any([seed.itself for seed in some], axis=0)
-            expected, why = playlists.fill(page.index, some, barred, Rules(12, 2))
+            expected, why = playlists.fill(page.index, some, [], barred, Rules(12, 2))
             asked = [place, (place + 13) % SONGS][: len(some)]
             found = page.run(
                 f"const found = fill({asked}, 12, 2); return [found.songs, found.why, Array.from(found.apart)]"
@@ -211,11 +211,11 @@ def test_what_songs_have_in_common_is_what_python_says(page):
 def test_paths_are_those_of_python(page, first, last):
     ends = page.seed(first), page.seed(last)
     barred = ends[0].itself | ends[1].itself
-    expected, _ = playlists.find_path(page.index, *ends, barred, Rules(6, 99))
+    expected, _ = playlists.find_path(page.index, *ends, barred, Rules(6, 99), Counter())
     assert page.run(f"return findPath({first}, {last}, 6, 99)") == list(expected.index)
     assert len(expected) == 6
     # The last bits may decide which songs of an artist are left out, and a page has half of them.
-    _, steps = playlists.find_path(page.index, *ends, barred, Rules(6, 1))
+    _, steps = playlists.find_path(page.index, *ends, barred, Rules(6, 1), Counter())
     way = page.run(f"return findPath({first}, {last}, 6, 1)")
     apart = [distances(page.index, page.index.described[place]) for place in (first, *way)]
     squares = [of_one[place] ** 2 for of_one, place in zip(apart, [*way, last], strict=True)]

@@ -1,37 +1,31 @@
 """Lists of songs that lie where they are put: on a circle, so that a distance is one minus the cosine of an angle."""
 
 import itertools
+from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import likeness, made_index, raises
+from conftest import likeness, on_a_circle, raises
 
 from soundalike import playlists, similarity, wording
-from soundalike.embedding import Embedding, Space
-from soundalike.messages import Problem, UserError
-from soundalike.networks import VOICE
-from soundalike.playlists import Rules, Seed, find_seed
+from soundalike.messages import Problem
+from soundalike.playlists import Rules
+from soundalike.seeds import Seed, of_library
 from soundalike.similarity import Index
 
 
-def on_a_circle(angles, artist=None, sound=None, means=None) -> Index:
-    """Make a library of songs at these angles (degrees), which are called by their places."""
-    points = np.column_stack([np.cos(np.radians(angles)), np.sin(np.radians(angles))])
-    names = [f"{n}" for n in range(len(angles))]
-    return made_index(points, means or likeness(), artist=artist or names, sound=sound or names)
-
-
 def seed(index: Index, place: int) -> Seed:
-    song = index.songs.iloc[place]
-    itself = (index.songs["sound"] == song["recording"]).to_numpy()
-    return Seed(song["song"], playlists.Path(song["song"]), song["song"], 1.0, index.described[place], itself)
+    return of_library(place, index, Path("nowhere"))
 
 
-def fill(index: Index, places: list[int], without: tuple[int, ...] = (), **rules) -> tuple[list[int], str]:
+def fill(index: Index, places: list[int], without: tuple[int, ...] = (), less=(), **rules) -> tuple[list[int], str]:
     seeds = [seed(index, place) for place in places]
     barred = np.any([one.itself for one in seeds], axis=0)
     barred[list(without)] = True
-    songs, why = playlists.fill(index, seeds, barred, Rules(**({"most": 10, "per_artist": 2, "far": False} | rules)))
+    songs, why = playlists.fill(
+        index, seeds, [seed(index, place) for place in less], barred, Rules(**({"most": 10, "per_artist": 2} | rules))
+    )
     return songs["song"].astype(int).tolist(), why
 
 
@@ -89,7 +83,7 @@ def test_it_stops_where_songs_are_no_more_alike_than_others():
 
 def test_what_is_in_common_adds_up_for_several_songs():
     index = on_a_circle([0, 90, 45, 100, -5])
-    found, _ = playlists.fill(index, [seed(index, 0), seed(index, 1)], np.arange(5) < 2, Rules(9, 9))
+    found, _ = playlists.fill(index, [seed(index, 0), seed(index, 1)], [], np.arange(5) < 2, Rules(9, 9))
     own = [column for column in found if column not in [*index.songs, "distance"]]
     np.testing.assert_allclose(1 - found[own].sum(axis=1), found["distance"], atol=1e-6)
 
@@ -110,7 +104,9 @@ def test_the_shortest_way_is_that_of_trying_all():
 
 def path(index: Index, first: int, last: int, most: int = 10, per_artist: int = 2) -> tuple[list[int], np.ndarray]:
     ends = seed(index, first), seed(index, last)
-    found, steps = playlists.find_path(index, *ends, ends[0].itself | ends[1].itself, Rules(most, per_artist))
+    found, steps = playlists.find_path(
+        index, *ends, ends[0].itself | ends[1].itself, Rules(most, per_artist), Counter()
+    )
     return found["song"].astype(int).tolist(), steps
 
 
@@ -171,73 +167,53 @@ def test_copies_make_nothing_alike():
     assert similarity.measure_likeness(index.points, index.songs, index.embedding)[similarity.ARTIST] is not None
 
 
-# --- artists ---------------------------------------------------------------------------------
+# --- unwanted songs, others, stops, order ----------------------------------------------------
 
 
-def test_artists_are_alike_by_all_their_songs():
-    angles = {"a": [0, 10, 50], "b": [60, 20, 70], "c": [-100, 49, -120]}  # one song of c is by the side of one of a
-    index = on_a_circle([*angles["a"], *angles["b"], *angles["c"]], artist=[name for name in angles for _ in range(3)])
-    first, *_ = playlists.compare_artists(index, ["a", "b", "c"], 2)
-    assert [pair.other for pair in first.alike] == ["b", "c"]
-    assert (first.typical, first.oddest, first.songs) == (1, 2, 3)
-    assert [pair.songs for pair in first.alike] == [(1, 4), (2, 7)]
+def test_unlike_a_song_is_on_the_other_side():
+    index = on_a_circle([0, 20, -20, 25, -25, 40])
+    assert named(index, [0])[:2] in ([1, 2], [2, 1])
+    assert named(index, [0], without=(5,), less=[5])[:2] == [4, 2]
+    means = likeness(0.1, 0.4, np.linspace(0, 2, 101))
+    far = on_a_circle([0, 10, -150, 20], means=means)
+    assert named(far, [0], without=(3,), less=[3]) == [1]  # what is far stays out, though it is unlike that song
 
 
-def test_an_artist_of_one_song_is_like_none_where_others_have_more():
-    index = on_a_circle([0, 10, 1, 90, 100], artist=["a", "a", "one", "b", "b"])
-    first, second = playlists.compare_artists(index, ["a", "one"], 2)
-    assert [pair.other for pair in first.alike] == ["b"]
-    assert [pair.other for pair in second.alike] == ["a", "b"]
-    index = on_a_circle([0, 10, 90], artist=["a", "b", "c"])
-    assert [pair.other for pair in playlists.compare_artists(index, ["a"], 2)[0].alike] == ["b", "c"]
+def test_another_answer_is_what_follows():
+    index = on_a_circle([0, 10, 20, 30, 40])
+    assert named(index, [0], most=2) == [1, 2]
+    assert named(index, [0], most=2, again=2) == [3, 4]
+    with raises(Problem.NO_MORE):
+        named(index, [0], most=2, again=4)
 
 
-def test_copies_bring_no_artists_together():
-    index = on_a_circle([0, 10, 0, 30], artist=["a", "a", "b", "b"], sound=["x", "y", "x", "z"])
-    assert playlists.compare_artists(index, ["a"], 1)[0].alike[0].songs == (1, 2)
+def test_a_way_over_stops_passes_no_song_twice_and_few_by_an_artist():
+    index = on_a_circle([0, 60, 0.1, 20, 40, 30, 50], artist=["x", "y", "z", "a", "a", "a", "b"])
+    stops = [seed(index, 0), seed(index, 1), seed(index, 2)]
+    barred = np.any([stop.itself for stop in stops], axis=0)
+    legs = playlists.find_ways(index, stops, barred, Rules(4, 2))
+    passed = [song for songs, _ in legs for song in songs["song"].astype(int)]
+    assert [len(songs) for songs, _ in legs] == [2, 1]
+    assert len(set(passed)) == len(passed)
+    assert sum(song in (3, 4, 5) for song in passed) <= 2
+    with raises(Problem.ENDS_MEET):
+        playlists.find_ways(index, [stops[0], stops[0]], barred, Rules(4, 2))
+    with raises(Problem.NO_STOP):
+        playlists.find_ways(index, [stops[0], stops[1]._replace(group="a")], barred, Rules(4, 2))
 
 
-def test_a_song_that_an_ear_does_not_describe_counts_by_the_others():
-    """Two ears: by the second, b's songs are as a's and c's are not; one of b's has no numbers there."""
-    index = on_a_circle([0, 10, 90, 100, 90, 100], artist=["a", "a", "b", "b", "c", "c"])
-    plane = Space(np.zeros(2), np.ones(2), np.eye(2))
-    embedding = Embedding(dict(index.embedding.ears) | {VOICE: plane})
-    second = np.array([[1, 0], [1, 0.1], [np.nan, np.nan], [1, 0], [-1, 0], [-1, 0.1]], np.float32)
-    described = np.hstack([index.described, second])
-    index = index._replace(described=described, embedding=embedding, points=embedding.points(described))
-    (portrait,) = playlists.compare_artists(index, ["b"], 2)
-    # By the first ear they are at a right angle to a's and as c's; each ear counts for half.
-    assert {pair.other: round(pair.distance, 1) for pair in portrait.alike} == {"a": 0.5, "c": 1.0}
+def test_an_order_without_jumps_is_the_way_round():
+    draw = np.random.default_rng(0)
+    angles = [0, *draw.permutation(np.arange(5, 180, 5))]
+    index = on_a_circle(angles)
+    order = playlists.without_jumps(index, range(len(angles)), 2)
+    assert sorted(order) == [*range(len(angles))]
+    assert [angles[place] for place in order] == sorted(angles)
 
 
-def test_an_artist_is_found_by_a_part_of_the_name():
-    index = on_a_circle([0, 10, 20, 30], artist=["Ann", "Anna", "Bob", "Bob"])
-    assert playlists.find_artists(["ann"], index) == ["Ann"]
-    assert playlists.find_artists(["BO"], index) == ["Bob"]
-    assert playlists.find_artists([], index) == ["Ann", "Anna", "Bob"]
-    for name, said in (("nn", "2 artists are called so: Ann; Anna"), ("x", "x is no part of an artist's name")):
-        with pytest.raises(UserError, match=said):
-            playlists.find_artists([name], index)
-
-
-def test_one_artist_has_none_to_be_compared_with():
-    with raises(Problem.ONE_ARTIST):
-        playlists.find_artists([], on_a_circle([0, 10], artist=["a", "a"]))
-
-
-def test_a_title_is_found_as_it_is_said(tmp_path):
-    index = on_a_circle([0, 10])
-    index = index._replace(songs=index.songs.assign(title=["02_-_Code_On_My_Mind", "On My Own"]))
-    for asked in ("code on my mind", "Code_On", "02_-_Code_On_My_Mind"):
-        assert find_seed(asked, index, tmp_path).itself.tolist() == [True, False]
-    with raises(Problem.SEVERAL_SONGS):
-        find_seed("on my", index, tmp_path)
-    index = index._replace(songs=index.songs.assign(title=["On_My_Own", "On My Own (Live)"]))
-    assert find_seed("on my own", index, tmp_path).itself.tolist() == [True, False]  # all of a title before a part
-
-
-def test_the_seed_is_the_song_itself_and_no_version_of_it(tmp_path):
-    index = made_index(np.eye(3, dtype=np.float32), likeness(), recording=["0", "0", "2"])
-    assert find_seed("1", index, tmp_path).itself.tolist() == [False, True, False]
-    copies = made_index(np.eye(3, dtype=np.float32), likeness(), sound=["0", "0", "2"])
-    assert find_seed("1", copies, tmp_path).itself.tolist() == [True, True, False]
+def test_no_more_by_an_artist_are_in_a_row_than_asked_for():
+    index = on_a_circle([0, 1, 2, 3, 4, 5, 90, 100], artist=[*"aaaaaa", "b", "c"])
+    order = playlists.without_jumps(index, range(8), 2)
+    runs = [len([*run]) for _, run in itertools.groupby(index.songs["artist"].iloc[order])]
+    assert max(runs) == 2
+    assert len(playlists.without_jumps(on_a_circle([0, 1, 2], artist=[*"aaa"]), range(3), 1)) == 3  # it cannot be

@@ -52,6 +52,10 @@ QUESTIONS = {
         "--library small song",
         "--library small nowhere.mp3",
         "--library small music --csv table.csv",
+        "--library small music --tempo 1-500 --folder 'band 1' --sort-into sorted",
+        "--library small music --full --strict --tempo 9-10",
+        "--library small --audit",
+        "--library small music --tag rock",
         "--library small empty",
         "--library small --csv - --json - x.mp3",
         "--library small --csv table.txt x.mp3",
@@ -67,7 +71,20 @@ QUESTIONS = {
         "--library many A0/0.mp3 --path-to A0/0.mp3",
         "--library many A0/0.mp3 --without A0/0.mp3",
         "--library many A0/0.mp3 A0/0.mp3 -n 1",
-        "--library many A0/0.mp3 --only sung",
+        "--library many A0/0.mp3 --sung",
+        "--library many A0/0.mp3 --tag rock",
+        "--library many A0/0.mp3 --louder --tempo 0-0",
+        "--library many a0 --far -n 1 --less A1/0.mp3 --folder a2",
+        "--library many A0/0.mp3 --again 1 -n 1",
+        "--library many A0/0.mp3 --again 40",
+        "--library many A0/0.mp3 --path-to A1/1.mp3 --path-to A2/2.mp3 -n 2",
+        "--library many A0/0.mp3 --path-to a1",
+        "--library many --albums -n 1",
+        "--library many --tags",
+        "--library many liked.m3u --extend -n 1 --far",
+        "--library many gone.m3u",
+        "--library many A0/0.mp3 --extend",
+        "--library many A0/0.mp3 --tempo fast",
         "--library many --artists",
         "--library many --artists A0 nobody",
         "--library many 0.mp3",
@@ -111,6 +128,8 @@ def place(small, tmp_path_factory):
     shutil.copytree(place / "small/model", place / "model/model")
     write_library(place / "many", made_up(artists=3, songs=4, artist_cue=1.0, song_cue=0.5, albums=2))
     load_index(place / "many")
+    (place / "liked.m3u").write_text("many/songs/A0/0.mp3\ngone.mp3\n")
+    (place / "gone.m3u").write_text("gone.mp3\n")
     return place
 
 
@@ -132,6 +151,7 @@ def test_sentences(script, place, small, monkeypatch, capfd):
         said.append(f"$ {script}.py {question}\n{out}{''.join(f'{line}{chr(10)}' for line in shown)}[{status}]\n")
     text = re.sub(r"\(ffmpeg: .*\)", "(ffmpeg: …)", "\n".join(said))  # each version says it otherwise
     text = re.sub(r"[+-]?\b\d\.\d\d\b", "#.##", text)
+    text = re.sub(r"  more like .*; most like", "  more like …; most like", text)  # a small part may be named or not
     text = re.sub(r"(most like these by .+?: .+?), .*", r"\1, …", text)  # the order of the next hangs on last digits
     for path, name in (
         (str(small), "MUSIC"),

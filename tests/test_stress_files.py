@@ -11,7 +11,7 @@ import mutagen.id3
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import NO_NETWORKS, many, noise, sine, tune, write_song
+from conftest import NAMES, NO_NETWORKS, many, noise, sine, tune, write_song
 
 import feature_extraction
 import mp3_split
@@ -207,38 +207,6 @@ def test_ten_hours_of_silence_are_bounded(tmp_path, figure):
 
 
 # --- names -----------------------------------------------------------------------------------
-
-NAMES = [
-    "caf\u00e9",  # composed
-    "cafe\u0301 ",  # decomposed, and a blank at the end
-    "x" * 251,
-    "x" * 247 + "yyyy",
-    "日" * 83,
-    "two\nlines\r\ttab",
-    "-rf",
-    "--library",
-    "100% %d %s %(name)s {0} {name}",
-    'it\'s "quoted" `ls` $(ls) $HOME ${HOME}',
-    "semi;colon & | < > !",
-    "*?[a-z]",
-    "back\\slash",
-    "🎵👩‍🚀",
-    "CON",
-    "nul",
-    "aux.txt",
-    "COM1",
-    "ends with dots...",
-    ".starts with one",
-    "~",
-    "~root",
-    "#hash",
-    "http:x",
-    "concat:a.wav|b.wav",
-    "data:x,y",
-    "\u202egnorw",
-    "\x1b[31mred",
-    "=1+1",
-]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such names")

@@ -1,0 +1,139 @@
+"""Artists, and albums, that sound alike: those whose songs do on average, by their centroids.
+
+Half of an artist's songs find the other half by centroids more often than by distances between single songs
+(benchmarks/README.md).
+"""
+
+from difflib import get_close_matches
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from soundalike.messages import Problem, UserError
+from soundalike.similarity import Index
+from soundalike.splits import album_keys
+
+LEAST = 2  # songs of a group that is named: one says little of its artist, and lies near to all when it is plain
+
+
+class Pair(NamedTuple):
+    """Two groups, seen from the first."""
+
+    other: str
+    distance: float  # 1 minus the cosine between their centroids
+    songs: tuple[int, int]  # places of the two that are most alike, one of each
+
+
+class Portrait(NamedTuple):
+    """An artist, or an album, among the others."""
+
+    name: str
+    songs: int
+    typical: int  # the place of the song that is nearest to the centroid of all of them
+    oddest: int | None  # and of the one farthest from it; none of fewer than three songs
+    alike: list[Pair]  # the most alike first
+
+
+def group_names(index: Index, *, albums: bool) -> pd.Series:
+    """Name the artist, or the artist and album, of each song [index: its place]; songs of no album are left out."""
+    songs = index.songs.reset_index(drop=True)
+    if not albums:
+        return songs["artist"]
+    named = songs[songs["album"] != ""]
+    album = named["album"].groupby(album_keys(named)).transform("first")  # of two spellings the first
+    return named["artist"] + " - " + album
+
+
+def find_groups(asked: list[str], names: pd.Series, kind: str) -> list[str]:
+    """Find the groups that are meant: by name, or the one that holds a part of it; without names, all.
+
+    Parameters
+    ----------
+    asked : list of str
+        Names.
+    names : pd.Series
+        From `group_names`.
+    kind : {"artist", "album"}
+        What they are.
+
+    Raises
+    ------
+    UserError
+        If there is none, or several; or the library has fewer than two.
+    """
+    every = sorted(names.unique())
+    if len(every) < 2:
+        raise UserError(Problem.ONE_GROUP, kind=kind)
+    groups = []
+    for name in asked:
+        text = name.casefold()
+        matches = [group for group in every if group.casefold() == text]
+        matches = matches or [group for group in every if text in group.casefold()]
+        if len(matches) > 1:
+            raise UserError(Problem.SEVERAL_GROUPS, kind=kind, count=len(matches), names="; ".join(matches[:5]))
+        if not matches:
+            nearest = get_close_matches(name, every, 3, cutoff=0)
+            raise UserError(Problem.NO_GROUP, kind=kind, asked=name, nearest="; ".join(nearest))
+        groups += matches
+    return list(dict.fromkeys(groups)) or every
+
+
+def compare_groups(index: Index, names: pd.Series, asked: list[str], count: int) -> list[Portrait]:
+    """Find the groups that sound most like some of them.
+
+    Parameters
+    ----------
+    index : Index
+        The library.
+    names : pd.Series
+        From `group_names`.
+    asked : list of str
+        The groups in question.
+    count : int
+        How many to name for each, at most; of `LEAST` songs, unless none has as many.
+    """
+    songs_of = {name: names.index[places].to_numpy() for name, places in names.groupby(names).indices.items()}
+    points, embedding = np.asarray(index.points), index.embedding
+    centroids = np.stack([embedding.centroid(points[songs]) for songs in songs_of.values()])
+    known = {name for name, songs in songs_of.items() if len(songs) >= LEAST} or {*songs_of}
+    portraits = []
+    for group in asked:
+        songs, centroid = songs_of[group], centroids[list(songs_of).index(group)]
+        apart = pd.Series(embedding.distances(centroids, centroid), [*songs_of]).sort_values(kind="stable")
+        nearest = apart[[name for name in apart.index if name != group and name in known]][:count]
+        by_typicality = songs[np.argsort(embedding.distances(points[songs], centroid), kind="stable")]
+        pairs = [Pair(name, far, _most_alike(index, songs, songs_of[name])) for name, far in nearest.items()]
+        oddest = by_typicality[-1] if len(songs) > 2 else None
+        portraits.append(Portrait(group, len(songs), by_typicality[0], oddest, pairs))
+    return portraits
+
+
+def records(portraits: list[Portrait], index: Index) -> list[dict]:
+    """Make of portraits what programs get: songs by their paths, and similarities from 0 to 1."""
+    song = index.songs["song"].iloc
+    return [
+        {
+            "name": portrait.name,
+            "songs": portrait.songs,
+            "typical": song[portrait.typical],
+            "alike": [
+                {
+                    "name": pair.other,
+                    "similarity": round(max(0.0, 1 - float(pair.distance)), 4),
+                    "songs": [song[place] for place in pair.songs],
+                }
+                for pair in portrait.alike
+            ],
+        }
+        for portrait in portraits
+    ]
+
+
+def _most_alike(index: Index, songs: np.ndarray, others: np.ndarray) -> tuple[int, int]:
+    """Return the songs of two groups that are most alike and no copies of each other."""
+    points, sound = np.asarray(index.points[others]), index.songs["sound"].to_numpy()
+    apart = np.stack([index.embedding.distances(points, np.asarray(index.points[song])) for song in songs])
+    apart[sound[songs][:, None] == sound[others]] = 2
+    one, other = np.unravel_index(apart.argmin(), apart.shape)
+    return songs[one], others[other]

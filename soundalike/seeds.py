@@ -1,0 +1,260 @@
+"""The songs that are meant: files, playlists, and names of songs, artists, albums and folders of the library."""
+
+import os
+import re
+import unicodedata
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
+
+import numpy as np
+import pandas as pd
+
+from soundalike import networks
+from soundalike.frame import current_notes
+from soundalike.library import GOOD, read_songs, songs_folder
+from soundalike.messages import Notice, Problem, SongError, UserError, counted, note, printable
+from soundalike.similarity import Index, describe_song, find_copies
+from soundalike.song import Song, decode
+from soundalike.traits import traits_of
+
+PLAYLISTS = (".m3u", ".m3u8", ".pls")
+NAMED = 20  # songs of a playlist that the library does not have, at most
+
+
+class Seed(NamedTuple):
+    """A song that is asked about."""
+
+    name: str  # artist and title, if it is one of the library's songs; else its path
+    path: Path  # of its file
+    label: str  # what a playlist calls it
+    seconds: float
+    described: np.ndarray  # [shape=(columns,)], see `similarity.describe_song`
+    itself: np.ndarray  # which songs of the library are this recording [shape=(songs,), dtype=bool]
+    traits: dict  # see `traits.traits_of`; of a song of the library, its row in the index
+    copy_of: str = ""  # of a file: artist and title of the song of the library that is the same recording
+    group: str = ""  # the artist, album, folder or playlist that was named, if one was
+    song: Song | None = None  # of a file: what was decoded
+
+    def __str__(self) -> str:
+        return printable(self.name) + (f" (in this library {printable(self.copy_of)})" if self.copy_of else "")
+
+    def is_same(self, other: "Seed") -> bool:
+        """Whether both are one recording."""
+        return self.path == other.path or bool((self.itself & other.itself).any())
+
+
+def find_seeds(asked: Iterable[str], index: Index, root: Path) -> list[Seed]:
+    """Find the songs that are meant, each once.
+
+    Parameters
+    ----------
+    asked : iterable of str
+        Of each a file or a playlist, or what `find_places` finds.
+
+    Raises
+    ------
+    UserError
+        If one is neither; or a file is no usable song, or a playlist has no song of the library.
+    """
+    seeds: list[Seed] = []
+    for each in asked:
+        if os.path.isfile(each):  # which, unlike Path's, raises nothing
+            path = Path(each)
+            is_list = path.suffix.lower() in PLAYLISTS
+            found = _of_playlist(path, index, root) if is_list else [_of_file(path, index, root)]
+        else:
+            places = find_places(each, index, root)
+            found = [of_library(place, index, root) for place in places]
+            found = [seed._replace(group=each) for seed in found] if len(found) > 1 else found
+        for seed in found:
+            if not any(seed.is_same(other) for other in seeds):
+                seeds.append(seed)
+            elif len(found) == 1:
+                note(Notice.NAMED_TWICE, song=str(seed))
+    return seeds
+
+
+def names_of(seeds: Iterable[Seed]) -> list[str]:
+    """Return what seeds are called: each song, or once the artist, album, folder or playlist that was named."""
+    groups = pd.Series([printable(seed.group) or str(seed) for seed in seeds])
+    counts = groups.value_counts(sort=False)
+    return [name if count == 1 else f"{name} ({counted(count, 'song')})" for name, count in counts.items()]
+
+
+def of_library(place: int, index: Index, root: Path) -> Seed:
+    """Return the seed that a song of the library is."""
+    song = index.songs.iloc[place]
+    label = f"{song['artist']} - {song['title']}"
+    itself = (index.songs["sound"] == song["sound"]).to_numpy()
+    path = songs_folder(root) / song["song"]
+    return Seed(label, path, label, song["seconds"], np.asarray(index.described[place]), itself, song.to_dict())
+
+
+def _of_file(path: Path, index: Index, root: Path) -> Seed:
+    """Return the seed that a file is."""
+    spacings = current_notes(root)["networks"]
+    here = networks.choose(None) if spacings else []
+    try:
+        song = decode(path, {name: every for name, every in spacings.items() if name in here})
+    except SongError as error:
+        raise UserError(Problem.FILE, path=path, error=error) from None
+    itself = find_copies(song, path, index, root)
+    copies = index.songs[itself]
+    return Seed(
+        str(path),
+        path.absolute(),
+        path.stem,
+        song.record["seconds"],
+        describe_song(song, index.embedding),
+        itself,
+        traits_of(song),
+        f"{copies['artist'].iloc[0]} - {copies['title'].iloc[0]}" if len(copies) else "",
+        song=song,
+    )
+
+
+# --- by name ---------------------------------------------------------------------------------
+
+
+def find_places(asked: str, index: Index, root: Path) -> list[int]:
+    """Find the songs of the library that are called so: one by path or title, all by an artist, of an album or folder.
+
+    All of a name goes before a part of a title, and that before a part of a path.
+
+    Raises
+    ------
+    UserError
+        If there is none; or several, but no one artist, album or folder.
+    """
+    songs, said = index.songs, _as_said(asked)
+    titles, artists, albums, paths = (songs[name].map(_as_said) for name in ("title", "artist", "album", "song"))
+    ways = [
+        (songs["song"] == asked, False),
+        (titles == said, False),
+        (artists == said, True),
+        (albums == said, songs["artist"][albums == said].nunique() == 1),
+        (paths.str.startswith(said.rstrip("/") + "/"), True),
+        (titles.str.contains(said, regex=False), False),
+        (paths.str.contains(said, regex=False), False),
+    ]
+    for matches, may_be_several in ways:
+        places = np.flatnonzero(matches).tolist()
+        if len(places) > 1 and not may_be_several:
+            raise _several(asked, places, index)
+        if places:
+            return places
+    raise _not_found(asked, index, root)
+
+
+def find_song(asked: str, index: Index, root: Path) -> int:
+    """Find the one song of the library that is called so, see `find_places`."""
+    place, *others = find_places(asked, index, root)
+    if others:
+        raise _several(asked, [place, *others], index)
+    return place
+
+
+def _several(asked: str, places: list[int], index: Index) -> UserError:
+    listed = "; ".join(index.songs["song"].iloc[places[:5]]) + (" …" if len(places) > 5 else "")
+    return UserError(Problem.SEVERAL_SONGS, asked=asked, count=len(places), songs=listed)
+
+
+def _as_said(name: str) -> str:
+    """Return a name regardless of case and of underscores for spaces."""
+    return name.casefold().replace("_", " ")
+
+
+def _not_found(asked: str, index: Index, root: Path) -> UserError:
+    """Say why nothing is called so: it is a folder, it was left out, or it is not there."""
+    if os.path.isdir(asked):
+        return UserError(Problem.IS_FOLDER, asked=asked)
+    songs, said = read_songs(root), _as_said(asked)
+    holding = songs["song"].map(_as_said).str.contains(said, regex=False)
+    out = songs[~songs["song"].isin(index.songs["song"]) & holding]
+    if len(out):
+        song, status, reason = out.iloc[0][["song", "status", "reason"]]
+        if status in GOOD:
+            return UserError(Problem.NOT_IN_FRAME, song=song)
+        return UserError(Problem.LEFT_OUT, song=song, reason=f"{status}: {reason}".removesuffix(": "))
+    names = {_as_said(name): name for column in ("artist", "album", "title") for name in index.songs[column]}
+    meant = [names[name] for name in get_close_matches(said, names, 1)]
+    among = {"asked": asked, "songs": counted(len(index.songs), "song")}
+    return UserError(Problem.DID_YOU_MEAN, name=meant[0], **among) if meant else UserError(Problem.NO_SONG, **among)
+
+
+# --- playlists -------------------------------------------------------------------------------
+
+
+def read_playlist(path: Path) -> list[str]:
+    """Read the files that a playlist names, as it names them: M3U in any of the usual encodings, or PLS.
+
+    Raises
+    ------
+    UserError
+        If it cannot be read.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UserError(Problem.FILE, path=path, error=error.strerror) from None
+    try:
+        text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+    except UnicodeDecodeError:  # as programs on Windows write them
+        text = data.decode("cp1252", errors="replace")
+    lines = [line.strip() for line in text.splitlines()]
+    if path.suffix.lower() == ".pls":
+        lines = [found[1] for line in lines if (found := re.match(r"(?i)file\d+\s*=\s*(.+)", line))]
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def locate(entries: Iterable[str], playlist: Path, index: Index, root: Path) -> list[int | None]:
+    """Find the songs of the library that a playlist names, None where it has none.
+
+    A file is known by its whole path, from the playlist's folder, or, as on another machine, by the last two names of
+    it, where one song alone ends so.
+
+    Parameters
+    ----------
+    entries, playlist
+        See `read_playlist`.
+    index, root
+        The library.
+    """
+    songs = {_normal(song): place for place, song in enumerate(index.songs["song"])}
+    music, ends = _normal(songs_folder(root)) + "/", pd.Series({_end(song): place for song, place in songs.items()})
+    ends = ends[pd.Series(map(_end, songs)).value_counts().reindex(ends.index).to_numpy() == 1]
+    places = []
+    for entry in entries:
+        local = unquote(urlsplit(entry).path) if entry.startswith("file:") else entry
+        if "\\" in local and not (playlist.parent / local).exists():
+            local = local.replace("\\", "/")
+        path = _normal(os.path.normpath(playlist.absolute().parent / local))
+        places.append(songs.get(path.removeprefix(music), ends.get(_end(path)) if "/" in local else None))
+    return places
+
+
+def _normal(path: str | Path) -> str:
+    return unicodedata.normalize("NFC", str(path))
+
+
+def _end(path: str) -> str:
+    return "/".join(path.split("/")[-2:])
+
+
+def _of_playlist(path: Path, index: Index, root: Path) -> list[Seed]:
+    """Return the seeds that the songs of a playlist are; those that the library does not have are noted."""
+    entries = read_playlist(path)
+    places = locate(entries, path, index, root)
+    missing = [entry for entry, place in zip(entries, places, strict=True) if place is None]
+    known = list(dict.fromkeys(place for place in places if place is not None))
+    if not known:
+        raise UserError(Problem.EMPTY_PLAYLIST, path=path, entries=counted(len(entries), "song"))
+    for entry in missing[:NAMED]:
+        note(Notice.NOT_HAD, song=entry)
+    if len(missing) > NAMED:
+        note(Notice.MORE_NOT_HAD, count=counted(len(missing) - NAMED, "other song"))
+    group = path.name if len(known) > 1 else ""
+    return [of_library(place, index, root)._replace(group=group) for place in known]

@@ -1,0 +1,83 @@
+"""Songs that may be misfiled, families of unknown songs, and the script that sorts."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import NAMES, likeness, on_a_circle
+
+from soundalike import tidy
+
+
+def answers_for(index, **changes) -> pd.DataFrame:
+    """Each song was called after its artist, surely; but for these."""
+    songs = index.songs.set_index("song")[["artist"]]
+    table = songs.assign(answer="sure", predicted=songs["artist"], probability=0.9, own=0.9)
+    for song, artist in changes.items():
+        table.loc[song[1:], ["predicted", "own"]] = artist, 0.05
+    return table
+
+
+def test_a_song_among_those_of_another_artist_is_the_first_suspect():
+    index = on_a_circle([0, 1, 2, 91, 90.5, 93, 88, 44], artist=[*"aaaabbbb"])
+    suspects = tidy.find_suspects(answers_for(index, _3="b", _7="a"), index)
+    assert suspects["song"].tolist() == ["3", "7"]
+    assert suspects["alike"].tolist() == ["4", "2"]
+    assert suspects["clear"].tolist() == [True, False]
+    assert suspects["doubt"].iloc[0] == pytest.approx(0.85 + 3 * (1 - np.cos(np.radians(90))), abs=0.05)
+    assert tidy.find_suspects(answers_for(index), index).empty
+
+
+def test_a_version_of_a_song_does_not_speak_for_its_artist():
+    index = on_a_circle([0, 1, 2, 90, 90, 92], artist=[*"aaaabb"])
+    songs = index.songs.assign(recording=["0", "1", "2", "3", "3", "5"])  # of 3 there is a version under b
+    (suspect,) = tidy.find_suspects(answers_for(index, _3="b"), index._replace(songs=songs)).itertuples()
+    assert suspect.alike == "5"
+
+
+def test_songs_that_sound_alike_are_families():
+    index = on_a_circle([0, 120], means=likeness(artist=0.1))
+    angles = {"a": 0, "b": 5, "c": 10, "d": 90, "e": 95, "alone": 200, "far": 300}
+    circle = on_a_circle([*angles.values()])
+    described = dict(zip(angles, circle.described, strict=True))
+    assert tidy.find_families(described, index) == [["a", "b", "c"], ["d", "e"]]
+    assert tidy.find_families({"a": described["a"]}, index) == []
+    assert tidy.find_families(described, index._replace(likeness=likeness())) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a script for a shell")
+def test_the_script_moves_songs_of_hostile_names_and_overwrites_nothing(tmp_path):
+    music, hurt = tmp_path / "music", tmp_path / "hurt"
+    (tmp_path / "in").mkdir()
+    artists: dict[Path, str | None] = {}
+    for number, name in enumerate([*NAMES, "x; touch hurt", "$(touch hurt)", "'; touch hurt; '"]):
+        song = tmp_path / "in" / f"{name[:200]}.mp3"
+        song.write_text(str(number))
+        artists[song] = name[:200]
+    slashes = tmp_path / "in/slashes.mp3"
+    nobody = tmp_path / "in/nobody.mp3"
+    there = tmp_path / "in/there.mp3"
+    for song, artist in ((slashes, "../../AC/DC"), (nobody, None), (there, "Known")):
+        song.write_text("new")
+        artists[song] = artist
+    (music / "Known").mkdir(parents=True)
+    (music / "Known/there.mp3").write_text("old")
+    script = music / "sort-songs.sh"
+    tidy.write_moves(artists, music, script)
+    assert nobody.exists()  # nothing is moved yet
+    subprocess.run([script], cwd=tmp_path, check=True)
+    assert not hurt.exists()
+    assert (music / ".._.._AC_DC/slashes.mp3").read_text() == "new"
+    assert nobody.exists()
+    assert (there.read_text(), (music / "Known/there.mp3").read_text()) == ("new", "old")
+    for song, artist in artists.items():
+        if artist and artist in NAMES:
+            moved = music / artist / song.name
+            assert moved.exists() != song.exists()
+            assert song.exists() == (not artist.isprintable())
+    assert all(line.isprintable() for line in script.read_text().splitlines())
+    assert os.access(script, os.X_OK)
