@@ -50,7 +50,9 @@ def write_library(root: Path, songs: int) -> None:
     folder.mkdir()
     table.assign(sound=names, recording=names).to_feather(folder / SONGS)
     keys = {"all": "noise", "networks": "none", "version": made_from(MADE_BY, VERSION)}
-    (folder / NOTES).write_text(json.dumps({"made_from": keys, "networks": {}}))
+    (folder / NOTES).write_text(
+        json.dumps({"made_from": keys, "networks": {}, "songs": songs, "clips": CLIPS * songs, "pickle": None})
+    )
 
 
 def main() -> None:

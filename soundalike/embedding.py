@@ -203,7 +203,6 @@ def find_directions(shifts: np.ndarray, scale: np.ndarray, strength: float = STR
 # to each variance, as a share of the largest: directions in which segments hardly differ are mostly chance.
 RIDGE = 0.03
 DIMENSIONS = 128  # of each ear, at most
-AT_ONCE = 64  # songs to which distances are computed together
 LIMIT = 10.0  # standard deviations: what is farther off counts as far
 
 
@@ -295,25 +294,17 @@ class Embedding(NamedTuple):
         """Return the point between some songs, in which each ear weighs the same [shape=(dimensions,)]."""
         return self.unit(points.mean(axis=0, keepdims=True))[0]
 
-    def distances(self, points: np.ndarray, point: np.ndarray) -> np.ndarray:
-        """Compute how far points are from one, by the ears that describe both: one minus the cosine."""
-        return 1 - points @ point / self.common(points, point)
+    def distances(self, points: np.ndarray, others: np.ndarray) -> np.ndarray:
+        """Compute how far points are from another [shape=(points,)], or from each of some others, by shared ears.
 
-    def mean_distances(self, points: np.ndarray, others: np.ndarray) -> np.ndarray:
-        """Compute how far points are from some others on average, see `distances`."""
-        sums = np.zeros(len(points))
-        for some in np.array_split(others, -(-len(others) // AT_ONCE)):
-            sums += (1 - points @ some.T / self._common(points, some)).sum(axis=1)
-        return sums / len(others)
+        That is one minus the cosine.
+        """
+        return 1 - points @ others.T / self.common(points, others)
 
-    def common(self, points: np.ndarray, point: np.ndarray) -> np.ndarray:
-        """Return the share of the ears that describe both of two songs [shape=(songs,)], from their points."""
-        return self._common(points, point[None])[:, 0]
-
-    def _common(self, points: np.ndarray, others: np.ndarray) -> np.ndarray:
-        """Return `common` of each point and each other [shape=(points, others), dtype=float32]."""
+    def common(self, points: np.ndarray, others: np.ndarray) -> np.ndarray:
+        """Return the share of the ears that describe both of two songs, see `distances`."""
         starts = [dimensions.start for dimensions in self.dimensions()]
-        ears, of_others = ((part[:, starts] != 0).astype(np.float32) for part in (points, others))
+        ears, of_others = ((part[..., starts] != 0).astype(np.float32) for part in (points, others))
         return np.maximum(ears @ of_others.T / len(self.ears), np.float32(1e-12))
 
 

@@ -94,16 +94,18 @@ def compare_groups(index: Index, names: pd.Series, asked: list[str], count: int)
         How many to name for each, at most; of `LEAST` songs, unless none has as many.
     """
     songs_of = {name: names.index[places].to_numpy() for name, places in names.groupby(names).indices.items()}
-    points, embedding = np.asarray(index.points), index.embedding
+    points, embedding, every = np.asarray(index.points), index.embedding, list(songs_of)
     centroids = np.stack([embedding.centroid(points[songs]) for songs in songs_of.values()])
-    known = {name for name, songs in songs_of.items() if len(songs) >= LEAST} or {*songs_of}
+    known = np.array([len(songs) >= LEAST for songs in songs_of.values()])
+    known |= not known.any()
     portraits = []
     for group in asked:
-        songs, centroid = songs_of[group], centroids[list(songs_of).index(group)]
-        apart = pd.Series(embedding.distances(centroids, centroid), [*songs_of]).sort_values(kind="stable")
-        nearest = apart[[name for name in apart.index if name != group and name in known]][:count]
+        place = every.index(group)
+        songs, centroid = songs_of[group], centroids[place]
+        apart = np.where(known & (np.arange(len(every)) != place), embedding.distances(centroids, centroid), np.inf)
+        nearest = [n for n in np.argsort(apart, kind="stable")[:count] if np.isfinite(apart[n])]
         by_typicality = songs[np.argsort(embedding.distances(points[songs], centroid), kind="stable")]
-        pairs = [Pair(name, far, _most_alike(index, songs, songs_of[name])) for name, far in nearest.items()]
+        pairs = [Pair(every[n], float(apart[n]), _most_alike(index, songs, songs_of[every[n]])) for n in nearest]
         oddest = by_typicality[-1] if len(songs) > 2 else None
         portraits.append(Portrait(group, len(songs), by_typicality[0], oddest, pairs))
     return portraits
@@ -120,7 +122,7 @@ def records(portraits: list[Portrait], index: Index) -> list[dict]:
             "alike": [
                 {
                     "name": pair.other,
-                    "similarity": round(max(0.0, 1 - float(pair.distance)), 4),
+                    "similarity": round(max(0.0, 1 - pair.distance), 4),
                     "songs": [song[place] for place in pair.songs],
                 }
                 for pair in portrait.alike
@@ -132,8 +134,8 @@ def records(portraits: list[Portrait], index: Index) -> list[dict]:
 
 def _most_alike(index: Index, songs: np.ndarray, others: np.ndarray) -> tuple[int, int]:
     """Return the songs of two groups that are most alike and no copies of each other."""
-    points, sound = np.asarray(index.points[others]), index.songs["sound"].to_numpy()
-    apart = np.stack([index.embedding.distances(points, np.asarray(index.points[song])) for song in songs])
+    sound = index.songs["sound"].to_numpy()
+    apart = index.embedding.distances(np.asarray(index.points[songs]), np.asarray(index.points[others]))
     apart[sound[songs][:, None] == sound[others]] = 2
     one, other = np.unravel_index(apart.argmin(), apart.shape)
     return songs[one], others[other]

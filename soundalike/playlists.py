@@ -258,8 +258,7 @@ def find_path(
     between = between[np.argsort((to_first - to_last)[between], kind="stable")]
     steps = np.zeros((len(between) + 2, len(between) + 2))
     points = np.asarray(index.points[between])
-    for row, point in enumerate(points, start=1):
-        steps[row, 1:-1] = index.embedding.distances(points, point)
+    steps[1:-1, 1:-1] = index.embedding.distances(points, points)
     steps[0, 1:-1], steps[1:-1, -1], steps[0, -1] = to_first[between], to_last[between], distance
     artist = np.array(["", *index.songs["artist"].iloc[between], ""])
     usable = np.ones(len(steps), bool)
@@ -398,7 +397,7 @@ def without_jumps(index: Index, places: Sequence[int], in_a_row: int) -> list[in
         By one artist, at most.
     """
     points, artist = np.asarray(index.points[list(places)]), index.songs["artist"].iloc[list(places)].to_numpy()
-    apart = np.stack([index.embedding.distances(points, point) for point in points]) ** 2
+    apart = index.embedding.distances(points, points) ** 2
     order, waiting, forced = [0], list(range(1, len(places))), False
     while waiting:
         late = []  # songs for which there is no gap until others are placed

@@ -60,6 +60,7 @@ def find_seeds(asked: Iterable[str], index: Index, root: Path) -> list[Seed]:
         If one is neither; or a file is no usable song, or a playlist has no song of the library.
     """
     seeds: list[Seed] = []
+    taken, paths = np.zeros(len(index.songs), bool), set[Path]()
     for each in asked:
         if os.path.isfile(each):  # which, unlike Path's, raises nothing
             path = Path(each)
@@ -70,8 +71,10 @@ def find_seeds(asked: Iterable[str], index: Index, root: Path) -> list[Seed]:
             found = [of_library(place, index, root) for place in places]
             found = [seed._replace(group=each) for seed in found] if len(found) > 1 else found
         for seed in found:
-            if not any(seed.is_same(other) for other in seeds):
+            if seed.path not in paths and not (seed.itself & taken).any():
                 seeds.append(seed)
+                paths.add(seed.path)
+                taken |= seed.itself
             elif len(found) == 1:
                 note(Notice.NAMED_TWICE, song=str(seed))
     return seeds

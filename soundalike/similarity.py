@@ -44,6 +44,7 @@ RIVALS = 3  # songs most like a file, which may be copies of it
 SEEDS = 1000  # songs, at most, by which the quality is measured
 FEWER_SEEDS = 300  # the same for what distances mean
 STEP = 0.01  # of distance, in which pairs of songs are counted
+AT_ONCE = 64  # songs to which distances are computed together
 LEAST_PAIRS = 10  # nearer pairs of one album, say, from which on it can be said that most are
 ALBUM, ARTIST, DIFFERENT = "one album", "one artist", "different artists"  # of the two songs
 
@@ -294,7 +295,10 @@ def distances(index: Index, described: np.ndarray) -> np.ndarray:
     np.ndarray [shape=(songs,)]
         One minus the cosine: 0 the same, 1 what songs drawn at random have on average, 2 the opposite.
     """
-    return index.embedding.mean_distances(index.points, index.embedding.points(np.atleast_2d(described)))
+    points, sums = index.embedding.points(np.atleast_2d(described)), np.zeros(len(index.songs))
+    for some in np.array_split(points, -(-len(points) // AT_ONCE)):
+        sums += index.embedding.distances(index.points, some).sum(axis=1)
+    return sums / len(points)
 
 
 def nearest_songs(index: Index, described: np.ndarray, barred: np.ndarray, count: int) -> pd.DataFrame:

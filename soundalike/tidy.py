@@ -77,7 +77,7 @@ def find_families(described: dict[str, np.ndarray], index: Index) -> list[list[s
     from sklearn.cluster import AgglomerativeClustering  # which takes long, and few calls need it
 
     points = index.embedding.points(np.stack(list(described.values())))
-    apart = np.stack([index.embedding.distances(points, point) for point in points])
+    apart = index.embedding.distances(points, points)
     model = AgglomerativeClustering(None, metric="precomputed", linkage="complete", distance_threshold=limit)
     groups = pd.Series([*described]).groupby(model.fit_predict((apart + apart.T) / 2)).apply(list)
     return sorted((group for group in groups if len(group) > 1), key=len, reverse=True)
