@@ -56,6 +56,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         parser.error("--csv and --json cannot both be printed; name a file for one of them")
     if bool(args.songs) == args.audit:
         parser.error("name a song or a folder, or ask for --audit alone")
+    if args.audit and (args.csv or args.plot or args.page or args.sort_into or any(terminal.read_filters(args))):
+        parser.error("--audit goes with --json alone")
     return args
 
 

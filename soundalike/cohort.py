@@ -36,21 +36,6 @@ class Source(NamedTuple):
         return {ear: self.mean[ear] + normal @ self.components[ear] for ear in ears}
 
 
-def describe_source(rows: Rows, artists: Iterable[str], hashes: Iterable[str]) -> Source:
-    """Describe a collection by its segments, all ears together, each column in units of its standard deviation."""
-    complete = np.all([np.isfinite(of_ear[:, 0]) for of_ear in rows.values()], axis=0)
-    values = np.concatenate([of_ear[complete] for of_ear in rows.values()], axis=1).astype(np.float64)
-    mean, scale = values.mean(axis=0), values.std(axis=0)
-    scaled = np.divide(values - mean, scale, out=np.zeros_like(values), where=scale > 0)
-    _, lengths, axes = np.linalg.svd(scaled / np.sqrt(len(scaled)), full_matrices=False)
-    components = np.zeros((COMPONENTS, len(mean)))
-    components[: len(lengths)] = (lengths[:, None] * axes * scale)[:COMPONENTS]
-    ends = np.cumsum([of_ear.shape[1] for of_ear in rows.values()])[:-1]
-    means = dict(zip(rows, np.split(mean.astype(np.float32), ends), strict=True))
-    factors = dict(zip(rows, np.split(components.astype(np.float32), ends, axis=1), strict=True))
-    return Source(sorted(artists), sorted(hashes), means, factors)
-
-
 def draw(sources: Iterable[Source], ears: Iterable[str]) -> Rows | None:
     """Draw `DRAWN` segments, as many from each source; none where there is no source."""
     sources, ears = list(sources), list(ears)
@@ -63,19 +48,6 @@ def draw(sources: Iterable[Source], ears: Iterable[str]) -> Rows | None:
 def made_by() -> str:
     """Return by what the numbers of a cohort are made; one made otherwise cannot be compared with."""
     return made_from(MADE_BY, {name: network.made_by(0) for name, network in NETWORKS.items()}, SEGMENT_RULE)
-
-
-def write(path: Path, sources: dict[str, Source]) -> None:
-    """Write the cohort: components as half precision, in units of each column's spread."""
-    arrays: dict[str, np.ndarray] = {"made_by": np.array(made_by())}
-    for name, source in sources.items():
-        arrays |= {f"{name}/artists": np.array(source.artists), f"{name}/hashes": np.array(source.hashes)}
-        for ear, components in source.components.items():
-            spread = np.abs(components).max(axis=0)
-            arrays[f"{name}/{ear}/mean"], arrays[f"{name}/{ear}/spread"] = source.mean[ear], spread
-            shares = np.divide(components, spread, out=np.zeros_like(components), where=spread > 0)
-            arrays[f"{name}/{ear}/components"] = shares.astype(np.float16)
-    np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
 
 
 def read(path: Path = FILE) -> dict[str, Source]:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from conftest import made_up, segments_of, study_of
 
+from benchmarks import cohort as made
 from soundalike import cohort
 from soundalike.features import CLIP_COLUMNS
 from soundalike.networks import NETWORKS, VOICE
@@ -12,7 +13,7 @@ from soundalike.song import FEATURES
 
 def test_drawn_segments_have_the_mean_and_spread_of_the_source():
     rows, _, artist = segments_of(songs=60)
-    source = cohort.describe_source(rows, set(artist), [])
+    source = made.describe_source(rows, set(artist), [])
     drawn = source.draw(4000, [FEATURES, VOICE])
     for ear, of_ear in rows.items():
         near = 4 * of_ear.std(axis=0) / np.sqrt(len(of_ear))
@@ -30,7 +31,7 @@ def test_no_component_is_a_song():
     """Where one song is far from all others, one direction points there, but its length is that of the spread."""
     rows, song, artist = segments_of(songs=30)
     rows[VOICE][song == 7] += 40
-    source = cohort.describe_source(rows, set(artist), [])
+    source = made.describe_source(rows, set(artist), [])
     middle = rows[VOICE][song == 7].mean(axis=0)
     away = np.linalg.norm(middle - source.mean[VOICE])
     lengths = np.linalg.norm(source.components[VOICE], axis=1)
@@ -41,7 +42,7 @@ def test_no_component_is_a_song():
 def test_segments_that_an_ear_does_not_describe_are_passed_over():
     rows, _, artist = segments_of()
     rows[VOICE][::2] = np.nan
-    assert np.isfinite(cohort.describe_source(rows, set(artist), []).mean[VOICE]).all()
+    assert np.isfinite(made.describe_source(rows, set(artist), []).mean[VOICE]).all()
 
 
 def test_the_shipped_cohort_holds_nobody():
@@ -78,9 +79,9 @@ def test_a_source_with_music_of_the_library_is_not_used():
 def test_a_cohort_of_other_features_is_not_used(tmp_path, monkeypatch):
     study = study_of(made_up())
     rows = dict(study.segments.rows) | {name: np.ones((len(study.segments.song), 3)) for name in NETWORKS}
-    cohort.write(tmp_path / "cohort.npz", {"x": cohort.describe_source(rows, ["A"], ["h"])})
+    made.write(tmp_path / "cohort.npz", {"x": made.describe_source(rows, ["A"], ["h"])})
     (written,) = cohort.read(tmp_path / "cohort.npz").values()
-    expected = cohort.describe_source(rows, ["A"], ["h"])
+    expected = made.describe_source(rows, ["A"], ["h"])
     np.testing.assert_allclose(written.mean[FEATURES], expected.mean[FEATURES])
     unit = abs(expected.components[FEATURES]).max()
     np.testing.assert_allclose(written.components[FEATURES], expected.components[FEATURES], atol=1e-3 * unit)
