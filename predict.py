@@ -40,7 +40,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         metavar="DIR",
         help="write a script, sort-songs.sh in this folder, that would move songs to their artists' folders there",
     )
-    parser.add_argument("--strict", action="store_true", help="call more artists unknown, right answers among them")
+    parser.add_argument("--strict", action="store_true", help="say unknown artist? more often, also of your artists")
     parser.add_argument("--verbose", action="store_true", help="print the numbers behind the words, too")
     for kind in ("csv", "json"):
         parser.add_argument(
@@ -50,7 +50,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
             help=f"write the answers to a file that ends in .{kind}; - prints them instead of words",
         )
     terminal.add_worker_arguments(parser)
-    terminal.add_filter_arguments(parser.add_argument_group("answers for songs that pass all of these alone"))
+    terminal.add_filter_arguments(parser.add_argument_group("answer only for songs that pass all of these"))
     args = parser.parse_args(argv)
     if args.csv == args.json == terminal.STDOUT:
         parser.error("--csv and --json cannot both be printed; name a file for one of them")
@@ -70,6 +70,8 @@ def main(argv: list[str] | None = None) -> int:
     from soundalike.messages import Problem, SongError, UserError, printable
     from soundalike.networks import MUSICNN, VOCALS
     from soundalike.pool import Workers
+    from soundalike.recogniser import UNKNOWN
+    from soundalike.traits import left_none
 
     terminal.check_quotes(list(map(str, args.songs)))
     with library.unless_running(root):
@@ -77,15 +79,18 @@ def main(argv: list[str] | None = None) -> int:
     tables = {kind: path for kind, path in (("csv", args.csv), ("json", args.json)) if path}
     script = args.sort_into / "sort-songs.sh" if args.sort_into else None
     terminal.check_writable(*tables.values(), *filter(None, (args.page, script)))
+    if script and script.exists():
+        raise UserError(Problem.SCRIPT_THERE, path=script)
     index, why = answer.find_index(root)
-    if (args.page or args.audit) and index is None:
+    if args.page and index is None:
         raise UserError(Problem.NO_MAP, error=why)
     quiet = terminal.STDOUT in tables.values()
     say = terminal.say_above_bar if not quiet else lambda lines: None
     say(terminal.note_lines(root))
-    if args.audit and index:
-        suspects = tidy.find_suspects(answer.read_predictions(root), index)
-        say(wording.suspect_lines(suspects))
+    if args.audit:
+        index, answers = similarity.load_index(root), answer.read_predictions(root)
+        suspects = tidy.find_suspects(answers, index)
+        say(wording.suspect_lines(suspects, len(answers)))
         terminal.write_json({"songs": suspects.drop(columns="either").to_dict("records")}, args.json)
         return terminal.ALL_GOOD
     files, problems = answer.find_files(args.songs, root, index, why)
@@ -104,7 +109,7 @@ def main(argv: list[str] | None = None) -> int:
                 continue
             copies = similarity.find_copies(song, path, index, root) if index else None
             verdict = answer.answer(song, model, index, copies, strict=args.strict)
-            if not filters.pass_one(files[path], verdict.traits, counts):
+            if not filters.pass_one(str(path), verdict.traits, counts):
                 continue
             rows[path] = verdict.as_dict(full=bool(args.json))
             headline, in_library = wording.headline(verdict), answer.look_up(verdict, filed)
@@ -113,8 +118,10 @@ def main(argv: list[str] | None = None) -> int:
                 say([printable(path), *lines])
             else:
                 say([wording.answer_row(files[path], verdict)])
-            if index and rows[path]["answer"] == "unknown":
-                unknown[files[path]] = similarity.describe_song(song, index.embedding)
+            if index and rows[path]["answer"] == UNKNOWN:
+                unknown[str(path).encode(errors="backslashreplace").decode()] = similarity.describe_song(
+                    song, index.embedding
+                )
             if args.plot:
                 from soundalike import plots  # matplotlib takes a second, and few ask for pictures
 
@@ -129,6 +136,8 @@ def main(argv: list[str] | None = None) -> int:
             raise
         terminal.say_stopped(len(rows), len(files) + len(problems), written)
         return terminal.STOPPED
+    if counts and not any(not row["problem"] for row in rows.values()):
+        raise left_none(counts, len(files))
     failed = {path: row["problem"] for path, row in rows.items() if row["problem"]}
     families = tidy.find_families(unknown, index) if index else []
     say([*wording.filter_lines(counts, len(rows) - len(failed)), *wording.family_lines(families)])
@@ -137,7 +146,7 @@ def main(argv: list[str] | None = None) -> int:
     if queries and index:
         map_page.write_map(index, root, args.page, queries)
     if script:
-        tidy.write_moves({path: row.get("artist") for path, row in rows.items()}, args.sort_into, script)
+        tidy.write_moves(rows, args.sort_into, script)
     written = [*tables.values(), *filter(None, (args.plot, args.page, script))]
     say(wording.outcome_lines(failed, len(rows), written, model.info, strict=args.strict))
     return terminal.exit_status(len(rows), len(failed))

@@ -31,17 +31,20 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     more = parser.add_argument_group("what else is asked")
     more.add_argument("--less", type=terminal.name, action="append", metavar="SONG", help="not like this; repeatable")
-    more.add_argument("--path-to", type=terminal.name, action="append", metavar="SONG", help="a way to it; repeatable")
-    more.add_argument("--artists", action="store_true", help="artists that sound alike; each SONG is an artist")
-    more.add_argument("--albums", action="store_true", help="albums that sound alike; each SONG is an album")
-    more.add_argument("--tags", action="store_true", help="the tags that --tag knows, and how many songs have each")
+    more.add_argument(
+        "--path-to", type=terminal.name, action="append", metavar="SONG", help="the way to it; repeatable"
+    )
+    instead = more.add_mutually_exclusive_group()
+    instead.add_argument("--artists", action="store_true", help="artists that sound alike; each SONG is an artist")
+    instead.add_argument("--albums", action="store_true", help="albums that sound alike; each SONG is an album")
+    instead.add_argument("--tags", action="store_true", help="the tags that --tag knows, and how many songs have each")
     which = parser.add_argument_group("which are named")
     which.add_argument("-n", "--count", type=terminal.positive, metavar="N", help="how many (10; of artists 3)")
     which.add_argument("--per-artist", type=terminal.positive, metavar="N", help="songs by one artist (default: 2)")
     which.add_argument("--again", type=terminal.positive, metavar="N", help="others: leave out the first N")
     which.add_argument("--without", type=terminal.name, action="append", metavar="SONG", help="not this; repeatable")
-    which.add_argument("--other-albums", action="store_true", help="no songs of the artist's same album")
-    which.add_argument("--far", action="store_true", help="go on where songs are hardly alike")
+    which.add_argument("--other-albums", action="store_true", help="leave out the album of SONG")
+    which.add_argument("--far", action="store_true", help="also songs that are hardly alike")
     terminal.add_filter_arguments(parser.add_argument_group("only songs that pass all of these"), seeds=True)
     written = parser.add_argument_group("what is written")
     written.add_argument("--playlist", type=terminal.output(".m3u8"), metavar="FILE", help="a playlist ending in .m3u8")
@@ -59,9 +62,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     if of_list and (args.artists or args.albums or not args.songs):
         parser.error("these options are about songs alike: name a SONG, without --artists and --albums")
     if args.path_to and (len(args.songs) > 1 or args.far or args.less or args.again or args.extend):
-        parser.error("--path-to takes one song (a title of several words in quotes), and no --far, --less or --again")
+        parser.error("--path-to takes one song (in quotes), and no --far, --less, --again or --extend")
     if args.extend and (len(args.songs) > 1 or Path(args.songs[0]).suffix.lower() not in (".m3u", ".m3u8", ".pls")):
         parser.error("--extend takes one playlist: .m3u, .m3u8 or .pls")
+    if args.playlist in map(terminal.resolve, args.songs):
+        parser.error("--playlist would replace the playlist that you ask about; --extend writes it back longer")
     return args
 
 
@@ -72,6 +77,7 @@ def main(argv: list[str] | None = None) -> int:
     root = terminal.find_library(args)
     from soundalike import groups, library, playlists, similarity, traits, wording  # after --help, which needs none
     from soundalike.messages import printable
+    from soundalike.playlist_files import Playlist, write_playlist
     from soundalike.seeds import find_seeds, names_of
 
     terminal.check_quotes(args.songs)
@@ -85,23 +91,24 @@ def main(argv: list[str] | None = None) -> int:
         map_page.write_map(index, root, root / library.MAP)
         say([f"Open it in a browser: {printable(root / library.MAP)}"])
     if args.tags:
-        say(wording.tag_lines(traits.tag_counts(index.songs)))
+        counts = traits.tag_counts(index.songs)
+        say(wording.tag_lines(counts))
+        terminal.write_json({"tags": counts.to_dict()}, args.json)
     if args.artists or args.albums:
-        names, kind = groups.group_names(index, albums=args.albums), "album" if args.albums else "artist"
-        asked = groups.find_groups(args.songs, names, kind)
-        portraits = groups.compare_groups(index, names, asked, args.count or GROUPS_NAMED)
+        group_of, kind = groups.group_names(index, albums=args.albums), "album" if args.albums else "artist"
+        asked = groups.find_groups(args.songs, group_of, kind)
+        portraits = groups.compare_groups(index, group_of, asked, args.count or GROUPS_NAMED)
         say(wording.group_lines(portraits, index, numbers=args.verbose))
         terminal.write_json({f"{kind}s": groups.records(portraits, index)}, args.json)
-    if args.artists or args.albums or not args.songs:
+    if args.artists or args.albums or args.tags or not args.songs:
         return terminal.ALL_GOOD
     several = index.songs["artist"].nunique() > 1  # where all songs are by one artist, any number of them is named
     per_artist = args.per_artist or PER_ARTIST if several else len(index.songs)
     limits = {"far": args.far, "other_albums": args.other_albums, "again": args.again or 0}
     rules = playlists.Rules(args.count or SONGS_NAMED, per_artist, filters=terminal.read_filters(args), **limits)
-    seeds, less, without, stops = (
-        find_seeds(asked or (), index, root) for asked in (args.songs, args.less, args.without, args.path_to)
-    )
-    barred, counts = playlists.bar_songs([*seeds, *stops], [*less, *without], index, rules)
+    seeds, less, without = (find_seeds(asked or (), index, root) for asked in (args.songs, args.less, args.without))
+    stops = [seed for asked in args.path_to or () for seed in find_seeds([asked], index, root)]
+    barred, counts = playlists.bar_songs([*seeds, *stops], without, less, index, rules)
     say(wording.filter_lines(counts, int((~barred).sum())))
     if stops:
         legs = playlists.find_ways(index, [*seeds, *stops], barred, rules)
@@ -109,23 +116,24 @@ def main(argv: list[str] | None = None) -> int:
         listed = [playlists.entry(seeds[0])]
         for stop, (songs, _) in zip(stops, legs, strict=True):
             listed += [*playlists.entries(songs, root), playlists.entry(stop)]
-        answer: dict = {"stops": [playlists.way_record(leg, root) for leg in legs]}
+        answer: dict = {"stops": [playlists.way_record(*leg, root) for leg in zip(stops, legs, strict=True)]}
     else:
         songs, why = playlists.fill(index, seeds, less, barred, rules)
-        moments = playlists.find_moments(songs, seeds, index, root)
-        lines = wording.alike_lines(names_of(seeds), songs, moments, why, rules, index, numbers=args.verbose)
-        say(lines)
+        songs, names = playlists.add_moments(songs, seeds, index, root), (names_of(seeds), names_of(less))
+        say(wording.alike_lines(*names, songs, why, rules, index, numbers=args.verbose))
         listed = [*map(playlists.entry, seeds), *playlists.entries(songs, root)]
-        answer = {"songs": playlists.records(songs, root, moments)}
-    terminal.write_json({"asked": names_of(seeds), "filters": counts} | answer, args.json)
+        answer = {"songs": playlists.records(songs, root)}
+    about = {"asked": names_of(seeds), "less": names_of(less), "without": names_of(without), "filters": counts}
+    terminal.write_json(about | answer, args.json)
     left_out: dict = {}
     if args.playlist:
-        count, left_out = playlists.write_playlist(listed, args.playlist)
-        say(wording.playlist_lines(count, left_out, args.playlist))
+        usable, left_out = playlists.sort_out(listed)
+        write_playlist(Playlist(usable), args.playlist)
+        say(wording.playlist_lines(len(usable), left_out, args.playlist))
     if args.extend:
         path = Path(args.songs[0])
         count, left_out = playlists.extend(path, songs, index, root, rules.per_artist)
-        say(wording.playlist_lines(count, left_out, path))
+        say(wording.playlist_lines(count, left_out, path, added=len(songs) - len(left_out)))
     return terminal.exit_status(len(listed), len(left_out))
 
 

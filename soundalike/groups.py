@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from soundalike.messages import Problem, UserError
-from soundalike.similarity import Index
+from soundalike.similarity import Index, as_similarity
 from soundalike.splits import album_keys
 
 LEAST = 2  # songs of a group that is named: one says little of its artist, and lies near to all when it is plain
@@ -112,24 +112,22 @@ def compare_groups(index: Index, names: pd.Series, asked: list[str], count: int)
 
 
 def records(portraits: list[Portrait], index: Index) -> list[dict]:
-    """Make of portraits what programs get: songs by their paths, and similarities from 0 to 1."""
-    song = index.songs["song"].iloc
-    return [
-        {
-            "name": portrait.name,
-            "songs": portrait.songs,
-            "typical": song[portrait.typical],
-            "alike": [
-                {
-                    "name": pair.other,
-                    "similarity": round(max(0.0, 1 - pair.distance), 4),
-                    "songs": [song[place] for place in pair.songs],
-                }
-                for pair in portrait.alike
-            ],
+    """Make of portraits what programs get, see docs/usage.md: songs by their paths."""
+    song = dict(enumerate(index.songs["song"]))
+    made = []
+    for name, songs, typical, oddest, alike in portraits:
+        pairs = [
+            {"name": other, "similarity": as_similarity(far), "start_with": song[two], "most_like": song[one]}
+            for other, far, (one, two) in alike
+        ]
+        about = {
+            "name": name,
+            "songs": songs,
+            "typical": song[typical],
+            "oddest": None if oddest is None else song[oddest],
         }
-        for portrait in portraits
-    ]
+        made.append(about | {"alike": pairs})
+    return made
 
 
 def _most_alike(index: Index, songs: np.ndarray, others: np.ndarray) -> tuple[int, int]:

@@ -5,21 +5,23 @@ Which songs are asked about stands in `seeds`.
 
 import json
 import os
+import re
+import shutil
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from enum import Enum, auto
 from itertools import pairwise
 from pathlib import Path
-from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from soundalike.library import atomic_write, songs_folder
-from soundalike.messages import Notice, Problem, Reason, SongError, UserError, note, printable
-from soundalike.seeds import Seed, locate, read_playlist
-from soundalike.similarity import Index, distances, in_common, is_far, moments_alike, say_why
+from soundalike.library import songs_folder
+from soundalike.messages import Notice, Problem, Reason, SongError, UserError, note
+from soundalike.playlist_files import Entry, read_playlist, write_playlist
+from soundalike.seeds import Seed, locate
+from soundalike.similarity import Index, as_similarity, distances, in_common, is_far, moments_alike, say_why
 from soundalike.song import read_tables
 from soundalike.splits import album_keys
 from soundalike.traits import TRAITS, Filters
@@ -40,14 +42,14 @@ class Rules(NamedTuple):
 
 
 def bar_songs(
-    seeds: Sequence[Seed], without: Sequence[Seed], index: Index, rules: Rules
+    seeds: Sequence[Seed], without: Sequence[Seed], less: Sequence[Seed], index: Index, rules: Rules
 ) -> tuple[np.ndarray, dict[str, int]]:
     """Mark the songs not to be named: those that are asked about, and what is left out.
 
     Parameters
     ----------
-    seeds, without : sequence of Seed
-        The songs that are asked about, and others to leave out.
+    seeds, without, less : sequence of Seed
+        The songs that are asked about, others to leave out, and those that are unwanted.
     index : Index
         The library.
     rules : Rules
@@ -64,12 +66,14 @@ def bar_songs(
     UserError
         If no song is left, or one is asked about and left out.
     """
-    for other in without:
-        if not other.group and any(seed.is_same(other) for seed in seeds):
+    for song in without:
+        if not song.itself.any():
+            note(Notice.NOT_HERE, song=str(song))
+    unwanted = [*without, *less]
+    for other in unwanted:
+        if any(seed.is_same(other) and other.group in ("", seed.group) for seed in seeds):
             raise UserError(Problem.ASKED_AND_LEFT_OUT, song=str(other))
-        if not other.itself.any():
-            note(Notice.NOT_HERE, song=str(other))
-    barred = np.any([np.zeros(len(index.songs), bool), *(seed.itself for seed in (*seeds, *without))], axis=0)
+    barred = np.any([np.zeros(len(index.songs), bool), *(seed.itself for seed in (*seeds, *unwanted))], axis=0)
     if barred.all():
         raise UserError(Problem.NO_OTHER_SONG)
     if rules.other_albums:
@@ -123,34 +127,20 @@ def fill(
     described = np.stack([seed.described for seed in seeds])
     distance = distances(index, described)
     rank_by = distance - LESS * distances(index, np.stack([seed.described for seed in less])) if less else distance
-    chosen: list[int] = []
-    recordings: set[str] = set()
-    artists: Counter[str] = Counter()
-    names, why = index.songs[["sound", "artist"]].to_numpy(), End.ALL
     order = np.argsort(np.where(barred, np.inf, rank_by), kind="stable")[: int((~barred).sum())]
-    for rank, place in enumerate(order):
-        recording, artist = names[place]
-        if len(chosen) == rules.again + rules.most:
-            why = End.FULL
-            break
-        if not rules.far and is_far(distance[place], index.likeness):
-            if less:  # songs that are nearer may follow
-                why = End.FAR
-                continue
-            left = (artist for recording, artist in names[order[rank:]] if recording not in recordings)
-            why = End.ARTISTS if all(artists[artist] >= rules.per_artist for artist in left) else End.FAR
-            break
-        if recording in recordings:
-            continue
-        if artists[artist] == rules.per_artist:
-            why = End.ARTISTS
-            continue
-        chosen.append(place)
-        recordings.add(recording)
-        artists[artist] += 1
-    if rules.again and len(chosen) <= rules.again:
+    songs = index.songs[["sound", "artist"]].iloc[order].drop_duplicates("sound")
+    near = songs if rules.far else songs[~is_far(distance[songs.index], index.likeness)]
+    few = near[near.groupby("artist").cumcount() < rules.per_artist]
+    left = songs["artist"].drop(near.index).map(few["artist"].value_counts()).fillna(0)
+    if len(few) >= rules.again + rules.most:
+        why = End.FULL
+    elif (left < rules.per_artist).any():
+        why = End.FAR
+    else:
+        why = End.ALL if len(few) == len(songs) else End.ARTISTS
+    places = few.index[rules.again :][: rules.most].to_numpy()
+    if rules.again and not len(places):
         raise UserError(Problem.NO_MORE, again=rules.again)
-    places = np.array(chosen[rules.again :], int)
     return say_why(index, described, places, distance[places]), why
 
 
@@ -162,31 +152,29 @@ class Moment(NamedTuple):
     of_song: float  # and in the other
 
 
-def find_moments(songs: pd.DataFrame, seeds: Sequence[Seed], index: Index, root: Path) -> dict[str, Moment]:
-    """Find where each song is most like the seed that it is nearest to; none where its table cannot be read."""
-    names = {*songs["song"], *(seed.traits["song"] for seed in seeds if not seed.song)}
-    tables = dict(read_tables(root, names, left_out={}))
+def add_moments(songs: pd.DataFrame, seeds: Sequence[Seed], index: Index, root: Path) -> pd.DataFrame:
+    """Add ``moment``: where each song is most like the seed that it is nearest to, None where a table is unreadable."""
     points = index.embedding.points(np.stack([seed.described for seed in seeds]))
-    moments = {}
-    for place, song in songs["song"].items():
-        seed = seeds[int(index.embedding.distances(points, np.asarray(index.points[place])).argmin())]
-        one = seed.song or tables.get(seed.traits["song"])
-        if one and song in tables:
-            moments[song] = Moment(
-                seed.traits.get("title", seed.label), *moments_alike(index.embedding, one, tables[song])
-            )
-    return moments
+    nearest = index.embedding.distances(np.asarray(index.points[songs.index]), points).argmin(axis=1)
+    names = {*songs["song"], *(seeds[place].traits["song"] for place in nearest if not seeds[place].song)}
+    tables, moments = dict(read_tables(root, names, left_out={})), []
+    for song, seed in zip(songs["song"], (seeds[place] for place in nearest), strict=True):
+        one, other = seed.song or tables.get(seed.traits["song"]), tables.get(song)
+        name = seed.traits.get("title", seed.label)
+        moments.append(Moment(name, *moments_alike(index.embedding, one, other)) if one and other else None)
+    return songs.assign(moment=pd.Series(moments, songs.index, dtype=object))
 
 
-def records(songs: pd.DataFrame, root: Path, moments: Mapping[str, Moment] = MappingProxyType({})) -> list[dict]:
-    """Make of songs what programs get, see docs/usage.md; with ``similarity`` where they have a ``distance``."""
+def records(songs: pd.DataFrame, root: Path) -> list[dict]:
+    """List songs as programs get them, see docs/usage.md."""
     folder, made = songs_folder(root), []
     for _, song in songs.iterrows():
         row = json.loads(song[["song", "artist", "album", "title", "seconds", *TRAITS]].to_json())
         row["path"] = str(folder / song["song"])
         if "distance" in song:
-            row |= {"similarity": round(float(np.clip(1 - song["distance"], 0, 1)), 4), "in_common": in_common(song)}
-        made.append(row | ({"moment": moments[song["song"]]._asdict()} if song["song"] in moments else {}))
+            moment = song["moment"] and song["moment"]._asdict()
+            row |= {"similarity": as_similarity(song["distance"]), "in_common": in_common(song), "moment": moment}
+        made.append(row)
     return made
 
 
@@ -202,11 +190,12 @@ def find_ways(
     """
     legs: list[tuple[pd.DataFrame, np.ndarray]] = []
     passed: Counter[str] = Counter()
+    for number, stop in enumerate(stops):
+        if stop.group:
+            raise UserError(Problem.NO_STOP, group=stop.group)
+        if any(stop.is_same(other) for other in stops[:number]):
+            raise UserError(Problem.ENDS_MEET, song=str(stop))
     for number, (first, last) in enumerate(pairwise(stops), start=1):
-        if first.group or last.group:
-            raise UserError(Problem.NO_STOP, group=first.group or last.group)
-        if first.is_same(last):
-            raise UserError(Problem.ENDS_MEET, song=str(first))
         most = rules.most * number // (len(stops) - 1) - passed.total()
         songs, steps = find_path(index, first, last, barred, rules._replace(most=most), passed)
         legs.append((songs, steps))
@@ -215,10 +204,10 @@ def find_ways(
     return legs
 
 
-def way_record(leg: tuple[pd.DataFrame, np.ndarray], root: Path) -> dict:
-    """Make of a leg what programs get: the songs before a stop, and how alike each is to the one before it."""
+def way_record(stop: Seed, leg: tuple[pd.DataFrame, np.ndarray], root: Path) -> dict:
+    """Make of a leg what programs get: the stop, the songs before it, and how alike each is to the one before."""
     songs, steps = leg
-    return {"songs": records(songs, root), "similarities": np.clip(1 - steps, 0, 1).round(4).tolist()}
+    return {"to": stop.name, "songs": records(songs, root), "similarities": [as_similarity(step) for step in steps]}
 
 
 def find_path(
@@ -265,7 +254,10 @@ def find_path(
     counts = Counter(artist[1:-1].tolist())
     most = min(rules.most, sum(min(count, rules.per_artist - passed[name]) for name, count in counts.items()))
     way = shortest(steps, usable, most)
-    while many := _too_many(passed + Counter(artist[way[1:-1]].tolist()), rules.per_artist):
+    while True:
+        (many, times), *_ = (passed + Counter(artist[way[1:-1]].tolist())).most_common(1) or [("", 0)]
+        if times <= rules.per_artist:
+            break
         options = []
         for place in (place for place in way[1:-1] if artist[place] == many):
             usable[place] = False
@@ -275,12 +267,6 @@ def find_path(
         _, place, way = min(options, key=lambda option: option[0])
         usable[place] = False
     return index.songs.iloc[between[way[1:-1] - 1]], steps[way[:-1], way[1:]]
-
-
-def _too_many(artists: Counter[str], most: int) -> str | None:
-    """Return an artist who is named more often than that."""
-    (artist, count), *_ = artists.most_common(1) or [("", 0)]
-    return artist if count > most else None
 
 
 def shortest(steps: np.ndarray, usable: np.ndarray, between: int) -> np.ndarray:
@@ -318,14 +304,6 @@ def shortest(steps: np.ndarray, usable: np.ndarray, between: int) -> np.ndarray:
 # --- playlist files --------------------------------------------------------------------------
 
 
-class Entry(NamedTuple):
-    """What a playlist says of a song."""
-
-    file: str  # as the playlist names it
-    label: str  # artist and title
-    seconds: float
-
-
 def entries(songs: pd.DataFrame, root: Path) -> list[Entry]:
     """Make entries of songs of the library."""
     folder = songs_folder(root)
@@ -340,44 +318,17 @@ def entry(seed: Seed) -> Entry:
     return Entry(str(seed.path), seed.label, seed.seconds)
 
 
-def write_playlist(songs: Iterable[Entry], path: Path, kept: Container[str] = ()) -> tuple[int, dict[str, SongError]]:
-    """Write a playlist: extended M3U, or PLS where the file ends so.
-
-    Parameters
-    ----------
-    songs : iterable of Entry
-        The songs, in order.
-    path : Path
-        Of the playlist.
-    kept : container of str
-        Files that it has, even where they are not here: those that it had before.
-
-    Returns
-    -------
-    int
-        How many songs it has.
-    dict of str to SongError
-        Files that it does not have, and why.
-    """
-    listed: list[Entry] = []
-    left_out: dict[str, SongError] = {}
-    for entry in songs:
-        if set("\r\n") & set(entry.file):
-            left_out[entry.file] = SongError(Reason.LINE_BREAK)
-        elif entry.file not in kept and not (path.parent / entry.file).is_file():
-            left_out[entry.file] = SongError(Reason.MOVED)
+def sort_out(songs: Iterable[Entry]) -> tuple[list[Entry], dict[str, SongError]]:
+    """Return the songs that a playlist can have, and the files that it cannot, and why."""
+    listed, left_out = [], {}
+    for song in songs:
+        if set("\r\n") & set(song.file):
+            left_out[song.file] = SongError(Reason.LINE_BREAK)
+        elif not os.path.isfile(song.file):
+            left_out[song.file] = SongError(Reason.MOVED)
         else:
-            listed.append(entry)
-    lines = ["#EXTM3U"]
-    for file, label, seconds in listed:
-        lines += [*([f"#EXTINF:{round(seconds)},{printable(label)}"] * bool(label)), file]
-    if path.suffix.lower() == ".pls":
-        lines = ["[playlist]", f"NumberOfEntries={len(listed)}", "Version=2"]
-        for n, (file, label, seconds) in enumerate(listed, start=1):
-            lines += [f"File{n}={file}", f"Title{n}={printable(label)}", f"Length{n}={round(seconds)}"]
-    with atomic_write(path) as target:
-        target.write_bytes("\n".join([*lines, ""]).encode(errors="surrogateescape"))
-    return len(listed), left_out
+            listed.append(song)
+    return listed, left_out
 
 
 def without_jumps(index: Index, places: Sequence[int], in_a_row: int) -> list[int]:
@@ -404,38 +355,51 @@ def without_jumps(index: Index, places: Sequence[int], in_a_row: int) -> list[in
         for song in waiting:
             steps = apart[song, order]
             added = np.append(steps[:-1] + steps[1:] - apart[order[:-1], order[1:]], steps[-1])
-            gaps = np.argsort(added, kind="stable")
-            fits = (gap for gap in gaps if _in_a_row(artist[order], gap, artist[song]) <= in_a_row)
-            gap = next(fits, gaps[0] if forced else None)
-            if gap is None:
-                late.append(song)
+            same, gaps = artist[order] == artist[song], np.arange(len(order))
+            other_before = np.maximum.accumulate(np.where(same, -1, gaps))
+            other_after = np.minimum.accumulate(np.where(same, len(order), gaps)[::-1])[::-1]
+            fits = np.append(other_after[1:], len(order)) - other_before <= in_a_row
+            if fits.any() or forced:
+                order.insert(int(np.where(fits | ~fits.any(), added, np.inf).argmin()) + 1, song)
             else:
-                order.insert(int(gap) + 1, song)
+                late.append(song)
         forced, waiting = len(late) == len(waiting), late
     return [places[n] for n in order]
-
-
-def _in_a_row(artists: np.ndarray, gap: int, artist: str) -> int:
-    """Count songs by an artist in a row, if one more came after this place."""
-    before, after = artists[gap::-1] == artist, artists[gap + 1 :] == artist
-    return 1 + int(np.logical_and.accumulate(before).sum() + np.logical_and.accumulate(after).sum())
 
 
 def extend(
     path: Path, songs: pd.DataFrame, index: Index, root: Path, in_a_row: int
 ) -> tuple[int, dict[str, SongError]]:
-    """Write a playlist back with more songs, in an order without jumps; see `write_playlist`.
+    """Write a playlist back with more songs, in an order without jumps; a copy of the first one stays beside it.
 
-    Its songs keep their names, and what the library does not have stays, at the end.
+    Its songs keep all that it says of them; those that the library does not have stand at the end.
+
+    Returns
+    -------
+    int
+        How many songs it has now.
+    dict of str to SongError
+        Songs that it cannot have, and why.
     """
-    named = read_playlist(path)
-    places = locate(named, path, index, root)
-    mine = {place: name for name, place in zip(named, places, strict=True) if place is not None}
-    relative = not any(os.path.isabs(name) for name in mine.values())
-    order = without_jumps(index, [*mine, *songs.index], in_a_row)
-    listed = [
-        entry._replace(file=mine.get(place, os.path.relpath(entry.file, path.parent) if relative else entry.file))
-        for place, entry in zip(order, entries(index.songs.iloc[order], root), strict=True)
-    ]
-    others = [Entry(name, "", -1) for name, place in zip(named, places, strict=True) if place is None]
-    return write_playlist([*listed, *others], path, kept=set(named))
+    path = path.resolve()
+    before = read_playlist(path)
+    places = locate(before.entries, path, index, root)
+    mine: dict[int, Entry] = {}
+    others: dict[str, Entry] = {}
+    for entry, place in zip(before.entries, places, strict=True):
+        if place is None:
+            others.setdefault(entry.file, entry)
+        else:
+            mine.setdefault(place, entry)
+    relative = not any(re.match(r"[/\\]|\w+:", entry.file) for entry in mine.values())  # nor C:, nor file:
+    new, left_out = sort_out(entries(songs, root))
+    new = [entry._replace(file=os.path.relpath(entry.file, path.parent)) if relative else entry for entry in new]
+    usable = [place for place, song in songs.iterrows() if str(songs_folder(root) / song["song"]) not in left_out]
+    known = mine | dict(zip(usable, new, strict=True))
+    order = without_jumps(index, list(known), in_a_row)
+    backup = path.with_name(f"{path.name}.bak")
+    if not backup.exists():
+        shutil.copy2(path, backup)
+    write_playlist(before._replace(entries=[*(known[place] for place in order), *others.values()]), path)
+    shutil.copymode(backup, path)
+    return len(known) + len(others), left_out

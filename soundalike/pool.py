@@ -167,7 +167,7 @@ def _here(function: Callable[[Any], Any], songs: list, jobs: int, limit: float) 
             else:
                 yield song, outcome
         if len(waiting) == before:
-            raise BrokenProcessPool("no worker starts")
+            raise UserError(Problem.NO_WORKER)
     for song in again:
         ((_, outcome),) = _pooled(function, deque([song]), 1, limit)
         if isinstance(outcome, TimeoutError):

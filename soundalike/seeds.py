@@ -3,24 +3,24 @@
 import os
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import numpy as np
-import pandas as pd
 
 from soundalike import networks
 from soundalike.frame import current_notes
 from soundalike.library import GOOD, read_songs, songs_folder
 from soundalike.messages import Notice, Problem, SongError, UserError, counted, note, printable
+from soundalike.playlist_files import SUFFIXES, Entry, read_playlist
 from soundalike.similarity import Index, describe_song, find_copies
 from soundalike.song import Song, decode
 from soundalike.traits import traits_of
 
-PLAYLISTS = (".m3u", ".m3u8", ".pls")
 NAMED = 20  # songs of a playlist that the library does not have, at most
 
 
@@ -64,7 +64,7 @@ def find_seeds(asked: Iterable[str], index: Index, root: Path) -> list[Seed]:
     for each in asked:
         if os.path.isfile(each):  # which, unlike Path's, raises nothing
             path = Path(each)
-            is_list = path.suffix.lower() in PLAYLISTS
+            is_list = path.suffix.lower() in SUFFIXES
             found = _of_playlist(path, index, root) if is_list else [_of_file(path, index, root)]
         else:
             places = find_places(each, index, root)
@@ -82,8 +82,7 @@ def find_seeds(asked: Iterable[str], index: Index, root: Path) -> list[Seed]:
 
 def names_of(seeds: Iterable[Seed]) -> list[str]:
     """Return what seeds are called: each song, or once the artist, album, folder or playlist that was named."""
-    groups = pd.Series([printable(seed.group) or str(seed) for seed in seeds])
-    counts = groups.value_counts(sort=False)
+    counts = Counter(printable(seed.group) or str(seed) for seed in seeds)
     return [name if count == 1 else f"{name} ({counted(count, 'song')})" for name, count in counts.items()]
 
 
@@ -105,18 +104,10 @@ def _of_file(path: Path, index: Index, root: Path) -> Seed:
     except SongError as error:
         raise UserError(Problem.FILE, path=path, error=error) from None
     itself = find_copies(song, path, index, root)
-    copies = index.songs[itself]
-    return Seed(
-        str(path),
-        path.absolute(),
-        path.stem,
-        song.record["seconds"],
-        describe_song(song, index.embedding),
-        itself,
-        traits_of(song),
-        f"{copies['artist'].iloc[0]} - {copies['title'].iloc[0]}" if len(copies) else "",
-        song=song,
-    )
+    copies, described, seconds = index.songs[itself], describe_song(song, index.embedding), song.record["seconds"]
+    copy_of = f"{copies['artist'].iloc[0]} - {copies['title'].iloc[0]}" if len(copies) else ""
+    traits = traits_of(song)
+    return Seed(str(path), path.absolute(), path.stem, seconds, described, itself, traits, copy_of, song=song)
 
 
 # --- by name ---------------------------------------------------------------------------------
@@ -132,6 +123,8 @@ def find_places(asked: str, index: Index, root: Path) -> list[int]:
     UserError
         If there is none; or several, but no one artist, album or folder.
     """
+    music, path = os.path.realpath(songs_folder(root)) + "/", os.path.realpath(os.path.expanduser(asked))
+    asked = path.removeprefix(music) if os.path.isdir(path) and path.startswith(music) else asked
     songs, said = index.songs, _as_said(asked)
     titles, artists, albums, paths = (songs[name].map(_as_said) for name in ("title", "artist", "album", "song"))
     ways = [
@@ -166,8 +159,8 @@ def _several(asked: str, places: list[int], index: Index) -> UserError:
 
 
 def _as_said(name: str) -> str:
-    """Return a name regardless of case and of underscores for spaces."""
-    return name.casefold().replace("_", " ")
+    """Return a name regardless of case, Unicode form, and underscores for spaces."""
+    return _normal(name).casefold().replace("_", " ")
 
 
 def _not_found(asked: str, index: Index, root: Path) -> UserError:
@@ -183,37 +176,16 @@ def _not_found(asked: str, index: Index, root: Path) -> UserError:
             return UserError(Problem.NOT_IN_FRAME, song=song)
         return UserError(Problem.LEFT_OUT, song=song, reason=f"{status}: {reason}".removesuffix(": "))
     names = {_as_said(name): name for column in ("artist", "album", "title") for name in index.songs[column]}
-    meant = [names[name] for name in get_close_matches(said, names, 1)]
     among = {"asked": asked, "songs": counted(len(index.songs), "song")}
-    return UserError(Problem.DID_YOU_MEAN, name=meant[0], **among) if meant else UserError(Problem.NO_SONG, **among)
+    for meant in get_close_matches(said, names, 1):
+        return UserError(Problem.DID_YOU_MEAN, name=names[meant], **among)
+    return UserError(Problem.NO_SONG, **among)
 
 
 # --- playlists -------------------------------------------------------------------------------
 
 
-def read_playlist(path: Path) -> list[str]:
-    """Read the files that a playlist names, as it names them: M3U in any of the usual encodings, or PLS.
-
-    Raises
-    ------
-    UserError
-        If it cannot be read.
-    """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UserError(Problem.FILE, path=path, error=error.strerror) from None
-    try:
-        text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
-    except UnicodeDecodeError:  # as programs on Windows write them
-        text = data.decode("cp1252", errors="replace")
-    lines = [line.strip() for line in text.splitlines()]
-    if path.suffix.lower() == ".pls":
-        lines = [found[1] for line in lines if (found := re.match(r"(?i)file\d+\s*=\s*(.+)", line))]
-    return [line for line in lines if line and not line.startswith("#")]
-
-
-def locate(entries: Iterable[str], playlist: Path, index: Index, root: Path) -> list[int | None]:
+def locate(entries: Iterable[Entry], playlist: Path, index: Index, root: Path) -> list[int | None]:
     """Find the songs of the library that a playlist names, None where it has none.
 
     A file is known by its whole path, from the playlist's folder, or, as on another machine, by the last two names of
@@ -222,20 +194,21 @@ def locate(entries: Iterable[str], playlist: Path, index: Index, root: Path) -> 
     Parameters
     ----------
     entries, playlist
-        See `read_playlist`.
+        See `playlist_files.read_playlist`.
     index, root
         The library.
     """
     songs = {_normal(song): place for place, song in enumerate(index.songs["song"])}
-    music, ends = _normal(songs_folder(root)) + "/", pd.Series({_end(song): place for song, place in songs.items()})
-    ends = ends[pd.Series(map(_end, songs)).value_counts().reindex(ends.index).to_numpy() == 1]
+    ends = Counter(map(_end, songs))
+    unique = {_end(song): place for song, place in songs.items() if ends[_end(song)] == 1}
+    music, folder = _normal(os.path.realpath(songs_folder(root))) + "/", playlist.absolute().parent
     places = []
     for entry in entries:
-        local = unquote(urlsplit(entry).path) if entry.startswith("file:") else entry
-        if "\\" in local and not (playlist.parent / local).exists():
-            local = local.replace("\\", "/")
-        path = _normal(os.path.normpath(playlist.absolute().parent / local))
-        places.append(songs.get(path.removeprefix(music), ends.get(_end(path)) if "/" in local else None))
+        local = re.sub(r"(?i)^file:(//[^/]*)?", "", entry.file)
+        if not os.path.exists(folder / local):
+            local = (unquote(local) if "%" in local else local).replace("\\", "/")
+        path = _normal(os.path.realpath(folder / local))
+        places.append(songs.get(path.removeprefix(music), unique.get(_end(path)) if "/" in local else None))
     return places
 
 
@@ -249,14 +222,14 @@ def _end(path: str) -> str:
 
 def _of_playlist(path: Path, index: Index, root: Path) -> list[Seed]:
     """Return the seeds that the songs of a playlist are; those that the library does not have are noted."""
-    entries = read_playlist(path)
+    entries = read_playlist(path).entries
     places = locate(entries, path, index, root)
-    missing = [entry for entry, place in zip(entries, places, strict=True) if place is None]
+    missing = [entry.file for entry, place in zip(entries, places, strict=True) if place is None]
     known = list(dict.fromkeys(place for place in places if place is not None))
     if not known:
         raise UserError(Problem.EMPTY_PLAYLIST, path=path, entries=counted(len(entries), "song"))
-    for entry in missing[:NAMED]:
-        note(Notice.NOT_HAD, song=entry)
+    for file in missing[:NAMED]:
+        note(Notice.NOT_HAD, song=file)
     if len(missing) > NAMED:
         note(Notice.MORE_NOT_HAD, count=counted(len(missing) - NAMED, "other song"))
     group = path.name if len(known) > 1 else ""

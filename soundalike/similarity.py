@@ -7,7 +7,7 @@ import hashlib
 import json
 import zipfile
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -96,10 +96,15 @@ def _numbered(songs: pd.DataFrame) -> tuple[np.ndarray, ...]:
     return tuple(pd.factorize(key)[0] for key in (songs["artist"], album_keys(songs), songs["recording"]))
 
 
-def is_far(distance: float, likeness: dict) -> bool:
-    """Whether songs at this distance are no more alike than half of those by different artists."""
+def as_similarity(distance: float) -> float:
+    """Return a distance as programs get it: 1 the same, 0.5 what songs drawn at random have, 0 the opposite."""
+    return round(float(1 - distance / 2), 4)
+
+
+def is_far(distance: Any, likeness: dict) -> Any:
+    """Whether songs at this distance, or these, are no more alike than half of those by different artists."""
     percentiles = likeness[DIFFERENT]
-    return bool(percentiles) and distance >= percentiles[50]
+    return distance >= (percentiles[50] if percentiles else np.inf)
 
 
 def measure_quality(points: np.ndarray, songs: pd.DataFrame, embedding: Embedding) -> dict:
@@ -340,24 +345,16 @@ def say_why(index: Index, described: np.ndarray, places: np.ndarray, distance: n
     pd.DataFrame
         `SONG_LABELS`, ``distance``, and what each aspect adds to the cosine, see `aspects`.
     """
-    others, points = np.asarray(index.described[places]), np.asarray(index.points[places])
-    added = []
-    for song in np.atleast_2d(described):
-        common = index.embedding.common(points, index.embedding.points(song[None])[0])
-        added.append({aspect: share / common for aspect, share in _shares(index.embedding, song, others).items()})
-    means = {aspect: np.mean([of_one[aspect] for of_one in added], axis=0) for aspect in added[0]}
-    return index.songs.iloc[places].assign(distance=distance, **means)
-
-
-def _shares(embedding: Embedding, song: np.ndarray, others: np.ndarray) -> dict[str, np.ndarray]:
-    """Split the cosine between a song and others by aspect: exact, for the cosine is a sum over columns."""
+    embedding, chosen = index.embedding, np.atleast_2d(described)
+    weights = 1 / embedding.common(np.asarray(index.points[places]), embedding.points(chosen)) / len(chosen)
     shares: dict[str, np.ndarray] = {}
-    for ear, space, rows in embedding.blocks(np.concatenate([song[None], others])):
-        rows = rows / lengths(rows @ space.basis)
-        back = rows @ space.basis @ space.basis.T
-        added = np.nan_to_num((rows[0] * back[1:] + rows[1:] * back[0]) / 2) / len(embedding.ears)
-        shares |= by_aspect(ear, added)
-    return shares
+    for ear, space, rows in embedding.blocks(np.concatenate([chosen, index.described[places]])):
+        rows = np.nan_to_num(rows / lengths(rows @ space.basis))
+        back = rows @ space.basis @ space.basis.T  # a cosine is the product of rows with these, a sum over columns
+        of_chosen, back_of_chosen = (weights @ part[: len(chosen)] for part in (rows, back))
+        added = of_chosen * back[len(chosen) :] + rows[len(chosen) :] * back_of_chosen
+        shares |= by_aspect(ear, added / 2 / len(embedding.ears))
+    return index.songs.iloc[places].assign(distance=distance, **shares)
 
 
 def aspects(songs: pd.DataFrame | pd.Series) -> list[str]:

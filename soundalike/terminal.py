@@ -232,7 +232,7 @@ def add_worker_arguments(parser: argparse.ArgumentParser) -> None:
 def tempo(text: str) -> tuple[float, float]:
     """Return a range of tempo, in BPM: ``90-110``."""
     try:
-        low, high = map(float, text.split("-"))
+        low, high = map(float, text.replace("–", "-").split("-"))
     except ValueError:
         low, high = 1, 0
     if not 0 <= low <= high:
@@ -252,8 +252,10 @@ def add_filter_arguments(group: argparse._ArgumentGroup, *, seeds: bool = False)
     kinds = group.add_mutually_exclusive_group()
     for kind, help_text in (("sung", "somebody sings in much of it"), ("instrumental", "nobody sings")):
         kinds.add_argument(f"--{kind}", dest="kind", action="store_const", const=kind, help=help_text)
-    group.add_argument("--tag", type=name, action="append", metavar="TAG", help="musicnn calls it so; repeatable")
-    group.add_argument("--folder", type=name, metavar="DIR", help="it lies in a folder of this name")
+    group.add_argument(
+        "--tag", type=name, action="append", metavar="TAG", help="a genre or sound, such as rock; repeatable"
+    )
+    group.add_argument("--folder", type=name, metavar="DIR", help="it lies in a folder with this in its name")
     for option in AGAINST if seeds else ():
         group.add_argument(
             f"--{option}", dest="against", action="append_const", const=option, help=f"{option} than SONG"
@@ -385,7 +387,7 @@ def say_stopped(done: int, songs: int, written: list[Path]) -> None:
 def write_json(content: dict, file: Path | None) -> None:
     """Write what was answered for programs, if a file is named, see `write_text`."""
     if file:
-        write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", file)
+        write_text(json.dumps(content, indent=1) + "\n", file)
 
 
 def note_lines(root: Path) -> list[str]:

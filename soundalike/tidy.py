@@ -44,13 +44,20 @@ def find_suspects(answers: pd.DataFrame, index: Index) -> pd.DataFrame:
     rows = []
     for song, row in answers[answers["predicted"] != answers["artist"]].iterrows():
         place = places[song]
-        cosines = np.where(recording == recording[place], -1, 1 - index.embedding.distances(points, points[place]))
-        own, other = (np.sort(cosines[artist == name])[-NEAREST:].mean() for name in (row["artist"], row["predicted"]))
+        cosines = 1 - index.embedding.distances(points, points[place])
+        cosines[recording == recording[place]] = -np.inf  # itself, and what is no other song
+        own, other = (_nearest(cosines[artist == name]) for name in (row["artist"], row["predicted"]))
         doubt = row["probability"] - row["own"] + NEARNESS * (other - own)
-        alike = songs["song"].iloc[int(np.where(artist == row["predicted"], cosines, -2).argmax())]
+        alike = songs["song"].iloc[int(np.where(artist == row["predicted"], cosines, -np.inf).argmax())]
         rows.append(row.to_dict() | {"song": song, "doubt": doubt, "alike": alike, "clear": doubt >= CLEAR})
     columns = [*answers.columns, "song", "doubt", "alike", "clear"]
     return pd.DataFrame(rows, columns=columns).sort_values("doubt", ascending=False, kind="stable", ignore_index=True)
+
+
+def _nearest(cosines: np.ndarray) -> float:
+    """Average the `NEAREST` largest cosines; -1 where there is none."""
+    largest = np.sort(cosines[np.isfinite(cosines)])[-NEAREST:]
+    return float(largest.mean()) if len(largest) else -1.0
 
 
 # --- songs by artists who are not in the library ---------------------------------------------
@@ -86,24 +93,35 @@ def find_families(described: dict[str, np.ndarray], index: Index) -> list[list[s
 # --- a script that sorts songs ---------------------------------------------------------------
 
 
-def write_moves(artists: Mapping[Path, str | None], folder: Path, script: Path) -> None:
+def write_moves(answers: Mapping[Path, dict], folder: Path, script: Path) -> None:
     """Write a shell script that moves songs into the folders of their artists; nothing is moved here.
 
     Parameters
     ----------
-    artists : mapping of Path to str or None
-        Of each song; None where no artist is named.
+    answers : mapping of Path to dict
+        Of each song, see `answer.Verdict.as_dict`; or its ``problem``.
     folder, script : Path
-        In which the artists' folders are; the script.
+        In which the artists' folders are; the script, which is not there yet.
     """
     lines = ["#!/bin/sh", "# Look at each line, take out what is wrong, then run this. Nothing is overwritten."]
-    for song, artist in artists.items():
-        source = str(song.absolute())
-        if artist and source.isprintable() and artist.isprintable():
-            target = shlex.quote(str(folder.absolute() / _folder_name(artist)))
-            lines.append(f"mkdir -p -- {target} && mv -n -- {shlex.quote(source)} {target}/")
-        else:
-            lines.append(f"# stays: {printable(source)} ({printable(artist or 'no artist is named')})")
+    taken: set[Path] = set()
+    for song, answer in answers.items():
+        source, artist = song.absolute(), answer.get("artist")
+        target = folder.absolute() / _folder_name(artist or "")
+        stays = {
+            answer["problem"]: answer["problem"],
+            "you have it": answer.get("copy_of"),
+            "no artist is named": not artist,
+            "its name has control characters": not f"{source}{artist}".isprintable(),
+            "it is there already": target in source.parents,
+            "another song of this name goes there": target / song.name in taken,
+        }
+        if why := next((reason for reason, holds in stays.items() if holds), ""):
+            lines.append(f"# stays: {printable(source)} ({printable(why)})")
+            continue
+        taken.add(target / song.name)
+        quoted = shlex.quote(str(target))
+        lines.append(f"mkdir -p -- {quoted} && mv -n -- {shlex.quote(str(source))} {quoted}/")
     with atomic_write(script) as path:
         path.write_text("\n".join([*lines, ""]), encoding="utf-8")
         path.chmod(0o755)

@@ -1,6 +1,7 @@
 """Traits of songs that people filter by: tempo, loudness, brightness, singing, tags, folder; and these filters."""
 
 from collections.abc import Iterator
+from difflib import get_close_matches
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from soundalike.song import Song
 
 TRAITS = ["tempo", "loudness_db", "brightness_hz", "kind", "tags"]  # see `traits_of`
 TAGS = 5  # that a song has: those which musicnn finds most probable
+EVERY_TAG = sorted({tag.lower() for tags in musicnn.TAGS.values() for tag in tags})
 SPREAD = 0.2  # of the library's standard deviation, by which a song is louder than another, say
 
 
@@ -47,7 +49,7 @@ class Filters(NamedTuple):
     tempo: tuple[float, float] | None = None  # BPM, from and to
     kind: str | None = None  # `vocals.SUNG` or `vocals.INSTRUMENTAL`
     tags: tuple[str, ...] = ()
-    folder: str | None = None  # anywhere in the songs' paths
+    folder: str | None = None  # a part of the folders in which songs lie
     against: tuple[tuple[str, str, int], ...] = ()  # what it is called, a trait, and 1 for more than the seeds or -1
 
     def check(self, searched: bool, tagged: bool) -> None:
@@ -56,10 +58,14 @@ class Filters(NamedTuple):
         Raises
         ------
         UserError
-            If singing is asked for where nobody searched for it, or tags where there are none.
+            If singing is asked for where nobody searched for it, tags where there are none, or a tag that is none.
         """
         if self.kind and not searched:
             raise UserError(Problem.NOT_SEARCHED)
+        for tag in self.tags:
+            if tag not in EVERY_TAG:
+                nearest = " or ".join(get_close_matches(tag, EVERY_TAG, 2, cutoff=0))
+                raise UserError(Problem.NO_SUCH_TAG, tag=tag, nearest=nearest)
         if self.tags and not tagged:
             raise UserError(Problem.NO_TAGS)
 
@@ -81,13 +87,15 @@ class Filters(NamedTuple):
         for tag in self.tags:
             yield f"--tag {tag}", np.array([tags is not None and tag in tags for tags in songs["tags"]])
         if self.folder is not None:
-            below = "/" + songs["song"].str.casefold()
-            inside = below.str.contains(f"/{self.folder.casefold().strip('/')}/", regex=False)
-            yield f"--folder {self.folder}", inside.to_numpy()
+            folders = songs["song"].str.casefold().str.rpartition("/")[0]
+            yield (
+                f"--folder {self.folder}",
+                folders.str.contains(self.folder.casefold().strip("/"), regex=False).to_numpy(),
+            )
         for name, trait, sign in self.against:
             assert seeds is not None  # the options that compare are asked for with songs alone
             further = sign * (songs[trait] - seeds[trait].mean())
-            yield f"--{name}", (further >= SPREAD * songs[trait].std(ddof=0)).to_numpy()
+            yield f"--{name}", (further > SPREAD * songs[trait].std(ddof=0)).to_numpy()
 
     def pass_one(self, song: str, traits: dict, counts: dict[str, int]) -> bool:
         """Whether one song passes all filters; what it passes is counted."""
@@ -113,9 +121,14 @@ class Filters(NamedTuple):
             counts[name] = int((usable & mask).sum())
             passing = passing & mask
         if not passing.any():
-            alone = "; ".join(f"{name} alone leaves {count:,}" for name, count in counts.items())
-            raise UserError(Problem.FILTERED_OUT, songs=f"{usable.sum():,}", alone=alone)
+            raise left_none(counts, int(usable.sum()))
         return passing, counts
+
+
+def left_none(counts: dict[str, int], songs: int) -> UserError:
+    """Return the error of filters that leave none of so many songs, of which so many pass each."""
+    alone = "; ".join(f"{name} alone leaves {count:,}" for name, count in counts.items())
+    return UserError(Problem.FILTERED_OUT, songs=f"{songs:,}", alone=alone)
 
 
 def tag_counts(songs: pd.DataFrame) -> pd.Series:
@@ -128,6 +141,5 @@ def tag_counts(songs: pd.DataFrame) -> pd.Series:
     """
     if songs["tags"].isna().all():
         raise UserError(Problem.NO_TAGS)
-    every = sorted({tag.lower() for tags in musicnn.TAGS.values() for tag in tags})
     counts = songs["tags"].dropna().explode().value_counts()
-    return counts.reindex(every, fill_value=0).sort_values(ascending=False, kind="stable")
+    return counts.reindex(EVERY_TAG, fill_value=0).sort_values(ascending=False, kind="stable")

@@ -20,7 +20,7 @@ from soundalike.groups import Portrait
 from soundalike.library import GOOD, MAP, PROJECT
 from soundalike.messages import clock, counted, printable
 from soundalike.networks.vocals import VOCALS
-from soundalike.playlists import End, Moment, Rules
+from soundalike.playlists import End, Rules
 from soundalike.recogniser import CLOSEST, EITHER, PRIOR, PROBABLY, SURE, UNKNOWN, OpenSet
 from soundalike.seeds import Seed
 from soundalike.similarity import ALBUM, ARTIST, DIFFERENT, Index, in_common, is_far
@@ -277,28 +277,31 @@ def answer_lines(verdict: Verdict, filed: Filed | None, marks: str, note: str, *
 
 def answer_row(name: str, verdict: Verdict) -> str:
     """Say an answer in one line: the song, the word with the artist, and the next."""
-    shown = printable(name, NAME_WIDTH)
-    following = verdict.probabilities.index[1]
-    says = headline(verdict).split(", but")[0] if verdict.known else headline(verdict)
-    rest = "" if verdict.known or printable(following) in says else f"   next: {printable(following)}"
-    return f"{shown:{NAME_WIDTH}}  {says}{' (you have it)' if verdict.known else ''}{rest}"
+    closest, following = map(printable, verdict.probabilities.index[:2])
+    likely = verdict.word == PROBABLY and verdict.probabilities.iloc[1] >= NAMED
+    named = verdict.known or verdict.word == EITHER or likely
+    says = f"{closest} (you have it)" if verdict.known else headline(verdict)
+    return f"{printable(name, NAME_WIDTH):{NAME_WIDTH}}  {says}{'' if named else f'   next: {following}'}"
 
 
 def family_lines(families: Sequence[Sequence[str]]) -> list[str]:
-    """Say which songs by unknown artists belong together."""
+    """Say which songs by unknown artists may belong together."""
+    named = ["; ".join(printable(Path(song).name) for song in family) for family in families]
+    sizes = map(len, families)
     return [
-        f"These {len(family)} sound like one artist you do not have: {'; '.join(map(printable, family))}."
-        for family in families
+        f"These {size} may be by one artist you do not have: {names}." for size, names in zip(sizes, named, strict=True)
     ]
 
 
-def suspect_lines(suspects: pd.DataFrame) -> list[str]:
+def suspect_lines(suspects: pd.DataFrame, asked: int) -> list[str]:
     """Name songs that may be filed under the wrong artist, see `tidy.find_suspects`."""
     lines = ["Songs that sound less like the artist they are filed under than like another, most suspicious first:"]
     for number, (_, row) in enumerate(suspects.head(SHOWN).iterrows(), start=1):
         lines.append(f"{number:3}. {printable(row['song'])}")
         said = prediction_in_words(row)
         lines.append(f"     held out of training: {said}; most like {printable(row['alike'])}")
+    if not asked:
+        return ["No song was held out of training here, so none can be suspected."]
     if suspects.empty:
         return ["When held out of training, each song was named after the artist that it is filed under."]
     if len(suspects) > SHOWN:
@@ -437,8 +440,8 @@ def how_alike(distance: float, likeness: dict) -> str:
 
 def alike_lines(
     names: Sequence[str],
+    less: Sequence[str],
     songs: pd.DataFrame,
-    moments: Mapping[str, Moment],
     why: End,
     rules: Rules,
     index: Index,
@@ -449,35 +452,34 @@ def alike_lines(
 
     Parameters
     ----------
-    names : sequence of str
-        The songs that were asked about.
+    names, less : sequence of str
+        The songs that were asked about, and those that others are to be unlike.
     songs, why, rules
-        See `playlists.fill`.
-    moments : mapping of str to Moment
-        See `playlists.find_moments`.
+        See `playlists.fill`, and `playlists.add_moments`.
     index : Index
         The library.
     numbers : bool
         Whether distances are said, too.
     """
-    asked, lines = " and ".join(names), []
+    lines, unlike = [], f", and unlike {_listed(less)}," if less else ""
     if len(songs):
-        lines.append(f"{asked} {'sounds' if len(names) == 1 else 'together sound'} most like")
+        verb = "sounds" if len(names) == 1 else "together sound"
+        lines.append(f"{_listed(names)}{unlike} {verb} most like")
     for number, (_, song) in enumerate(songs.iterrows(), start=1 + rules.again):
         lines.append(f"{number:3}. {_title(song)}{_distance(song['distance'], shown=numbers)}")
         common, level = ", ".join(in_common(song)), how_alike(song["distance"], index.likeness)
         if common or level:
             lines.append(f"     {level or 'alike'}{common and f', in {common}'}")
-        if moment := moments.get(song["song"]):
+        if moment := song["moment"]:
             lines.append(
                 f"     hear {clock(moment.of_seed)} of {printable(moment.seed, 60)}, {clock(moment.of_song)} of this"
             )
     if len(songs) < rules.most:
-        rest = "The next are" if len(songs) else f"Nothing here sounds much like {asked}: all are"
+        rest = "The next are" if len(songs) else f"Nothing here sounds much like {_listed(names)}: all are"
         lines.append({
             End.FAR: f"{rest} no more alike than songs of different artists usually are; --far names them, too.",
             End.ARTISTS: f"All others are by these artists; --per-artist {rules.per_artist + 1} names more of each.",
-            End.ALL: "There are no other songs.",
+            End.ALL: "There are no others.",
         }[why])  # fmt: skip
     lines += [quality_in_words(index.quality), *_meaning(index, shown=numbers)]
     if len(index.songs) < FEW_SONGS:
@@ -514,7 +516,7 @@ def tag_lines(counts: pd.Series) -> list[str]:
     return [
         "Tags as a network (musicnn) gives them; each song has the five that are most probable.",
         *(f"{count:6,}  {tag}" for tag, count in used.items()),
-        f"None has: {', '.join(counts.index[counts == 0])}.",
+        *[f"None has: {', '.join(counts.index[counts == 0])}."] * bool((counts == 0).any()),
     ]
 
 
@@ -533,9 +535,10 @@ def group_lines(portraits: Iterable[Portrait], index: Index, *, numbers: bool = 
     return lines
 
 
-def playlist_lines(songs: int, left_out: Mapping[str, object], path: Path) -> list[str]:
-    """Say what is in a playlist."""
-    return [f"{counted(songs, 'song')} in {printable(path)}.", *left_out_lines(left_out, "Not in the playlist")]
+def playlist_lines(songs: int, left_out: Mapping[str, object], path: Path, *, added: int | None = None) -> list[str]:
+    """Say what is in a playlist; of one that was extended also how many songs were added."""
+    more = "" if added is None else f", {added} of them new; as it was: {printable(path.name)}.bak"
+    return [f"{counted(songs, 'song')} in {printable(path)}{more}.", *left_out_lines(left_out, "Not in the playlist")]
 
 
 def quality_in_words(quality: dict) -> str:

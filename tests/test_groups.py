@@ -58,8 +58,9 @@ def test_albums_are_alike_by_all_their_songs():
     first, *_ = groups.compare_groups(index, names, groups.find_groups([], names, "album"), 1)
     assert (first.name, first.alike[0].other, first.alike[0].songs) == ("a - X", "b - X", (1, 2))
     (record,) = groups.records([first], index)
-    assert record["alike"][0]["songs"] == ["1", "2"]
-    assert record["alike"][0]["similarity"] == pytest.approx(np.cos(np.radians(20)), abs=1e-4)
+    (pair,) = record["alike"]
+    assert (pair["start_with"], pair["most_like"]) == ("2", "1")
+    assert pair["similarity"] == pytest.approx((1 + np.cos(np.radians(20))) / 2, abs=1e-4)
 
 
 def test_an_artist_is_found_by_a_part_of_the_name():

@@ -1,3 +1,5 @@
+import itertools
+import json
 import re
 import shutil
 import subprocess
@@ -12,6 +14,7 @@ import recommend
 from soundalike import audio, features, playlists
 from soundalike.library import keep_songs_folder, read_songs, write_songs
 from soundalike.messages import Problem, Reason
+from soundalike.playlist_files import Playlist, write_playlist
 from soundalike.similarity import load_index
 
 
@@ -80,7 +83,7 @@ def test_a_song_that_was_left_out_is_said_to_be(root, tmp_path, capsys):
 
 
 def test_what_sounds_like_nothing_here_is_said(root, capsys, monkeypatch):
-    monkeypatch.setattr(playlists, "is_far", lambda distance, likeness: True)
+    monkeypatch.setattr(playlists, "is_far", lambda distance, likeness: distance > -1)
     asked = ["--library", str(root), "Artist A/Album 1/Song 1.mp3", "--other-albums"]
     asked += ["--without", "Artist A/Album 2/Song 2.mp3", "--without", "Artist A/Album 2/Song 4.mp3"]
     assert recommend.main(asked) == 0
@@ -141,7 +144,7 @@ def test_a_playlist_names_files_that_are_there(root, tmp_path, capsys):
         ("text.mp3", "not MP3 sound"),
         ("note.txt", ".txt is no sound that is known here"),
         ("video.wma", "is not supported; convert it"),
-        (".", "is a folder that is not in this library"),
+        (".", "is a folder without songs of this library"),
         ("silent.wav", "silent"),
         ("short.wav", "too short"),
     ],
@@ -187,10 +190,11 @@ def test_a_playlist_takes_any_name_but_line_breaks_and_says_what_is_gone(tmp_pat
         (tmp_path / name).touch()
     songs = pd.DataFrame({"song": names, "artist": "A", "title": "T", "seconds": 3.4})
     keep_songs_folder(tmp_path, tmp_path)
-    count, left_out = playlists.write_playlist(playlists.entries(songs, tmp_path), tmp_path / "x.m3u8")
+    listed, left_out = playlists.sort_out(playlists.entries(songs, tmp_path))
+    write_playlist(Playlist(listed), tmp_path / "x.m3u8")
     lines = (tmp_path / "x.m3u8").read_text(encoding="utf-8").splitlines()
     assert [line for line in lines if not line.startswith("#")] == [str(tmp_path / name) for name in names[:3]]
-    assert count == 3
+    assert len(listed) == 3
     assert [error.why for error in left_out.values()] == [Reason.LINE_BREAK, Reason.MOVED]
 
 
@@ -281,3 +285,61 @@ def test_what_does_not_go_together_is_wrong_usage(root, asked):
 def test_without_a_library_it_says_what_to_do(tmp_path, capsys):
     with raises(Problem.NO_FRAME):
         recommend.main.__wrapped__(["--library", str(tmp_path), "song"])
+
+
+def test_a_playlist_is_written_back_longer_and_loses_nothing(root, tmp_path, capsys):
+    music, mine = root.parent / "music", tmp_path / "mine.m3u"
+    named = [str(music / f"Artist {artist}/Album 1/Song 1.mp3") for artist in "AB"]
+    lines = [
+        "#EXTM3U",
+        "#PLAYLIST:Mine",
+        "#EXTINF:3,My words",
+        named[0],
+        "# kept",
+        "gone é.mp3",
+        named[1],
+        named[0],
+        "",
+    ]
+    text = "\r\n".join(lines)
+    mine.write_bytes(text.encode("cp1252"))
+    mine.chmod(0o600)
+    (tmp_path / "link.m3u").symlink_to(mine)
+    asked = ["--library", str(root), "--extend", "-n", "5", "--per-artist", "2"]
+    assert recommend.main([*asked, str(tmp_path / "link.m3u")]) == 0
+    lines = mine.read_bytes().decode("cp1252").split("\r\n")
+    files = [line for line in lines if line and not line.startswith("#")]
+    assert lines[:4] == ["#EXTM3U", "#PLAYLIST:Mine", "#EXTINF:3,My words", named[0]]
+    assert files[-1] == "gone é.mp3"
+    assert set(named) < set(files)
+    assert len(files) == len(set(files)) == 8
+    runs = [len([*run]) for _, run in itertools.groupby(file.split("/Album")[0] for file in files[:-1])]
+    assert max(runs) <= 2
+    assert (tmp_path / "link.m3u").is_symlink()
+    assert mine.stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "mine.m3u.bak").read_bytes() == text.encode("cp1252")
+    assert "gone é.mp3; it is passed over" in capsys.readouterr().err
+    assert recommend.main([*asked, str(mine)]) == 0
+    assert (tmp_path / "mine.m3u.bak").read_bytes() == text.encode("cp1252")  # as it was at first
+
+
+def test_programs_get_what_was_answered(root, capsys):
+    def answered(*asked: str) -> dict:
+        assert recommend.main(["--library", str(root), *asked, "--json", "-"]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    song = "Artist A/Album 1/Song 1.mp3"
+    found = answered(song, "--less", "b/album 2/song 4", "-n", "2", "--tempo", "1-500")
+    assert (found["asked"], found["less"]) == (["Artist A - Song 1"], ["Artist B - Song 4"])
+    assert found["filters"] == {"--tempo 1-500": 10}
+    first = found["songs"][0]
+    assert first["song"].startswith("Artist A/")
+    assert Path(first["path"]).is_file()
+    assert 0 < first["similarity"] < 1
+    assert first["moment"]["seed"] == "Song 1"
+    way = answered(song, "--path-to", "b/album 2/song 4", "--path-to", "c/album 1/song 1")
+    assert [stop["to"] for stop in way["stops"]] == ["Artist B - Song 4", "Artist C - Song 1"]
+    assert all(len(stop["similarities"]) == len(stop["songs"]) + 1 for stop in way["stops"])
+    (artist,) = answered("--artists", "artist b", "-n", "1")["artists"]
+    assert 0 <= artist["alike"][0]["similarity"] <= 1
+    assert artist["alike"][0]["start_with"].startswith(artist["alike"][0]["name"])

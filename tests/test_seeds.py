@@ -6,7 +6,8 @@ from conftest import likeness, made_index, on_a_circle, raises
 
 from soundalike.library import keep_songs_folder
 from soundalike.messages import Problem
-from soundalike.seeds import find_seeds, find_song, locate, names_of, of_library, read_playlist
+from soundalike.playlist_files import Entry, Playlist, read_playlist, write_playlist
+from soundalike.seeds import find_seeds, find_song, locate, names_of, of_library
 
 
 def test_a_title_is_found_as_it_is_said(tmp_path):
@@ -94,7 +95,24 @@ def with_catalogue(root):
 )
 def test_playlists_are_read_as_players_write_them(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
-    assert read_playlist(tmp_path / name) == ["Ä.mp3", "b.mp3"]
+    found = read_playlist(tmp_path / name)
+    assert [entry.file for entry in found.entries] == ["Ä.mp3", "b.mp3"]
+    write_playlist(found, tmp_path / name)
+    again = read_playlist(tmp_path / name)
+    assert again == found
+    assert again.end == ("\r\n" if b"\r" in content else "\n")
+
+
+def test_what_a_playlist_says_of_its_songs_stays(tmp_path):
+    text = "#EXTM3U\n#PLAYLIST:Mine\n# good\n#EXTINF:12,My words\na.mp3\nb.mp3\n"
+    (tmp_path / "x.m3u").write_bytes(text.encode())
+    write_playlist(read_playlist(tmp_path / "x.m3u"), tmp_path / "x.m3u")
+    assert (tmp_path / "x.m3u").read_text() == text
+    (tmp_path / "x.pls").write_text("[playlist]\nFile1=a\nTitle1=T\nLength1=12\n")
+    assert read_playlist(tmp_path / "x.pls").entries == [Entry("a", "T", 12.0)]
+    odd = Playlist([Entry("夜.mp3", "夜", 3)], "cp1252")
+    write_playlist(odd, tmp_path / "x.m3u")
+    assert read_playlist(tmp_path / "x.m3u").encoding == "utf-8"  # its own has no such letter
 
 
 def test_songs_of_a_playlist_are_found_by_their_paths(index, tmp_path):
@@ -110,7 +128,9 @@ def test_songs_of_a_playlist_are_found_by_their_paths(index, tmp_path):
         "One_More.mp3": None,
         f"{tmp_path}/Music/Ann/Blue/Gone.mp3": None,
     }
-    assert locate(entries, playlist, index, tmp_path) == [*entries.values()]
+    assert locate(map(Entry, entries), playlist, index, tmp_path) == [*entries.values()]
+    long = [Entry("\\".join(["x" * 300] * 3)), Entry(next(iter(entries)))]
+    assert locate(long, playlist, index, tmp_path) == [None, 0]
 
 
 def test_a_playlist_is_its_songs_each_once(index, tmp_path, capsys):

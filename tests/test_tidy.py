@@ -54,6 +54,7 @@ def test_the_script_moves_songs_of_hostile_names_and_overwrites_nothing(tmp_path
     music, hurt = tmp_path / "music", tmp_path / "hurt"
     (tmp_path / "in").mkdir()
     artists: dict[Path, str | None] = {}
+    more = {}
     for number, name in enumerate([*NAMES, "x; touch hurt", "$(touch hurt)", "'; touch hurt; '"]):
         song = tmp_path / "in" / f"{name[:200]}.mp3"
         song.write_text(str(number))
@@ -65,14 +66,24 @@ def test_the_script_moves_songs_of_hostile_names_and_overwrites_nothing(tmp_path
         song.write_text("new")
         artists[song] = artist
     (music / "Known").mkdir(parents=True)
+    for number, at in enumerate((music / "Known/Album/filed.mp3", tmp_path / "in/again/there.mp3")):
+        at.parent.mkdir()
+        at.write_text(str(number))
+        artists[at] = "Known"
+    for name, about in (("bad", {"problem": "not MP3"}), ("mine", {"artist": "Known", "problem": "", "copy_of": "x"})):
+        (tmp_path / f"in/{name}.mp3").write_text("stays")
+        more[tmp_path / f"in/{name}.mp3"] = about
     (music / "Known/there.mp3").write_text("old")
     script = music / "sort-songs.sh"
-    tidy.write_moves(artists, music, script)
+    answers = {song: {"artist": artist, "problem": "", "copy_of": ""} for song, artist in artists.items()}
+    tidy.write_moves(answers | more, music, script)
     assert nobody.exists()  # nothing is moved yet
     subprocess.run([script], cwd=tmp_path, check=True)
     assert not hurt.exists()
     assert (music / ".._.._AC_DC/slashes.mp3").read_text() == "new"
-    assert nobody.exists()
+    assert all(
+        song.exists() for song in (nobody, *more, music / "Known/Album/filed.mp3", tmp_path / "in/again/there.mp3")
+    )
     assert (there.read_text(), (music / "Known/there.mp3").read_text()) == ("new", "old")
     for song, artist in artists.items():
         if artist and artist in NAMES:

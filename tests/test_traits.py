@@ -29,7 +29,7 @@ ALL = np.ones(3, bool)
         (Filters(kind="sung"), [0], {"--sung": 1}),
         (Filters(tags=("rock", "pop")), [0], {"--tag rock": 1, "--tag pop": 1}),
         (Filters(folder="ROCK/"), [0, 2], {"--folder ROCK/": 2}),
-        (Filters(folder="a/rock"), [0], {"--folder a/rock": 1}),
+        (Filters(folder="a/ro"), [0], {"--folder a/ro": 1}),
         (Filters(tempo=(100, 200), folder="rock"), [2], {"--tempo 100-200": 2, "--folder rock": 2}),
         (Filters(against=(("louder", "loudness_db", 1),)), [2], {"--louder": 1}),
         (Filters(against=(("darker", "brightness_hz", -1),)), [0], {"--darker": 1}),
@@ -49,9 +49,11 @@ def test_a_filter_that_leaves_nothing_is_said_with_the_others():
     with raises(Problem.FILTERED_OUT) as error:
         Filters(tempo=(1, 2), kind="sung").apply(SONGS, ALL)
     assert error.value.fields["alone"] == "--tempo 1-2 alone leaves 0; --sung alone leaves 1"
-    for filters, why in ((Filters(kind="sung"), Problem.NOT_SEARCHED), (Filters(tags=("x",)), Problem.NO_TAGS)):
+    for filters, why in ((Filters(kind="sung"), Problem.NOT_SEARCHED), (Filters(tags=("rock",)), Problem.NO_TAGS)):
         with raises(why):
             filters.apply(SONGS.iloc[2:], ALL[2:])
+    with raises(Problem.NO_SUCH_TAG):
+        Filters(tags=("rok",)).apply(SONGS, ALL)
 
 
 def test_tags_are_counted():

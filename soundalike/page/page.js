@@ -89,9 +89,9 @@ function fill(seeds, most, perArtist, far = false, artists = new Map()) {
     if (recordings.has(recording) || guest) continue;
     if (chosen.length === most) { why = "full"; break; }
     if (!far && isFar(apart[song])) { why = "far"; break; }
+    recordings.add(recording);
     if ((artists.get(artist) || 0) >= perArtist) { why = "artists"; continue; }
     chosen.push(song);
-    recordings.add(recording);
     artists.set(artist, (artists.get(artist) || 0) + 1);
   }
   return { songs: chosen, apart, why };
