@@ -33,7 +33,9 @@ def held_out_answers(study: evaluation.Study) -> pd.DataFrame:
     answers, _ = evaluation.answers(study, repeats=1)
     _, others = choose(answers)
     known = give_words(answers, others).query("known").set_index("song")
-    return known.assign(own=np.exp(-known["loss"])).rename(columns={"word": "answer", "closest": "predicted"})
+    return known.assign(artist_probability=np.exp(-known["loss"])).rename(
+        columns={"word": "answer", "closest": "predicted"}
+    )
 
 
 def swap(songs: pd.DataFrame, share: float, draw: np.random.Generator) -> pd.Series:

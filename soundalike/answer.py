@@ -31,7 +31,14 @@ from soundalike.traits import traits_of
 NAMED = 0.05  # from this probability on, the next artist is named beside the closest
 ALIKE = 3  # songs that are named as a reason, at most
 TRAINED_ON = "trained on"  # instead of a word, for programs
-PREDICTION = ["artist", "answer", "predicted", "probability", "own", "either"]  # columns of predictions.csv
+PREDICTION = [
+    "artist",
+    "answer",
+    "predicted",
+    "probability",
+    "artist_probability",
+    "either",
+]  # columns of predictions.csv
 CSV_COLUMNS = [
     *("song", "answer", "artist", "closest", "probability", "nearness", "next"),
     *("clips", "agreeing_clips", "silent_clips", "trained_on", "copy_of", "problem"),
@@ -216,7 +223,7 @@ def read_predictions(root: Path) -> pd.DataFrame:
         table = table.drop_duplicates("song").set_index("song")
         table = table[table["answer"].isin(WORDS)]
         table = table.assign(either=table["either"].map(json.loads))[PREDICTION]
-        return table.astype({"probability": float, "own": float})
+        return table.astype({"probability": float, "artist_probability": float})
     except (OSError, ValueError, KeyError):
         return pd.DataFrame(columns=PREDICTION)
 

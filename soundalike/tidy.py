@@ -27,7 +27,7 @@ def find_suspects(answers: pd.DataFrame, index: Index) -> pd.DataFrame:
     ----------
     answers : pd.DataFrame
         For songs held out of training [index: song]: ``artist``, ``answer``, ``predicted``, its ``probability`` and
-        ``own``, that of ``artist``.
+        ``artist_probability``.
     index : Index
         The library.
 
@@ -47,7 +47,7 @@ def find_suspects(answers: pd.DataFrame, index: Index) -> pd.DataFrame:
         cosines = 1 - index.embedding.distances(points, points[place])
         cosines[recording == recording[place]] = -np.inf  # itself, and what is no other song
         own, other = (_nearest(cosines[artist == name]) for name in (row["artist"], row["predicted"]))
-        doubt = row["probability"] - row["own"] + NEARNESS * (other - own)
+        doubt = row["probability"] - row["artist_probability"] + NEARNESS * (other - own)
         alike = songs["song"].iloc[int(np.where(artist == row["predicted"], cosines, -np.inf).argmax())]
         rows.append(row.to_dict() | {"song": song, "doubt": doubt, "alike": alike, "clear": doubt >= CLEAR})
     columns = [*answers.columns, "song", "doubt", "alike", "clear"]

@@ -171,21 +171,22 @@ def tabulate(answers: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pd.DataFrame
-        Of the first repeat, by which ``as_shipped`` counts: ``song``, ``artist`` and ``own``, the probability of that,
+        Of the first repeat, by which ``as_shipped`` counts: ``song``, ``artist`` and ``artist_probability``,
         ``answer`` (its word, by thresholds chosen on other artists), ``predicted``, its ``probability`` and
         ``nearness``, and ``either``, the two or three most probable artists as JSON; and these five when its artist was
         left out, too, with ``unknown_`` before them.
     """
     first = answers[answers["repeat"] == 0].set_index("song").sort_index()
     first = first.assign(
-        either=[json.dumps(names, ensure_ascii=False) for names in first["either"]], own=np.exp(-first["loss"])
+        either=[json.dumps(names, ensure_ascii=False) for names in first["either"]],
+        artist_probability=np.exp(-first["loss"]),
     )
     names = {"word": "answer", "closest": "predicted"} | {name: name for name in ("probability", "nearness", "either")}
     known, others = (
-        first.loc[first["known"] == is_known, ["artist", "own", *names]].rename(columns=names)
+        first.loc[first["known"] == is_known, ["artist", "artist_probability", *names]].rename(columns=names)
         for is_known in (True, False)
     )
-    others = others.drop(columns=["artist", "own"]).add_prefix("unknown_")
+    others = others.drop(columns=["artist", "artist_probability"]).add_prefix("unknown_")
     return known.join(others).round(4).reset_index()
 
 

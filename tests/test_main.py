@@ -126,7 +126,7 @@ def test_what_changed_since_the_last_run_is_said(capsys):
 def test_an_artist_who_is_renamed_changes_no_answer(tmp_path, capsys):
     table = tmp_path / "model" / "predictions.csv"
     table.parent.mkdir()
-    first = "song,artist,own,answer,predicted,probability,either\nA/1.mp3,A,0.9,sure,A,0.9,[]\n"
+    first = "song,artist,artist_probability,answer,predicted,probability,either\nA/1.mp3,A,0.9,sure,A,0.9,[]\n"
     twice, no_word, cut = "A/1.mp3,A,0.1,probably,B,0.9,[]\n", "A/2.mp3,A,1,hardly,A,1,[]\n", "A/3.mp3,A\n"
     table.write_text(first + twice + no_word + cut)
     before = answer.read_predictions(tmp_path)

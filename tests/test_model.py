@@ -86,7 +86,13 @@ def test_the_answers_for_held_out_songs_are_written(made):
     info = json.loads((made / "model/model.json").read_text())
     written = pd.read_csv(made / "model/predictions.csv")
     answer = ["answer", "predicted", "probability", "nearness", "either"]
-    assert list(written.columns) == ["song", "artist", "own", *answer, *(f"unknown_{name}" for name in answer)]
+    assert list(written.columns) == [
+        "song",
+        "artist",
+        "artist_probability",
+        *answer,
+        *(f"unknown_{name}" for name in answer),
+    ]
     assert set(written["song"]) == set(info["songs"])
     assert (written["unknown_predicted"] != written["artist"]).all()
     shipped = info["scores"]["as_shipped"]

@@ -208,7 +208,7 @@ def run_json(capsys, *arguments: str) -> dict:
 
 def test_a_song_of_the_library_is_found_by_part_of_its_title(root, tmp_path, capsys):
     own = shutil.copytree(root, tmp_path / "root")
-    rows = "song,artist,own,answer,predicted,probability,either\n"
+    rows = "song,artist,artist_probability,answer,predicted,probability,either\n"
     rows += "Artist A/Album 1/Song 1.mp3,Artist A,0.1,sure,Artist B,0.9,[]\n"
     (own / "model/predictions.csv").write_text(rows)
     assert predict.main(["--library", str(own), "artist a/album 1/song 1"]) == 0
@@ -252,7 +252,7 @@ def test_reasons_can_be_checked(root, capsys):
 
 
 def test_a_song_of_the_library_whose_artist_was_not_trained_on_is_known_for_what_it_is(root, tmp_path, capsys):
-    own = shutil.copytree(root, tmp_path / "own")
+    own = shutil.copytree(root, tmp_path / "artist_probability")
     songs = read_songs(own)
     songs.loc[songs["song"] == "Artist A/Album 2/Song 4.mp3", "artist"] = "Somebody Else"
     songs.loc[songs["song"] == "Artist A/Album 1/Song 1.mp3", "artist"] = "Artist B"
@@ -281,7 +281,7 @@ def test_no_escape_from_a_model_reaches_the_terminal(root, tmp_path, capsys):
 
 
 def test_a_model_is_trained_where_there_is_none_or_the_songs_are_others(root, tmp_path, capsys):
-    own, song = shutil.copytree(root, tmp_path / "own"), str(root / "songs/Artist A/Album 2/Song 4.mp3")
+    own, song = shutil.copytree(root, tmp_path / "artist_probability"), str(root / "songs/Artist A/Album 2/Song 4.mp3")
     shutil.rmtree(own / "model")
     for _ in range(2):
         assert predict.main(["--library", str(own), song]) == 0

@@ -16,9 +16,9 @@ from soundalike import tidy
 def answers_for(index, **changes) -> pd.DataFrame:
     """Each song was called after its artist, surely; but for these."""
     songs = index.songs.set_index("song")[["artist"]]
-    table = songs.assign(answer="sure", predicted=songs["artist"], probability=0.9, own=0.9)
+    table = songs.assign(answer="sure", predicted=songs["artist"], probability=0.9, artist_probability=0.9)
     for song, artist in changes.items():
-        table.loc[song[1:], ["predicted", "own"]] = artist, 0.05
+        table.loc[song[1:], ["predicted", "artist_probability"]] = artist, 0.05
     return table
 
 
@@ -30,6 +30,16 @@ def test_a_song_among_those_of_another_artist_is_the_first_suspect():
     assert suspects["clear"].tolist() == [True, False]
     assert suspects["doubt"].iloc[0] == pytest.approx(0.85 + 3 * (1 - np.cos(np.radians(90))), abs=0.05)
     assert tidy.find_suspects(answers_for(index), index).empty
+
+
+def test_a_song_says_nothing_of_its_own_artist():
+    index = on_a_circle([0, 2, 90, 91, 92, 45], artist=[*"aabbbc"])
+    (suspect,) = tidy.find_suspects(answers_for(index, _0="b"), index).itertuples()
+    near, far = np.cos(np.radians(2)), np.cos(np.radians([90, 91])).mean()
+    assert suspect.doubt == pytest.approx(0.85 + 3 * (far - near), abs=1e-4)
+    assert not suspect.clear
+    alone = tidy.find_suspects(answers_for(index, _5="b"), index)["doubt"].item()
+    assert alone == pytest.approx(0.85 + 3 * (np.cos(np.radians([45, 46])).mean() + 1), abs=1e-4)
 
 
 def test_a_version_of_a_song_does_not_speak_for_its_artist():
