@@ -15,7 +15,9 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.colors import to_hex
+from threadpoolctl import threadpool_limits
 
 from soundalike import similarity
 from soundalike.answer import Verdict
@@ -26,9 +28,14 @@ from soundalike.plots import artist_colours, artist_markers
 from soundalike.song import Song
 
 PARTS = Path(__file__).parent / "page"
+SCRIPTS = ("data", "lists", "plane", "colours", "chosen", "playlist", "main")  # in the order in which they are run
 WHY = 20  # songs nearest to each, for which the page says what they have in common
 LONGEST = 1000  # characters of a title
 PLACED_BY = 3  # songs on the map between which one lies that is not laid out itself
+# Regions of the map: songs of one, at least; how many there are, at least and at most; the share by one artist from which
+# on it is the artist's; standard deviations by which a word tells it from the others.
+IN_REGION, LEAST_REGIONS, MOST_REGIONS, MIXED, TELLS = 6, 3, 24, 0.6, 0.8
+TAG_COLOURS = [to_hex(colour) for colour in sns.color_palette("colorblind", 10)]
 STEPS = 255  # of what an aspect adds, from 0 to 1
 
 
@@ -41,6 +48,7 @@ class QuerySong(NamedTuple):
     copy_of: str  # the song of the library that is the same recording, if one is
     answer: str  # who it is by, in words
     closest: str  # the artist
+    traits: dict  # see `traits.traits_of`
 
 
 def write_map(index: similarity.Index, root: Path, path: Path, queries: Sequence[QuerySong] = ()) -> None:
@@ -64,7 +72,8 @@ def write_map(index: similarity.Index, root: Path, path: Path, queries: Sequence
     """
     if index.songs.empty:
         raise UserError(Problem.NO_SONG_ON_MAP)
-    script, style = ((PARTS / name).read_text(encoding="utf-8") for name in ("page.js", "page.css"))
+    script = "\n".join((PARTS / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS)
+    style = (PARTS / "page.css").read_text(encoding="utf-8")
     data = json.dumps(_collect(index, root, queries), separators=(",", ":"))
     page = string.Template((PARTS / "page.html").read_text(encoding="utf-8")).substitute(
         SCRIPT=f"\n{script}",
@@ -80,7 +89,8 @@ def write_map(index: similarity.Index, root: Path, path: Path, queries: Sequence
 def as_query(path: Path, song: Song, verdict: Verdict, text: str, index: similarity.Index) -> QuerySong:
     """Make a query of a song that was asked about, its answer, and what that is in words."""
     described, closest = similarity.describe_song(song, index.embedding), str(verdict.probabilities.index[0])
-    return QuerySong(path, described, float(song.record["seconds"]), verdict.copy_of, text, closest)
+    seconds = float(song.record["seconds"])
+    return QuerySong(path, described, seconds, verdict.copy_of, text, closest, verdict.traits)
 
 
 def _hash(text: str) -> str:
@@ -114,6 +124,8 @@ def _collect(index: similarity.Index, root: Path, queries: Sequence[QuerySong]) 
             "levels": [[name, index.likeness[name]] for name in (similarity.ALBUM, similarity.ARTIST)],
             "different": index.likeness[similarity.DIFFERENT],
         },
+        "regions": find_regions(index.songs[:own], placed[:own]),
+        "tagColours": TAG_COLOURS,
         "note": read_note(root),
     }
 
@@ -135,9 +147,72 @@ def _songs(index: similarity.Index, folder: Path, names: list[str], queries: Seq
         "albums": [album[:LONGEST] for album in album_names],
         "seconds": songs["seconds"].astype(float).round().tolist(),
         "recording": pd.factorize(songs["sound"])[0].tolist(),
+        **_traits(songs),
         "file": [(folder / song).as_uri() for song in songs["song"]],
         "answers": [[first + n, query.answer] for n, query in enumerate(queries)],
     }
+
+
+def _traits(songs: pd.DataFrame) -> dict[str, list]:
+    """Return what songs are coloured and filtered by, rounded as it is shown; None where it is not known."""
+    tags, names = pd.factorize(songs["tags"].explode().dropna())
+    of_songs = pd.Series(tags, songs["tags"].explode().dropna().index).groupby(level=0).apply(list)
+    rounded = {"tempo": ("tempo", 0), "loudness": ("loudness_db", 1), "brightness": ("brightness_hz", -1)}
+    return {
+        **{name: songs[trait].astype(float).round(digits).tolist() for name, (trait, digits) in rounded.items()},
+        "kind": [kind if isinstance(kind, str) else "" for kind in songs["kind"]],
+        "tags": [of_songs.get(place, []) for place in songs.index],
+        "tagNames": list(names),
+    }
+
+
+def find_regions(songs: pd.DataFrame, places: np.ndarray) -> list[dict]:
+    """Find regions of the map where artists mix, and name each by what distinguishes its songs from the others.
+
+    Parameters
+    ----------
+    songs : pd.DataFrame
+        Of the index.
+    places : np.ndarray [shape=(songs, 2)]
+        Where they lie.
+
+    Returns
+    -------
+    list of dict
+        ``name``, ``x`` and ``y``, the middle, and ``songs``, how many; the largest first.
+    """
+    if len(songs) < LEAST_REGIONS * IN_REGION:
+        return []
+    from sklearn.cluster import KMeans  # which takes long, and the map alone needs it
+
+    count = int(np.clip(len(songs) / (2 * IN_REGION), LEAST_REGIONS, MOST_REGIONS))
+    with threadpool_limits(1):
+        part = KMeans(count, n_init=4, random_state=0).fit_predict(places)
+    signs = _signs(songs)
+    regions = []
+    for number in range(count):
+        own = part == number
+        common = songs["artist"][own].value_counts()
+        if own.sum() < IN_REGION or common.iloc[0] > MIXED * own.sum():
+            continue
+        effects = (signs[own].mean() - signs[~own].mean()) / np.sqrt(signs.var() + 0.05)
+        words = effects[effects > TELLS].sort_values(ascending=False).index[:3]
+        if len(words):
+            x, y = np.median(places[own], axis=0).tolist()
+            regions.append({"name": ", ".join(words), "x": x, "y": y, "songs": int(own.sum())})
+    return sorted(regions, key=lambda region: -region["songs"])
+
+
+def _signs(songs: pd.DataFrame) -> pd.DataFrame:
+    """Return what may be said of each song of a region: how far it is so."""
+    measured = songs[["tempo", "loudness_db", "brightness_hz"]].astype(float)
+    ranks = measured.rank(pct=True).fillna(0.5)
+    signs = {"fast": ranks["tempo"], "loud": ranks["loudness_db"], "bright": ranks["brightness_hz"]}
+    signs |= {"slow": 1 - ranks["tempo"], "quiet": 1 - ranks["loudness_db"], "dark": 1 - ranks["brightness_hz"]}
+    signs |= {kind: (songs["kind"] == kind).astype(float) for kind in ("sung", "instrumental")}
+    tags = songs["tags"].explode().dropna()
+    tagged = {tag: songs.index.isin(own.index).astype(float) for tag, own in tags.groupby(tags)}
+    return pd.DataFrame(signs | tagged, index=songs.index)
 
 
 def places_of(index: similarity.Index) -> np.ndarray:
@@ -175,6 +250,7 @@ def _add_queries(
             "hash": "",
             "sound": recordings.get(query.copy_of, f"\0{n}"),  # else one that is no song's name
         }
+        | query.traits
         for n, query in enumerate(queries)
     ]
     points = index.embedding.points(described)

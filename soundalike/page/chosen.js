@@ -1,0 +1,101 @@
+// --- the chosen song, and search ----------------------------------------------------------
+
+function say(text) { element("status").textContent = text; }
+function report(text) { element("news").textContent = text; } // of the playlist
+
+function row(song, more, onClick, number = "") {
+  const item = document.createElement("li"), button = document.createElement("button");
+  button.type = "button";
+  button.append(glyph(songs[song].guest ? "D" : data.artists[songs[song].artist].marker, colourOf(song)), `${number}${name(song)}`);
+  if (more) {
+    const small = document.createElement("small");
+    small.textContent = more;
+    button.append(small);
+  }
+  button.addEventListener("click", onClick);
+  item.append(button);
+  return item;
+}
+
+function choose(song, { remember = true, play = true } = {}) {
+  if (remember && state.song !== null && song !== state.song) state.past.push(state.song);
+  state.song = song;
+  state.marked = 0;
+  state.near = [];
+  state.apart = null;
+  element("chosen").hidden = song === null;
+  element("trouble").hidden = true;
+  audio.pause();
+  if (song !== null) show(song, play);
+  draw();
+}
+
+// The same from a list, whose button may be gone after it: the title takes the focus.
+function go(song, how) {
+  choose(song, how);
+  element("title").focus();
+}
+
+function show(song, play) {
+  const { title, album, guest: isGuest, answer, file } = songs[song];
+  element("title").textContent = title;
+  element("by").textContent = isGuest ? "the song that was asked about" : [artistOf(song), album].filter(Boolean).join(" · ");
+  element("answer").textContent = answer || "";
+  element("answer").hidden = !answer;
+  element("back").disabled = !state.past.length;
+  const found = fill([song], 10, count, true);
+  state.near = found.songs;
+  state.apart = found.apart;
+  element("near").replaceChildren(...found.songs.map((other, n) => {
+    const words = [howAlike(found.apart[other]), inCommon(song, other).join(", ")].filter(Boolean).join(", in ");
+    return row(other, words, () => go(other), `${n + 1}. `);
+  }));
+  mark(0);
+  say(found.songs.length ? "" : "There is no other song.");
+  bringIntoView(song);
+  audio.src = file;
+  if (play) audio.play().catch(() => {});
+}
+
+function mark(place) {
+  state.marked = Math.max(0, Math.min(place, state.near.length - 1));
+  Array.from(element("near").children).forEach((item, n) => item.setAttribute("aria-current", String(n === state.marked)));
+}
+
+function walk(by) {
+  mark(state.marked + by);
+  element("near").children[state.marked]?.querySelector("button").focus();
+}
+
+audio.addEventListener("error", () => {
+  if (state.song === null) return;
+  element("trouble").textContent = `This browser cannot play this file, or it is no longer there: `
+    + `${pathOf(state.song) ?? songs[state.song].file} (if your songs have moved, make run SONGS=... makes this map again)`;
+  element("trouble").hidden = false;
+});
+
+// Search: by title, artist and album.
+const plain = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLocaleLowerCase();
+const SHOWN = 12;
+
+function goTo(song) {
+  element("search").value = "";
+  search();
+  go(song);
+}
+
+function search() {
+  const words = plain(element("search").value).split(/\s+/).filter(Boolean);
+  const found = words.length ? everySong().filter((song) => words.every((word) => plain(`${name(song)} ${songs[song].album}`).includes(word))) : [];
+  element("found").hidden = !found.length;
+  element("found").replaceChildren(...found.slice(0, SHOWN).map((song) => row(song, songs[song].album, () => goTo(song))));
+  state.found = found;
+  const several = found.length > SHOWN ? `, ${SHOWN} of them shown` : "";
+  say(!words.length ? "" : found.length ? `Found: ${found.length}${several}.` : "No song, artist or album is called so.");
+}
+
+element("search").addEventListener("input", search);
+element("search").addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && state.found?.length) goTo(state.found[0]);
+});
+
