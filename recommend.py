@@ -52,8 +52,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     json_file = terminal.output(".json", or_stdout=True)
     written.add_argument("--json", type=json_file, metavar="FILE", help="for programs; - prints it instead of words")
     written.add_argument("--page", action="store_true", help="the map of all songs: report/map.html in the library")
+    written.add_argument("--new-map", action="store_true", help="the same, with all songs laid out anew")
     written.add_argument("--verbose", action="store_true", help="the numbers behind the words, too")
     args = parser.parse_args(argv)
+    args.page = args.page or args.new_map
     alone = args.artists or args.albums or args.tags or args.page
     if not args.songs and not alone:
         parser.error("name a song, or ask for --artists, --albums, --tags or --page")
@@ -88,7 +90,7 @@ def main(argv: list[str] | None = None) -> int:
     if args.page:
         from soundalike import map_page  # which draws, and takes a second
 
-        map_page.write_map(index, root, root / library.MAP)
+        map_page.write_map(index, root, root / library.MAP, anew=args.new_map)
         say([f"Open it in a browser: {printable(root / library.MAP)}"])
     if args.tags:
         counts = traits.tag_counts(index.songs)

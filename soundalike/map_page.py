@@ -22,18 +22,21 @@ from threadpoolctl import threadpool_limits
 from soundalike import similarity
 from soundalike.answer import Verdict
 from soundalike.library import atomic_write, read_note, songs_folder
-from soundalike.messages import Problem, UserError, progress
+from soundalike.messages import Notice, Problem, UserError, counted, note, progress
 from soundalike.playlists import ON_THE_WAY
 from soundalike.plots import artist_colours, artist_markers
 from soundalike.song import Song
+from soundalike.traits import EVERY_TAG
 
 PARTS = Path(__file__).parent / "page"
 SCRIPTS = ("data", "lists", "plane", "colours", "chosen", "playlist", "main")  # in the order in which they are run
 WHY = 20  # songs nearest to each, for which the page says what they have in common
 LONGEST = 1000  # characters of a title
 PLACED_BY = 3  # songs on the map between which one lies that is not laid out itself
-# Regions of the map: songs of one, at least; how many there are, at least and at most; the share by one artist from which
-# on it is the artist's; standard deviations by which a word tells it from the others.
+PLACES = "report/map_places.json"  # in the root: where songs lie, so that they stay there
+NEW = 0.25  # of the songs, from which on all are laid out anew
+# Regions of the map: songs of one, at least; how many there are, at least and at most; the share by one artist from
+# which on it is the artist's; standard deviations by which a word tells it from the others.
 IN_REGION, LEAST_REGIONS, MOST_REGIONS, MIXED, TELLS = 6, 3, 24, 0.6, 0.8
 TAG_COLOURS = [to_hex(colour) for colour in sns.color_palette("colorblind", 10)]
 STEPS = 255  # of what an aspect adds, from 0 to 1
@@ -51,7 +54,9 @@ class QuerySong(NamedTuple):
     traits: dict  # see `traits.traits_of`
 
 
-def write_map(index: similarity.Index, root: Path, path: Path, queries: Sequence[QuerySong] = ()) -> None:
+def write_map(
+    index: similarity.Index, root: Path, path: Path, queries: Sequence[QuerySong] = (), *, anew: bool = False
+) -> None:
     """Write the page.
 
     Parameters
@@ -64,6 +69,8 @@ def write_map(index: similarity.Index, root: Path, path: Path, queries: Sequence
         Of the page.
     queries : sequence of QuerySong
         Songs to be shown among the others.
+    anew : bool
+        Whether all songs are laid out anew, see `places_of`.
 
     Raises
     ------
@@ -74,7 +81,7 @@ def write_map(index: similarity.Index, root: Path, path: Path, queries: Sequence
         raise UserError(Problem.NO_SONG_ON_MAP)
     script = "\n".join((PARTS / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS)
     style = (PARTS / "page.css").read_text(encoding="utf-8")
-    data = json.dumps(_collect(index, root, queries), separators=(",", ":"))
+    data = json.dumps(_collect(index, root, queries, anew), separators=(",", ":"))
     page = string.Template((PARTS / "page.html").read_text(encoding="utf-8")).substitute(
         SCRIPT=f"\n{script}",
         STYLE=f"\n{style}",
@@ -98,9 +105,9 @@ def _hash(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
-def _collect(index: similarity.Index, root: Path, queries: Sequence[QuerySong]) -> dict:
+def _collect(index: similarity.Index, root: Path, queries: Sequence[QuerySong], anew: bool) -> dict:
     """Collect everything that the page holds."""
-    placed, names, own = places_of(index), sorted(set(index.songs["artist"])), len(index.songs)
+    placed, names, own = places_of(index, root, anew=anew), sorted(set(index.songs["artist"])), len(index.songs)
     if queries:
         index, placed = _add_queries(index, placed, queries)
     colours, markers = artist_colours(names), artist_markers(names)
@@ -159,7 +166,10 @@ def _traits(songs: pd.DataFrame) -> dict[str, list]:
     of_songs = pd.Series(tags, songs["tags"].explode().dropna().index).groupby(level=0).apply(list)
     rounded = {"tempo": ("tempo", 0), "loudness": ("loudness_db", 1), "brightness": ("brightness_hz", -1)}
     return {
-        **{name: songs[trait].astype(float).round(digits).tolist() for name, (trait, digits) in rounded.items()},
+        **{
+            name: [None if np.isnan(value) else value for value in songs[trait].astype(float).round(digits)]
+            for name, (trait, digits) in rounded.items()
+        },
         "kind": [kind if isinstance(kind, str) else "" for kind in songs["kind"]],
         "tags": [of_songs.get(place, []) for place in songs.index],
         "tagNames": list(names),
@@ -196,8 +206,10 @@ def find_regions(songs: pd.DataFrame, places: np.ndarray) -> list[dict]:
         if own.sum() < IN_REGION or common.iloc[0] > MIXED * own.sum():
             continue
         effects = (signs[own].mean() - signs[~own].mean()) / np.sqrt(signs.var() + 0.05)
-        words = effects[effects > TELLS].sort_values(ascending=False).index[:3]
-        if len(words):
+        telling = effects[effects > TELLS].sort_values(ascending=False)
+        tagged = telling.index.isin(EVERY_TAG)
+        words = [*telling.index[~tagged][:2], *telling.index[tagged][:2]][:3]  # tags say much the same
+        if words:
             x, y = np.median(places[own], axis=0).tolist()
             regions.append({"name": ", ".join(words), "x": x, "y": y, "songs": int(own.sum())})
     return sorted(regions, key=lambda region: -region["songs"])
@@ -215,16 +227,53 @@ def _signs(songs: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(signs | tagged, index=songs.index)
 
 
-def places_of(index: similarity.Index) -> np.ndarray:
-    """Where each song lies in the plane [shape=(songs, 2)]."""
+def places_of(index: similarity.Index, root: Path, *, anew: bool = False) -> np.ndarray:
+    """Return where each song lies in the plane [shape=(songs, 2)].
+
+    Songs stay where they lay, and new ones come between those most like them, until a quarter is new.
+
+    Parameters
+    ----------
+    index, root
+        The library.
+    anew : bool
+        Whether all are laid out anew.
+    """
+    songs, key = index.songs["song"], [similarity.VERSION, *index.embedding.ears]
+    known = {} if anew else _read_places(root, key)
+    places = np.array([known.get(song, (np.nan, np.nan)) for song in songs])
+    new = np.isnan(places[:, 0])
+    if new.mean() >= NEW:
+        if known:
+            note(Notice.LAID_OUT_ANEW, new=counted(int(new.sum()), "new song"))
+        places = _lay_out(index)
+    for place in np.flatnonzero(np.isnan(places[:, 0])):
+        places[place] = _between(index, index.points[place], places)
+    with atomic_write(root / PLACES) as path:
+        content = {"key": key, "places": dict(zip(songs, places.round(4).tolist(), strict=True))}
+        path.write_text(json.dumps(content), encoding="utf-8")
+    return places
+
+
+def _read_places(root: Path, key: list) -> dict[str, tuple[float, float]]:
+    """Read where songs lay when the map was last written; none where that was by other points."""
+    try:
+        content = json.loads((root / PLACES).read_text(encoding="utf-8"))
+        return (
+            {song: (float(x), float(y)) for song, (x, y) in content["places"].items()} if content["key"] == key else {}
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _lay_out(index: similarity.Index) -> np.ndarray:
+    """Lay out songs anew [shape=(songs, 2)]; NaN for those of a large library that are to lie between others."""
     laid_out = similarity.map_positions(index)
     if laid_out.empty:  # too few to be laid out: on a circle
         angles = np.linspace(0, 2 * np.pi, len(index.songs), endpoint=False)
         return np.column_stack([np.cos(angles), np.sin(angles)])
     places = np.full((len(index.songs), 2), np.nan)
     places[laid_out.index] = laid_out[["x", "y"]]
-    for place in np.flatnonzero(np.isnan(places[:, 0])):
-        places[place] = _between(index, index.points[place], places)
     return places
 
 

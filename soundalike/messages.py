@@ -217,6 +217,7 @@ class Notice(Enum):
     NAMED_TWICE = "{song} was named before; it counts once."
     NOT_HERE = "{song} is not in this library, so --without leaves nothing out for it."
     NO_ALBUM = "{song} is of no album in this library, so --other-albums leaves none out for it."
+    LAID_OUT_ANEW = "With {new} the map is laid out anew."
     WITHOUT_NETWORK = "Going on without {network}. {error}"
     WITHOUT_SINGING = "Going on without finding where somebody sings. {error}"
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from conftest import RATE, likeness, made_index, raises, sine, write_song
 
-from soundalike import map_page, playlists, similarity
+from soundalike import map_page, messages, playlists, similarity
 from soundalike.library import keep_songs_folder
 from soundalike.messages import Problem
 from soundalike.playlists import Rules
@@ -46,6 +46,8 @@ def library(root: Path, count: int = SONGS) -> Index:
         write_song(songs / name, sine(440, 3))
     keep_songs_folder(root, songs)
     index = made_index(points, means, artist=artists, sound=sound, title=titles, song=names, album="Album")
+    tags = [["rock"] if n % 2 else ["jazz"] for n in range(count)]
+    index = index._replace(songs=index.songs.assign(tempo=np.arange(count, dtype=float), tags=tags, kind="sung"))
     # In half precision, as the page has them, so that there is one order.
     return index._replace(points=index.points.astype(np.float16).astype(np.float32))
 
@@ -74,12 +76,34 @@ def test_few_songs_and_many_songs_have_places(tmp_path, monkeypatch):
     index = library(tmp_path)
     laid_out = similarity.map_positions(index, most=30)
     monkeypatch.setattr(similarity, "map_positions", lambda index: laid_out)
-    places = map_page.places_of(index)
+    places = map_page.places_of(index, tmp_path)
     assert np.isfinite(places).all()
     np.testing.assert_allclose(places[laid_out.index], laid_out[["x", "y"]])
     middles = np.array([places[n::6].mean(axis=0) for n in range(6)])
     own = np.linalg.norm(places[:, None] - middles, axis=2).argmin(axis=1) == np.arange(SONGS) % 6
     assert own.mean() > 0.8  # songs that were not laid out lie by their likes
+
+
+def test_songs_stay_where_they_lay_and_new_ones_come_beside_their_likes(tmp_path, monkeypatch):
+    whole, notes = library(tmp_path), []
+    monkeypatch.setattr(messages, "listener", messages.Listener())
+    monkeypatch.setattr(messages.listener, "note", notes.append)
+    fewer = whole._replace(songs=whole.songs[:50], described=whole.described[:50], points=whole.points[:50])
+    before = map_page.places_of(fewer, tmp_path)
+    after = map_page.places_of(whole, tmp_path)
+    np.testing.assert_allclose(after[:50], before, atol=1e-3)
+    middles = np.array([before[n::6].mean(axis=0) for n in range(6)])
+    beside = np.linalg.norm(after[50:, None] - middles, axis=2).argmin(axis=1)
+    assert (beside == np.arange(50, 60) % 6).mean() >= 0.6  # by chance a sixth
+    assert not notes
+    few = whole._replace(songs=whole.songs[:30], described=whole.described[:30], points=whole.points[:30])
+    map_page.places_of(few, tmp_path)
+    again = map_page.places_of(whole, tmp_path)  # half is new
+    assert len(notes) == 1
+    assert not np.allclose(again, after)
+    np.testing.assert_allclose(map_page.places_of(whole, tmp_path, anew=True), again)  # t-SNE comes out the same
+    (tmp_path / map_page.PLACES).write_text("[]")
+    np.testing.assert_allclose(map_page.places_of(whole, tmp_path), again)
 
 
 def test_without_songs_there_is_no_map(tmp_path):
@@ -264,7 +288,7 @@ def test_search_and_keys_lead_through_the_songs(page):
     body.send_keys(Keys.ESCAPE)
     assert page.run("return [state.song, element('chosen').hidden]") == [None, True]
     page.browser.find_element(By.ID, "search").send_keys("no such song")
-    assert "No song or artist is called so" in page.text("status")
+    assert "No song, artist or album is called so" in page.text("status")
     page.browser.get_log("browser")  # files that are not there
 
 
@@ -329,7 +353,105 @@ def test_an_artist_is_picked_out_and_those_alike_can_still_be_clicked(page):
     assert page.run(f"return [shown({other}), shown(8)]") == [True, True]
     assert page.run("return songs.findIndex((_, song) => !shown(song))") >= 0
     page.run("element('legend').children[1].click()")
-    assert page.run("return state.artist") == ""
+    assert page.run("return state.filters.artist.size") == 0
+    assert page.run("return element('artist').value") == ""
+
+
+@in_browser
+def test_colours_sort_songs_and_their_legend_filters_lists(page):
+    for by, expected in (("tempo", 5), ("singing", 2), ("tag", 2), ("nearness", 5)):
+        page.run(f"element('colour').value = '{by}'; element('colour').dispatchEvent(new Event('change'))")
+        assert page.run("return element('legend').children.length") == expected
+    page.run("element('colour').value = 'tempo'; element('colour').dispatchEvent(new Event('change'))")
+    groups = [page.run(f"return groupOf({song})") for song in range(SONGS)]
+    assert groups == [n * 5 // SONGS for n in range(SONGS)]  # the tempo is their number
+    page.run("element('legend').children[4].click()")
+    assert page.text("status") == "12 of 60 songs shown."
+    page.run("choose(50, {play: false}); element('add').click(); element('fill').click()")
+    assert all(song >= 48 for song in page.run("return state.list"))
+    page.run("element('undo').click()")
+    assert page.run("return state.list") == [50]
+    page.run("element('unfilter').click()")
+    assert page.run("return everySong().every(shown)")
+
+
+@in_browser
+def test_nearness_is_what_the_words_say(page):
+    page.run("choose(3, {play: false}); element('colour').value = 'nearness'; showFilter()")
+    page.run("element('colour').dispatchEvent(new Event('change'))")
+    for song in range(0, SONGS, 7):
+        words, group = page.run(f"return [howAlike(state.apart[{song}]), groupOf({song})]")
+        assert ("one album" in words, "one artist" in words, "no more alike" in words) == (
+            group == 0,
+            group == 1,
+            group == 4,
+        )
+
+
+@in_browser
+def test_a_lasso_takes_the_songs_inside(page):
+    places = page.run("return everySong().map((song) => [across(song), down(song)])")
+    corners = [[0, 0], [500, 0], [500, 900], [0, 900]]
+    inside = [song for song, (at, _) in enumerate(places) if at < 500]
+    found = page.run(f"return everySong().filter((song) => isInside([across(song), down(song)], {corners}))")
+    assert found == inside
+    from selenium.webdriver import ActionChains
+
+    page.run("element('lasso').click()")
+    canvas, size = page.run("return canvas"), page.run("return [canvas.clientWidth, canvas.clientHeight]")
+    draw = ActionChains(page.browser).move_to_element_with_offset(canvas, 2 - size[0] / 2, 2 - size[1] / 2)
+    draw.click_and_hold().move_by_offset(480, 0).move_by_offset(0, size[1] - 4).move_by_offset(-480, 0).release()
+    draw.perform()
+    taken = page.run("return state.list")
+    assert len(taken) > 5
+    assert all(places[song][0] <= 484 for song in taken)
+    assert page.run("return element('lasso').getAttribute('aria-pressed')") == "false"
+
+
+@in_browser
+def test_what_the_pointer_rests_on_is_played_if_asked_for(page):
+    front = next(song for song in range(6) if page.run(f"return songAt(across({song}), down({song}), 1)") == song)
+    move = "hover({{offsetX: across({0}), offsetY: down({0})}})"
+    page.run(move.format(front))
+    assert page.text("bubble") == page.run(f"return name({front})")
+    time.sleep(0.8)
+    assert page.run("return preview.paused")
+    page.run("element('listen').checked = true; leave();" + move.format(front))
+    assert until(lambda: page.run("return preview.currentTime") > 0.05)
+    page.run("leave()")
+    assert page.run("return preview.paused")
+
+
+@in_browser
+def test_names_of_artists_do_not_overlap_and_the_first_song_found_opens_on_enter(page):
+    page.run("paint()")
+    assert 1 <= page.run("return state.names") <= 12
+    search = "const field = element('search'); field.value = 'album'; search();"
+    press = "field.dispatchEvent(new KeyboardEvent('keydown', {key: 'Enter', bubbles: true}))"
+    page.run(search + press)
+    assert page.run("return state.song") == page.run("return state.found.length === 0 ? 0 : state.song")
+    assert page.run("return songs[state.song].album") == "Album"
+
+
+@in_browser
+def test_the_page_follows_the_systems_choice_of_dark(page):
+    light = page.run("return [ink(), styleOf('--paper')]")
+    scheme = {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
+    page.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", scheme)
+    dark = page.run("return [ink(), styleOf('--paper')]")
+    page.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    assert [int(colour[1:3], 16) > 128 for colour in (*light, *dark)] == [False, True, True, False]
+
+
+def test_regions_where_artists_mix_are_named_by_what_tells_their_songs(tmp_path):
+    songs = library(tmp_path).songs.assign(tempo=100.0, kind="")
+    places = np.stack([np.arange(SONGS) // 20 * 10.0, np.arange(SONGS) % 20 / 20], axis=1)  # three groups of twenty
+    songs.loc[:19, "kind"] = "sung"
+    songs.loc[20:39, "tempo"] = 180.0
+    songs.loc[40:, "artist"] = "One"  # this is an artist, and no region
+    named = {region["name"].split(", ")[0] for region in map_page.find_regions(songs, places)}
+    assert named == {"sung", "fast"}
+    assert map_page.find_regions(songs[:10], places[:10]) == []
 
 
 @in_browser
@@ -385,7 +507,7 @@ def test_names_are_text_and_never_run(page):
 @in_browser
 def test_guests_stand_among_the_others_with_their_answer(page):
     song = write_song(page.root / "new <i>.wav", sine(300, 3), RATE)
-    query = map_page.QuerySong(song, page.index.described[7], 3.0, "", "unknown artist? closest Nobody", "Nobody")
+    query = map_page.QuerySong(song, page.index.described[7], 3.0, "", "unknown artist? closest Nobody", "Nobody", {})
     known = query._replace(copy_of=page.index.songs["song"][7])
     map_page.write_map(page.index, page.root, page.root / "queries.html", [query, known])
     page.browser.get((page.root / "queries.html").as_uri())

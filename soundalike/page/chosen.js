@@ -1,12 +1,20 @@
 // --- the chosen song, and search ----------------------------------------------------------
 
-function say(text) { element("status").textContent = text; }
-function report(text) { element("news").textContent = text; } // of the playlist
+function say(text) {
+  element("status").textContent = text;
+}
+function report(text) {
+  element("news").textContent = text;
+} // of the playlist
 
 function row(song, more, onClick, number = "") {
-  const item = document.createElement("li"), button = document.createElement("button");
+  const item = document.createElement("li"),
+    button = document.createElement("button");
   button.type = "button";
-  button.append(glyph(songs[song].guest ? "D" : data.artists[songs[song].artist].marker, colourOf(song)), `${number}${name(song)}`);
+  button.append(
+    glyph(songs[song].guest ? "D" : data.artists[songs[song].artist].marker, colourOf(song)),
+    `${number}${name(song)}`,
+  );
   if (more) {
     const small = document.createElement("small");
     small.textContent = more;
@@ -39,17 +47,23 @@ function go(song, how) {
 function show(song, play) {
   const { title, album, guest: isGuest, answer, file } = songs[song];
   element("title").textContent = title;
-  element("by").textContent = isGuest ? "the song that was asked about" : [artistOf(song), album].filter(Boolean).join(" · ");
+  element("by").textContent = isGuest
+    ? "the song that was asked about"
+    : [artistOf(song), album].filter(Boolean).join(" · ");
   element("answer").textContent = answer || "";
   element("answer").hidden = !answer;
   element("back").disabled = !state.past.length;
   const found = fill([song], 10, count, true);
   state.near = found.songs;
   state.apart = found.apart;
-  element("near").replaceChildren(...found.songs.map((other, n) => {
-    const words = [howAlike(found.apart[other]), inCommon(song, other).join(", ")].filter(Boolean).join(", in ");
-    return row(other, words, () => go(other), `${n + 1}. `);
-  }));
+  element("near").replaceChildren(
+    ...found.songs.map((other, n) => {
+      const words = [howAlike(found.apart[other]), inCommon(song, other).join(", ")]
+        .filter(Boolean)
+        .join(", in ");
+      return row(other, words, () => go(other), `${n + 1}. `);
+    }),
+  );
   mark(0);
   say(found.songs.length ? "" : "There is no other song.");
   bringIntoView(song);
@@ -59,7 +73,10 @@ function show(song, play) {
 
 function mark(place) {
   state.marked = Math.max(0, Math.min(place, state.near.length - 1));
-  Array.from(element("near").children).forEach((item, n) => item.setAttribute("aria-current", String(n === state.marked)));
+  Array.from(element("near").children).forEach((item, n) =>
+    item.setAttribute("aria-current", String(n === state.marked)),
+  );
+  draw();
 }
 
 function walk(by) {
@@ -69,8 +86,9 @@ function walk(by) {
 
 audio.addEventListener("error", () => {
   if (state.song === null) return;
-  element("trouble").textContent = `This browser cannot play this file, or it is no longer there: `
-    + `${pathOf(state.song) ?? songs[state.song].file} (if your songs have moved, make run SONGS=... makes this map again)`;
+  element("trouble").textContent =
+    `This browser cannot play this file, or it is no longer there: ` +
+    `${pathOf(state.song) ?? songs[state.song].file} (if your songs have moved, make run SONGS=... makes this map again)`;
   element("trouble").hidden = false;
 });
 
@@ -86,16 +104,27 @@ function goTo(song) {
 
 function search() {
   const words = plain(element("search").value).split(/\s+/).filter(Boolean);
-  const found = words.length ? everySong().filter((song) => words.every((word) => plain(`${name(song)} ${songs[song].album}`).includes(word))) : [];
+  const found = words.length
+    ? everySong().filter((song) =>
+        words.every((word) => plain(`${name(song)} ${songs[song].album}`).includes(word)),
+      )
+    : [];
   element("found").hidden = !found.length;
-  element("found").replaceChildren(...found.slice(0, SHOWN).map((song) => row(song, songs[song].album, () => goTo(song))));
+  element("found").replaceChildren(
+    ...found.slice(0, SHOWN).map((song) => row(song, songs[song].album, () => goTo(song))),
+  );
   state.found = found;
   const several = found.length > SHOWN ? `, ${SHOWN} of them shown` : "";
-  say(!words.length ? "" : found.length ? `Found: ${found.length}${several}.` : "No song, artist or album is called so.");
+  say(
+    !words.length
+      ? ""
+      : found.length
+        ? `Found: ${found.length}${several}.`
+        : "No song, artist or album is called so.",
+  );
 }
 
 element("search").addEventListener("input", search);
 element("search").addEventListener("keydown", (event) => {
   if (event.key === "Enter" && state.found?.length) goTo(state.found[0]);
 });
-

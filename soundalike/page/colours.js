@@ -12,9 +12,18 @@ function binned(values, unit) {
   const edges = [0.2, 0.4, 0.6, 0.8].map((share) => sorted[Math.floor(share * sorted.length)]);
   const groups = SCALE.map((colour, n) => ({
     colour,
-    name: n === 0 ? `below ${edges[0]} ${unit}` : n === 4 ? `from ${edges[3]} ${unit}` : `${edges[n - 1]} to ${edges[n]} ${unit}`,
+    name:
+      n === 0
+        ? `below ${edges[0]} ${unit}`
+        : n === 4
+          ? `from ${edges[3]} ${unit}`
+          : `${edges[n - 1]} to ${edges[n]} ${unit}`,
   }));
-  return { groups, of: (song) => (values[song] === null ? -1 : edges.filter((edge) => values[song] >= edge).length) };
+  return {
+    groups,
+    of: (song) =>
+      values[song] === null ? -1 : edges.filter((edge) => values[song] >= edge).length,
+  };
 }
 
 function byTag() {
@@ -25,23 +34,58 @@ function byTag() {
   return { groups, of: (song) => tags.indexOf(songs[song].tags.find((tag) => tags.includes(tag))) };
 }
 
-const NEARNESS = ["as alike as one album", "as alike as one artist", "more than 90% of others", "more than half", "no more than others"];
+const NEARNESS = [
+  "as alike as one album",
+  "as alike as one artist",
+  "more than 90% of others",
+  "more than half",
+  "no more than others",
+];
 
 // By how far a song is from the chosen one.
 function byNearness() {
-  const [[, album], [, artist]] = data.likeness.levels, edges = [album ?? 0, artist ?? 0, percentiles[10] ?? 0, percentiles[50] ?? 2];
+  const [[, album], [, artist]] = data.likeness.levels,
+    edges = [album ?? 0, artist ?? 0, percentiles[10] ?? 0, percentiles[50] ?? 2];
   const groups = NEARNESS.map((name, n) => ({ name, colour: SCALE[4 - n] }));
-  return { groups, of: (song) => (state.apart ? edges.filter((edge) => state.apart[song] > edge).length : -1) };
+  return {
+    groups,
+    of: (song) => (state.apart ? edges.filter((edge) => state.apart[song] > edge).length : -1),
+  };
 }
 
 const colourings = {
-  artist: { label: "artist", groups: data.artists, of: (song) => (songs[song].guest ? -1 : songs[song].artist) },
-  tempo: { label: "tempo", ...binned(songs.map(({ tempo }) => tempo), "BPM") },
-  loudness: { label: "loudness", ...binned(songs.map(({ loudness }) => loudness), "dB") },
-  brightness: { label: "brightness", ...binned(songs.map(({ brightness }) => brightness), "Hz") },
+  artist: {
+    label: "artist",
+    groups: data.artists,
+    of: (song) => (songs[song].guest ? -1 : songs[song].artist),
+  },
+  tempo: {
+    label: "tempo",
+    ...binned(
+      songs.map(({ tempo }) => tempo),
+      "BPM",
+    ),
+  },
+  loudness: {
+    label: "loudness",
+    ...binned(
+      songs.map(({ loudness }) => loudness),
+      "dB",
+    ),
+  },
+  brightness: {
+    label: "brightness",
+    ...binned(
+      songs.map(({ brightness }) => brightness),
+      "Hz",
+    ),
+  },
   singing: {
     label: "singing",
-    groups: [{ name: "sung", colour: SCALE[4] }, { name: "instrumental", colour: SCALE[1] }],
+    groups: [
+      { name: "sung", colour: SCALE[4] },
+      { name: "instrumental", colour: SCALE[1] },
+    ],
     of: (song) => ["sung", "instrumental"].indexOf(songs[song].kind),
   },
   tag: { label: "tag", ...byTag() },
@@ -50,15 +94,22 @@ const colourings = {
 const LEGEND = 30; // artists, at most, whom colours and shapes distinguish
 
 const groupOf = (song) => colourings[state.colouring].of(song);
-const colourOf = (song) => (songs[song].guest ? ink() : colourings[state.colouring].groups[groupOf(song)]?.colour ?? PLAIN);
-const passes = (song) => Object.entries(state.filters).every(([by, wanted]) => !wanted.size || wanted.has(colourings[by].of(song)));
-const shown = (song) => passes(song) || songs[song].guest || song === state.song || state.near.includes(song);
+const colourOf = (song) =>
+  songs[song].guest ? ink() : (colourings[state.colouring].groups[groupOf(song)]?.colour ?? PLAIN);
+const passes = (song) =>
+  Object.entries(state.filters).every(
+    ([by, wanted]) => !wanted.size || wanted.has(colourings[by].of(song)),
+  );
+const shown = (song) =>
+  passes(song) || songs[song].guest || song === state.song || state.near.includes(song);
 
 function showLegend() {
-  const { groups } = colourings[state.colouring], wanted = state.filters[state.colouring];
+  const { groups } = colourings[state.colouring],
+    wanted = state.filters[state.colouring];
   const many = state.colouring === "artist" && groups.length > LEGEND;
   element("artist").hidden = state.colouring !== "artist";
-  element("artist").value = wanted.size === 1 && state.colouring === "artist" ? String([...wanted][0]) : "";
+  element("artist").value =
+    wanted.size === 1 && state.colouring === "artist" ? String([...wanted][0]) : "";
   const buttons = groups.map(({ name, colour, marker }, n) => {
     const button = document.createElement("button");
     button.type = "button";
@@ -71,12 +122,16 @@ function showLegend() {
     return button;
   });
   element("legend").replaceChildren(...(many ? [] : buttons));
-  if (many) element("legend").textContent = "Of so many artists colours do not show who is who: choose one above, or rest on a dot.";
-  if (!many && !groups.length) element("legend").textContent = "This was not searched for: make run, with networks, does.";
+  if (many)
+    element("legend").textContent =
+      "Of so many artists colours do not show who is who: choose one above, or rest on a dot.";
+  if (!many && !groups.length)
+    element("legend").textContent = "This was not searched for: make run, with networks, does.";
 }
 
 function showFilter() {
-  const filtered = Object.values(state.filters).some((wanted) => wanted.size), left = everySong().filter(passes).length;
+  const filtered = Object.values(state.filters).some((wanted) => wanted.size),
+    left = everySong().filter(passes).length;
   element("unfilter").hidden = !filtered;
   say(filtered ? `${left} of ${count} songs shown.` : "");
   showLegend();

@@ -5,18 +5,28 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const columns = data.songs;
 const songs = columns.title.map((title, n) => ({
-  title, artist: columns.artist[n], album: columns.albums[columns.album[n]], seconds: columns.seconds[n],
-  recording: columns.recording[n], file: columns.file[n], tempo: columns.tempo[n], loudness: columns.loudness[n],
-  brightness: columns.brightness[n], kind: columns.kind[n], tags: columns.tags[n].map((tag) => columns.tagNames[tag]),
+  title,
+  artist: columns.artist[n],
+  album: columns.albums[columns.album[n]],
+  seconds: columns.seconds[n],
+  recording: columns.recording[n],
+  file: columns.file[n],
+  tempo: columns.tempo[n],
+  loudness: columns.loudness[n],
+  brightness: columns.brightness[n],
+  kind: columns.kind[n],
+  tags: columns.tags[n].map((tag) => columns.tagNames[tag]),
 }));
 for (const [song, answer] of columns.answers) Object.assign(songs[song], { guest: true, answer });
-const count = songs.length, dims = data.dims;
+const count = songs.length,
+  dims = data.dims;
 const element = (id) => document.getElementById(id);
 
 // --- numbers ------------------------------------------------------------------------------
 
 function bytes(text) {
-  const plain = atob(text), found = new Uint8Array(plain.length);
+  const plain = atob(text),
+    found = new Uint8Array(plain.length);
   for (let n = 0; n < plain.length; n++) found[n] = plain.charCodeAt(n);
   return found;
 }
@@ -24,22 +34,32 @@ function bytes(text) {
 function fromHalves(buffer) {
   const of = new Float32Array(65536);
   for (let n = 0; n < 65536; n++) {
-    const sign = n & 0x8000 ? -1 : 1, exponent = (n >> 10) & 31, part = n & 1023;
+    const sign = n & 0x8000 ? -1 : 1,
+      exponent = (n >> 10) & 31,
+      part = n & 1023;
     of[n] = sign * (exponent ? 2 ** (exponent - 15) * (1 + part / 1024) : 2 ** -14 * (part / 1024));
   }
   return Float32Array.from(new Uint16Array(buffer), (half) => of[half]);
 }
 
 const points = fromHalves(bytes(data.points).buffer);
-const x = new Float32Array(bytes(data.x).buffer), y = new Float32Array(bytes(data.y).buffer);
-const near = new (count <= 65536 ? Uint16Array : Uint32Array)(bytes(data.near).buffer), shares = bytes(data.shares);
-const present = songs.map((_, song) => data.ears.map(([start]) => points[song * dims + start] !== 0));
+const x = new Float32Array(bytes(data.x).buffer),
+  y = new Float32Array(bytes(data.y).buffer);
+const near = new (count <= 65536 ? Uint16Array : Uint32Array)(bytes(data.near).buffer),
+  shares = bytes(data.shares);
+const present = songs.map((_, song) =>
+  data.ears.map(([start]) => points[song * dims + start] !== 0),
+);
 
 // How far songs are from one, as nearest.distances has it: ears that do not describe both do not count.
 function distance(song, other) {
-  let cosine = 0, common = 1e-12;
-  for (let n = 0, a = song * dims, b = other * dims; n < dims; n++) cosine += points[a + n] * points[b + n];
-  data.ears.forEach(([, share], ear) => { if (present[song][ear] && present[other][ear]) common += share; });
+  let cosine = 0,
+    common = 1e-12;
+  for (let n = 0, a = song * dims, b = other * dims; n < dims; n++)
+    cosine += points[a + n] * points[b + n];
+  data.ears.forEach(([, share], ear) => {
+    if (present[song][ear] && present[other][ear]) common += share;
+  });
   return 1 - cosine / common;
 }
 
@@ -47,7 +67,10 @@ const distances = (song) => Float64Array.from(songs, (_, other) => distance(song
 
 function meanDistances(seeds) {
   const found = new Float64Array(count);
-  for (const seed of seeds) distances(seed).forEach((far, song) => { found[song] += far / seeds.length; });
+  for (const seed of seeds)
+    distances(seed).forEach((far, song) => {
+      found[song] += far / seeds.length;
+    });
   return found;
 }
 
@@ -64,19 +87,26 @@ const isFar = (far) => percentiles.length > 0 && far >= percentiles[50];
 
 function howAlike(far) {
   if (!percentiles.length) return "";
-  for (const [name, most] of data.likeness.levels) if (most !== null && far <= most) return `as alike as songs of ${name}`;
+  for (const [name, most] of data.likeness.levels)
+    if (most !== null && far <= most) return `as alike as songs of ${name}`;
   if (isFar(far)) return "no more alike than songs of different artists";
   return `more alike than ${100 - percentiles.findIndex((one) => one >= far)}% of songs by different artists`;
 }
 
 // What two songs have in common, where it was computed: for the songs nearest to each.
 function inCommon(song, other) {
-  const each = data.aspects.length, most = near.length / count;
+  const each = data.aspects.length,
+    most = near.length / count;
   for (let n = song * most; n < (song + 1) * most; n++) {
     if (near[n] !== other) continue;
-    const own = Array.from(shares.subarray(n * each, (n + 1) * each), (part, at) => [part / 255, data.aspects[at]]);
-    return own.filter(([part]) => part >= data.worth).sort((a, b) => b[0] - a[0]).map(([, name]) => name);
+    const own = Array.from(shares.subarray(n * each, (n + 1) * each), (part, at) => [
+      part / 255,
+      data.aspects[at],
+    ]);
+    return own
+      .filter(([part]) => part >= data.worth)
+      .sort((a, b) => b[0] - a[0])
+      .map(([, name]) => name);
   }
   return [];
 }
-

@@ -2,16 +2,26 @@
 
 // Songs that sound most like some songs: of copies one, of each artist a few.
 function fill(seeds, most, perArtist, far = false, artists = new Map(), usable = () => true) {
-  const apart = meanDistances(seeds), chosen = [];
+  const apart = meanDistances(seeds),
+    chosen = [];
   const recordings = new Set(seeds.map((seed) => songs[seed].recording));
   let why = "all";
   for (const song of orderBy(apart, everySong())) {
     const { recording, artist, guest } = songs[song];
     if (recordings.has(recording) || guest || !usable(song)) continue;
-    if (chosen.length === most) { why = "full"; break; }
-    if (!far && isFar(apart[song])) { why = "far"; break; }
+    if (chosen.length === most) {
+      why = "full";
+      break;
+    }
+    if (!far && isFar(apart[song])) {
+      why = "far";
+      break;
+    }
     recordings.add(recording);
-    if ((artists.get(artist) || 0) >= perArtist) { why = "artists"; continue; }
+    if ((artists.get(artist) || 0) >= perArtist) {
+      why = "artists";
+      continue;
+    }
     chosen.push(song);
     artists.set(artist, (artists.get(artist) || 0) + 1);
   }
@@ -20,17 +30,22 @@ function fill(seeds, most, perArtist, far = false, artists = new Map(), usable =
 
 // The way of the least sum of squared steps over so many places, which are passed in their order.
 function shortest(steps, usable, between) {
-  const there = usable.flatMap((is, place) => (is ? [place] : [])), last = there.length - 1;
+  const there = usable.flatMap((is, place) => (is ? [place] : [])),
+    last = there.length - 1;
   const costs = there.map((to) => Float64Array.from(there, (from) => steps[from][to] ** 2));
   let least = Float64Array.from(there, (_, place) => (place ? costs[place][0] : Infinity));
   const before = [];
   for (let n = 0; n < Math.min(between, last - 1); n++) {
-    const sums = new Float64Array(last + 1).fill(Infinity), from = new Uint16Array(last + 1);
+    const sums = new Float64Array(last + 1).fill(Infinity),
+      from = new Uint16Array(last + 1);
     for (let to = 1; to <= last; to++) {
       const row = costs[to];
       for (let via = 1; via < to; via++) {
         const sum = least[via] + row[via];
-        if (sum < sums[to]) { sums[to] = sum; from[to] = via; }
+        if (sum < sums[to]) {
+          sums[to] = sum;
+          from[to] = via;
+        }
       }
     }
     least = sums;
@@ -41,24 +56,43 @@ function shortest(steps, usable, between) {
   return [0, ...way.reverse()].map((place) => there[place]);
 }
 
-const length = (steps, way) => way.slice(1).reduce((sum, place, n) => sum + steps[way[n]][place] ** 2, 0);
+const length = (steps, way) =>
+  way.slice(1).reduce((sum, place, n) => sum + steps[way[n]][place] ** 2, 0);
 
 function findPath(first, last, most, perArtist, usable = () => true) {
-  const toFirst = distances(first), toLast = distances(last), apart = toFirst[last];
-  const ends = [songs[first].recording, songs[last].recording], seen = new Set(ends);
+  const toFirst = distances(first),
+    toLast = distances(last),
+    apart = toFirst[last];
+  const ends = [songs[first].recording, songs[last].recording],
+    seen = new Set(ends);
   let between = everySong().filter((song) => {
-    const is = toFirst[song] < apart && toLast[song] < apart && !seen.has(songs[song].recording)
-      && !songs[song].guest && usable(song);
+    const is =
+      toFirst[song] < apart &&
+      toLast[song] < apart &&
+      !seen.has(songs[song].recording) &&
+      !songs[song].guest &&
+      usable(song);
     if (is) seen.add(songs[song].recording);
     return is;
   });
-  between = orderBy(toFirst.map((far, song) => far + toLast[song]), between).slice(0, data.onTheWay);
-  between = orderBy(toFirst.map((far, song) => far - toLast[song]), between);
+  between = orderBy(
+    toFirst.map((far, song) => far + toLast[song]),
+    between,
+  ).slice(0, data.onTheWay);
+  between = orderBy(
+    toFirst.map((far, song) => far - toLast[song]),
+    between,
+  );
   const places = [first, ...between, last];
   const steps = places.map((place) => Float64Array.from(places, (other) => distance(place, other)));
-  const open = places.map(() => true), there = new Map();
-  for (const song of between) there.set(songs[song].artist, (there.get(songs[song].artist) || 0) + 1);
-  most = Math.min(most, [...there.values()].reduce((sum, own) => sum + Math.min(own, perArtist), 0));
+  const open = places.map(() => true),
+    there = new Map();
+  for (const song of between)
+    there.set(songs[song].artist, (there.get(songs[song].artist) || 0) + 1);
+  most = Math.min(
+    most,
+    [...there.values()].reduce((sum, own) => sum + Math.min(own, perArtist), 0),
+  );
   let way = shortest(steps, open, most);
   for (;;) {
     const counts = new Map();
@@ -69,7 +103,8 @@ function findPath(first, last, most, perArtist, usable = () => true) {
     const [many] = [...counts.values()].sort((a, b) => b.length - a.length);
     if (!many || many.length <= perArtist) return way.slice(1, -1).map((place) => places[place]);
     const options = many.map((place) => {
-      const without = open.map((is, n) => is && n !== place), other = shortest(steps, without, most);
+      const without = open.map((is, n) => is && n !== place),
+        other = shortest(steps, without, most);
       return [length(steps, other), place, other];
     });
     const [, place, other] = options.reduce((best, one) => (one[0] < best[0] ? one : best));
@@ -77,4 +112,3 @@ function findPath(first, last, most, perArtist, usable = () => true) {
     way = other;
   }
 }
-

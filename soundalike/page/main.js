@@ -1,7 +1,7 @@
 // --- keys, and the start ------------------------------------------------------------------
 
 function showWhole() {
-  state.untouched = true;  // so that it stays whole when the window changes
+  state.untouched = true; // so that it stays whole when the window changes
   showAll();
 }
 
@@ -10,20 +10,39 @@ function goBack() {
 }
 
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.altKey || event.metaKey || event.shiftKey || event.target.matches("input, select, audio")) return;
+  if (
+    event.ctrlKey ||
+    event.altKey ||
+    event.metaKey ||
+    event.shiftKey ||
+    event.target.matches("input, select, audio")
+  )
+    return;
   if (event.key === " " && (event.repeat || event.target.matches("button"))) return;
   const middle = [state.wide / 2, state.high / 2];
-  const onMap = { "+": () => zoom(1.3, ...middle), "-": () => zoom(1 / 1.3, ...middle), "0": showWhole };
+  const onMap = {
+    "+": () => zoom(1.3, ...middle),
+    "-": () => zoom(1 / 1.3, ...middle),
+    0: showWhole,
+  };
   const ofSong = {
-    ArrowDown: () => walk(1), ArrowUp: () => walk(-1),
-    ArrowRight: () => state.near.length && go(state.near[state.marked]), ArrowLeft: goBack,
+    ArrowDown: () => walk(1),
+    ArrowUp: () => walk(-1),
+    ArrowRight: () => state.near.length && go(state.near[state.marked]),
+    ArrowLeft: goBack,
     " ": () => (audio.paused ? audio.play().catch(() => {}) : audio.pause()),
-    Escape: () => { choose(null); canvas.focus(); },
+    Escape: () => {
+      choose(null);
+      canvas.focus();
+    },
   };
   let act = onMap[event.key] || ofSong[event.key];
   if (state.song === null && ofSong[event.key]) {
     const first = songAt(...middle, Infinity);
-    act = event.target === canvas && event.key.startsWith("Arrow") && first !== null ? () => choose(first) : null;
+    act =
+      event.target === canvas && event.key.startsWith("Arrow") && first !== null
+        ? () => choose(first)
+        : null;
   }
   if (!act) return;
   event.preventDefault();

@@ -1,35 +1,68 @@
 // --- the map ------------------------------------------------------------------------
 
 const state = {
-  song: null, near: [], apart: null, marked: 0, past: [], list: [], undone: [], colouring: "artist", lasso: null,
-  filters: { artist: new Set(), tempo: new Set(), loudness: new Set(), brightness: new Set(), singing: new Set(), tag: new Set(), nearness: new Set() },
-  scale: 0, left: 0, top: 0, whole: 1, wide: 0, high: 0, untouched: true,
+  song: null,
+  near: [],
+  apart: null,
+  marked: 0,
+  past: [],
+  list: [],
+  undone: [],
+  colouring: "artist",
+  lasso: null,
+  filters: {
+    artist: new Set(),
+    tempo: new Set(),
+    loudness: new Set(),
+    brightness: new Set(),
+    singing: new Set(),
+    tag: new Set(),
+    nearness: new Set(),
+  },
+  scale: 0,
+  left: 0,
+  top: 0,
+  whole: 1,
+  wide: 0,
+  high: 0,
+  untouched: true,
 };
-const canvas = element("map"), pen = canvas.getContext("2d"), audio = element("audio");
+const canvas = element("map"),
+  pen = canvas.getContext("2d"),
+  audio = element("audio");
 const artistOf = (song) => (songs[song].guest ? "" : data.artists[songs[song].artist].name);
 const name = (song) => [artistOf(song), songs[song].title].filter(Boolean).join(" - ");
 const styleOf = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const ink = () => styleOf("--ink");
 const bounds = {
-  left: x.reduce((a, b) => Math.min(a, b), Infinity), right: x.reduce((a, b) => Math.max(a, b), -Infinity),
-  top: y.reduce((a, b) => Math.min(a, b), Infinity), bottom: y.reduce((a, b) => Math.max(a, b), -Infinity),
+  left: x.reduce((a, b) => Math.min(a, b), Infinity),
+  right: x.reduce((a, b) => Math.max(a, b), -Infinity),
+  top: y.reduce((a, b) => Math.min(a, b), Infinity),
+  bottom: y.reduce((a, b) => Math.max(a, b), -Infinity),
 };
 
 function showAll() {
   state.scale = state.whole;
-  state.left = state.wide / 2 - state.scale * (bounds.left + bounds.right) / 2;
-  state.top = state.high / 2 - state.scale * (bounds.top + bounds.bottom) / 2;
+  state.left = state.wide / 2 - (state.scale * (bounds.left + bounds.right)) / 2;
+  state.top = state.high / 2 - (state.scale * (bounds.top + bounds.bottom)) / 2;
   draw();
 }
 
 // Fit the canvas to its place; what is in the middle stays there.
 function resize() {
-  const wide = canvas.clientWidth, high = canvas.clientHeight, margin = 40, { wide: before, high: beforeHigh } = state;
+  const wide = canvas.clientWidth,
+    high = canvas.clientHeight,
+    margin = 40,
+    { wide: before, high: beforeHigh } = state;
   canvas.width = wide * devicePixelRatio;
   canvas.height = high * devicePixelRatio;
-  const breadth = Math.max(bounds.right - bounds.left, 1e-6), height = Math.max(bounds.bottom - bounds.top, 1e-6);
+  const breadth = Math.max(bounds.right - bounds.left, 1e-6),
+    height = Math.max(bounds.bottom - bounds.top, 1e-6);
   Object.assign(state, { wide, high });
-  state.whole = Math.max(1e-6, Math.min((wide - 2 * margin) / breadth, (high - 2 * margin) / height));
+  state.whole = Math.max(
+    1e-6,
+    Math.min((wide - 2 * margin) / breadth, (high - 2 * margin) / height),
+  );
   if (state.untouched) {
     showAll();
   } else {
@@ -40,7 +73,9 @@ function resize() {
 }
 
 function bringIntoView(song) {
-  const at = across(song), to = down(song), margin = 20;
+  const at = across(song),
+    to = down(song),
+    margin = 20;
   if (at > margin && to > margin && at < state.wide - margin && to < state.high - margin) return;
   state.left += state.wide / 2 - at;
   state.top += state.high / 2 - to;
@@ -50,17 +85,51 @@ const across = (song) => state.left + state.scale * x[song];
 const down = (song) => state.top + state.scale * y[song];
 
 const CORNERS = {
-  "^": [[0, -1.2], [1.1, 0.8], [-1.1, 0.8]], "v": [[0, 1.2], [1.1, -0.8], [-1.1, -0.8]],
-  "s": [[-0.9, -0.9], [0.9, -0.9], [0.9, 0.9], [-0.9, 0.9]], "D": [[0, -1.3], [1.3, 0], [0, 1.3], [-1.3, 0]],
-  "P": [[-0.4, -1.2], [0.4, -1.2], [0.4, -0.4], [1.2, -0.4], [1.2, 0.4], [0.4, 0.4], [0.4, 1.2], [-0.4, 1.2], [-0.4, 0.4],
-    [-1.2, 0.4], [-1.2, -0.4], [-0.4, -0.4]],
+  "^": [
+    [0, -1.2],
+    [1.1, 0.8],
+    [-1.1, 0.8],
+  ],
+  v: [
+    [0, 1.2],
+    [1.1, -0.8],
+    [-1.1, -0.8],
+  ],
+  s: [
+    [-0.9, -0.9],
+    [0.9, -0.9],
+    [0.9, 0.9],
+    [-0.9, 0.9],
+  ],
+  D: [
+    [0, -1.3],
+    [1.3, 0],
+    [0, 1.3],
+    [-1.3, 0],
+  ],
+  P: [
+    [-0.4, -1.2],
+    [0.4, -1.2],
+    [0.4, -0.4],
+    [1.2, -0.4],
+    [1.2, 0.4],
+    [0.4, 0.4],
+    [0.4, 1.2],
+    [-0.4, 1.2],
+    [-0.4, 0.4],
+    [-1.2, 0.4],
+    [-1.2, -0.4],
+    [-0.4, -0.4],
+  ],
 };
 
 // The mark of an artist beside a name, as it is on the map.
 function glyph(kind, colour) {
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg"), corners = CORNERS[kind];
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg"),
+    corners = CORNERS[kind];
   const part = document.createElementNS(svg.namespaceURI, corners ? "polygon" : "circle");
-  if (corners) part.setAttribute("points", corners.map(([a, b]) => `${a},${b}`).join(" ")); else part.setAttribute("r", "1");
+  if (corners) part.setAttribute("points", corners.map(([a, b]) => `${a},${b}`).join(" "));
+  else part.setAttribute("r", "1");
   part.setAttribute("fill", colour);
   svg.setAttribute("viewBox", "-1.4 -1.4 2.8 2.8");
   svg.setAttribute("class", "dot");
@@ -72,24 +141,36 @@ function glyph(kind, colour) {
 function shape(kind, at, to, r) {
   pen.beginPath();
   const corners = CORNERS[kind];
-  if (corners) corners.forEach(([a, b], n) => (n ? pen.lineTo(at + a * r, to + b * r) : pen.moveTo(at + a * r, to + b * r)));
+  if (corners)
+    corners.forEach(([a, b], n) =>
+      n ? pen.lineTo(at + a * r, to + b * r) : pen.moveTo(at + a * r, to + b * r),
+    );
   else pen.arc(at, to, r, 0, 2 * Math.PI);
   pen.closePath();
 }
 
 function paint() {
-  const wide = canvas.clientWidth, high = canvas.clientHeight, r = count > 2000 ? 3 : 5;
-  const marked = new Map(state.near.map((song, n) => [song, n + 1])), dark = ink();
+  const wide = canvas.clientWidth,
+    high = canvas.clientHeight,
+    r = count > 2000 ? 3 : 5;
+  const marked = new Map(state.near.map((song, n) => [song, n + 1])),
+    dark = ink();
   pen.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
   pen.clearRect(0, 0, wide, high);
   paintLines(dark);
   for (let song = 0; song < count; song++) {
-    const at = across(song), to = down(song);
+    const at = across(song),
+      to = down(song);
     if (at < -20 || to < -20 || at > wide + 20 || to > high + 20) continue;
     const { guest, artist } = songs[song];
     pen.globalAlpha = shown(song) ? 1 : 0.12;
     pen.fillStyle = colourOf(song);
-    shape(guest ? "D" : state.colouring === "artist" ? data.artists[artist].marker : "o", at, to, guest ? 2 * r : r);
+    shape(
+      guest ? "D" : state.colouring === "artist" ? data.artists[artist].marker : "o",
+      at,
+      to,
+      guest ? 2 * r : r,
+    );
     pen.fill();
     if (guest || song === state.song || marked.has(song)) {
       pen.globalAlpha = 1;
@@ -113,8 +194,25 @@ function paintLines(dark) {
   if (state.song !== null) {
     state.near.forEach((other) => {
       const alike = Math.max(0, 1 - state.apart[other]);
-      line([[across(state.song), down(state.song)], [across(other), down(other)]], styleOf("--line"), 0.5 + 7 * alike);
+      line(
+        [
+          [across(state.song), down(state.song)],
+          [across(other), down(other)],
+        ],
+        styleOf("--line"),
+        0.5 + 7 * alike,
+      );
     });
+    const other = state.near[state.marked],
+      [why] = other === undefined ? [] : inCommon(state.song, other);
+    if (why) {
+      Object.assign(pen, { font: "12px system-ui, sans-serif", fillStyle: dark });
+      pen.fillText(
+        why,
+        (across(state.song) + across(other)) / 2 + 6,
+        (down(state.song) + down(other)) / 2,
+      );
+    }
   }
   const stops = state.list.map((song) => [across(song), down(song)]);
   if (stops.length > 1) line(stops, styleOf("--way"), 2, [6, 4]);
@@ -131,28 +229,52 @@ function line(places, colour, width, dash = []) {
 }
 
 const median = (values) => Float32Array.from(values).sort()[values.length >> 1];
-const ARTISTS = data.artists.map(({ name }, artist) => {
-  const own = everySong().filter((song) => songs[song].artist === artist && !songs[song].guest);
-  return { name, artist, songs: own.length, x: median(own.map((song) => x[song])), y: median(own.map((song) => y[song])) };
-}).filter((one) => one.songs).sort((a, b) => b.songs - a.songs);
-const SHORT = 28; // characters of a name on the map
+const ARTISTS = data.artists
+  .map(({ name }, artist) => {
+    const own = everySong().filter((song) => songs[song].artist === artist && !songs[song].guest);
+    return {
+      name,
+      artist,
+      songs: own.length,
+      x: median(own.map((song) => x[song])),
+      y: median(own.map((song) => y[song])),
+    };
+  })
+  .filter((one) => one.songs)
+  .sort((a, b) => b.songs - a.songs);
+const SHORT = 40; // characters of a name on the map
 const NAMES = 60; // on the map, at most
 
 // Names of regions where artists mix, and of artists in the middle of their songs: those of most songs first, none over
 // another.
 function paintNames(dark) {
-  const taken = [], halo = styleOf("--paper");
+  const taken = [],
+    halo = styleOf("--paper");
   const wanted = state.filters.artist;
-  const regions = state.scale < 4 * state.whole ? data.regions.map((region) => ({ ...region, font: "italic 13px system-ui, sans-serif" })) : [];
-  const named = ARTISTS.filter(({ artist }) => !wanted.size || wanted.has(artist)).map((one) => ({ ...one, font: "600 13px system-ui, sans-serif" }));
+  const regions =
+    state.scale < 4 * state.whole
+      ? data.regions.map((region) => ({ ...region, font: "italic 13px system-ui, sans-serif" }))
+      : [];
+  const named = ARTISTS.filter(({ artist }) => !wanted.size || wanted.has(artist)).map((one) => ({
+    ...one,
+    font: "600 13px system-ui, sans-serif",
+  }));
   for (const { name, x: at, y: to, font } of [...regions, ...named]) {
     if (taken.length >= NAMES) break;
     const text = name.length > SHORT ? `${name.slice(0, SHORT - 1)}…` : name;
     pen.font = font;
-    const width = pen.measureText(text).width, left = state.left + state.scale * at - width / 2, top = state.top + state.scale * to - 8;
-    const box = [left - 3, top - 2, left + width + 3, top + 18];
-    if (box[2] < 0 || box[3] < 0 || box[0] > state.wide || box[1] > state.high) continue;
-    if (taken.some((other) => box[0] < other[2] && box[2] > other[0] && box[1] < other[3] && box[3] > other[1])) continue;
+    const width = pen.measureText(text).width,
+      middle = state.left + state.scale * at,
+      top = state.top + state.scale * to - 8;
+    if (middle < 0 || middle > state.wide || top < 0 || top > state.high) continue;
+    const left = Math.max(4, Math.min(middle - width / 2, state.wide - width - 4)),
+      box = [left - 3, top - 2, left + width + 3, top + 18];
+    if (
+      taken.some(
+        (other) => box[0] < other[2] && box[2] > other[0] && box[1] < other[3] && box[3] > other[1],
+      )
+    )
+      continue;
     taken.push(box);
     Object.assign(pen, { strokeStyle: halo, lineWidth: 4, lineJoin: "round", fillStyle: dark });
     pen.strokeText(text, left, top + 13);
@@ -172,10 +294,14 @@ function draw() {
 }
 
 function songAt(at, to, reach) {
-  let best = null, least = reach ** 2;
+  let best = null,
+    least = reach ** 2;
   for (let song = 0; song < count; song++) {
     const far = (across(song) - at) ** 2 + (down(song) - to) ** 2;
-    if (far <= least && shown(song)) { best = song; least = far; }
+    if (far <= least && shown(song)) {
+      best = song;
+      least = far;
+    }
   }
   return best;
 }
@@ -184,7 +310,8 @@ const fingers = new Map();
 let moved = 0;
 
 function zoom(factor, at, to) {
-  const by = Math.min(Math.max(state.scale * factor, state.whole / 2), state.whole * 50) / state.scale;
+  const by =
+    Math.min(Math.max(state.scale * factor, state.whole / 2), state.whole * 50) / state.scale;
   state.untouched = false;
   state.left = at + (state.left - at) * by;
   state.top = to + (state.top - to) * by;
@@ -197,10 +324,12 @@ canvas.addEventListener("pointerdown", (event) => {
   canvas.setPointerCapture(event.pointerId);
   fingers.set(event.pointerId, [event.offsetX, event.offsetY]);
   if (fingers.size === 1) moved = 0;
-  if (event.shiftKey || element("lasso").getAttribute("aria-pressed") === "true") state.lasso = [[event.offsetX, event.offsetY]];
+  if (event.shiftKey || element("lasso").getAttribute("aria-pressed") === "true")
+    state.lasso = [[event.offsetX, event.offsetY]];
 });
 canvas.addEventListener("pointermove", (event) => {
-  const before = fingers.get(event.pointerId), here = [event.offsetX, event.offsetY];
+  const before = fingers.get(event.pointerId),
+    here = [event.offsetX, event.offsetY];
   if (!before) return hover(event);
   if (state.lasso) {
     state.lasso.push(here);
@@ -209,8 +338,13 @@ canvas.addEventListener("pointermove", (event) => {
   }
   const others = [...fingers].filter(([id]) => id !== event.pointerId).map(([, place]) => place);
   if (others.length === 1) {
-    const [other] = others, apart = (place) => Math.hypot(place[0] - other[0], place[1] - other[1]);
-    zoom(apart(here) / Math.max(apart(before), 1), (here[0] + other[0]) / 2, (here[1] + other[1]) / 2);
+    const [other] = others,
+      apart = (place) => Math.hypot(place[0] - other[0], place[1] - other[1]);
+    zoom(
+      apart(here) / Math.max(apart(before), 1),
+      (here[0] + other[0]) / 2,
+      (here[1] + other[1]) / 2,
+    );
     moved = Infinity;
   } else {
     state.untouched = false;
@@ -233,16 +367,22 @@ for (const kind of ["pointerup", "pointercancel"]) {
     }
     const clicked = kind === "pointerup" && fingers.delete(event.pointerId) && moved < 5;
     fingers.delete(event.pointerId);
-    const song = clicked ? songAt(event.offsetX, event.offsetY, event.pointerType === "touch" ? 24 : 12) : null;
+    const song = clicked
+      ? songAt(event.offsetX, event.offsetY, event.pointerType === "touch" ? 24 : 12)
+      : null;
     if (song === null) return;
     choose(song);
     if (innerWidth <= 700) element("chosen").scrollIntoView({ block: "nearest" });
   });
 }
-canvas.addEventListener("wheel", (event) => {
-  event.preventDefault();
-  zoom(Math.exp(-event.deltaY / 400), event.offsetX, event.offsetY);
-}, { passive: false });
+canvas.addEventListener(
+  "wheel",
+  (event) => {
+    event.preventDefault();
+    zoom(Math.exp(-event.deltaY / 400), event.offsetX, event.offsetY);
+  },
+  { passive: false },
+);
 
 // Whether a place is inside a closed line: it is where a ray from it crosses the line an odd number of times.
 function isInside([at, to], corners) {
@@ -253,7 +393,9 @@ function isInside([at, to], corners) {
 }
 
 function takeInside(corners) {
-  const found = everySong().filter((song) => shown(song) && !songs[song].guest && isInside([across(song), down(song)], corners));
+  const found = everySong().filter(
+    (song) => shown(song) && !songs[song].guest && isInside([across(song), down(song)], corners),
+  );
   addAll(found);
 }
 element("lasso").addEventListener("click", (event) => {
@@ -267,7 +409,8 @@ const REST = 600; // ms after which a song under the pointer is played, if that 
 let resting = null;
 
 function hover(event) {
-  const song = songAt(event.offsetX, event.offsetY, 8), bubble = element("bubble");
+  const song = songAt(event.offsetX, event.offsetY, 8),
+    bubble = element("bubble");
   bubble.hidden = song === null;
   canvas.style.cursor = song === null ? "" : "pointer";
   if (song === resting?.song) return;

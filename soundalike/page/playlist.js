@@ -27,34 +27,44 @@ function undo() {
 
 function addAll(found) {
   const recordings = new Set(state.list.map((song) => songs[song].recording));
-  const added = found.filter((song) => !recordings.has(songs[song].recording) && recordings.add(songs[song].recording));
+  const added = found.filter(
+    (song) => !recordings.has(songs[song].recording) && recordings.add(songs[song].recording),
+  );
   if (added.length) setList([...state.list, ...added]);
   report(`${added.length} songs added.`);
 }
 
 function showList() {
   draw();
-  element("list").replaceChildren(...state.list.map((song, n) => {
-    const item = row(song, "", () => go(song));
-    const tools = [["↑", "Move up", () => move(n, n - 1)], ["↓", "Move down", () => move(n, n + 1)], ["×", "Remove", () => move(n, null)]];
-    for (const [sign, label, act] of tools) {
-      const button = document.createElement("button");
-      button.type = "button";
-      button.textContent = sign;
-      button.setAttribute("aria-label", `${label}: ${name(song)}`);
-      button.addEventListener("click", act);
-      item.append(button);
-    }
-    return item;
-  }));
+  element("list").replaceChildren(
+    ...state.list.map((song, n) => {
+      const item = row(song, "", () => go(song));
+      const tools = [
+        ["↑", "Move up", () => move(n, n - 1)],
+        ["↓", "Move down", () => move(n, n + 1)],
+        ["×", "Remove", () => move(n, null)],
+      ];
+      for (const [sign, label, act] of tools) {
+        const button = document.createElement("button");
+        button.type = "button";
+        button.textContent = sign;
+        button.setAttribute("aria-label", `${label}: ${name(song)}`);
+        button.addEventListener("click", act);
+        item.append(button);
+      }
+      return item;
+    }),
+  );
 }
 
 function move(from, to) {
   if (to !== null && (to < 0 || to >= state.list.length)) return;
-  const list = [...state.list], [song] = list.splice(from, 1);
+  const list = [...state.list],
+    [song] = list.splice(from, 1);
   if (to !== null) list.splice(to, 0, song);
   setList(list);
-  const tool = to === null ? 3 : to < from ? 1 : 2, place = to ?? Math.min(from, state.list.length - 1);
+  const tool = to === null ? 3 : to < from ? 1 : 2,
+    place = to ?? Math.min(from, state.list.length - 1);
   (element("list").children[place]?.children[tool] || element("fill")).focus();
   report(to === null ? `Removed: ${name(song)}` : `${name(song)} is number ${to + 1} now.`);
 }
@@ -70,56 +80,80 @@ function asked(id) {
 
 function add(song) {
   if (song === null) return;
-  if (state.list.some((other) => songs[other].recording === songs[song].recording)) return report("It is in the playlist already.");
+  if (state.list.some((other) => songs[other].recording === songs[song].recording))
+    return report("It is in the playlist already.");
   setList([...state.list, song]);
   report(`${name(song)} is number ${state.list.length}.`);
 }
 
 function fillUp() {
-  const seeds = state.list.length ? state.list : state.song === null ? [] : [state.song], most = asked("most"), each = asked("each");
+  const seeds = state.list.length ? state.list : state.song === null ? [] : [state.song],
+    most = asked("most"),
+    each = asked("each");
   if (most === null || each === null) return;
   if (!seeds.length) return report("Choose a song first.");
   if (seeds.length >= most) return report(`It has ${seeds.length} songs already; ask for more.`);
   const artists = new Map();
-  for (const song of seeds) artists.set(songs[song].artist, (artists.get(songs[song].artist) || 0) + 1);
+  for (const song of seeds)
+    artists.set(songs[song].artist, (artists.get(songs[song].artist) || 0) + 1);
   const found = fill(seeds, most - seeds.length, each, false, artists, passes);
   setList([...seeds, ...found.songs]);
   const why = {
-    far: "The next are no more alike than songs of different artists.", artists: "All others are by these artists.",
-    all: "There are no other songs.", full: "",
+    far: "The next are no more alike than songs of different artists.",
+    artists: "All others are by these artists.",
+    all: "There are no other songs.",
+    full: "",
   };
   report(`${state.list.length} songs. ${state.list.length < most ? why[found.why] : ""}`);
 }
 
 function fillPath() {
-  const most = asked("most"), each = asked("each");
+  const most = asked("most"),
+    each = asked("each");
   if (most === null || each === null) return;
-  if (state.list.length < 2) return report("A path takes two songs in the playlist: the first and the last.");
-  const first = state.list[0], last = state.list[state.list.length - 1], dropped = state.list.length - 2;
+  if (state.list.length < 2)
+    return report("A path takes two songs in the playlist: the first and the last.");
+  const first = state.list[0],
+    last = state.list[state.list.length - 1],
+    dropped = state.list.length - 2;
   const between = findPath(first, last, Math.max(0, most - 2), each, passes);
   setList([first, ...between, last]);
-  report((between.length ? `${state.list.length} songs.` : "No song lies between them.")
-    + (dropped ? ` In place of the ${dropped} that lay between.` : ""));
+  report(
+    (between.length ? `${state.list.length} songs.` : "No song lies between them.") +
+      (dropped ? ` In place of the ${dropped} that lay between.` : ""),
+  );
 }
 
 function playlist() {
-  const lines = ["#EXTM3U"], left = [];
+  const lines = ["#EXTM3U"],
+    left = [];
   for (const song of state.list) {
     const path = pathOf(song);
-    if (path === null || /[\r\n]/.test(path)) { left.push(name(song)); continue; }
-    lines.push(`#EXTINF:${Math.round(songs[song].seconds)},${name(song).replace(/[\r\n]+/g, " ")}`, path);
+    if (path === null || /[\r\n]/.test(path)) {
+      left.push(name(song));
+      continue;
+    }
+    lines.push(
+      `#EXTINF:${Math.round(songs[song].seconds)},${name(song).replace(/[\r\n]+/g, " ")}`,
+      path,
+    );
   }
   return { text: `${lines.join("\n")}\n`, left };
 }
 
 function save() {
   if (!state.list.length) return report("The playlist is empty.");
-  const { text, left } = playlist(), link = document.createElement("a");
+  const { text, left } = playlist(),
+    link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([text], { type: "audio/x-mpegurl" }));
   link.download = "playlist.m3u8";
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-  report(left.length ? `A playlist cannot hold the name of: ${left.join("; ")}` : "Saved as playlist.m3u8, where this browser saves files.");
+  report(
+    left.length
+      ? `A playlist cannot hold the name of: ${left.join("; ")}`
+      : "Saved as playlist.m3u8, where this browser saves files.",
+  );
 }
 
 element("add").addEventListener("click", () => add(state.song));
@@ -127,5 +161,7 @@ element("fill").addEventListener("click", fillUp);
 element("path").addEventListener("click", fillPath);
 element("save").addEventListener("click", save);
 element("undo").addEventListener("click", undo);
-element("clear").addEventListener("click", () => { setList([]); report("The playlist is empty."); });
-
+element("clear").addEventListener("click", () => {
+  setList([]);
+  report("The playlist is empty.");
+});
