@@ -5,19 +5,20 @@ PYTHON := python3
 SONGS :=
 NETWORKS :=
 LABEL_BY :=
+VERBOSE :=
 LIBRARY := $(or $(MUSIC_LIBRARY),data)
 PY := .venv/bin/python
 PIP := $(PY) -m pip install --disable-pip-version-check
-export SONGS LIBRARY NETWORKS LABEL_BY
+export SONGS LIBRARY NETWORKS LABEL_BY VERBOSE
 
 # A misspelt name is refused: make would pass over it, and take other music, or clean another library.
-KNOWN := SONGS NETWORKS LABEL_BY LIBRARY PYTHON
+KNOWN := SONGS NETWORKS LABEL_BY LIBRARY PYTHON VERBOSE
 ASKED := $(filter-out -%,$(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name))))
 UNKNOWN := $(firstword $(filter-out $(KNOWN),$(ASKED)))
 ifneq ($(UNKNOWN),)
 NEAREST := import difflib, sys; print(*difflib.get_close_matches(sys.argv[1].upper(), sys.argv[2:], 1, 0.5))
 MEANT := $(shell "$(PYTHON)" -c '$(NEAREST)' $(UNKNOWN) $(KNOWN) 2>/dev/null)
-$(error There is no $(UNKNOWN)=. $(if $(MEANT),Did you mean $(MEANT)=?,Known are SONGS NETWORKS LABEL_BY LIBRARY PYTHON.) See: make help)
+$(error There is no $(UNKNOWN)=. $(if $(MEANT),Did you mean $(MEANT)=?,Known are SONGS NETWORKS LABEL_BY LIBRARY PYTHON VERBOSE.) See: make help)
 endif
 
 # A word that is no goal is the rest of a name with spaces, as a rule: what stands before it must not be cleaned.
@@ -40,6 +41,7 @@ help:
 	@echo "make run SONGS=~/Music    the same for music that lies elsewhere; nothing is written there"
 	@echo "make run NETWORKS=none    the same without the published networks (120 MB; half the time); or musicnn, voice"
 	@echo "make run LABEL_BY=tag     the same; artists by the songs' tags, not by folders"
+	@echo "make run VERBOSE=1        the same; it ends with all scores, which stand in report/index.html, too"
 	@echo "make lab                  open Jupyter on the results"
 	@echo "make report               make web pages of the notebooks in report/ again, after work in make lab"
 	@echo "make check                check the code alone (seconds)"
@@ -55,7 +57,7 @@ help:
 run: songs-are-there .venv/ready
 	@test "$$NETWORKS" = none || $(MAKE) --no-print-directory .venv/networks 2>/dev/null || test -z "$$NETWORKS"
 	@$(PY) -m soundalike --library "$$LIBRARY" $${SONGS:+--songs "$$SONGS"} $${NETWORKS:+--networks "$$NETWORKS"} \
-	$${LABEL_BY:+--label-by "$$LABEL_BY"}
+	$${LABEL_BY:+--label-by "$$LABEL_BY"} $${VERBOSE:+--verbose}
 
 songs-are-there:
 	@case "$$SONGS" in ""|"~"*) ;; *) test -d "$$SONGS" || { echo "There is no folder $$SONGS."; exit 1; };; esac

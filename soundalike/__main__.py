@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from soundalike import library, terminal
-from soundalike.messages import UserError, printable
+from soundalike.messages import UserError, counted, printable
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -30,6 +30,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     terminal.add_network_arguments(parser)
     parser.add_argument("--from-songs", action="store_true", help="keep no clips on disk; notebooks then play nothing")
     parser.add_argument("--report", action="store_true", help="only make web pages of the notebooks in report/ again")
+    parser.add_argument(
+        "--verbose", action="store_true", help="end with all scores, not three lines (VERBOSE=1 for make)"
+    )
     args = parser.parse_args(argv)
     if args.music and args.songs:
         parser.error("MUSIC and --songs are the same option: give one")
@@ -55,7 +58,7 @@ def main(argv: list[str] | None = None) -> int:
         splits.check_folders(songs)
     with library.running(root):
         make_frame(args, root, songs)
-        answer_and_report(root, started)
+        answer_and_report(root, started, verbose=args.verbose)
     terminal.remember_root(root)
     return terminal.ALL_GOOD
 
@@ -119,7 +122,7 @@ def make_frame(args: argparse.Namespace, root: Path, songs: Path) -> None:
     run_script("dataframe_creation.py", root, *forwarded(args, "networks"))
 
 
-def answer_and_report(root: Path, started: float) -> None:
+def answer_and_report(root: Path, started: float, *, verbose: bool) -> None:
     """Train, answer, draw the map, then write the reports; and say how it went."""
     from soundalike import answer, map_page, notebooks, similarity, tidy, wording
     from soundalike.frame import current_notes
@@ -145,11 +148,16 @@ def answer_and_report(root: Path, started: float) -> None:
             notebooks.run_notebook(name, root)
     terminal.say(terminal.note_lines(root))
     files, notes = read_songs(root), current_notes(root)
-    seconds = time.monotonic() - started
-    terminal.say(wording.summary_lines(root, model.info, notes, files, read_left_out(root), seconds))
+    seconds, left_out = time.monotonic() - started, read_left_out(root)
+    lines = wording.summary_lines(root, model.info, notes, files, left_out, seconds)
+    closing = wording.closing_lines(root, model.info)
+    songs = f"{counted(notes['songs'], 'song')} by {counted(files['artist'].nunique(), 'artist')}"
+    map_page.write_front_page(root, songs, [closing[0], *lines[1:]])
     after = answer.read_predictions(root)
+    terminal.say(lines if verbose else [lines[0], *wording.not_learned_lines(left_out, files, root)])
     terminal.say(wording.change_lines(before, after, files))
     terminal.say(wording.misfiled_line(tidy.find_suspects(after, index), root))
+    terminal.say(closing)
 
 
 def forwarded(args: argparse.Namespace, *names: str) -> list[str]:

@@ -68,7 +68,7 @@ NOTES = "_made_from.json"  # in a folder that was made here: what it was made fr
 
 
 PROJECT = Path(__file__).resolve().parents[1]  # where the scripts and notebooks lie
-MAP = "report/map.html"  # in the root of a library: the page with all its songs
+FRONT, MAP = "report/index.html", "report/map.html"  # in the root of a library: where to begin; all its songs
 
 MAX_HOURS, MOST_HOURS = 6.0, 1000.0  # longer songs are refused unless another limit is set, up to the second
 MAX_NAME = 255  # bytes in one part of a path, on most file systems

@@ -7,6 +7,7 @@ nearest to each, in 256 steps.
 
 import base64
 import hashlib
+import html
 import json
 import string
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ from threadpoolctl import threadpool_limits
 
 from soundalike import similarity
 from soundalike.answer import Verdict
-from soundalike.library import atomic_write, read_note, songs_folder
+from soundalike.library import FRONT, atomic_write, read_note, songs_folder
 from soundalike.messages import Notice, Problem, UserError, counted, note, progress
 from soundalike.playlists import ON_THE_WAY
 from soundalike.plots import artist_colours, artist_markers
@@ -91,6 +92,20 @@ def write_map(
     )
     with atomic_write(path) as target:
         target.write_text(page, encoding="utf-8")
+
+
+def write_front_page(root: Path, title: str, lines: Sequence[str]) -> None:
+    """Write the page that leads to the map, the reports and the tables, with some lines on how a run went."""
+    style = "\nmain { max-width: 46em; margin: 2em auto; padding: 0 1em; font: 17px/1.5 system-ui, sans-serif; }\n"
+    style += "li { margin: 0.6em 0; }\n:root { color-scheme: light dark; }\n"
+    page = string.Template((PARTS / "index.html").read_text(encoding="utf-8")).substitute(
+        STYLE=style,
+        STYLE_HASH=_hash(style),
+        TITLE=html.escape(title),
+        LINES="\n".join(f"<p>{html.escape(line)}</p>" for line in lines),
+    )
+    with atomic_write(root / FRONT) as path:
+        path.write_text(page, encoding="utf-8")
 
 
 def as_query(path: Path, song: Song, verdict: Verdict, text: str, index: similarity.Index) -> QuerySong:

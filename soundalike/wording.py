@@ -17,7 +17,7 @@ from soundalike.audio import CLIP_SECONDS
 from soundalike.features import COLUMNS
 from soundalike.frame import Status, Written
 from soundalike.groups import Portrait
-from soundalike.library import GOOD, MAP, PROJECT
+from soundalike.library import FRONT, GOOD, PROJECT
 from soundalike.messages import clock, counted, printable
 from soundalike.networks.vocals import VOCALS
 from soundalike.playlists import End, Rules
@@ -576,7 +576,7 @@ def _meaning(index: Index, *, shown: bool) -> list[str]:
 def summary_lines(
     root: Path, info: dict, notes: dict, files: pd.DataFrame, left_out: pd.DataFrame, seconds: float
 ) -> list[str]:
-    """Say what came out of all steps, and where to look.
+    """Say what came out of all steps, but for the lines of `closing_lines`.
 
     Parameters
     ----------
@@ -597,12 +597,19 @@ def summary_lines(
         f"\n--- done in {seconds / 60:.1f} minutes",
         f"{counted(len(files), 'song')}, {left_out_of_frame:,} left out (see {printable(root / 'songs.csv')})",
         counted(notes["clips"], "clip"),
-        *score_lines(info),
+        *score_lines(info)[1:],
         *not_learned_lines(left_out, files, root),
-        f"Look at {printable(root / 'report' / 'visualizations.html')} and modeling.html beside it, or: {lab}",
-        f"Click through your songs: {printable(root / MAP)}",
+        f"To look at the reports in Jupyter: {lab}",
+        f'Songs that sound like one: {command("recommend.py", root)} "SONG.mp3"',
+    ]
+
+
+def closing_lines(root: Path, info: dict) -> list[str]:
+    """Say how it went, where to look, and how to ask."""
+    return [
+        score_lines(info)[0],
+        f"Open this page: {printable(root / FRONT)}",
         f'Ask about a song: {command("predict.py", root)} "SONG.mp3"',
-        f'Songs that sound like it: {command("recommend.py", root)} "SONG.mp3"',
     ]
 
 

@@ -4,6 +4,7 @@ import atexit
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import threading
@@ -60,8 +61,11 @@ def test_the_whole_path(finished, capfd):
     root = folder / "root"
     assert {path.name for path in (root / "report").iterdir()} == {
         *(f"{name}.{kind}" for name in notebooks.NOTEBOOKS for kind in ("ipynb", "html")),
-        "map.html",
+        *("map.html", "map_places.json", "index.html"),
     }
+    front = (root / "report/index.html").read_text(encoding="utf-8")
+    assert all((root / "report" / name).exists() for name in re.findall(r'href="([^"]+)"', front))
+    assert "Joey &lt;b&gt;Bada$$" in front
     assert "Joey \\u003cb>Bada$$" in (root / "report/map.html").read_text(encoding="utf-8")
     info = json.loads((root / "model/model.json").read_text())
     assert info["held_out"] not in info["songs"]
@@ -81,7 +85,8 @@ def test_the_whole_path(finished, capfd):
 
 def said_of(root: Path, info: dict) -> list[str]:
     """What is said of a run that took a minute."""
-    return wording.summary_lines(root, info, current_notes(root), read_songs(root), read_left_out(root), 60)
+    lines = wording.summary_lines(root, info, current_notes(root), read_songs(root), read_left_out(root), 60)
+    return [*lines, *wording.closing_lines(root, info)]
 
 
 TITLES = pd.DataFrame({"song": ["A/1.mp3"], "artist": "A", "title": "One"})
@@ -97,7 +102,7 @@ def test_the_summary_tells_the_scores_apart(tmp_path, capsys):
     info = {"classes": ["A0", "A1"], "scores": scores | {"chance": 0.25, "as_shipped": shipped}}
     info |= {"more_songs": more, "no_cohort": "it is old"}
     out = "\n".join(said_of(tmp_path, info))
-    assert f"or: make lab LIBRARY={tmp_path}" in out
+    assert f"make lab LIBRARY={tmp_path}" in out
     assert "Of 50 songs held out of training 70% were named rightly (60% where every artist counts the same)" in out
     assert "Balanced accuracy on unseen songs: 0.50 (95% CI 0.40–0.60); chance level 0.25." in out
     assert "On unseen albums: 0.40 (95% CI 0.30–0.50)" in out
