@@ -19,6 +19,7 @@ from soundalike.answer import Verdict
 from soundalike.audio import CLIP_SECONDS, FULL_SCALE, SAMPLE_RATE
 from soundalike.library import atomic_write, clip_paths, suffixed
 from soundalike.messages import clock, printable
+from soundalike.recogniser import PRIOR
 
 OTHERS, SILENCE = (0.3, 0.3, 0.3), (0.85, 0.85, 0.85)  # no artist has these greys
 # For names that DejaVu Sans cannot write, where one of them is installed.
@@ -98,8 +99,11 @@ def verdict(title: str, text: str, answer: Verdict, sounds: np.ndarray | None, c
     colours : dict of str to tuple
         From `artist_colours`.
     """
-    figure = Figure(figsize=(11, 5), layout="constrained")
-    wave, parts = figure.subplots(2, 1, sharex=True, height_ratios=[2, 3])
+    figure = Figure(figsize=(11, 7), layout="constrained")
+    wave, parts, reasons = figure.subplots(3, 1, height_ratios=[2, 3, 2])
+    wave.sharex(parts)
+    wave.tick_params(labelbottom=False)
+    _reasons(reasons, answer, colours)
     coloured = {artist: colours[artist] for artist in answer.probabilities.index[:4]}
     _waveform(wave, answer.by_clip, sounds, coloured)
     sung = answer.by_clip.index[answer.sung].tolist()
@@ -115,6 +119,18 @@ def verdict(title: str, text: str, answer: Verdict, sounds: np.ndarray | None, c
     wave.set_title("\n".join(textwrap.wrap(text, 120)), fontsize="medium", loc="left")
     figure.suptitle(printable(title, 100), x=0.01, ha="left", weight="bold")
     return figure
+
+
+def _reasons(ax: Axes, answer: Verdict, colours: dict[str, tuple]) -> None:
+    """Draw what each aspect adds for the closest artist against the next; and name the songs that are most alike."""
+    closest, following = answer.probabilities.index[:2]
+    added = pd.Series(answer.aspects, dtype=float).drop(PRIOR, errors="ignore").sort_values(key=abs)
+    ax.barh(added.index, added, color=[colours[closest if value > 0 else following] for value in added])
+    ax.axvline(0, color="black", linewidth=1)
+    ax.set(xlabel=f"log-odds: to the right more like {label(closest)}, to the left like {label(following)}")
+    if answer.alike:
+        named = "\n".join(textwrap.shorten(printable(title), 40) for title in answer.alike.values())
+        ax.text(1.01, 1, f"most like these by\n{label(closest)}:\n{named}", transform=ax.transAxes, va="top")
 
 
 def _waveform(ax: Axes, clips: pd.DataFrame, sounds: np.ndarray | None, coloured: dict[str, tuple]) -> None:

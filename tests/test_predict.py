@@ -552,8 +552,9 @@ def test_the_picture_shows_each_clip_in_the_colour_of_its_artist():
     clips = pd.DataFrame({"A": [0.9, 0.2, np.nan], "B": [0.1, 0.8, np.nan]}, index=[0.0, 2.0, 4.0])
     sounds = (3000 * np.random.default_rng(0).standard_normal((3, 44_100))).astype(np.int16)
     colours = plots.artist_colours("AB")
-    figure = plots.verdict("title", "A", verdict_of(clips.mean(), clips), sounds, colours)
-    wave, parts = figure.axes
+    about = {"aspects": {"timbre": 2.0, "rhythm": -1.0, "prior": 0.5}, "alike": {"A/1.mp3": "One"}}
+    figure = plots.verdict("title", "A", verdict_of(clips.mean(), clips, **about), sounds, colours)
+    wave, parts, reasons = figure.axes
     (lines,) = wave.collections
     drawn = lines.get_colors()[::20, :3]
     np.testing.assert_allclose(drawn, [colours["A"], colours["B"], (0.85, 0.85, 0.85)])
@@ -561,6 +562,11 @@ def test_the_picture_shows_each_clip_in_the_colour_of_its_artist():
     assert heights["A"][:2] == [0.9, 0.2]
     assert list(heights) == ["A", "B"]
     assert figure.get_suptitle() == "title"
+    bars = dict(zip([text.get_text() for text in reasons.get_yticklabels()], reasons.patches, strict=True))
+    assert {name: bar.get_width() for name, bar in bars.items()} == {"rhythm": -1.0, "timbre": 2.0}
+    np.testing.assert_allclose(bars["timbre"].get_facecolor()[:3], colours["A"])
+    np.testing.assert_allclose(bars["rhythm"].get_facecolor()[:3], colours["B"])
+    assert any("One" in text.get_text() for text in reasons.texts)
 
 
 def test_a_stretch_of_a_long_song_is_given_to_whom_its_clips_are_on_average():
