@@ -80,7 +80,7 @@ def main(argv: list[str] | None = None) -> int:
     from soundalike import groups, library, playlists, similarity, traits, wording  # after --help, which needs none
     from soundalike.messages import printable
     from soundalike.playlist_files import Playlist, write_playlist
-    from soundalike.seeds import find_seeds, names_of
+    from soundalike.seeds import find_places, find_seeds, names_of
 
     terminal.check_quotes(args.songs)
     say = terminal.say if args.json != terminal.STDOUT else lambda lines: None
@@ -97,11 +97,12 @@ def main(argv: list[str] | None = None) -> int:
         say(wording.tag_lines(counts))
         terminal.write_json({"tags": counts.to_dict()}, args.json)
     if args.artists or args.albums:
-        group_of, kind = groups.group_names(index, albums=args.albums), "album" if args.albums else "artist"
-        asked = groups.find_groups(args.songs, group_of, kind)
-        portraits = groups.compare_groups(index, group_of, asked, args.count or GROUPS_NAMED)
+        group_of = groups.group_names(index, albums=args.albums)
+        places = [place for asked in args.songs for place in find_places(asked, index, root)]
+        portraits = groups.compare_groups(index, group_of, places, args.count or GROUPS_NAMED)
         say(wording.group_lines(portraits, index, numbers=args.verbose))
-        terminal.write_json({f"{kind}s": groups.records(portraits, index)}, args.json)
+        kind = "albums" if args.albums else "artists"
+        terminal.write_json({kind: groups.records(portraits, index)}, args.json)
     if args.artists or args.albums or args.tags or not args.songs:
         return terminal.ALL_GOOD
     several = index.songs["artist"].nunique() > 1  # where all songs are by one artist, any number of them is named

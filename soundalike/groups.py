@@ -4,7 +4,7 @@ Half of an artist's songs find the other half by centroids more often than by di
 (benchmarks/README.md).
 """
 
-from difflib import get_close_matches
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -45,41 +45,7 @@ def group_names(index: Index, *, albums: bool) -> pd.Series:
     return named["artist"] + " - " + album
 
 
-def find_groups(asked: list[str], names: pd.Series, kind: str) -> list[str]:
-    """Find the groups that are meant: by name, or the one that holds a part of it; without names, all.
-
-    Parameters
-    ----------
-    asked : list of str
-        Names.
-    names : pd.Series
-        From `group_names`.
-    kind : {"artist", "album"}
-        What they are.
-
-    Raises
-    ------
-    UserError
-        If there is none, or several; or the library has fewer than two.
-    """
-    every = sorted(names.unique())
-    if len(every) < 2:
-        raise UserError(Problem.ONE_GROUP, kind=kind)
-    groups = []
-    for name in asked:
-        text = name.casefold()
-        matches = [group for group in every if group.casefold() == text]
-        matches = matches or [group for group in every if text in group.casefold()]
-        if len(matches) > 1:
-            raise UserError(Problem.SEVERAL_GROUPS, kind=kind, count=len(matches), names="; ".join(matches[:5]))
-        if not matches:
-            nearest = get_close_matches(name, every, 3, cutoff=0)
-            raise UserError(Problem.NO_GROUP, kind=kind, asked=name, nearest="; ".join(nearest))
-        groups += matches
-    return list(dict.fromkeys(groups)) or every
-
-
-def compare_groups(index: Index, names: pd.Series, asked: list[str], count: int) -> list[Portrait]:
+def compare_groups(index: Index, names: pd.Series, places: Iterable[int], count: int) -> list[Portrait]:
     """Find the groups that sound most like some of them.
 
     Parameters
@@ -88,11 +54,19 @@ def compare_groups(index: Index, names: pd.Series, asked: list[str], count: int)
         The library.
     names : pd.Series
         From `group_names`.
-    asked : list of str
-        The groups in question.
+    places : iterable of int
+        Songs of the groups in question; of none all are meant.
     count : int
         How many to name for each, at most; of `LEAST` songs, unless none has as many.
+
+    Raises
+    ------
+    UserError
+        If there are no two groups.
     """
+    asked = dict.fromkeys(names[place] for place in places if place in names.index) or sorted(names.unique())
+    if names.nunique() < 2:
+        raise UserError(Problem.ONE_GROUP)
     songs_of = {name: names.index[places].to_numpy() for name, places in names.groupby(names).indices.items()}
     points, embedding, every = np.asarray(index.points), index.embedding, list(songs_of)
     centroids = np.stack([embedding.centroid(points[songs]) for songs in songs_of.values()])

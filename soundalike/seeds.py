@@ -116,7 +116,7 @@ def _of_file(path: Path, index: Index, root: Path) -> Seed:
 def find_places(asked: str, index: Index, root: Path) -> list[int]:
     """Find the songs of the library that are called so: one by path or title, all by an artist, of an album or folder.
 
-    All of a name goes before a part of a title, and that before a part of a path.
+    All of a name goes before a part of a title, and that before a part of an artist's name or of a path.
 
     Raises
     ------
@@ -127,22 +127,22 @@ def find_places(asked: str, index: Index, root: Path) -> list[int]:
     asked = path.removeprefix(music) if os.path.isdir(path) and path.startswith(music) else asked
     songs, said = index.songs, _as_said(asked)
     titles, artists, albums, paths = (songs[name].map(_as_said) for name in ("title", "artist", "album", "song"))
-    ways = [
+    holding = artists.str.contains(said, regex=False)
+    ways = [  # and whether all that are called so are meant, or one
         (songs["song"] == asked, False),
         (titles == said, False),
         (artists == said, True),
         (albums == said, songs["artist"][albums == said].nunique() == 1),
         (paths.str.startswith(said.rstrip("/") + "/"), True),
         (titles.str.contains(said, regex=False), False),
+        (holding, artists[holding].nunique() == 1),
         (paths.str.contains(said, regex=False), False),
     ]
-    for matches, may_be_several in ways:
-        places = np.flatnonzero(matches).tolist()
-        if len(places) > 1 and not may_be_several:
-            raise _several(asked, places, index)
-        if places:
+    found = [(np.flatnonzero(matches).tolist(), all_of_them) for matches, all_of_them in ways if matches.any()]
+    for places, all_of_them in found:
+        if all_of_them or len(places) == 1:
             return places
-    raise _not_found(asked, index, root)
+    raise _several(asked, found[0][0], index) if found else _not_found(asked, index, root)
 
 
 def find_song(asked: str, index: Index, root: Path) -> int:
@@ -228,9 +228,8 @@ def _of_playlist(path: Path, index: Index, root: Path) -> list[Seed]:
     known = list(dict.fromkeys(place for place in places if place is not None))
     if not known:
         raise UserError(Problem.EMPTY_PLAYLIST, path=path, entries=counted(len(entries), "song"))
-    for file in missing[:NAMED]:
-        note(Notice.NOT_HAD, song=file)
-    if len(missing) > NAMED:
-        note(Notice.MORE_NOT_HAD, count=counted(len(missing) - NAMED, "other song"))
+    if missing:
+        named = "; ".join(map(printable, missing[:NAMED])) + (" …" if len(missing) > NAMED else "")
+        note(Notice.NOT_HAD, count=counted(len(missing), "song"), path=path.name, songs=named)
     group = path.name if len(known) > 1 else ""
     return [of_library(place, index, root)._replace(group=group) for place in known]

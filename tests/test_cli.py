@@ -47,8 +47,8 @@ def fails(argv: list | None = None) -> int:
 
 
 def test_a_users_mistake_takes_one_line(capsys):
-    assert fails([UserError(Problem.NO_GROUP, kind="artist", asked="x\n", nearest="y")]) == 1
-    said = "x\\n is no part of the name of an artist in this library. The nearest names: y.\n"
+    assert fails([UserError(Problem.IS_FOLDER, asked="x\n")]) == 1
+    said = "x\\n is a folder without songs of this library. Name a file, or what the library has.\n"
     assert capsys.readouterr().err == said
     assert fails([OSError(errno.EACCES, os.strerror(errno.EACCES), "x.csv")]) == 1
     assert capsys.readouterr().err.startswith("Cannot read or write x.csv: Permission denied. Fix this and run")

@@ -50,6 +50,7 @@ def index():
         ("ann/blue", [0, 1]),
         ("bob/", [3, 4]),
         ("sky/fo", [3]),
+        ("nn", [0, 1, 2]),  # of one artist
     ],
 )
 def test_songs_artists_albums_and_folders_are_found(index, tmp_path, asked, places):
