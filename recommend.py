@@ -134,7 +134,7 @@ def main(argv: list[str] | None = None) -> int:
         write_playlist(Playlist(usable), args.playlist)
         say(wording.playlist_lines(len(usable), left_out, args.playlist))
     if args.extend:
-        path = Path(args.songs[0])
+        path = Path(args.songs[0]).resolve()
         count, left_out = playlists.extend(path, songs, index, root, rules.per_artist)
         say(wording.playlist_lines(count, left_out, path, added=len(songs) - len(left_out)))
     return terminal.exit_status(len(listed), len(left_out))

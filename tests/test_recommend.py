@@ -318,7 +318,7 @@ def test_a_playlist_is_written_back_longer_and_loses_nothing(root, tmp_path, cap
     assert (tmp_path / "link.m3u").is_symlink()
     assert mine.stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "mine.m3u.bak").read_bytes() == text.encode("cp1252")
-    assert "mine.m3u): gone é.mp3" in capsys.readouterr().err
+    assert "of link.m3u): gone é.mp3" in capsys.readouterr().err
     assert recommend.main([*asked, str(mine)]) == 0
     assert (tmp_path / "mine.m3u.bak").read_bytes() == text.encode("cp1252")  # as it was at first
 
