@@ -31,6 +31,7 @@ from soundalike.traits import EVERY_TAG
 
 PARTS = Path(__file__).parent / "page"
 SCRIPTS = ("data", "lists", "plane", "colours", "chosen", "playlist", "main")  # in the order in which they are run
+HEARD = 10  # songs nearest to each, for which the page plays in what they are alike
 WHY = 20  # songs nearest to each, for which the page says what they have in common
 LONGEST = 1000  # characters of a title
 PLACED_BY = 3  # songs on the map between which one lies that is not laid out itself
@@ -139,7 +140,9 @@ def _collect(index: similarity.Index, root: Path, queries: Sequence[QuerySong], 
         "y": _packed(placed[:, 1], "<f4"),
         "near": _packed(near, "<u2" if len(near) <= 2**16 else "<u4"),
         "shares": _packed(shares, "u1"),
+        "moments": _packed(_moments(index, near), "<u2"),
         "aspects": named,
+        "heard": HEARD,
         "worth": similarity.WORTH_NAMING,
         "onTheWay": ON_THE_WAY,
         "likeness": {
@@ -150,6 +153,20 @@ def _collect(index: similarity.Index, root: Path, queries: Sequence[QuerySong], 
         "tagColours": TAG_COLOURS,
         "note": read_note(root),
     }
+
+
+def _moments(index: similarity.Index, near: np.ndarray) -> np.ndarray:
+    """Find where each song and those nearest to it are most alike: seconds of both [shape=(songs, HEARD, 2)].
+
+    Of songs that were asked about, which are in no library, there are none.
+    """
+    moments = np.zeros((len(index.segments), min(HEARD, near.shape[1]), 2))
+    for song, others in enumerate(near[: len(index.segments), :HEARD] if near.shape[1] else []):
+        one, several = index.segments[song].astype(np.float32), index.segments[others].astype(np.float32)
+        alike = (several @ one.T).reshape(len(several), -1).argmax(axis=1)  # of theirs by those of the song
+        places, own = np.divmod(alike, similarity.SEGMENTS)
+        moments[song, :, 0], moments[song, :, 1] = index.starts[song][own], index.starts[others, places]
+    return moments
 
 
 def _packed(values: np.ndarray, kind: str) -> str:

@@ -36,7 +36,7 @@ from soundalike.song import FEATURES, Song, read_tables
 from soundalike.splits import MIN_ALBUMS, album_counts, album_keys
 from soundalike.traits import traits_of
 
-VERSION = 12  # raise it when the same songs would lie elsewhere
+VERSION = 13  # raise it when the same songs would lie elsewhere
 
 SONG_LABELS = ["song", "artist", "album", "title", "seconds", "hash", "sound", "recording"]
 WORTH_NAMING = 0.03  # what an aspect adds to the cosine to be named
@@ -44,6 +44,7 @@ RIVALS = 3  # songs most like a file, which may be copies of it
 SEEDS = 1000  # songs, at most, by which the quality is measured
 FEWER_SEEDS = 300  # the same for what distances mean
 STEP = 0.01  # of distance, in which pairs of songs are counted
+SEGMENTS = 12  # of each song, evenly spaced, are kept to be heard: a longer song is heard at some of its moments
 AT_ONCE = 64  # songs to which distances are computed together
 LEAST_PAIRS = 10  # nearer pairs of one album, say, from which on it can be said that most are
 ALBUM, ARTIST, DIFFERENT = "one album", "one artist", "different artists"  # of the two songs
@@ -164,11 +165,20 @@ class Index(NamedTuple):
     embedding: Embedding
     quality: dict  # see `similarity.measure_quality`
     likeness: dict  # see `similarity.measure_likeness`
+    # Some segments of each song: their starts (s), and their points.
+    starts: np.ndarray = np.empty((0, SEGMENTS), np.float32)  # [shape=(songs, SEGMENTS)]
+    segments: np.ndarray = np.empty((0, SEGMENTS, 0), np.float16)  # [shape=(songs, SEGMENTS, dimensions)]
 
 
 def describe_song(song: Song, embedding: Embedding) -> np.ndarray:
     """Describe a song by the ears of an index, see `Embedding.describe` [shape=(columns,)]."""
     return embedding.describe(segment_rows(song, embedding.ears))
+
+
+def segment_points(song: Song, embedding: Embedding) -> tuple[np.ndarray, np.ndarray]:
+    """Return the starts (s) of all segments of a song, and their points [shape=(segments, dimensions)]."""
+    points = np.nan_to_num(embedding.segment_points(segment_rows(song, embedding.ears)))
+    return song.start[song.loud][first_clips(int(song.loud.sum()))], points
 
 
 def map_positions(index: Index, most: int = 3000) -> pd.DataFrame:
@@ -219,17 +229,23 @@ def build_index(root: Path) -> None:
             progress(len(songs), "Comparing", "songs") as bar,
             (folder / "described.f32").open("wb") as file,
             (folder / "points.f32").open("wb") as points_file,
+            (folder / "starts.f32").open("wb") as starts_file,
+            (folder / "segments.f16").open("wb") as segments_file,
         ):
             for _, song in read_tables(root, songs["song"], [*ears, VOCALS]):
                 described = describe_song(song, embedding)
                 file.write(described.astype(np.float32).tobytes())
                 points_file.write(embedding.points(described[None]).tobytes())
+                starts, points = segment_points(song, embedding)
+                chosen = np.linspace(0, len(starts) - 1, SEGMENTS).round().astype(int)
+                starts_file.write(starts[chosen].astype(np.float32).tobytes())
+                segments_file.write(points[chosen].astype(np.float16).tobytes())
                 traits.append(traits_of(song))
                 bar.update()
         np.savez(folder / "embedding.npz", **to_arrays(embedding))  # type: ignore[arg-type]
         songs = songs[SONG_LABELS].join(pd.DataFrame(traits, songs.index).astype({"kind": str}))
         songs.to_parquet(folder / "songs.parquet", index=False)
-        _, points = _read_arrays(folder, embedding)
+        _, points, *_ = _read_arrays(folder, embedding)
         notes = {
             "made_from": {"all": made_from(*index_inputs(root))},
             "ears": ears,
@@ -246,10 +262,14 @@ def index_inputs(root: Path) -> list:
 
 
 def _read_arrays(folder: Path, embedding: Embedding) -> list[np.ndarray]:
-    """Map the descriptions and the points of an index, see `Index`."""
+    """Map the arrays of an index, see `Index`: descriptions, points, starts and points of segments."""
     columns, dimensions = np.sum([space.basis.shape for space in embedding.ears.values()], axis=0)
-    widths = {"described.f32": columns, "points.f32": dimensions}
-    return [np.memmap(folder / name, np.float32, "r").reshape(-1, width) for name, width in widths.items()]
+    return [
+        np.memmap(folder / "described.f32", np.float32, "r").reshape(-1, columns),
+        np.memmap(folder / "points.f32", np.float32, "r").reshape(-1, dimensions),
+        np.memmap(folder / "starts.f32", np.float32, "r").reshape(-1, SEGMENTS),
+        np.memmap(folder / "segments.f16", np.float16, "r").reshape(-1, SEGMENTS, dimensions),
+    ]
 
 
 def load_index(root: Path, *, make: bool = True) -> Index:
@@ -277,10 +297,10 @@ def load_index(root: Path, *, make: bool = True) -> Index:
         with np.load(folder / "embedding.npz", allow_pickle=False) as arrays:
             embedding = from_arrays(arrays, notes["ears"])
         songs = pd.read_parquet(folder / "songs.parquet")
-        described, points = _read_arrays(folder, embedding)
-        if not len(songs) == len(described) == len(points):
+        described, points, *of_segments = _read_arrays(folder, embedding)
+        if {len(songs)} != {len(array) for array in (described, points, *of_segments)}:
             raise ValueError
-        return Index(songs, described, points, embedding, notes["quality"], notes["likeness"])
+        return Index(songs, described, points, embedding, notes["quality"], notes["likeness"], *of_segments)
     except (OSError, KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile, pa.ArrowException):
         raise UserError(Problem.INDEX_DAMAGED, path=folder) from None
 
@@ -371,12 +391,9 @@ def in_common(song: pd.Series) -> list[str]:
 
 def moments_alike(embedding: Embedding, one: Song, other: Song) -> tuple[float, float]:
     """Find the segments of two songs that are most alike: their starts (s) in the one and in the other."""
-    points, starts = [], []
-    for song in (one, other):
-        points.append(np.nan_to_num(embedding.segment_points(segment_rows(song, embedding.ears))))
-        starts.append(song.start[song.loud][first_clips(int(song.loud.sum()))])
-    place, place_of_other = np.unravel_index((points[0] @ points[1].T).argmax(), (len(points[0]), len(points[1])))
-    return float(starts[0][place]), float(starts[1][place_of_other])
+    (starts, points), (other_starts, other_points) = (segment_points(song, embedding) for song in (one, other))
+    place, other_place = np.unravel_index((points @ other_points.T).argmax(), (len(points), len(other_points)))
+    return float(starts[place]), float(other_starts[other_place])
 
 
 def find_copies(song: Song, path: Path, index: Index, root: Path) -> np.ndarray:

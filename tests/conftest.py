@@ -31,7 +31,7 @@ from soundalike.library import good_songs, made_from, write_songs
 from soundalike.messages import SongError, UserError
 from soundalike.networks import NETWORKS, VOICE
 from soundalike.recogniser import PROBABLY
-from soundalike.similarity import Index
+from soundalike.similarity import SEGMENTS, Index
 from soundalike.song import FEATURES, KEYS, Song, columns_made_by, list_column, write_table
 from soundalike.traits import TRAITS
 
@@ -354,7 +354,10 @@ def made_index(points: np.ndarray, means: dict, **labels) -> Index:
     described[:, : points.shape[1]] = points
     embedding = Embedding({FEATURES: Space(np.zeros(width), np.ones(width), np.eye(width)[:, : points.shape[1]])})
     songs = songs.assign(**({"sound": names, "recording": labels.get("sound", names)} | labels))
-    return Index(songs, described, embedding.points(described), embedding, {}, means)
+    points = embedding.points(described)
+    starts = np.tile(2 * np.arange(SEGMENTS, dtype=np.float32), (len(songs), 1))
+    segments = np.repeat(points[:, None], SEGMENTS, axis=1).astype(np.float16)
+    return Index(songs, described, points, embedding, {}, means, starts, segments)
 
 
 def on_a_circle(angles, artist=None, sound=None, means=None) -> Index:

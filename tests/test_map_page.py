@@ -409,6 +409,26 @@ def test_a_lasso_takes_the_songs_inside(page):
 
 
 @in_browser
+def test_the_reason_is_heard_in_both_songs(page):
+    segments, starts = page.index.segments.copy(), page.index.starts
+    index = page.index._replace(segments=segments)
+    nearest = similarity.nearest_songs(index, index.described[1], np.arange(SONGS) == 1, 1).index[0]
+    segments[[1, nearest]] *= 0.1
+    segments[1, 4] *= 10
+    segments[nearest, 2] *= 10
+    map_page.write_map(index, page.root, page.root / "map.html")
+    page.browser.refresh()
+    assert page.run(f"return Array.from(momentsOf(1, {nearest}))") == [starts[1, 4], starts[nearest, 2]] == [8, 4]
+    page.run("choose(1, {play: false})")
+    place = page.run("return state.near").index(nearest)
+    page.run(f"element('near').children[{place}].querySelector('[title^=Hear]').click()")
+    assert page.text("status") == f"Now: {page.run('return name(1)')}, from 0:08."
+    assert page.run("return preview.src").endswith("#t=8,16")
+    page.run("choose(null)")
+    assert page.run("return preview.paused")
+
+
+@in_browser
 def test_what_the_pointer_rests_on_is_played_if_asked_for(page):
     front = next(song for song in range(6) if page.run(f"return songAt(across({song}), down({song}), 1)") == song)
     move = "hover({{offsetX: across({0}), offsetY: down({0})}})"

@@ -7,6 +7,29 @@ function report(text) {
   element("news").textContent = text;
 } // of the playlist
 
+function tool(sign, label, act) {
+  const button = document.createElement("button");
+  Object.assign(button, { type: "button", textContent: sign, title: label });
+  button.setAttribute("aria-label", label);
+  button.addEventListener("click", act);
+  return button;
+}
+
+// Play the eight seconds in which two songs are most alike, one after the other.
+function hear(song, other, [start, otherStart]) {
+  const play = (which, at, then) => {
+    say(`Now: ${name(which)}, from ${Math.floor(at / 60)}:${String(at % 60).padStart(2, "0")}.`);
+    preview.src = `${songs[which].file}#t=${at},${at + 8}`;
+    preview
+      .play()
+      .catch(() => say("This browser cannot play that file, or it is no longer there."));
+    state.hearing = setTimeout(then, 8000);
+  };
+  clearTimeout(state.hearing);
+  audio.pause();
+  play(song, start, () => play(other, otherStart, () => preview.pause()));
+}
+
 function row(song, more, onClick, number = "") {
   const item = document.createElement("li"),
     button = document.createElement("button");
@@ -34,6 +57,8 @@ function choose(song, { remember = true, play = true } = {}) {
   element("chosen").hidden = song === null;
   element("trouble").hidden = true;
   audio.pause();
+  preview.pause();
+  clearTimeout(state.hearing);
   if (song !== null) show(song, play);
   draw();
 }
@@ -61,7 +86,11 @@ function show(song, play) {
       const words = [howAlike(found.apart[other]), inCommon(song, other).join(", ")]
         .filter(Boolean)
         .join(", in ");
-      return row(other, words, () => go(other), `${n + 1}. `);
+      const item = row(other, words, () => go(other), `${n + 1}. `),
+        at = momentsOf(song, other);
+      const label = "Hear the eight seconds of both that are most alike";
+      if (at) item.append(tool("♫", `${label}: ${name(other)}`, () => hear(song, other, at)));
+      return item;
     }),
   );
   mark(0);

@@ -46,7 +46,8 @@ const points = fromHalves(bytes(data.points).buffer);
 const x = new Float32Array(bytes(data.x).buffer),
   y = new Float32Array(bytes(data.y).buffer);
 const near = new (count <= 65536 ? Uint16Array : Uint32Array)(bytes(data.near).buffer),
-  shares = bytes(data.shares);
+  shares = bytes(data.shares),
+  moments = new Uint16Array(bytes(data.moments).buffer);
 const present = songs.map((_, song) =>
   data.ears.map(([start]) => points[song * dims + start] !== 0),
 );
@@ -91,6 +92,15 @@ function howAlike(far) {
     if (most !== null && far <= most) return `as alike as songs of ${name}`;
   if (isFar(far)) return "no more alike than songs of different artists";
   return `more alike than ${100 - percentiles.findIndex((one) => one >= far)}% of songs by different artists`;
+}
+
+// The seconds of both at which two songs are most alike, where that was computed: for those nearest to each.
+function momentsOf(song, other) {
+  const most = near.length / count,
+    heard = Math.min(data.heard, most);
+  const n = near.subarray(song * most, song * most + heard).indexOf(other),
+    at = 2 * (song * heard + n);
+  return n < 0 || at >= moments.length ? null : moments.subarray(at, at + 2);
 }
 
 // What two songs have in common, where it was computed: for the songs nearest to each.

@@ -85,50 +85,24 @@ const across = (song) => state.left + state.scale * x[song];
 const down = (song) => state.top + state.scale * y[song];
 
 const CORNERS = {
-  "^": [
-    [0, -1.2],
-    [1.1, 0.8],
-    [-1.1, 0.8],
-  ],
-  v: [
-    [0, 1.2],
-    [1.1, -0.8],
-    [-1.1, -0.8],
-  ],
-  s: [
-    [-0.9, -0.9],
-    [0.9, -0.9],
-    [0.9, 0.9],
-    [-0.9, 0.9],
-  ],
-  D: [
-    [0, -1.3],
-    [1.3, 0],
-    [0, 1.3],
-    [-1.3, 0],
-  ],
-  P: [
-    [-0.4, -1.2],
-    [0.4, -1.2],
-    [0.4, -0.4],
-    [1.2, -0.4],
-    [1.2, 0.4],
-    [0.4, 0.4],
-    [0.4, 1.2],
-    [-0.4, 1.2],
-    [-0.4, 0.4],
-    [-1.2, 0.4],
-    [-1.2, -0.4],
-    [-0.4, -0.4],
-  ],
+  "^": "0,-1.2 1.1,0.8 -1.1,0.8",
+  v: "0,1.2 1.1,-0.8 -1.1,-0.8",
+  s: "-0.9,-0.9 0.9,-0.9 0.9,0.9 -0.9,0.9",
+  D: "0,-1.3 1.3,0 0,1.3 -1.3,0",
+  P: "-0.4,-1.2 0.4,-1.2 0.4,-0.4 1.2,-0.4 1.2,0.4 0.4,0.4 0.4,1.2 -0.4,1.2 -0.4,0.4 -1.2,0.4 -1.2,-0.4 -0.4,-0.4",
 };
+
+const places = (text) => text.split(" ").map((corner) => corner.split(",").map(Number));
+const PLACES = Object.fromEntries(
+  Object.entries(CORNERS).map(([kind, text]) => [kind, places(text)]),
+);
 
 // The mark of an artist beside a name, as it is on the map.
 function glyph(kind, colour) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg"),
     corners = CORNERS[kind];
   const part = document.createElementNS(svg.namespaceURI, corners ? "polygon" : "circle");
-  if (corners) part.setAttribute("points", corners.map(([a, b]) => `${a},${b}`).join(" "));
+  if (corners) part.setAttribute("points", corners);
   else part.setAttribute("r", "1");
   part.setAttribute("fill", colour);
   svg.setAttribute("viewBox", "-1.4 -1.4 2.8 2.8");
@@ -140,12 +114,8 @@ function glyph(kind, colour) {
 
 function shape(kind, at, to, r) {
   pen.beginPath();
-  const corners = CORNERS[kind];
-  if (corners)
-    corners.forEach(([a, b], n) =>
-      n ? pen.lineTo(at + a * r, to + b * r) : pen.moveTo(at + a * r, to + b * r),
-    );
-  else pen.arc(at, to, r, 0, 2 * Math.PI);
+  for (const [a, b] of PLACES[kind] ?? []) pen.lineTo(at + a * r, to + b * r);
+  if (!PLACES[kind]) pen.arc(at, to, r, 0, 2 * Math.PI);
   pen.closePath();
 }
 

@@ -44,14 +44,8 @@ function showList() {
         ["↓", "Move down", () => move(n, n + 1)],
         ["×", "Remove", () => move(n, null)],
       ];
-      for (const [sign, label, act] of tools) {
-        const button = document.createElement("button");
-        button.type = "button";
-        button.textContent = sign;
-        button.setAttribute("aria-label", `${label}: ${name(song)}`);
-        button.addEventListener("click", act);
-        item.append(button);
-      }
+      for (const [sign, label, act] of tools)
+        item.append(tool(sign, `${label}: ${name(song)}`, act));
       return item;
     }),
   );
