@@ -75,7 +75,7 @@ def test_clean_removes_what_was_made_and_nothing_else(tmp_path):
         ("songs=/music", "There is no songs=. Did you mean SONGS=?"),
         ("LIBARY=x", "Did you mean LIBRARY=?"),
         ("NETWORK=none", "Did you mean NETWORKS=?"),
-        ("FULL=1", "There is no FULL=. Known are SONGS NETWORKS LABEL_BY LIBRARY PYTHON."),
+        ("FULL=1", "There is no FULL=. Known are SONGS NETWORKS LABEL_BY LIBRARY PYTHON VERBOSE."),
     ],
 )
 @pytest.mark.parametrize("goal", ["run", "clean"])
