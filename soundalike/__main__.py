@@ -150,8 +150,8 @@ def answer_and_report(root: Path, started: float, *, verbose: bool) -> None:
     files, notes = read_songs(root), current_notes(root)
     seconds, left_out = time.monotonic() - started, read_left_out(root)
     lines = wording.summary_lines(root, model.info, notes, files, left_out, seconds)
-    closing = wording.closing_lines(root, model.info)
-    songs = f"{counted(notes['songs'], 'song')} by {counted(files['artist'].nunique(), 'artist')}"
+    closing, used = wording.closing_lines(root, model.info), files[files["status"].isin(library.GOOD)]
+    songs = f"{counted(notes['songs'], 'song')} by {counted(used['artist'].nunique(), 'artist')}"
     map_page.write_front_page(root, songs, [closing[0], *lines[1:]])
     after = answer.read_predictions(root)
     terminal.say(lines if verbose else [lines[0], *wording.not_learned_lines(left_out, files, root)])

@@ -323,10 +323,10 @@ def _add_queries(
     recordings = dict(zip(songs["song"], songs["sound"], strict=True))
     rows = [
         {
-            "song": str(query.path.absolute()),
+            "song": _as_text(query.path.absolute()),
             "artist": query.closest,
             "album": "",
-            "title": query.path.stem,
+            "title": _as_text(query.path.stem),
             "seconds": query.seconds,
             "hash": "",
             "sound": recordings.get(query.copy_of, f"\0{n}"),  # else one that is no song's name
@@ -341,6 +341,11 @@ def _add_queries(
         described=np.concatenate([index.described, described]),
         points=np.concatenate([index.points, points]),
     ), np.concatenate([places, query_places])
+
+
+def _as_text(name: object) -> str:
+    """Return a name of a file as text: its bytes that are not Unicode become escapes."""
+    return str(name).encode(errors="backslashreplace").decode()
 
 
 def _common(index: similarity.Index, in_library: int) -> tuple[np.ndarray, np.ndarray, list[str]]:

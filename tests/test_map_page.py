@@ -46,7 +46,7 @@ def library(root: Path, count: int = SONGS) -> Index:
         write_song(songs / name, sine(440, 3))
     keep_songs_folder(root, songs)
     index = made_index(points, means, artist=artists, sound=sound, title=titles, song=names, album="Album")
-    tags = [["rock"] if n % 2 else ["jazz"] for n in range(count)]
+    tags = [["rock" if n % 2 else "jazz", *["loud"] * (n % 3 == 0)] for n in range(count)]
     index = index._replace(songs=index.songs.assign(tempo=np.arange(count, dtype=float), tags=tags, kind="sung"))
     # In half precision, as the page has them, so that there is one order.
     return index._replace(points=index.points.astype(np.float16).astype(np.float32))
@@ -359,14 +359,19 @@ def test_an_artist_is_picked_out_and_those_alike_can_still_be_clicked(page):
 
 @in_browser
 def test_colours_sort_songs_and_their_legend_filters_lists(page):
-    for by, expected in (("tempo", 5), ("singing", 2), ("tag", 2), ("nearness", 5)):
+    for by, expected in (("tempo", 5), ("singing", 2), ("nearness", 0), ("tag", 3)):
         page.run(f"element('colour').value = '{by}'; element('colour').dispatchEvent(new Event('change'))")
         assert page.run("return element('legend').children.length") == expected
+    place = page.run("return colourings.tag.groups.findIndex(({name}) => name === 'loud')")
+    page.run(f"element('legend').children[{place}].click()")
+    assert page.text("unfilter") == "Show all (now 20 of 60)"  # all that have it, whatever their first tag is
+    assert page.run("return document.activeElement === element('legend').children[" + str(place) + "]")
+    page.run("element('unfilter').click()")
     page.run("element('colour').value = 'tempo'; element('colour').dispatchEvent(new Event('change'))")
     groups = [page.run(f"return groupOf({song})") for song in range(SONGS)]
     assert groups == [n * 5 // SONGS for n in range(SONGS)]  # the tempo is their number
     page.run("element('legend').children[4].click()")
-    assert page.text("status") == "12 of 60 songs shown."
+    assert page.text("unfilter") == "Show all (now 12 of 60)"
     page.run("choose(50, {play: false}); element('add').click(); element('fill').click()")
     assert all(song >= 48 for song in page.run("return state.list"))
     page.run("element('undo').click()")
@@ -527,13 +532,18 @@ def test_names_are_text_and_never_run(page):
 @in_browser
 def test_guests_stand_among_the_others_with_their_answer(page):
     song = write_song(page.root / "new <i>.wav", sine(300, 3), RATE)
+    odd = b"bad\xff.wav".decode(errors="surrogateescape")
     query = map_page.QuerySong(song, page.index.described[7], 3.0, "", "unknown artist? closest Nobody", "Nobody", {})
     known = query._replace(copy_of=page.index.songs["song"][7])
-    map_page.write_map(page.index, page.root, page.root / "queries.html", [query, known])
+    map_page.write_map(
+        page.index, page.root, page.root / "queries.html", [query, known, query._replace(path=Path(odd))]
+    )
     page.browser.get((page.root / "queries.html").as_uri())
     assert page.text("title") == "new <i>"
     assert page.text("answer") == "unknown artist? closest Nobody"
     assert page.text("by") == "the song that was asked about"
+    assert page.run("return element('found').children.length") == 3  # they are listed
+    assert "bad\\udcff" in page.text("found")
     assert page.run("return state.near[0]") == 7
     assert page.run(f"return inCommon({SONGS}, 7).length") > 0
     assert page.run("return data.artists.some((artist) => artist.name === 'Nobody')") is False

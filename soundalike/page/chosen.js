@@ -15,20 +15,35 @@ function tool(sign, label, act) {
   return button;
 }
 
-// Play the eight seconds in which two songs are most alike, one after the other.
+// Play the eight seconds in which two songs are most alike, one after the other; asked again, stop.
 function hear(song, other, [start, otherStart]) {
+  const again = state.heard === other;
+  quiet();
+  audio.pause();
+  if (again) return;
+  state.heard = other;
   const play = (which, at, then) => {
     say(`Now: ${name(which)}, from ${Math.floor(at / 60)}:${String(at % 60).padStart(2, "0")}.`);
     preview.src = `${songs[which].file}#t=${at},${at + 8}`;
-    preview
-      .play()
-      .catch(() => say("This browser cannot play that file, or it is no longer there."));
     state.hearing = setTimeout(then, 8000);
+    preview.play().catch((error) => {
+      if (error.name === "AbortError") return; // something else was chosen
+      quiet();
+      say(`This browser cannot play ${name(which)}, or it is no longer there.`);
+    });
   };
-  clearTimeout(state.hearing);
-  audio.pause();
-  play(song, start, () => play(other, otherStart, () => preview.pause()));
+  play(song, start, () => play(other, otherStart, quiet));
 }
+
+// End what plays beside the chosen song.
+function quiet() {
+  preview.pause();
+  clearTimeout(state.hearing);
+  clearTimeout(resting?.timer);
+  if (state.heard !== null) say("");
+  state.heard = null;
+}
+audio.addEventListener("play", quiet);
 
 function row(song, more, onClick, number = "") {
   const item = document.createElement("li"),
@@ -57,10 +72,9 @@ function choose(song, { remember = true, play = true } = {}) {
   element("chosen").hidden = song === null;
   element("trouble").hidden = true;
   audio.pause();
-  preview.pause();
-  clearTimeout(state.hearing);
+  quiet();
   if (song !== null) show(song, play);
-  draw();
+  showFilter();
 }
 
 // The same from a list, whose button may be gone after it: the title takes the focus.
@@ -81,23 +95,29 @@ function show(song, play) {
   const found = fill([song], 10, count, true);
   state.near = found.songs;
   state.apart = found.apart;
-  element("near").replaceChildren(
-    ...found.songs.map((other, n) => {
-      const words = [howAlike(found.apart[other]), inCommon(song, other).join(", ")]
-        .filter(Boolean)
-        .join(", in ");
-      const item = row(other, words, () => go(other), `${n + 1}. `),
-        at = momentsOf(song, other);
-      const label = "Hear the eight seconds of both that are most alike";
-      if (at) item.append(tool("♫", `${label}: ${name(other)}`, () => hear(song, other, at)));
-      return item;
-    }),
-  );
+  showNear();
   mark(0);
   say(found.songs.length ? "" : "There is no other song.");
   bringIntoView(song);
   audio.src = file;
   if (play) audio.play().catch(() => {});
+}
+
+function showNear() {
+  const { song } = state;
+  element("near").replaceChildren(
+    ...state.near.map((other, n) => {
+      const words = [howAlike(state.apart[other]), inCommon(song, other).join(", ")]
+        .filter(Boolean)
+        .join(", in ");
+      const item = row(other, words, () => go(other), `${n + 1}. `),
+        at = momentsOf(song, other);
+      const label = "Hear the eight seconds of both that are most alike";
+      item.firstChild.addEventListener("focus", () => mark(n));
+      if (at) item.append(tool("♫", `${label}: ${name(other)}`, () => hear(song, other, at)));
+      return item;
+    }),
+  );
 }
 
 function mark(place) {
@@ -137,7 +157,7 @@ function search() {
     ? everySong().filter((song) =>
         words.every((word) => plain(`${name(song)} ${songs[song].album}`).includes(word)),
       )
-    : [];
+    : guests;
   element("found").hidden = !found.length;
   element("found").replaceChildren(
     ...found.slice(0, SHOWN).map((song) => row(song, songs[song].album, () => goTo(song))),

@@ -3,27 +3,23 @@
 // A colouring sorts songs into groups, each with a colour and a name. The groups that are pressed in the legend are a
 // filter, which stays when other colours are shown.
 
-const SCALE = ["#5b2a86", "#3e6fb0", "#21918c", "#6cc24a", "#f2c024"]; // from little to much, also without colour
+const SCALE = ["#8c4fbf", "#3e7fd0", "#21918c", "#4da532", "#c98f00"]; // from little to much, also without colour
 const PLAIN = "#888888"; // songs of no group
 const TAGS = 10; // the most frequent, which have colours
 
-function binned(values, unit) {
-  const sorted = values.filter((value) => value !== null).sort((a, b) => a - b);
-  const edges = [0.2, 0.4, 0.6, 0.8].map((share) => sorted[Math.floor(share * sorted.length)]);
-  const groups = SCALE.map((colour, n) => ({
-    colour,
-    name:
-      n === 0
-        ? `below ${edges[0]} ${unit}`
-        : n === 4
-          ? `from ${edges[3]} ${unit}`
-          : `${edges[n - 1]} to ${edges[n]} ${unit}`,
-  }));
-  return {
-    groups,
-    of: (song) =>
-      values[song] === null ? -1 : edges.filter((edge) => values[song] >= edge).length,
-  };
+function binned(trait, unit) {
+  const values = songs.map((song) => song[trait]),
+    sorted = values.filter((value) => value !== null).sort((a, b) => a - b);
+  const fifths = [0.2, 0.4, 0.6, 0.8].map((share) => sorted[Math.floor(share * sorted.length)]),
+    edges = [...new Set(fifths)].filter((edge) => edge > sorted[0]);
+  const names = [...edges, null].map((edge, n) => {
+    if (edge === null) return n ? `from ${edges[n - 1]} ${unit}` : `${sorted[0]} ${unit}`;
+    return n ? `${edges[n - 1]} to ${edge} ${unit}` : `below ${edge} ${unit}`;
+  });
+  const groups = names.map((name, n) => ({ name, colour: SCALE[n] })),
+    of = (song) =>
+      values[song] === null ? -1 : edges.filter((edge) => values[song] >= edge).length;
+  return { label: trait, groups: sorted.length ? groups : [], of };
 }
 
 function byTag() {
@@ -31,7 +27,8 @@ function byTag() {
   for (const { tags } of songs) for (const tag of tags) counts.set(tag, (counts.get(tag) || 0) + 1);
   const tags = [...counts.keys()].sort((a, b) => counts.get(b) - counts.get(a)).slice(0, TAGS);
   const groups = tags.map((name, n) => ({ name, colour: data.tagColours[n] }));
-  return { groups, of: (song) => tags.indexOf(songs[song].tags.find((tag) => tags.includes(tag))) };
+  const of = (song) => tags.indexOf(songs[song].tags.find((tag) => tags.includes(tag)));
+  return { groups, of, has: (song, n) => songs[song].tags.includes(tags[n]) };
 }
 
 const NEARNESS = [
@@ -47,6 +44,7 @@ function byNearness() {
   const [[, album], [, artist]] = data.likeness.levels,
     edges = [album ?? 0, artist ?? 0, percentiles[10] ?? 0, percentiles[50] ?? 2];
   const groups = NEARNESS.map((name, n) => ({ name, colour: SCALE[4 - n] }));
+  if (!percentiles.length) groups.length = 0;
   return {
     groups,
     of: (song) => (state.apart ? edges.filter((edge) => state.apart[song] > edge).length : -1),
@@ -59,27 +57,9 @@ const colourings = {
     groups: data.artists,
     of: (song) => (songs[song].guest ? -1 : songs[song].artist),
   },
-  tempo: {
-    label: "tempo",
-    ...binned(
-      songs.map(({ tempo }) => tempo),
-      "BPM",
-    ),
-  },
-  loudness: {
-    label: "loudness",
-    ...binned(
-      songs.map(({ loudness }) => loudness),
-      "dB",
-    ),
-  },
-  brightness: {
-    label: "brightness",
-    ...binned(
-      songs.map(({ brightness }) => brightness),
-      "Hz",
-    ),
-  },
+  tempo: binned("tempo", "BPM"),
+  loudness: binned("loudness", "dB"),
+  brightness: binned("brightness", "Hz"),
   singing: {
     label: "singing",
     groups: [
@@ -96,10 +76,12 @@ const LEGEND = 30; // artists, at most, whom colours and shapes distinguish
 const groupOf = (song) => colourings[state.colouring].of(song);
 const colourOf = (song) =>
   songs[song].guest ? ink() : (colourings[state.colouring].groups[groupOf(song)]?.colour ?? PLAIN);
+const isIn = (by, song, n) => colourings[by].has?.(song, n) ?? colourings[by].of(song) === n;
 const passes = (song) =>
-  Object.entries(state.filters).every(
-    ([by, wanted]) => !wanted.size || wanted.has(colourings[by].of(song)),
-  );
+  Object.entries(state.filters).every(([by, wanted]) => {
+    if (!wanted.size || (by === "nearness" && !state.apart)) return true;
+    return [...wanted].some((n) => isIn(by, song, n));
+  });
 const shown = (song) =>
   passes(song) || songs[song].guest || song === state.song || state.near.includes(song);
 
@@ -118,22 +100,25 @@ function showLegend() {
     button.addEventListener("click", () => {
       if (!wanted.delete(n)) wanted.add(n);
       showFilter();
+      element("legend").children[n].focus(); // these buttons are made anew
     });
     return button;
   });
-  element("legend").replaceChildren(...(many ? [] : buttons));
-  if (many)
-    element("legend").textContent =
-      "Of so many artists colours do not show who is who: choose one above, or rest on a dot.";
-  if (!many && !groups.length)
-    element("legend").textContent = "This was not searched for: make run, with networks, does.";
+  const waits = state.colouring === "nearness" && !state.apart;
+  element("legend").replaceChildren(...(many || waits ? [] : buttons));
+  const why = many
+    ? "Of so many artists colours do not show who is who: choose one above, or rest on a dot."
+    : waits
+      ? "Choose a song."
+      : "There is nothing to go by here: it was not searched for, or there are too few songs.";
+  if (!element("legend").children.length) element("legend").textContent = why;
 }
 
 function showFilter() {
   const filtered = Object.values(state.filters).some((wanted) => wanted.size),
     left = everySong().filter(passes).length;
   element("unfilter").hidden = !filtered;
-  say(filtered ? `${left} of ${count} songs shown.` : "");
+  element("unfilter").textContent = `Show all (now ${left} of ${count})`;
   showLegend();
   draw();
 }
@@ -151,11 +136,13 @@ for (const [key, { label }] of Object.entries(colourings)) {
 element("colour").addEventListener("change", (event) => {
   state.colouring = event.target.value;
   showFilter();
-  if (state.colouring === "nearness" && state.song === null) say("Choose a song.");
+  showNear();
+  showList();
 });
 element("unfilter").addEventListener("click", () => {
   for (const by of Object.keys(state.filters)) state.filters[by] = new Set();
   showFilter();
+  element("colour").focus();
 });
 element("artist").addEventListener("change", (event) => showArtist(event.target.value));
 data.artists.forEach((artist, n) => {

@@ -18,6 +18,8 @@ const songs = columns.title.map((title, n) => ({
   tags: columns.tags[n].map((tag) => columns.tagNames[tag]),
 }));
 for (const [song, answer] of columns.answers) Object.assign(songs[song], { guest: true, answer });
+const guests = columns.answers.map(([song]) => song); // songs that were asked about
+const counted = (n, what) => `${n} ${what}${n === 1 ? "" : "s"}`;
 const count = songs.length,
   dims = data.dims;
 const element = (id) => document.getElementById(id);

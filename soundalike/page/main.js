@@ -14,7 +14,6 @@ document.addEventListener("keydown", (event) => {
     event.ctrlKey ||
     event.altKey ||
     event.metaKey ||
-    event.shiftKey ||
     event.target.matches("input, select, audio")
   )
     return;
@@ -32,6 +31,7 @@ document.addEventListener("keydown", (event) => {
     ArrowLeft: goBack,
     " ": () => (audio.paused ? audio.play().catch(() => {}) : audio.pause()),
     Escape: () => {
+      element("lasso").setAttribute("aria-pressed", "false");
       choose(null);
       canvas.focus();
     },
@@ -56,5 +56,5 @@ showFilter();
 resize();
 new ResizeObserver(resize).observe(canvas);
 if (data.note) say(data.note);
-const guest = songs.findIndex((song) => song.guest);
-if (guest >= 0) choose(guest, { play: false });
+search();
+if (guests.length) choose(guests[0], { play: false });

@@ -5,6 +5,7 @@ const state = {
   near: [],
   apart: null,
   marked: 0,
+  heard: null,
   past: [],
   list: [],
   undone: [],
@@ -124,7 +125,8 @@ function paint() {
     high = canvas.clientHeight,
     r = count > 2000 ? 3 : 5;
   const marked = new Map(state.near.map((song, n) => [song, n + 1])),
-    dark = ink();
+    dark = ink(),
+    rim = styleOf("--soft");
   pen.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
   pen.clearRect(0, 0, wide, high);
   paintLines(dark);
@@ -142,6 +144,8 @@ function paint() {
       guest ? 2 * r : r,
     );
     pen.fill();
+    Object.assign(pen, { strokeStyle: rim, lineWidth: 0.75 });
+    pen.stroke();
     if (guest || song === state.song || marked.has(song)) {
       pen.globalAlpha = 1;
       pen.strokeStyle = dark;
@@ -364,7 +368,7 @@ function isInside([at, to], corners) {
 
 function takeInside(corners) {
   const found = everySong().filter(
-    (song) => shown(song) && !songs[song].guest && isInside([across(song), down(song)], corners),
+    (song) => passes(song) && !songs[song].guest && isInside([across(song), down(song)], corners),
   );
   addAll(found);
 }
@@ -383,7 +387,7 @@ function hover(event) {
     bubble = element("bubble");
   bubble.hidden = song === null;
   canvas.style.cursor = song === null ? "" : "pointer";
-  if (song === resting?.song) return;
+  if (song === (resting?.song ?? null)) return;
   leave();
   if (song === null) return;
   bubble.hidden = false;
@@ -391,6 +395,7 @@ function hover(event) {
   bubble.style.left = `${Math.max(0, Math.min(event.offsetX + 14, canvas.clientWidth - 200))}px`;
   bubble.style.top = `${Math.min(event.offsetY + 14, canvas.clientHeight - 100)}px`;
   const play = () => {
+    if (!audio.paused) return;
     preview.src = songs[song].file;
     preview.play().catch(() => {});
   };
@@ -399,8 +404,8 @@ function hover(event) {
 
 function leave() {
   clearTimeout(resting?.timer);
+  if (resting?.timer) preview.pause();
   resting = null;
-  preview.pause();
   element("bubble").hidden = true;
 }
 canvas.addEventListener("pointerleave", leave);

@@ -22,7 +22,7 @@ function undo() {
   if (!state.undone.length) return report("There is nothing to undo.");
   state.list = state.undone.pop();
   showList();
-  report(`${state.list.length} songs, as before.`);
+  report(`${counted(state.list.length, "song")}, as before.`);
 }
 
 function addAll(found) {
@@ -31,7 +31,7 @@ function addAll(found) {
     (song) => !recordings.has(songs[song].recording) && recordings.add(songs[song].recording),
   );
   if (added.length) setList([...state.list, ...added]);
-  report(`${added.length} songs added.`);
+  report(`${counted(added.length, "song")} added.`);
 }
 
 function showList() {
@@ -111,11 +111,10 @@ function fillPath() {
     last = state.list[state.list.length - 1],
     dropped = state.list.length - 2;
   const between = findPath(first, last, Math.max(0, most - 2), each, passes);
+  if (!between.length) return report("No song lies between them.");
   setList([first, ...between, last]);
-  report(
-    (between.length ? `${state.list.length} songs.` : "No song lies between them.") +
-      (dropped ? ` In place of the ${dropped} that lay between.` : ""),
-  );
+  const more = dropped ? ` In place of the ${dropped} that lay between.` : "";
+  report(`${counted(state.list.length, "song")}.${more}`);
 }
 
 function playlist() {
