@@ -154,7 +154,8 @@ def answer_and_report(root: Path, started: float, *, verbose: bool) -> None:
     songs = f"{counted(notes['songs'], 'song')} by {counted(used['artist'].nunique(), 'artist')}"
     map_page.write_front_page(root, songs, [closing[0], *lines[1:]])
     after = answer.read_predictions(root)
-    terminal.say(lines if verbose else [lines[0], *wording.not_learned_lines(left_out, files, root)])
+    others = left_out[left_out["status"] != "held out"]  # of that song it was said above
+    terminal.say(lines if verbose else [*lines[:2], *wording.not_learned_lines(others, files, root)])
     terminal.say(wording.change_lines(before, after, files))
     terminal.say(wording.misfiled_line(tidy.find_suspects(after, index), root))
     terminal.say(closing)

@@ -45,7 +45,7 @@ class Reason(Enum):
     AS_RECORDED = "{status}: {reason}"
     # Labels.
     NO_ARTIST_TAG = "without an artist tag"
-    NO_ARTIST = "in no artist folder and without an artist tag"
+    NO_ARTIST = "in no artist folder and without an artist tag; put it into a folder named after its artist"
     SAME_RECORDING = "the same recording as {other}"
     OTHER_ARTIST = "the same recording as {other}, of another artist; both left out"
     WRONG_FOLDER = "the same recording as {other}, of another artist; both left out: remove the one in the wrong folder"
