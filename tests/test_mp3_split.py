@@ -26,7 +26,7 @@ from conftest import (
 )
 
 import mp3_split
-from soundalike import audio, library
+from soundalike import audio, library, messages
 from soundalike.library import LOCK, clip_folder, find_songs, read_notes, read_songs
 
 HERE = Path(__file__).resolve().parent.parent
@@ -288,7 +288,7 @@ def test_a_song_in_no_folder_takes_its_tag_or_is_left_out(tmp_path, capsys):
     write_song(tmp_path / "songs/y.mp3", sine())
     assert split(tmp_path) == 3
     assert rows(tmp_path)["x.mp3"]["artist"] == "Pitbull"
-    assert rows(tmp_path)["y.mp3"]["reason"] == "in no artist folder and without an artist tag"
+    assert rows(tmp_path)["y.mp3"]["reason"] == messages.Reason.NO_ARTIST.value
     assert "are the folders in it albums" not in capsys.readouterr().out
     (tmp_path / "songs").rename(tmp_path / "pitbull")
     assert split(tmp_path, "--songs", str(tmp_path / "pitbull")) == 3
