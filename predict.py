@@ -10,6 +10,7 @@ python predict.py --audit                        # songs of the library that may
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from soundalike import terminal
@@ -61,6 +62,17 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return args
 
 
+def audit(root: Path, json: Path | None, say: Callable[[list[str]], None]) -> int:
+    """Name songs of the library that may be filed under the wrong artist; returns the exit status."""
+    from soundalike import answer, similarity, tidy, wording
+
+    answers = answer.read_predictions(root)
+    suspects = tidy.find_suspects(answers, similarity.load_index(root))
+    say(wording.suspect_lines(suspects, len(answers)))
+    terminal.write_json({"songs": suspects.drop(columns="either").to_dict("records")}, json)
+    return terminal.ALL_GOOD
+
+
 @terminal.script
 def main(argv: list[str] | None = None) -> int:
     """Answer for each song, in words, tables and pictures; returns the exit status."""
@@ -88,11 +100,7 @@ def main(argv: list[str] | None = None) -> int:
     say = terminal.say_above_bar if not quiet else lambda lines: None
     say(terminal.note_lines(root))
     if args.audit:
-        index, answers = similarity.load_index(root), answer.read_predictions(root)
-        suspects = tidy.find_suspects(answers, index)
-        say(wording.suspect_lines(suspects, len(answers)))
-        terminal.write_json({"songs": suspects.drop(columns="either").to_dict("records")}, args.json)
-        return terminal.ALL_GOOD
+        return audit(root, args.json, say)
     files, problems = answer.find_files(args.songs, root, index, why)
     filed, filters, in_full = answer.filed_songs(root), terminal.read_filters(args), args.full or len(files) == 1
     rows: dict[Path, dict] = {path: {"problem": str(reason)} for path, reason in problems.items()}
@@ -119,9 +127,7 @@ def main(argv: list[str] | None = None) -> int:
             else:
                 say([wording.answer_row(files[path], verdict)])
             if index and rows[path]["answer"] == UNKNOWN:
-                unknown[str(path).encode(errors="backslashreplace").decode()] = similarity.describe_song(
-                    song, index.embedding
-                )
+                unknown[path] = similarity.describe_song(song, index.embedding)
             if args.plot:
                 from soundalike import plots  # matplotlib takes a second, and few ask for pictures
 

@@ -352,14 +352,18 @@ def decode_all(
 # --- tables for programs ---------------------------------------------------------------------
 
 
-def as_text(kind: str, rows: dict[Path, dict], model: Model, families: Iterable[Iterable[str]] = ()) -> str:
+def as_text(kind: str, rows: dict[Path, dict], model: Model, families: Iterable[Iterable[Path]] = ()) -> str:
     """Return a row for each song as ``csv`` or ``json``; that has `tidy.find_families`, too."""
     # In a table a path is text: its bytes that are not Unicode become escapes.
     names = {song: str(song).encode(errors="backslashreplace").decode() for song in sorted(rows)}
     records = [{"song": name} | rows[song] for song, name in names.items()]
     if kind == "json":
         about = {key: model.info[key] for key in ("created", "classes", "words")}
-        content = {"model": about, "songs": records, "families": list(families)}
+        content = {
+            "model": about,
+            "songs": records,
+            "families": [[names[song] for song in family] for family in families],
+        }
         return json.dumps(content, indent=1) + "\n"
     table = pd.DataFrame(records, columns=CSV_COLUMNS)
     integers = [name for name in CSV_COLUMNS if name.endswith("clips")]

@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -63,20 +64,20 @@ def _nearest(cosines: np.ndarray) -> float:
 # --- songs by artists who are not in the library ---------------------------------------------
 
 
-def find_families(described: dict[str, np.ndarray], index: Index) -> list[list[str]]:
+def find_families(described: Mapping[Any, np.ndarray], index: Index) -> list[list[Any]]:
     """Group songs that sound like one artist: each two as alike as most pairs by one artist in the library.
 
     Parameters
     ----------
-    described : dict of str to np.ndarray [shape=(columns,)]
-        Songs, see `similarity.describe_song`.
+    described : mapping to np.ndarray [shape=(columns,)]
+        Of each song, see `similarity.describe_song`.
     index : Index
         The library.
 
     Returns
     -------
-    list of list of str
-        The largest groups first; songs that are alone are in none.
+    list of list
+        The keys of songs, the largest groups first; songs that are alone are in none.
     """
     limit = index.likeness[ARTIST]
     if len(described) < 2 or limit is None:
@@ -86,7 +87,7 @@ def find_families(described: dict[str, np.ndarray], index: Index) -> list[list[s
     points = index.embedding.points(np.stack(list(described.values())))
     apart = index.embedding.distances(points, points)
     model = AgglomerativeClustering(None, metric="precomputed", linkage="complete", distance_threshold=limit)
-    groups = pd.Series([*described]).groupby(model.fit_predict((apart + apart.T) / 2)).apply(list)
+    groups = pd.Series([*described], dtype=object).groupby(model.fit_predict((apart + apart.T) / 2)).apply(list)
     return sorted((group for group in groups if len(group) > 1), key=len, reverse=True)
 
 

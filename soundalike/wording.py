@@ -284,9 +284,9 @@ def answer_row(name: str, verdict: Verdict) -> str:
     return f"{printable(name, NAME_WIDTH):{NAME_WIDTH}}  {says}{'' if named else f'   next: {following}'}"
 
 
-def family_lines(families: Sequence[Sequence[str]]) -> list[str]:
+def family_lines(families: Sequence[Sequence[Path]]) -> list[str]:
     """Say which songs by unknown artists may belong together."""
-    named = ["; ".join(printable(Path(song).name) for song in family) for family in families]
+    named = ["; ".join(printable(song.name) for song in family) for family in families]
     sizes = map(len, families)
     return [
         f"These {size} may be by one artist you do not have: {names}." for size, names in zip(sizes, named, strict=True)
