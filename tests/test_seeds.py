@@ -59,6 +59,13 @@ def test_songs_artists_albums_and_folders_are_found(index, tmp_path, asked, plac
     assert names_of(seeds) == ([f"{asked} ({len(places)} songs)"] if len(places) > 1 else [str(seeds[0])])
 
 
+def test_all_of_an_artists_name_goes_before_a_part(index, tmp_path):
+    index = index._replace(songs=index.songs.assign(artist=["Ann", "Ann", "Anna", "Bob", "Bob"]))
+    assert len(find_seeds(["ANN"], index, tmp_path)) == 2
+    with raises(Problem.SEVERAL_SONGS):  # a part of both names, and of two paths
+        find_seeds(["nn"], index, tmp_path)
+
+
 def test_an_album_of_several_artists_is_none(index, tmp_path):
     index = index._replace(songs=index.songs.assign(album="Hits", title="Hits"))
     with raises(Problem.SEVERAL_SONGS):
