@@ -142,6 +142,11 @@ def test_songs_of_a_playlist_are_found_by_their_paths(index, tmp_path):
     assert locate(long, playlist, index, tmp_path) == [None, 0]
 
 
+def test_a_file_that_may_be_either_of_two_songs_is_none(index, tmp_path):
+    index = index._replace(songs=index.songs.assign(song=["A/Live/1.mp3", "B/Live/1.mp3", *NAMES[2:]]))
+    assert locate([Entry("/elsewhere/Live/1.mp3")], tmp_path / "x.m3u", index, tmp_path) == [None]
+
+
 def test_a_playlist_is_its_songs_each_once(index, tmp_path, capsys):
     keep_songs_folder(tmp_path, tmp_path)
     (tmp_path / "x.m3u").write_text("Ann/Blue/One.mp3\nBob/Live/One_More.mp3\nAnn/Blue/One.mp3\ngone.mp3\n")
