@@ -208,7 +208,7 @@ def locate(entries: Iterable[Entry], playlist: Path, index: Index, root: Path) -
         if not os.path.exists(folder / local):
             local = (unquote(local) if "%" in local else local).replace("\\", "/")
         path = _normal(os.path.realpath(folder / local))
-        places.append(songs.get(path.removeprefix(music), unique.get(_end(path)) if "/" in local else None))
+        places.append(songs.get(path.removeprefix(music), unique.get(_end(path))))
     return places
 
 

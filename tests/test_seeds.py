@@ -28,6 +28,11 @@ def test_the_seed_is_the_song_itself_and_no_version_of_it(tmp_path):
     assert of_library(1, copies, tmp_path).itself.tolist() == [True, True, False]
 
 
+def test_of_copies_one_is_asked_about(tmp_path):
+    copies = made_index(np.eye(3, dtype=np.float32), likeness(), sound=["0", "0", "2"])
+    assert [seed.label for seed in find_seeds(["1", "0", "2"], copies, tmp_path)] == ["1 - 1", "2 - 2"]
+
+
 NAMES = ["Ann/Blue/One.mp3", "Ann/Blue/Two.mp3", "Ann/Red/Three.mp3", "Bob/Blue Sky/Four.mp3", "Bob/Live/One_More.mp3"]
 
 
