@@ -372,7 +372,8 @@ def extend(
 ) -> tuple[int, dict[str, SongError]]:
     """Write a playlist back with more songs, in an order without jumps; a copy of the first one stays beside it.
 
-    Its songs keep all that it says of them; those that the library does not have stand at the end.
+    Its songs keep all that it says of them; those that the library does not have stand at the end. ``path`` is the file
+    itself and no link to it, which would be replaced.
 
     Returns
     -------
@@ -381,7 +382,6 @@ def extend(
     dict of str to SongError
         Songs that it cannot have, and why.
     """
-    path = path.resolve()
     before = read_playlist(path)
     places = locate(before.entries, path, index, root)
     mine: dict[int, Entry] = {}
