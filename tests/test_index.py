@@ -3,14 +3,15 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import made_up, raises, write_library
+from conftest import made_up, raises, segments_of, song_of, write_library
 
 from soundalike import embedding, similarity
 from soundalike.embedding import OF_ASPECT
-from soundalike.features import ASPECTS, CLIP_COLUMNS, CLIP_FEATURES
+from soundalike.features import ASPECTS, CLIP_COLUMNS, CLIP_FEATURES, COLUMNS
 from soundalike.library import write_songs
 from soundalike.messages import Problem
 from soundalike.networks import NETWORKS, VOICE
+from soundalike.song import FEATURES
 from soundalike.wording import quality_in_words
 
 
@@ -222,3 +223,11 @@ def test_the_interval_is_wilsons(tmp_path):
     assert 0 < p < 1
     expected = [(middle - half) / (1 + z**2 / n), (middle + half) / (1 + z**2 / n)]
     assert [found["low"], found["high"]] == pytest.approx(expected, abs=1e-5)
+
+
+def test_two_songs_are_heard_where_they_are_most_alike():
+    frame = made_up(artists=1, songs=2, clips=20)
+    one, other = (frame["song"] == name for name in ("A0/0.mp3", "A0/1.mp3"))
+    frame.loc[frame.index[other][8:12], COLUMNS] = frame.loc[frame.index[one][2:6], COLUMNS].to_numpy()
+    fitted = embedding.fit_embedding({FEATURES: segments_of()[0][FEATURES]})
+    assert similarity.moments_alike(fitted, song_of(frame[one]), song_of(frame[other])) == (4.0, 16.0)

@@ -473,7 +473,7 @@ def test_regions_where_artists_mix_are_named_by_what_tells_their_songs(tmp_path)
     places = np.stack([np.arange(SONGS) // 20 * 10.0, np.arange(SONGS) % 20 / 20], axis=1)  # three groups of twenty
     songs.loc[:19, "kind"] = "sung"
     songs.loc[20:39, "tempo"] = 180.0
-    songs.loc[40:, "artist"] = "One"  # this is an artist, and no region
+    songs.loc[40:, ["artist", "kind"]] = "One", "instrumental"  # this is an artist, and no region
     named = {region["name"].split(", ")[0] for region in map_page.find_regions(songs, places)}
     assert named == {"sung", "fast"}
     assert map_page.find_regions(songs[:10], places[:10]) == []

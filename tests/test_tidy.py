@@ -55,6 +55,8 @@ def test_songs_that_sound_alike_are_families():
     circle = on_a_circle([*angles.values()])
     described = dict(zip(angles, circle.described, strict=True))
     assert tidy.find_families(described, index) == [["a", "b", "c"], ["d", "e"]]
+    chain = dict(zip("xyz", on_a_circle([0, 20, 40]).described, strict=True))  # each is near the next, the ends are not
+    assert [len(family) for family in tidy.find_families(chain, index)] == [2]
     assert tidy.find_families({"a": described["a"]}, index) == []
     assert tidy.find_families(described, index._replace(likeness=likeness())) == []
 
@@ -100,5 +102,7 @@ def test_the_script_moves_songs_of_hostile_names_and_overwrites_nothing(tmp_path
             moved = music / artist / song.name
             assert moved.exists() != song.exists()
             assert song.exists() == (not artist.isprintable())
-    assert all(line.isprintable() for line in script.read_text().splitlines())
+    lines = script.read_text().splitlines()
+    assert all(line.isprintable() for line in lines)
+    assert sum("another song of this name goes there" in line for line in lines) == 1
     assert os.access(script, os.X_OK)
