@@ -124,6 +124,9 @@ def test_what_a_playlist_says_of_its_songs_stays(tmp_path):
     assert (tmp_path / "x.m3u").read_text() == text
     (tmp_path / "x.pls").write_text("[playlist]\nFile1=a\nTitle1=T\nLength1=12\n")
     assert read_playlist(tmp_path / "x.pls").entries == [Entry("a", "T", 12.0)]
+    (tmp_path / "y.m3u").write_bytes(b"#EXTM3U\nno letters \x81\x8d.mp3\n")  # in none of these encodings
+    write_playlist(read_playlist(tmp_path / "y.m3u"), tmp_path / "y.m3u")
+    assert (tmp_path / "y.m3u").read_bytes() == b"#EXTM3U\nno letters \x81\x8d.mp3\n"
     odd = Playlist([Entry("夜.mp3", "夜", 3)], "cp1252")
     write_playlist(odd, tmp_path / "x.m3u")
     assert read_playlist(tmp_path / "x.m3u").encoding == "utf-8"  # its own has no such letter
