@@ -127,6 +127,8 @@ def test_what_a_playlist_says_of_its_songs_stays(tmp_path):
     (tmp_path / "y.m3u").write_bytes(b"#EXTM3U\nno letters \x81\x8d.mp3\n")  # in none of these encodings
     write_playlist(read_playlist(tmp_path / "y.m3u"), tmp_path / "y.m3u")
     assert (tmp_path / "y.m3u").read_bytes() == b"#EXTM3U\nno letters \x81\x8d.mp3\n"
+    write_playlist(Playlist([Entry("#hash/1.mp3")]), tmp_path / "z.m3u")
+    assert [entry.file for entry in read_playlist(tmp_path / "z.m3u").entries] == ["./#hash/1.mp3"]  # no comment
     odd = Playlist([Entry("夜.mp3", "夜", 3)], "cp1252")
     write_playlist(odd, tmp_path / "x.m3u")
     assert read_playlist(tmp_path / "x.m3u").encoding == "utf-8"  # its own has no such letter
