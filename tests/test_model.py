@@ -95,6 +95,9 @@ def test_the_answers_for_held_out_songs_are_written(made):
     ]
     assert set(written["song"]) == set(info["songs"])
     assert (written["unknown_predicted"] != written["artist"]).all()
+    right = written["predicted"] == written["artist"]
+    np.testing.assert_allclose(written["artist_probability"][right], written["probability"][right], atol=1e-3)
+    assert (written["artist_probability"] <= written["probability"] + 1e-3).all()
     shipped = info["scores"]["as_shipped"]
     assert (written["answer"] == "sure").sum() == shipped["sure"]["songs"]
     assert (written["unknown_answer"] == "unknown").mean() == pytest.approx(shipped["unknown"]["refused"])
