@@ -57,7 +57,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         parser.error("--csv and --json cannot both be printed; name a file for one of them")
     if bool(args.songs) == args.audit:
         parser.error("name a song or a folder, or ask for --audit alone")
-    if args.audit and (args.csv or args.plot or args.page or args.sort_into or any(terminal.read_filters(args))):
+    if args.audit and (args.csv or args.plot or args.page or args.sort_into or terminal.has_filters(args)):
         parser.error("--audit goes with --json alone")
     return args
 
@@ -142,9 +142,9 @@ def main(argv: list[str] | None = None) -> int:
             raise
         terminal.say_stopped(len(rows), len(files) + len(problems), written)
         return terminal.STOPPED
-    if counts and not any(not row["problem"] for row in rows.values()):
-        raise left_none(counts, len(files))
     failed = {path: row["problem"] for path, row in rows.items() if row["problem"]}
+    if counts and len(failed) == len(rows):
+        raise left_none(counts, len(files))
     families = tidy.find_families(unknown, index) if index else []
     say([*wording.filter_lines(counts, len(rows) - len(failed)), *wording.family_lines(families)])
     for kind, path in tables.items():

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from soundalike import terminal
+from soundalike.playlist_files import SUFFIXES
 
 SONGS_NAMED, GROUPS_NAMED = 10, 3  # unless more are asked for
 PER_ARTIST = 2  # of these songs, at most
@@ -60,12 +61,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     if not args.songs and not alone:
         parser.error("name a song, or ask for --artists, --albums, --tags or --page")
     of_list = args.path_to or args.less or args.extend or args.again or args.far or args.playlist or args.without
-    of_list = of_list or args.other_albums or args.per_artist or any(terminal.read_filters(args))
+    of_list = of_list or args.other_albums or args.per_artist or terminal.has_filters(args)
     if of_list and (args.artists or args.albums or not args.songs):
         parser.error("these options are about songs alike: name a SONG, without --artists and --albums")
     if args.path_to and (len(args.songs) > 1 or args.far or args.less or args.again or args.extend):
         parser.error("--path-to takes one song (in quotes), and no --far, --less, --again or --extend")
-    if args.extend and (len(args.songs) > 1 or Path(args.songs[0]).suffix.lower() not in (".m3u", ".m3u8", ".pls")):
+    if args.extend and (len(args.songs) > 1 or Path(args.songs[0]).suffix.lower() not in SUFFIXES):
         parser.error("--extend takes one playlist: .m3u, .m3u8 or .pls")
     if args.playlist in map(terminal.resolve, args.songs):
         parser.error("--playlist would replace the playlist that you ask about; --extend writes it back longer")
@@ -116,15 +117,15 @@ def main(argv: list[str] | None = None) -> int:
     if stops:
         legs = playlists.find_ways(index, [*seeds, *stops], barred, rules)
         say(wording.way_lines([*seeds, *stops], legs, index, numbers=args.verbose))
-        listed = [playlists.entry(seeds[0])]
+        listed = [playlists.seed_entry(seeds[0])]
         for stop, (songs, _) in zip(stops, legs, strict=True):
-            listed += [*playlists.entries(songs, root), playlists.entry(stop)]
+            listed += [*playlists.entries(songs, root), playlists.seed_entry(stop)]
         answer: dict = {"stops": [playlists.way_record(*leg, root) for leg in zip(stops, legs, strict=True)]}
     else:
         songs, why = playlists.fill(index, seeds, less, barred, rules)
         songs, names = playlists.add_moments(songs, seeds, index, root), (names_of(seeds), names_of(less))
         say(wording.alike_lines(*names, songs, why, rules, index, numbers=args.verbose))
-        listed = [*map(playlists.entry, seeds), *playlists.entries(songs, root)]
+        listed = [*map(playlists.seed_entry, seeds), *playlists.entries(songs, root)]
         answer = {"songs": playlists.records(songs, root)}
     about = {"asked": names_of(seeds), "less": names_of(less), "without": names_of(without), "filters": counts}
     terminal.write_json(about | answer, args.json)

@@ -18,7 +18,7 @@ from soundalike import networks, pool
 from soundalike.embedding import first_clips, nearest_segment, segment_rows
 from soundalike.frame import current_notes
 from soundalike.library import find_songs, good_songs, songs_folder
-from soundalike.messages import Problem, Reason, SongError, UserError, progress
+from soundalike.messages import Problem, Reason, SongError, UserError, in_unicode, progress
 from soundalike.model import Model, is_current, load_model
 from soundalike.networks.vocals import INSTRUMENTAL, PRESENT
 from soundalike.pool import Workers
@@ -354,8 +354,7 @@ def decode_all(
 
 def as_text(kind: str, rows: dict[Path, dict], model: Model, families: Iterable[Iterable[Path]] = ()) -> str:
     """Return a row for each song as ``csv`` or ``json``; that has `tidy.find_families`, too."""
-    # In a table a path is text: its bytes that are not Unicode become escapes.
-    names = {song: str(song).encode(errors="backslashreplace").decode() for song in sorted(rows)}
+    names = {song: in_unicode(song) for song in sorted(rows)}
     records = [{"song": name} | rows[song] for song, name in names.items()]
     if kind == "json":
         about = {key: model.info[key] for key in ("created", "classes", "words")}

@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from soundalike.messages import Notice, Problem, Reason, SongError, UserError, note
+from soundalike.messages import Notice, Problem, Reason, SongError, UserError, in_unicode, note
 
 if TYPE_CHECKING:  # worker processes do without it
     import pandas as pd
@@ -111,8 +111,7 @@ def find_songs(folder: Path) -> tuple[list[str], dict[str, SongError]]:
     unread: list[OSError] = []
 
     def refuse(path: Path | str, reason: Reason, **fields: object) -> None:
-        name = Path(path).relative_to(folder).as_posix()
-        refused[name.encode(errors="backslashreplace").decode()] = SongError(reason, **fields)  # it may be no Unicode
+        refused[in_unicode(Path(path).relative_to(folder).as_posix())] = SongError(reason, **fields)
 
     for parent, folders, files in os.walk(folder, onerror=unread.append):
         here = Path(parent)

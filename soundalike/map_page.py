@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits
 from soundalike import similarity
 from soundalike.answer import Verdict
 from soundalike.library import FRONT, atomic_write, read_note, songs_folder
-from soundalike.messages import Notice, Problem, UserError, counted, note, progress
+from soundalike.messages import Notice, Problem, UserError, counted, in_unicode, note, progress
 from soundalike.playlists import ON_THE_WAY
 from soundalike.plots import artist_colours, artist_markers
 from soundalike.song import Song
@@ -194,8 +194,9 @@ def _songs(index: similarity.Index, folder: Path, names: list[str], queries: Seq
 
 def _traits(songs: pd.DataFrame) -> dict[str, list]:
     """Return what songs are coloured and filtered by, rounded as it is shown; None where it is not known."""
-    tags, names = pd.factorize(songs["tags"].explode().dropna())
-    of_songs = pd.Series(tags, songs["tags"].explode().dropna().index).groupby(level=0).apply(list)
+    tags = songs["tags"].explode().dropna()
+    numbers, names = pd.factorize(tags)
+    of_songs = pd.Series(numbers, tags.index).groupby(level=0).apply(list)
     rounded = {"tempo": ("tempo", 0), "loudness": ("loudness_db", 1), "brightness": ("brightness_hz", -1)}
     return {
         **{
@@ -323,10 +324,10 @@ def _add_queries(
     recordings = dict(zip(songs["song"], songs["sound"], strict=True))
     rows = [
         {
-            "song": _as_text(query.path.absolute()),
+            "song": in_unicode(query.path.absolute()),
             "artist": query.closest,
             "album": "",
-            "title": _as_text(query.path.stem),
+            "title": in_unicode(query.path.stem),
             "seconds": query.seconds,
             "hash": "",
             "sound": recordings.get(query.copy_of, f"\0{n}"),  # else one that is no song's name
@@ -341,11 +342,6 @@ def _add_queries(
         described=np.concatenate([index.described, described]),
         points=np.concatenate([index.points, points]),
     ), np.concatenate([places, query_places])
-
-
-def _as_text(name: object) -> str:
-    """Return a name of a file as text: its bytes that are not Unicode become escapes."""
-    return str(name).encode(errors="backslashreplace").decode()
 
 
 def _common(index: similarity.Index, in_library: int) -> tuple[np.ndarray, np.ndarray, list[str]]:

@@ -5,6 +5,7 @@ nowhere else. Sentences about results stand in `wording`.
 """
 
 import contextlib
+from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -253,6 +254,16 @@ def printable(text: object, limit: int = 300) -> str:
         text = text.relative_to(Path.cwd())
     safe = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text)[: limit + 1])
     return safe if len(safe) <= limit else safe[: limit - 1] + "…"
+
+
+def in_unicode(name: object) -> str:
+    """Return a name of a file as text that can be encoded: its bytes that are not Unicode become escapes."""
+    return str(name).encode(errors="backslashreplace").decode()
+
+
+def first_of(names: Sequence[str], most: int) -> str:
+    """Name the first of some names: ``a; b; c …``."""
+    return "; ".join(map(printable, names[:most])) + (" …" if len(names) > most else "")
 
 
 def counted(number: int, noun: str) -> str:

@@ -313,7 +313,7 @@ def entries(songs: pd.DataFrame, root: Path) -> list[Entry]:
     ]
 
 
-def entry(seed: Seed) -> Entry:
+def seed_entry(seed: Seed) -> Entry:
     """Make an entry of a seed."""
     return Entry(str(seed.path), seed.label, seed.seconds)
 
@@ -392,14 +392,16 @@ def extend(
         else:
             mine.setdefault(place, entry)
     relative = not any(re.match(r"[/\\]|\w+:", entry.file) for entry in mine.values())  # nor C:, nor file:
-    new, left_out = sort_out(entries(songs, root))
-    new = [entry._replace(file=os.path.relpath(entry.file, path.parent)) if relative else entry for entry in new]
-    usable = [place for place, song in songs.iterrows() if str(songs_folder(root) / song["song"]) not in left_out]
-    known = mine | dict(zip(usable, new, strict=True))
-    order = without_jumps(index, list(known), in_a_row)
+    new = dict(zip(songs.index, entries(songs, root), strict=True))
+    _, left_out = sort_out(new.values())
+    for place, entry in new.items():
+        if entry.file not in left_out:
+            file = os.path.relpath(entry.file, path.parent) if relative else entry.file
+            mine[place] = entry._replace(file=file)
+    order = without_jumps(index, list(mine), in_a_row)
     backup = path.with_name(f"{path.name}.bak")
     if not backup.exists():
         shutil.copy2(path, backup)
-    write_playlist(before._replace(entries=[*(known[place] for place in order), *others.values()]), path)
+    write_playlist(before._replace(entries=[*(mine[place] for place in order), *others.values()]), path)
     shutil.copymode(backup, path)
-    return len(known) + len(others), left_out
+    return len(mine) + len(others), left_out

@@ -15,7 +15,7 @@ import numpy as np
 from soundalike import networks
 from soundalike.frame import current_notes
 from soundalike.library import GOOD, read_songs, songs_folder
-from soundalike.messages import Notice, Problem, SongError, UserError, counted, note, printable
+from soundalike.messages import Notice, Problem, SongError, UserError, counted, first_of, note, printable
 from soundalike.playlist_files import SUFFIXES, Entry, read_playlist
 from soundalike.similarity import Index, describe_song, find_copies
 from soundalike.song import Song, decode
@@ -154,8 +154,8 @@ def find_song(asked: str, index: Index, root: Path) -> int:
 
 
 def _several(asked: str, places: list[int], index: Index) -> UserError:
-    listed = "; ".join(index.songs["song"].iloc[places[:5]]) + (" …" if len(places) > 5 else "")
-    return UserError(Problem.SEVERAL_SONGS, asked=asked, count=len(places), songs=listed)
+    songs = first_of(index.songs["song"].iloc[places].tolist(), 5)
+    return UserError(Problem.SEVERAL_SONGS, asked=asked, count=len(places), songs=songs)
 
 
 def _as_said(name: str) -> str:
@@ -229,7 +229,7 @@ def _of_playlist(path: Path, index: Index, root: Path) -> list[Seed]:
     if not known:
         raise UserError(Problem.EMPTY_PLAYLIST, path=path, entries=counted(len(entries), "song"))
     if missing:
-        named = "; ".join(map(printable, missing[:NAMED])) + (" …" if len(missing) > NAMED else "")
-        note(Notice.NOT_HAD, count=counted(len(missing), "song"), path=path.name, songs=named)
+        count = counted(len(missing), "song")
+        note(Notice.NOT_HAD, count=count, path=path.name, songs=first_of(missing, NAMED))
     group = path.name if len(known) > 1 else ""
     return [of_library(place, index, root)._replace(group=group) for place in known]

@@ -262,6 +262,11 @@ def add_filter_arguments(group: argparse._ArgumentGroup, *, seeds: bool = False)
         )
 
 
+def has_filters(args: argparse.Namespace) -> bool:
+    """Whether a filter was asked for."""
+    return any(getattr(args, name, None) for name in ("tempo", "kind", "tag", "folder", "against"))
+
+
 def read_filters(args: argparse.Namespace) -> "Filters":
     """Return the filters that were asked for."""
     from soundalike.traits import Filters  # after --help, which needs none of it

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from soundalike.features import COLUMNS
-from soundalike.messages import Problem, UserError
+from soundalike.messages import Problem, UserError, in_unicode
 from soundalike.networks import MUSICNN, musicnn
 from soundalike.networks.vocals import VOCALS, kind_of
 from soundalike.song import Song
@@ -16,6 +16,7 @@ from soundalike.song import Song
 TRAITS = ["tempo", "loudness_db", "brightness_hz", "kind", "tags"]  # see `traits_of`
 TAGS = 5  # that a song has: those which musicnn finds most probable
 EVERY_TAG = sorted({tag.lower() for tags in musicnn.TAGS.values() for tag in tags})
+OF_FEATURES = ("song_tempo", "rms_mean", "centroid_mean")  # of which the first three of `TRAITS` are made
 SPREAD = 0.2  # of the library's standard deviation, by which a song is louder than another, say
 
 
@@ -38,9 +39,6 @@ def traits_of(song: Song) -> dict:
         "kind": kind_of(song.vocals[song.loud]) if VOCALS in song.table.column_names else None,
         "tags": [*musicnn.tags_of(tagged)][:TAGS] if len(tagged) else None,
     }
-
-
-OF_FEATURES = ("song_tempo", "rms_mean", "centroid_mean")
 
 
 class Filters(NamedTuple):
@@ -99,8 +97,8 @@ class Filters(NamedTuple):
 
     def pass_one(self, song: str, traits: dict, counts: dict[str, int]) -> bool:
         """Whether one song passes all filters; what it passes is counted."""
-        text = song.encode(errors="backslashreplace").decode()  # a name may be no Unicode
-        passes = {name: bool(mask[0]) for name, mask in self.masks(pd.DataFrame([traits | {"song": text}]))}
+        table = pd.DataFrame([traits | {"song": in_unicode(song)}])
+        passes = {name: bool(mask[0]) for name, mask in self.masks(table)}
         for name, passed in passes.items():
             counts[name] = counts.get(name, 0) + passed
         return all(passes.values())

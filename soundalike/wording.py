@@ -18,7 +18,7 @@ from soundalike.features import COLUMNS
 from soundalike.frame import Status, Written
 from soundalike.groups import Portrait
 from soundalike.library import FRONT, GOOD, PROJECT
-from soundalike.messages import clock, counted, printable
+from soundalike.messages import clock, counted, first_of, printable
 from soundalike.networks.vocals import VOCALS
 from soundalike.playlists import End, Rules
 from soundalike.recogniser import CLOSEST, EITHER, PRIOR, PROBABLY, SURE, UNKNOWN, OpenSet
@@ -311,8 +311,8 @@ def suspect_lines(suspects: pd.DataFrame, asked: int) -> list[str]:
 
 def misfiled_line(suspects: pd.DataFrame, root: Path) -> list[str]:
     """Say after a run which songs may be filed under the wrong artist; nothing where none is clear."""
-    clear = suspects.loc[suspects["clear"], "song"]
-    named = "; ".join(map(printable, clear[:ALIKE])) + (" …" if len(clear) > ALIKE else "")
+    clear = suspects.loc[suspects["clear"], "song"].tolist()
+    named = first_of(clear, ALIKE)
     ask = f"(more: {command('predict.py', root)} --audit)"
     return [f"{counted(len(clear), 'song')} may be filed under the wrong artist: {named} {ask}"] if len(clear) else []
 

@@ -71,6 +71,10 @@ const colourings = {
   tag: { label: "tag", ...byTag() },
   nearness: { label: "nearness to the chosen song", ...byNearness() },
 };
+function clearFilters() {
+  for (const by of Object.keys(colourings)) state.filters[by] = new Set();
+}
+clearFilters();
 const LEGEND = 30; // artists, at most, whom colours and shapes distinguish
 
 const groupOf = (song) => colourings[state.colouring].of(song);
@@ -140,7 +144,7 @@ element("colour").addEventListener("change", (event) => {
   showList();
 });
 element("unfilter").addEventListener("click", () => {
-  for (const by of Object.keys(state.filters)) state.filters[by] = new Set();
+  clearFilters();
   showFilter();
   element("colour").focus();
 });

@@ -11,15 +11,7 @@ const state = {
   undone: [],
   colouring: "artist",
   lasso: null,
-  filters: {
-    artist: new Set(),
-    tempo: new Set(),
-    loudness: new Set(),
-    brightness: new Set(),
-    singing: new Set(),
-    tag: new Set(),
-    nearness: new Set(),
-  },
+  filters: {}, // the groups of each colouring that are wanted
   scale: 0,
   left: 0,
   top: 0,
