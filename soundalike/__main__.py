@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from soundalike import library, terminal
+from soundalike import library, packages, terminal
 from soundalike.messages import UserError, counted, printable
 
 
@@ -29,6 +29,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     terminal.add_worker_arguments(parser)
     terminal.add_network_arguments(parser)
     parser.add_argument("--from-songs", action="store_true", help="keep no clips on disk; notebooks then play nothing")
+    parser.add_argument("--install", choices=packages.GROUPS, help="only install a group of packages, see requirements.txt")
     parser.add_argument("--report", action="store_true", help="only make web pages of the notebooks in report/ again")
     parser.add_argument(
         "--verbose", action="store_true", help="end with all scores, not three lines (VERBOSE=1 for make)"
@@ -44,9 +45,15 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Run everything; returns the exit status."""
     args = parse_args(argv)
-    from soundalike import notebooks, splits, survey  # after --help, which needs none of it
+    if args.install:
+        packages.need(args.install)
+        return terminal.ALL_GOOD
+    from soundalike import splits, survey  # after --help, which needs none of it
 
     if args.report:
+        packages.need("notebooks")
+        from soundalike import notebooks
+
         notebooks.write_pages(args.library)
         report = args.library / "report"
         print(f"Look at {printable(report / 'visualizations.html')} and modeling.html beside it.")
@@ -124,7 +131,7 @@ def make_frame(args: argparse.Namespace, root: Path, songs: Path) -> None:
 
 def answer_and_report(root: Path, started: float, *, verbose: bool) -> None:
     """Train, answer, draw the map, then write the reports; and say how it went."""
-    from soundalike import answer, map_page, notebooks, similarity, tidy, wording
+    from soundalike import answer, map_page, similarity, tidy, wording
     from soundalike.frame import current_notes
     from soundalike.library import read_songs
     from soundalike.model import read_left_out
@@ -142,7 +149,11 @@ def answer_and_report(root: Path, started: float, *, verbose: bool) -> None:
         print(f"(the first answer after {time.monotonic() - started:.0f} s)")
     with step("map.html"):
         map_page.write_map(index, root, root / library.MAP)
+    print(f"(the map after {time.monotonic() - started:.0f} s)")
     print(f"Songs can be asked about now; see {printable(root / library.MAP)}. Two reports follow.")
+    packages.need("notebooks")
+    from soundalike import notebooks
+
     for name in notebooks.NOTEBOOKS:
         with step(f"{name}.ipynb"):
             notebooks.run_notebook(name, root)

@@ -49,6 +49,7 @@ class QuerySong(NamedTuple):
 
     path: Path
     described: np.ndarray  # [shape=(columns,)], see `similarity.describe_song`
+    segments: tuple[np.ndarray, np.ndarray]  # see `similarity.some_segments`
     seconds: float
     copy_of: str  # the song of the library that is the same recording, if one is
     answer: str  # who it is by, in words
@@ -111,9 +112,9 @@ def write_front_page(root: Path, title: str, lines: Sequence[str]) -> None:
 
 def as_query(path: Path, song: Song, verdict: Verdict, text: str, index: similarity.Index) -> QuerySong:
     """Make a query of a song that was asked about, its answer, and what that is in words."""
-    described, closest = similarity.describe_song(song, index.embedding), str(verdict.probabilities.index[0])
-    seconds = float(song.record["seconds"])
-    return QuerySong(path, described, seconds, verdict.copy_of, text, closest, verdict.traits)
+    described, segments = (ask(song, index.embedding) for ask in (similarity.describe_song, similarity.some_segments))
+    closest, seconds = str(verdict.probabilities.index[0]), float(song.record["seconds"])
+    return QuerySong(path, described, segments, seconds, verdict.copy_of, text, closest, verdict.traits)
 
 
 def _hash(text: str) -> str:
@@ -156,12 +157,9 @@ def _collect(index: similarity.Index, root: Path, queries: Sequence[QuerySong], 
 
 
 def _moments(index: similarity.Index, near: np.ndarray) -> np.ndarray:
-    """Find where each song and those nearest to it are most alike: seconds of both [shape=(songs, HEARD, 2)].
-
-    Of songs that were asked about, which are in no library, there are none.
-    """
+    """Find where each song and those nearest to it are most alike: seconds of both [shape=(songs, HEARD, 2)]."""
     moments = np.zeros((len(index.segments), min(HEARD, near.shape[1]), 2))
-    for song, others in enumerate(near[: len(index.segments), :HEARD] if near.shape[1] else []):
+    for song, others in enumerate(near[:, :HEARD] if near.shape[1] else []):
         one, several = index.segments[song].astype(np.float32), index.segments[others].astype(np.float32)
         alike = (several @ one.T).reshape(len(several), -1).argmax(axis=1)  # of theirs by those of the song
         places, own = np.divmod(alike, similarity.SEGMENTS)
@@ -321,6 +319,7 @@ def _add_queries(
 ) -> tuple[similarity.Index, np.ndarray]:
     """Put queries at the end of the index, and on the map."""
     described, songs = np.stack([query.described for query in queries]), index.songs
+    starts, segments = (np.stack(parts) for parts in zip(*(query.segments for query in queries), strict=True))
     recordings = dict(zip(songs["song"], songs["sound"], strict=True))
     rows = [
         {
@@ -341,6 +340,8 @@ def _add_queries(
         songs=pd.concat([index.songs, pd.DataFrame(rows)], ignore_index=True),
         described=np.concatenate([index.described, described]),
         points=np.concatenate([index.points, points]),
+        starts=np.concatenate([index.starts, starts]),
+        segments=np.concatenate([index.segments, segments]),
     ), np.concatenate([places, query_places])
 
 

@@ -113,6 +113,11 @@ class Problem(Enum):
         "each artist, and in it that artist's songs? Add some, or name the right folder (--songs DIR), and run this "
         "again."
     )
+    # The packages.
+    NOT_INSTALLED = (
+        "What {purpose} could not be installed; the reason is above. Is there a network, and 5 GB of room? Then run the "
+        "same command again."
+    )
     # The root.
     AMONG_SONGS = (
         "{root} lies in the folder of songs, where nothing is written. Name another folder with --library DIR."
@@ -216,6 +221,8 @@ class Notice(Enum):
     NOT_HERE = "{song} is not in this library, so --without leaves nothing out for it."
     NO_ALBUM = "{song} is of no album in this library, so --other-albums leaves none out for it."
     LAID_OUT_ANEW = "With {new} the map is laid out anew."
+    INSTALLING = "Installing what {purpose}: {size} MB, once."
+    TRYING_PIP = "uv could not install it: {error} Trying the same with pip, which takes longer."
     WITHOUT_NETWORK = "Going on without {network}. {error}"
     WITHOUT_SINGING = "Going on without finding where somebody sings. {error}"
 

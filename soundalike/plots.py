@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 import soundfile
-from IPython.display import Audio, display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import get_font_names
@@ -50,6 +49,8 @@ def use_style() -> None:
 def can_be(condition: bool, otherwise: str) -> bool:
     """Return the condition; where it does not hold, say below the cell of a notebook why something is not shown."""
     if not condition:
+        from IPython.display import display  # with the notebooks' packages
+
         display({"text/plain": otherwise}, raw=True)
     return condition
 
@@ -174,4 +175,6 @@ def show_player(root: Path, song: str, clips: int = 3) -> None:
     gone = f"{printable(song)}: its clips are no longer there to be played; mp3_split.py cuts them again."
     if can_be(bool(paths), gone):
         sound = np.concatenate([soundfile.read(path)[0] for path in paths[start : start + clips]])
+        from IPython.display import Audio, display
+
         display(Audio(sound, rate=SAMPLE_RATE, normalize=False))

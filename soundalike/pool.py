@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pebble import ProcessExpired, ProcessPool
 
+from soundalike import packages
 from soundalike.library import PROJECT
 from soundalike.messages import Problem, Reason, SongError, UserError, progress
 
@@ -276,6 +277,7 @@ def _on_cluster(
 @contextlib.contextmanager
 def _of_cluster(scheduler: str) -> "Iterator[Client]":
     """Yield a client of a running cluster, whose workers have been checked."""
+    packages.need("cluster")
     from dask.distributed import Client, Security
     from distributed.comm import get_address_host_port
 
@@ -368,5 +370,7 @@ def _outcome(future: "Future", limit: float) -> Any:
 @functools.cache
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the libraries that shape the numbers."""
-    names = ("numpy", "scipy", "numba", "librosa", "pandas", "scikit-learn", "tensorflow", "keras")
-    return {"python": platform.python_version()} | {name: metadata.version(name) for name in names}
+    names = ("numpy", "scipy", "numba", "pandas", "scikit-learn", "tensorflow", "keras")
+    installed = {package.name: package.version for package in metadata.distributions()}
+    installed.setdefault("tensorflow", installed.get("tensorflow-cpu", ""))  # the same without CUDA
+    return {"python": platform.python_version()} | {name: installed[name] for name in names}

@@ -181,6 +181,13 @@ def segment_points(song: Song, embedding: Embedding) -> tuple[np.ndarray, np.nda
     return song.start[song.loud][first_clips(int(song.loud.sum()))], points
 
 
+def some_segments(song: Song, embedding: Embedding) -> tuple[np.ndarray, np.ndarray]:
+    """Return starts and points of `SEGMENTS` segments, evenly spaced, as an `Index` holds them."""
+    starts, points = segment_points(song, embedding)
+    chosen = np.linspace(0, len(starts) - 1, SEGMENTS).round().astype(int)
+    return starts[chosen].astype(np.float32), points[chosen].astype(np.float16)
+
+
 def map_positions(index: Index, most: int = 3000) -> pd.DataFrame:
     """Lay songs out in a plane, those that sound alike side by side: t-SNE of the cosine, always the same.
 
@@ -236,10 +243,9 @@ def build_index(root: Path) -> None:
                 described = describe_song(song, embedding)
                 file.write(described.astype(np.float32).tobytes())
                 points_file.write(embedding.points(described[None]).tobytes())
-                starts, points = segment_points(song, embedding)
-                chosen = np.linspace(0, len(starts) - 1, SEGMENTS).round().astype(int)
-                starts_file.write(starts[chosen].astype(np.float32).tobytes())
-                segments_file.write(points[chosen].astype(np.float16).tobytes())
+                starts, points = some_segments(song, embedding)
+                starts_file.write(starts.tobytes())
+                segments_file.write(points.tobytes())
                 traits.append(traits_of(song))
                 bar.update()
         np.savez(folder / "embedding.npz", **to_arrays(embedding))  # type: ignore[arg-type]

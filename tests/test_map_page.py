@@ -248,6 +248,33 @@ def test_paths_are_those_of_python(page, first, last):
 
 
 @in_browser
+@pytest.mark.parametrize("stops", [(0, 20, 1), (7, 41, 30, 12)])
+def test_ways_over_stops_are_those_of_python(page, stops):
+    barred = np.logical_or.reduce([page.seed(stop).itself for stop in stops])
+    legs = playlists.find_ways(page.index, [page.seed(stop) for stop in stops], barred, Rules(7, 99))
+    expected = [stops[0]]
+    for stop, (songs, _) in zip(stops[1:], legs, strict=True):
+        expected += [*songs.index, stop]
+    assert page.run(f"return findWay({list(stops)}, 7, 99, () => true)") == expected
+    assert len(expected) == 7 + len(stops)
+    way = page.run(f"return findWay({list(stops)}, 7, 1, () => true)")
+    between = [song for song in way if song not in stops]
+    assert between
+    assert page.index.songs["artist"].iloc[between].is_unique
+
+
+@in_browser
+def test_a_way_keeps_all_songs_of_the_playlist_in_their_order(page):
+    page.run("state.list = [7, 41, 30]; element('most').value = 8; element('each').value = 99; element('path').click()")
+    way = page.run("return state.list")
+    assert len(way) == 8
+    assert [song for song in way if song in (7, 41, 30)] == [7, 41, 30]
+    page.run("element('path').click()")
+    assert "ask for more" in page.text("news")
+    assert page.run("return state.list") == way
+
+
+@in_browser
 def test_a_playlist_is_filled_ordered_and_saved(page):
     page.run("choose(3, {play: false}); element('add').click()")
     page.run("element('most').value = 5; element('fill').click()")
@@ -494,16 +521,14 @@ def test_of_many_artists_it_is_said_that_colours_say_little(page):
 
 
 @in_browser
-def test_on_a_phone_nothing_is_cut_off_and_the_song_comes_first(page):
+def test_on_a_phone_nothing_is_cut_off_and_search_and_the_song_come_first(page):
     page.browser.set_window_size(500, 800)  # which is as narrow as it goes
     page.browser.refresh()
     page.run("choose(4, {play: false})")
     assert page.run("return document.documentElement.scrollWidth <= window.innerWidth")
-    above = page.run(
-        "return element('chosen').getBoundingClientRect().top < element('search').getBoundingClientRect().top"
-    )
+    tops = page.run("return ['search', 'chosen', 'colour'].map((id) => element(id).getBoundingClientRect().top)")
     page.browser.set_window_size(1200, 800)
-    assert above
+    assert tops == sorted(tops)
 
 
 @in_browser
@@ -516,7 +541,7 @@ def test_one_song_and_two_songs_make_a_map(page, count):
     assert page.text("status") == ("There is no other song." if count == 1 else "")
     page.run("fillUp()")
     assert "There are no other songs" in page.text("news") or count == 2
-    page.run("if (songs.length > 1) { state.list = [0, 1]; fillPath(); }")
+    page.run("if (songs.length > 1) { state.list = [0, 1]; element('most').value = 9; fillPath(); }")
     assert count == 1 or page.text("news") == "No song lies between them."
 
 
@@ -533,7 +558,9 @@ def test_names_are_text_and_never_run(page):
 def test_guests_stand_among_the_others_with_their_answer(page):
     song = write_song(page.root / "new <i>.wav", sine(300, 3), RATE)
     odd = b"bad\xff.wav".decode(errors="surrogateescape")
-    query = map_page.QuerySong(song, page.index.described[7], 3.0, "", "unknown artist? closest Nobody", "Nobody", {})
+    segments = page.index.starts[7], page.index.segments[7]
+    answer = "unknown artist? closest Nobody"
+    query = map_page.QuerySong(song, page.index.described[7], segments, 3.0, "", answer, "Nobody", {})
     known = query._replace(copy_of=page.index.songs["song"][7])
     map_page.write_map(
         page.index, page.root, page.root / "queries.html", [query, known, query._replace(path=Path(odd))]
@@ -546,6 +573,9 @@ def test_guests_stand_among_the_others_with_their_answer(page):
     assert "bad\\udcff" in page.text("found")
     assert page.run("return state.near[0]") == 7
     assert page.run(f"return inCommon({SONGS}, 7).length") > 0
+    heard = page.run(f"return Array.from(momentsOf({SONGS}, 7))")  # where it is most like itself
+    assert heard[0] == heard[1]
+    assert page.run("return document.querySelector('#near li').textContent").endswith("♫")
     assert page.run("return data.artists.some((artist) => artist.name === 'Nobody')") is False
     assert 7 not in page.run(f"choose({SONGS + 1}, {{play: false}}); return state.near")  # it is that song
     page.run(f"choose({SONGS}, {{play: false}})")

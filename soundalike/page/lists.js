@@ -1,5 +1,7 @@
 // --- lists and paths ----------------------------------------------------------------------
 
+const tally = (counts, key) => counts.set(key, (counts.get(key) || 0) + 1);
+
 // Songs that sound most like some songs: of copies one, of each artist a few.
 function fill(seeds, most, perArtist, far = false, artists = new Map(), usable = () => true) {
   const apart = meanDistances(seeds),
@@ -23,7 +25,7 @@ function fill(seeds, most, perArtist, far = false, artists = new Map(), usable =
       continue;
     }
     chosen.push(song);
-    artists.set(artist, (artists.get(artist) || 0) + 1);
+    tally(artists, artist);
   }
   return { songs: chosen, apart, why };
 }
@@ -59,7 +61,27 @@ function shortest(steps, usable, between) {
 const length = (steps, way) =>
   way.slice(1).reduce((sum, place, n) => sum + steps[way[n]][place] ** 2, 0);
 
-function findPath(first, last, most, perArtist, usable = () => true) {
+// A way over stops: the legs between them share the songs that there are to be; none is passed twice, and of each
+// artist a few in all.
+function findWay(stops, most, perArtist, usable) {
+  const recordings = new Set(stops.map((song) => songs[song].recording)),
+    passed = new Map();
+  const isFree = (song) => usable(song) && !recordings.has(songs[song].recording);
+  return stops.slice(1).reduce(
+    (way, stop, n) => {
+      const share = Math.floor((most * (n + 1)) / (stops.length - 1)) - (way.length - n - 1);
+      const leg = findPath(stops[n], stop, share, perArtist, isFree, passed);
+      for (const song of leg) {
+        recordings.add(songs[song].recording);
+        tally(passed, songs[song].artist);
+      }
+      return [...way, ...leg, stop];
+    },
+    [stops[0]],
+  );
+}
+
+function findPath(first, last, most, perArtist, usable = () => true, passed = new Map()) {
   const toFirst = distances(first),
     toLast = distances(last),
     apart = toFirst[last];
@@ -86,23 +108,24 @@ function findPath(first, last, most, perArtist, usable = () => true) {
   const places = [first, ...between, last];
   const steps = places.map((place) => Float64Array.from(places, (other) => distance(place, other)));
   const open = places.map(() => true),
-    there = new Map();
-  for (const song of between)
-    there.set(songs[song].artist, (there.get(songs[song].artist) || 0) + 1);
+    there = new Map(),
+    allowed = (artist) => perArtist - (passed.get(artist) || 0);
+  for (const song of between) tally(there, songs[song].artist);
   most = Math.min(
     most,
-    [...there.values()].reduce((sum, own) => sum + Math.min(own, perArtist), 0),
+    [...there].reduce((sum, [artist, own]) => sum + Math.min(own, allowed(artist)), 0),
   );
   let way = shortest(steps, open, most);
   for (;;) {
-    const counts = new Map();
+    const own = new Map(Array.from(passed.keys(), (artist) => [artist, []]));
     for (const place of way.slice(1, -1)) {
       const { artist } = songs[places[place]];
-      counts.set(artist, [...(counts.get(artist) || []), place]);
+      own.set(artist, [...(own.get(artist) || []), place]);
     }
-    const [many] = [...counts.values()].sort((a, b) => b.length - a.length);
-    if (!many || many.length <= perArtist) return way.slice(1, -1).map((place) => places[place]);
-    const options = many.map((place) => {
+    const over = ([artist, many]) => many.length - allowed(artist);
+    const [worst] = [...own].sort((a, b) => over(b) - over(a));
+    if (!worst || over(worst) <= 0) return way.slice(1, -1).map((place) => places[place]);
+    const options = worst[1].map((place) => {
       const without = open.map((is, n) => is && n !== place),
         other = shortest(steps, without, most);
       return [length(steps, other), place, other];

@@ -51,11 +51,8 @@ function resize() {
   canvas.height = high * devicePixelRatio;
   const breadth = Math.max(bounds.right - bounds.left, 1e-6),
     height = Math.max(bounds.bottom - bounds.top, 1e-6);
-  Object.assign(state, { wide, high });
-  state.whole = Math.max(
-    1e-6,
-    Math.min((wide - 2 * margin) / breadth, (high - 2 * margin) / height),
-  );
+  const whole = Math.min((wide - 2 * margin) / breadth, (high - 2 * margin) / height);
+  Object.assign(state, { wide, high, whole: Math.max(1e-6, whole) });
   if (state.untouched) {
     showAll();
   } else {
@@ -66,8 +63,7 @@ function resize() {
 }
 
 function bringIntoView(song) {
-  const at = across(song),
-    to = down(song),
+  const [at, to] = spot(song),
     margin = 20;
   if (at > margin && to > margin && at < state.wide - margin && to < state.high - margin) return;
   state.left += state.wide / 2 - at;
@@ -76,6 +72,7 @@ function bringIntoView(song) {
 
 const across = (song) => state.left + state.scale * x[song];
 const down = (song) => state.top + state.scale * y[song];
+const spot = (song) => [across(song), down(song)];
 
 const CORNERS = {
   "^": "0,-1.2 1.1,0.8 -1.1,0.8",
@@ -123,18 +120,13 @@ function paint() {
   pen.clearRect(0, 0, wide, high);
   paintLines(dark);
   for (let song = 0; song < count; song++) {
-    const at = across(song),
-      to = down(song);
+    const [at, to] = spot(song);
     if (at < -20 || to < -20 || at > wide + 20 || to > high + 20) continue;
     const { guest, artist } = songs[song];
     pen.globalAlpha = shown(song) ? 1 : 0.12;
     pen.fillStyle = colourOf(song);
-    shape(
-      guest ? "D" : state.colouring === "artist" ? data.artists[artist].marker : "o",
-      at,
-      to,
-      guest ? 2 * r : r,
-    );
+    const mark = guest ? "D" : state.colouring === "artist" ? data.artists[artist].marker : "o";
+    shape(mark, at, to, guest ? 2 * r : r);
     pen.fill();
     Object.assign(pen, { strokeStyle: rim, lineWidth: 0.75 });
     pen.stroke();
@@ -160,27 +152,18 @@ function paintLines(dark) {
   if (state.song !== null) {
     state.near.forEach((other) => {
       const alike = Math.max(0, 1 - state.apart[other]);
-      line(
-        [
-          [across(state.song), down(state.song)],
-          [across(other), down(other)],
-        ],
-        styleOf("--line"),
-        0.5 + 7 * alike,
-      );
+      line([spot(state.song), spot(other)], styleOf("--line"), 0.5 + 7 * alike);
     });
     const other = state.near[state.marked],
       [why] = other === undefined ? [] : inCommon(state.song, other);
     if (why) {
       Object.assign(pen, { font: "12px system-ui, sans-serif", fillStyle: dark });
-      pen.fillText(
-        why,
-        (across(state.song) + across(other)) / 2 + 6,
-        (down(state.song) + down(other)) / 2,
-      );
+      const [at, to] = spot(state.song),
+        [end, low] = spot(other);
+      pen.fillText(why, (at + end) / 2 + 6, (to + low) / 2);
     }
   }
-  const stops = state.list.map((song) => [across(song), down(song)]);
+  const stops = state.list.map(spot);
   if (stops.length > 1) line(stops, styleOf("--way"), 2, [6, 4]);
   if (state.lasso?.length > 1) line([...state.lasso, state.lasso[0]], dark, 1.5, [3, 3]);
 }
@@ -211,27 +194,28 @@ const ARTISTS = data.artists
 const SHORT = 40; // characters of a name on the map
 const NAMES = 60; // on the map, at most
 
-// Names of regions where artists mix, and of artists in the middle of their songs: those of most songs first, none over
-// another.
+// Names of songs that were asked about, of regions where artists mix, and of artists in the middle of their songs: those
+// of most songs first, none over another.
 function paintNames(dark) {
   const taken = [],
     halo = styleOf("--paper");
   const wanted = state.filters.artist;
-  const regions =
-    state.scale < 4 * state.whole
-      ? data.regions.map((region) => ({ ...region, font: "italic 13px system-ui, sans-serif" }))
-      : [];
-  const named = ARTISTS.filter(({ artist }) => !wanted.size || wanted.has(artist)).map((one) => ({
-    ...one,
-    font: "600 13px system-ui, sans-serif",
-  }));
-  for (const { name, x: at, y: to, font } of [...regions, ...named]) {
+  const asked = guests.map((song) => ({ name: songs[song].title, x: x[song], y: y[song] }));
+  const regions = state.scale < 4 * state.whole ? data.regions : [];
+  const artists = ARTISTS.filter(({ artist }) => !wanted.size || wanted.has(artist));
+  const styled = (all, style, below) => all.map((one) => ({ ...one, style, below }));
+  const all = [
+    ...styled(asked, "", 10),
+    ...styled(regions, "italic", -8),
+    ...styled(artists, "600", -8),
+  ];
+  for (const { name, x: at, y: to, style, below } of all) {
     if (taken.length >= NAMES) break;
     const text = name.length > SHORT ? `${name.slice(0, SHORT - 1)}…` : name;
-    pen.font = font;
+    pen.font = `${style} 13px system-ui, sans-serif`;
     const width = pen.measureText(text).width,
       middle = state.left + state.scale * at,
-      top = state.top + state.scale * to - 8;
+      top = state.top + state.scale * to + below;
     if (middle < 0 || middle > state.wide || top < 0 || top > state.high) continue;
     const left = Math.max(4, Math.min(middle - width / 2, state.wide - width - 4)),
       box = [left - 3, top - 2, left + width + 3, top + 18];
@@ -360,7 +344,7 @@ function isInside([at, to], corners) {
 
 function takeInside(corners) {
   const found = everySong().filter(
-    (song) => passes(song) && !songs[song].guest && isInside([across(song), down(song)], corners),
+    (song) => passes(song) && !songs[song].guest && isInside(spot(song), corners),
   );
   addAll(found);
 }

@@ -88,8 +88,7 @@ function fillUp() {
   if (!seeds.length) return report("Choose a song first.");
   if (seeds.length >= most) return report(`It has ${seeds.length} songs already; ask for more.`);
   const artists = new Map();
-  for (const song of seeds)
-    artists.set(songs[song].artist, (artists.get(songs[song].artist) || 0) + 1);
+  for (const song of seeds) tally(artists, songs[song].artist);
   const found = fill(seeds, most - seeds.length, each, false, artists, passes);
   setList([...seeds, ...found.songs]);
   const why = {
@@ -105,16 +104,13 @@ function fillPath() {
   const most = asked("most"),
     each = asked("each");
   if (most === null || each === null) return;
-  if (state.list.length < 2)
-    return report("A path takes two songs in the playlist: the first and the last.");
-  const first = state.list[0],
-    last = state.list[state.list.length - 1],
-    dropped = state.list.length - 2;
-  const between = findPath(first, last, Math.max(0, most - 2), each, passes);
-  if (!between.length) return report("No song lies between them.");
-  setList([first, ...between, last]);
-  const more = dropped ? ` In place of the ${dropped} that lay between.` : "";
-  report(`${counted(state.list.length, "song")}.${more}`);
+  const stops = state.list;
+  if (stops.length < 2) return report("A way takes two songs in the playlist or more: its stops.");
+  if (stops.length >= most) return report(`It has ${stops.length} songs already; ask for more.`);
+  const way = findWay(stops, most - stops.length, each, passes);
+  if (way.length === stops.length) return report("No song lies between them.");
+  setList(way);
+  report(`${counted(way.length, "song")}, ${counted(way.length - stops.length, "new one")}.`);
 }
 
 function playlist() {
