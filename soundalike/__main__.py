@@ -29,7 +29,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     terminal.add_worker_arguments(parser)
     terminal.add_network_arguments(parser)
     parser.add_argument("--from-songs", action="store_true", help="keep no clips on disk; notebooks then play nothing")
-    parser.add_argument("--install", choices=packages.GROUPS, help="only install a group of packages, see requirements.txt")
+    parser.add_argument(
+        "--install", choices=packages.GROUPS, help="only install a group of packages, see requirements.txt"
+    )
     parser.add_argument("--report", action="store_true", help="only make web pages of the notebooks in report/ again")
     parser.add_argument(
         "--verbose", action="store_true", help="end with all scores, not three lines (VERBOSE=1 for make)"
@@ -104,16 +106,27 @@ def find_music(songs: Path | None, root: Path) -> tuple[Path, Path]:
 
 def make_frame(args: argparse.Namespace, root: Path, songs: Path) -> None:
     """Run the three numbered steps on a folder of songs."""
-    from soundalike.library import atomic_write, good_songs, locked, read_songs
-    from soundalike.splits import check_enough
+    from joblib import cpu_count
 
+    from soundalike.library import atomic_write, find_songs, good_songs, locked, read_songs
+    from soundalike.pace import Pace
+    from soundalike.splits import check_enough
+    from soundalike.wording import duration
+
+    found, _ = find_songs(songs)
+    pace = Pace(root, songs, found, args.jobs or cpu_count(), args.networks != "none")
+    if found and not args.scheduler:  # whose pace is not known
+        new = f", {len(pace.new):,} of them new" * (len(pace.new) < len(found))
+        print(f"{counted(len(found), 'song')}{new}: {duration(pace.of_all())}.")
     kept = {path: path.read_bytes() for path in (root / "songs.csv", root / "songs.txt") if path.exists()}
     workers, labels = ("jobs", "scheduler"), ("max_hours", "label_by")
     if args.from_songs:
         given: list[str | Path] = ["--from-songs", "--songs", songs, *forwarded(args, *workers, "networks", *labels)]
         run_script("feature_extraction.py", root, *given)
     else:
+        started = time.monotonic()
         run_script("mp3_split.py", root, "--songs", songs, *forwarded(args, *workers, *labels))
+        took = time.monotonic() - started
     try:
         good = good_songs(root)
         songs_in_all = len(good) + int((read_songs(root)["status"] == "duplicate").sum())
@@ -125,6 +138,8 @@ def make_frame(args: argparse.Namespace, root: Path, songs: Path) -> None:
                     target.write_bytes(content)
         raise
     if not args.from_songs:
+        if pace.new and not args.scheduler:
+            print(f"The rest takes {duration(pace.after_splitting(took))}.")
         run_script("feature_extraction.py", root, *forwarded(args, *workers, "networks"))
     run_script("dataframe_creation.py", root, *forwarded(args, "networks"))
 
@@ -163,8 +178,9 @@ def answer_and_report(root: Path, started: float, *, verbose: bool) -> None:
     lines = wording.summary_lines(root, model.info, notes, files, left_out, seconds)
     closing, used = wording.closing_lines(root, model.info), files[files["status"].isin(library.GOOD)]
     songs = f"{counted(notes['songs'], 'song')} by {counted(used['artist'].nunique(), 'artist')}"
-    map_page.write_front_page(root, songs, [closing[0], *lines[1:]])
     after = answer.read_predictions(root)
+    answers = wording.answer_rows(after, files)
+    map_page.write_front_page(root, songs, [closing[0], *lines[1:]], answers)
     others = left_out[left_out["status"] != "held out"]  # of that song it was said above
     terminal.say(lines if verbose else [*lines[:2], *wording.not_learned_lines(others, files, root)])
     terminal.say(wording.change_lines(before, after, files))

@@ -50,7 +50,10 @@ def make(root: Path) -> None:
             path.write_text(NOTE + "\n", encoding="utf-8")
         with resources.as_file(resources.files(PACKAGE) / "tracks") as tracks:
             files = sorted(tracks.glob("*/*.opus"))
-            with progress(len(files), "Making demo songs", "songs") as bar, ThreadPoolExecutor(os.cpu_count()) as threads:
+            with (
+                progress(len(files), "Making demo songs", "songs") as bar,
+                ThreadPoolExecutor(os.cpu_count()) as threads,
+            ):
                 songs = [root / "songs" / band(track) / track.parent.name / f"{track.stem}.mp3" for track in files]
                 for _ in threads.map(encode, files, songs):
                     bar.update()

@@ -96,15 +96,28 @@ def write_map(
         target.write_text(page, encoding="utf-8")
 
 
-def write_front_page(root: Path, title: str, lines: Sequence[str]) -> None:
-    """Write the page that leads to the map, the reports and the tables, with some lines on how a run went."""
-    style = "\nmain { max-width: 46em; margin: 2em auto; padding: 0 1em; font: 17px/1.5 system-ui, sans-serif; }\n"
-    style += "li { margin: 0.6em 0; }\n:root { color-scheme: light dark; }\n"
+def write_front_page(root: Path, title: str, lines: Sequence[str], answers: Sequence[Sequence[str]]) -> None:
+    """Write the page that leads to the map and the reports.
+
+    Parameters
+    ----------
+    root : Path
+        Of the library.
+    title : str
+        Of the page.
+    lines : sequence of str
+        How the run went.
+    answers : sequence of (str, str, str)
+        Artist, song and answer of each song that was held out.
+    """
+    style = (PARTS / "index.css").read_text(encoding="utf-8")
+    cells = ["".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in answers]
     page = string.Template((PARTS / "index.html").read_text(encoding="utf-8")).substitute(
         STYLE=style,
         STYLE_HASH=_hash(style),
         TITLE=html.escape(title),
         LINES="\n".join(f"<p>{html.escape(line)}</p>" for line in lines),
+        ANSWERS="\n".join(f"<tr>{row}</tr>" for row in cells),
     )
     with atomic_write(root / FRONT) as path:
         path.write_text(page, encoding="utf-8")
@@ -112,9 +125,16 @@ def write_front_page(root: Path, title: str, lines: Sequence[str]) -> None:
 
 def as_query(path: Path, song: Song, verdict: Verdict, text: str, index: similarity.Index) -> QuerySong:
     """Make a query of a song that was asked about, its answer, and what that is in words."""
-    described, segments = (ask(song, index.embedding) for ask in (similarity.describe_song, similarity.some_segments))
-    closest, seconds = str(verdict.probabilities.index[0]), float(song.record["seconds"])
-    return QuerySong(path, described, segments, seconds, verdict.copy_of, text, closest, verdict.traits)
+    return QuerySong(
+        path,
+        similarity.describe_song(song, index.embedding),
+        similarity.some_segments(song, index.embedding),
+        float(song.record["seconds"]),
+        verdict.copy_of,
+        text,
+        str(verdict.probabilities.index[0]),
+        verdict.traits,
+    )
 
 
 def _hash(text: str) -> str:

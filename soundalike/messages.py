@@ -115,8 +115,8 @@ class Problem(Enum):
     )
     # The packages.
     NOT_INSTALLED = (
-        "What {purpose} could not be installed; the reason is above. Is there a network, and 5 GB of room? Then run the "
-        "same command again."
+        "What {purpose} could not be installed; the reason is above. Is there a network, and 4 GB of room? Then run "
+        "the same command again."
     )
     # The root.
     AMONG_SONGS = (

@@ -62,7 +62,9 @@ def install(group: str) -> None:
         said.seek(0)
         messages.note(Notice.TRYING_PIP, error=said.read().strip()[-500:])
     everything = wanted if group == "networks" else ["-r", str(LOCK)]
-    if subprocess.run([sys.executable, "-m", "pip", "install", "--require-hashes", *everything], check=False).returncode:
+    if subprocess.run(
+        [sys.executable, "-m", "pip", "install", "--require-hashes", *everything], check=False
+    ).returncode:
         raise UserError(Problem.NOT_INSTALLED, purpose=GROUPS[group][0])
 
 
@@ -84,4 +86,3 @@ def part(group: str) -> str:
     """Return a group's part of requirements.txt."""
     parts = re.split(r"^# --- (\w+):.*$", (PROJECT / "requirements.txt").read_text(encoding="utf-8"), flags=re.M)
     return dict(zip(parts[1::2], parts[2::2], strict=True)).get(group, "")
-

@@ -604,6 +604,14 @@ def summary_lines(
     ]
 
 
+def duration(seconds: float) -> str:
+    """Say about how long something takes."""
+    minutes = round(seconds / 60)
+    if minutes <= 1:
+        return "about a minute"
+    return f"about {minutes} minutes" if minutes < 100 else f"about {round(minutes / 60)} hours"
+
+
 def closing_lines(root: Path, info: dict) -> list[str]:
     """Say how it went, where to look, and how to ask."""
     return [
@@ -652,6 +660,17 @@ def shipped_in_words(shipped: dict) -> str:
     return f"{sentence}."
 
 
+def answer_rows(predictions: pd.DataFrame, songs: pd.DataFrame) -> list[tuple[str, str, str]]:
+    """Return artist, title and answer of each song that was held out, see `change_lines`."""
+    names = _names(songs)
+    return [(*names.get(song, ("", song)), prediction_in_words(row)) for song, row in predictions.iterrows()]
+
+
+def _names(songs: pd.DataFrame) -> dict[str, tuple[str, str]]:
+    """Return artist and title of each song of songs.csv."""
+    return {row.song: (row.artist, row.title) for row in songs.itertuples()}
+
+
 def change_lines(before: pd.DataFrame, after: pd.DataFrame, songs: pd.DataFrame) -> list[str]:
     """Say which answers for held-out songs differ from those of the last run.
 
@@ -662,7 +681,7 @@ def change_lines(before: pd.DataFrame, after: pd.DataFrame, songs: pd.DataFrame)
     songs : pd.DataFrame
         Rows of songs.csv.
     """
-    names = dict(zip(songs["song"], songs["artist"] + " - " + songs["title"], strict=True))
+    names = {song: f"{artist} - {title}" for song, (artist, title) in _names(songs).items()}
     both = before.index.intersection(after.index)
     if both.empty:
         return []

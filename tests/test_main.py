@@ -64,7 +64,7 @@ def test_the_whole_path(finished, capfd):
         *("map.html", "map_places.json", "index.html"),
     }
     front = (root / "report/index.html").read_text(encoding="utf-8")
-    assert all((root / "report" / name).exists() for name in re.findall(r'href="([^"]+)"', front))
+    assert all((root / "report" / name).exists() for name in re.findall(r'href="([^"#]+)"', front))
     assert "Joey &lt;b&gt;Bada$$" in front
     assert "Joey \\u003cb>Bada$$" in (root / "report/map.html").read_text(encoding="utf-8")
     info = json.loads((root / "model/model.json").read_text())
@@ -425,6 +425,7 @@ def test_options_are_forwarded_to_the_steps_that_know_them(tmp_path, monkeypatch
     monkeypatch.setattr("soundalike.library.read_songs", lambda root: pd.DataFrame({"status": ["ok"]}))
     monkeypatch.setattr("soundalike.library.good_songs", lambda root: pd.DataFrame({"artist": ["A"], "song": ["x"]}))
     options = ["--jobs", "3", "--max-hours", "2", "--scheduler", "tcp://host:8786", "--networks", "voice"]
+    (tmp_path / "music").mkdir()
     with pytest.raises(SystemExit):
         run.main(["--library", str(tmp_path), str(tmp_path / "music"), *options])
     workers = ["--jobs", "3", "--scheduler", "tcp://host:8786"]
