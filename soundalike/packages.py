@@ -3,7 +3,6 @@
 requirements.txt has a part for each group, requirements.lock the versions and hashes of all.
 """
 
-import os
 import re
 import shutil
 import subprocess
@@ -50,7 +49,7 @@ def install(group: str) -> None:
     wanted = ["--no-deps", "-r", str(NETWORKS)] if group == "networks" else ["-r", "-", "-c", str(LOCK)]
     # Where Python is to write no bytecode (as in many containers), it is made now: else every worker would compile
     # TensorFlow and the like again.
-    compiled = ["--compile-bytecode"] if os.environ.get("PYTHONDONTWRITEBYTECODE") else []
+    compiled = ["--compile-bytecode"] if sys.dont_write_bytecode else []
     uv = [sys.executable, "-m", "uv", "pip", "install", "--python", sys.executable, "--require-hashes"]
     with tempfile.TemporaryFile("w+") as text, tempfile.TemporaryFile("w+") as said:
         text.write(part(group))

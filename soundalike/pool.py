@@ -370,7 +370,10 @@ def _outcome(future: "Future", limit: float) -> Any:
 @functools.cache
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the libraries that shape the numbers."""
-    names = ("numpy", "scipy", "numba", "pandas", "scikit-learn", "tensorflow", "keras")
-    installed = {package.name: package.version for package in metadata.distributions()}
-    installed.setdefault("tensorflow", installed.get("tensorflow-cpu", ""))  # the same without CUDA
-    return {"python": platform.python_version()} | {name: installed[name] for name in names}
+    names = ("numpy", "scipy", "numba", "pandas", "scikit-learn", "keras")
+    try:
+        tensorflow = metadata.version("tensorflow")
+    except metadata.PackageNotFoundError:
+        tensorflow = metadata.version("tensorflow-cpu")  # the same without CUDA
+    found = {name: metadata.version(name) for name in names}
+    return {"python": platform.python_version(), **found, "tensorflow": tensorflow}

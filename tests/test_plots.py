@@ -43,7 +43,7 @@ def test_a_song_without_clips_has_a_sentence_for_a_player(tmp_path, capsys):
 
 def test_a_player_has_the_middle_of_the_song(small, monkeypatch):
     played = []
-    monkeypatch.setattr(plots, "Audio", lambda sound, **_: played.append(sound))
+    monkeypatch.setattr("IPython.display.Audio", lambda sound, **_: played.append(sound))
     plots.show_player(small, "Artist A/Album 1/Song 1.mp3", clips=2)
     expected = [plots.soundfile.read(small / f"clips/Artist A/Album 1/Song 1.mp3/{n:04d}.wav")[0] for n in (1, 2)]
     np.testing.assert_array_equal(played[0], np.concatenate(expected))
