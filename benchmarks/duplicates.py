@@ -93,8 +93,17 @@ def measure(root: Path) -> dict:
         of_songs = Parallel(n_jobs=-1)(tqdm(work, desc="Copies"))
         copies = {name: [found[name] for found in of_songs] for name in of_songs[0]}
         both = {f"copies: {name}": pairs for name, pairs in copies.items()} | compare_singers(root, spread)
-    rows = [_row(name, *map(list, zip(*pairs, strict=True))) for name, pairs in both.items()]
+    rows = [_row(name, *map(list, zip(*pairs, strict=True))) for name, pairs in _pooled(both).items()]
     return {"pairs": rows + [_row(name, values) for name, values in compare_songs(root).items()]}
+
+
+def _pooled(pairs: dict[str, list]) -> dict[str, list]:
+    """Put pairs of one kind together, whatever the alteration or the level."""
+    found: dict[str, list] = {}
+    for name, values in pairs.items():
+        kind = "copies, 3.3 s later" if "later" in name else "copies" if "copies" in name else "voices over one backing"
+        found.setdefault(kind, []).extend(values)
+    return found
 
 
 def _row(name: str, agreements: list[float], similarities: list[float] | tuple = ()) -> dict:

@@ -1,5 +1,6 @@
 """Results of benchmarks: kept as JSON with what they were measured on, and shown in README.md here."""
 
+import argparse
 import datetime
 import json
 import math
@@ -14,6 +15,7 @@ from soundalike.pool import versions
 from soundalike.training import commit
 
 HERE = Path(__file__).resolve().parent
+SETS = ("instrumental", "sung")  # of real_music.py and of sung_music.py
 
 
 def keep(name: str, figures: dict, page: str) -> None:
@@ -28,6 +30,16 @@ def keep(name: str, figures: dict, page: str) -> None:
     page : str
         Markdown.
     """
+    about = write(name, figures)
+    put(
+        HERE / "README.md",
+        name,
+        f"Measured {about['measured']} on {about['machine']}, commit {about['commit']}.\n\n{page}\n",
+    )
+
+
+def write(name: str, figures: dict) -> dict:
+    """Write results/NAME.json; returns what is said there of the measurement."""
     about = {
         "measured": datetime.date.today().isoformat(),
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
@@ -36,12 +48,16 @@ def keep(name: str, figures: dict, page: str) -> None:
     }
     (HERE / "results").mkdir(exist_ok=True)
     (HERE / "results" / f"{name}.json").write_text(json.dumps(about | figures, indent=1) + "\n", encoding="utf-8")
-    readme = HERE / "README.md"
-    made = f"<!-- {name} -->\nMeasured {about['measured']} on {about['machine']}, commit {about['commit']}.\n\n{page}\n"
-    text = readme.read_text(encoding="utf-8")
-    if f"<!-- end of {name} -->" not in text:
-        raise SystemExit(f"benchmarks/README.md has no marks for {name}.")
-    whole = re.sub(rf"<!-- {name} -->\n.*?(?=<!-- end of {name} -->)", lambda _: made, text, flags=re.DOTALL)
+    return about
+
+
+def put(readme: Path, name: str, text: str) -> None:
+    """Put some Markdown between the marks of a name in a page."""
+    whole = readme.read_text(encoding="utf-8")
+    if f"<!-- end of {name} -->" not in whole:
+        raise SystemExit(f"{readme} has no marks for {name}.")
+    made = f"<!-- {name} -->\n{text}"
+    whole = re.sub(rf"<!-- {name} -->\n.*?(?=<!-- end of {name} -->)", lambda _: made, whole, flags=re.DOTALL)
     readme.write_text(whole, encoding="utf-8")
 
 
@@ -62,6 +78,29 @@ def run(
     args = parser.parse_args(argv)
     figures = measure(args.library)
     return show(name, figures, table(figures), kept=args.keep)
+
+
+def parser_of_set(description: str) -> argparse.ArgumentParser:
+    """Return the parser of a benchmark that is measured on both development sets."""
+    parser = terminal.parser(description)
+    parser.add_argument("--keep", choices=SETS, help="keep the results as those of README.md here, of this set")
+    return parser
+
+
+def show_sets(name: str, kept: str | None, figures: dict, table: Callable[[dict[str, dict]], str]) -> int:
+    """Print the table of a benchmark, or keep the figures of one set, and write that of all sets; see `show`."""
+    if not kept:
+        print(table({"here": figures}))
+        return terminal.ALL_GOOD
+    write(f"{name}-{kept}", figures)
+    of = {one: HERE / "results" / f"{name}-{one}.json" for one in SETS}
+    every = {one: json.loads(path.read_text(encoding="utf-8")) for one, path in of.items() if path.exists()}
+    measured = "; ".join(
+        f"{one} {figures['measured']}, commit {figures['commit'][:7]}" for one, figures in every.items()
+    )
+    put(HERE / "README.md", name, f"*Development sets.* Measured: {measured}.\n\n{table(every)}\n")
+    print(table(every))
+    return terminal.ALL_GOOD
 
 
 def markdown(rows: list[dict]) -> str:

@@ -1,7 +1,7 @@
 """Measure whether answers depend on the music or on the file: unseen songs are re-encoded, artists differ by encoding.
 
     python benchmarks/robust.py --library DIR --shifts OTHER.npz          # a library through which the scripts went
-    python benchmarks/robust.py --library DIR --shifts OTHER.npz --keep   # results go to results/ and README.md here
+    python benchmarks/robust.py --library DIR --shifts OTHER.npz --keep sung   # keep the results, in README.md here
 
 The directions are those of other songs (`nuisance.py --out OTHER.npz`), as they are for a user; without --shifts, those
 that come with the package. The middle of each song is altered and described, which is kept in the library's folder
@@ -181,51 +181,46 @@ def measure(root: Path, repeats: int, shifts: Path) -> dict:
     }
 
 
-def table(figures: dict) -> str:
-    """Write the page."""
+def table(sets: dict[str, dict]) -> str:
+    """Write the page: a row for each alteration."""
 
-    def rows_of(rows: list[dict]) -> list[dict]:
-        return [
-            {
-                "unseen songs": row["songs are"] + (" (nothing learned of it)" if row["songs are"] in NEVER else ""),
-                "before": f"{row['before']['balanced_accuracy']:.2f}",
-                "same answers": f"{row['before, same answers']:.0%}",
-                "after": f"{row['after']['balanced_accuracy']:.2f}",
-                "same answers after": f"{row['after, same answers']:.0%}",
-                "lost after": page.signed(*row["after, worse by"]) if n else "",
-            }
-            for n, row in enumerate(rows)
-        ]
+    def cells(name: str, row: dict) -> dict[str, str]:
+        lost, low, high = row["after, worse by"]
+        return {
+            f"{name}: not attenuated": f"{row['before']['balanced_accuracy']:.2f}",
+            f"{name}: attenuated": f"{row['after']['balanced_accuracy']:.2f}",
+            f"{name}: lost": f"{lost:+.2f} ({low:+.2f} to {high:+.2f})",
+        }
 
-    first = figures["unseen songs"][0]
-    lost = [row["after, worse by"][0] for row in figures["unseen songs"][1:]]
-    albums = {way: f"{score['balanced_accuracy']:.2f}" for way, score in figures["unseen albums"].items() if score}
-    return "\n\n".join([
-        f"{figures['songs']} songs by {figures['artists']} artists. Balanced accuracy of our features alone, "
-        f"{figures['repeats']} repeats. Before: nothing is attenuated. After: as it is today, with directions learned "
-        "from other songs. *Lost* is paired, against the songs as they are.",
-        page.markdown(rows_of(figures["unseen songs"])),
-        f"Mean of what is lost: {np.mean(lost):+.3f}, at worst {max(lost):+.3f}. The songs as they are: after against "
-        f"before {page.signed(*first['after, better by'])}, log-loss {first['before']['log_loss']:.2f} before and "
-        f"{first['after']['log_loss']:.2f} after. Unseen albums: {albums.get('before', '')} before, "
-        f"{albums.get('after', '')} after (too few albums for an interval).",
-        f"Each artist's songs in one of {', '.join(PLANTED)}:",
-        page.markdown(rows_of(figures["planted"])) + "\n",
-    ])  # fmt: skip
+    first = next(iter(sets.values()))["unseen songs"]
+    rows = [
+        {"altered": row["songs are"] + " (never learned)" * (row["songs are"] in NEVER)}
+        | {key: cell for name, of in sets.items() for key, cell in cells(name, of["unseen songs"][n]).items()}
+        for n, row in enumerate(first)
+    ]
+    rows += [
+        {
+            "altered": f"each artist encoded otherwise; asked at {row['songs are']}"
+            if n
+            else "the same, asked as encoded"
+        }
+        | {key: cell for name, of in sets.items() for key, cell in cells(name, of["planted"][n]).items()}
+        for n, row in enumerate(next(iter(sets.values()))["planted"])
+    ]
+    return page.markdown(rows)
 
 
 @terminal.script
 def main(argv: list[str] | None = None) -> int:
     """Measure, keep the results and print the page."""
-    parser = terminal.parser(__doc__)
+    parser = page.parser_of_set(__doc__)
     parser.add_argument("--repeats", type=terminal.positive, default=5, metavar="N", help="of the split (default: 5)")
     parser.add_argument(
         "--shifts", type=Path, default=embedding.NUISANCE_FILE, metavar="FILE.npz", help="the directions"
     )
-    parser.add_argument("--keep", action="store_true", help="keep the results as those of README.md here")
     args = parser.parse_args(argv)
     figures = measure(args.library, args.repeats, args.shifts.absolute())
-    return page.show("robust", figures, table(figures), kept=args.keep)
+    return page.show_sets("robust", args.keep, figures, table)
 
 
 if __name__ == "__main__":

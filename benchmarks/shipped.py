@@ -1,21 +1,22 @@
 """Measure the answers that users get for unseen songs, unseen albums, and songs by artists who are left out.
 
-    python benchmarks/shipped.py --library DIR          # a library of real_music.py, after the three scripts
-    python benchmarks/shipped.py --library DIR --keep   # results go to results/ and into README.md here
-    python benchmarks/shipped.py --library DIR --keep shipped-sung   # a library of sung_music.py, under another name
+    python benchmarks/shipped.py --songs ~/Music        # any folder of music, one folder per artist: makes a library
+    python benchmarks/shipped.py --library DIR          # or one through which the three scripts went
+    python benchmarks/shipped.py --library DIR --keep "sung" --development    # a row of the tables of both README.md
 
 Answers, and those of each ear alone, are measured in three repeats of the split by song; the nine features of 2018 and
-what is known of the files in one. README.md of the project quotes the means, and intervals over
-artists where a figure is about artists.
+what is known of the files in one. Intervals are over artists: what other artists like these would give.
+`--development` says that the design was chosen on these songs, which flatters.
 """
 
 import argparse
+import json
+import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
 from scipy.stats import t as student
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, cross_val_score
@@ -28,8 +29,7 @@ from soundalike import evaluation, recogniser, splits, terminal, training
 from soundalike.embedding import Segments
 from soundalike.features import ORIGINAL_NINE
 from soundalike.frame import current_notes, read_frame, read_library
-from soundalike.library import good_songs
-from soundalike.wording import with_interval
+from soundalike.library import PROJECT, good_songs
 
 TECHNICAL = ["sample_rate", "channels", "bit_rate", "loudness", "cutoff_hz"]  # columns of songs.csv
 
@@ -119,69 +119,98 @@ def over_artists(values: dict[str, float]) -> tuple[float, float, float]:
     return of.mean(), max(of.mean() - half, 0), min(of.mean() + half, 1)
 
 
-def share(of: dict, name: str) -> str:
-    """Return a share of so many songs with its interval (Wilson, as if songs were independent)."""
-    value, count = of[name], of["songs"]
-    ends = binomtest(round(value * count), count).proportion_ci(method="wilson")
-    return f"{value:.0%} (95% CI {100 * ends.low:.0f}–{100 * ends.high:.0f}%)"
+def with_artists(values: dict[str, float], form: str) -> str:
+    """``63% (44%–83%)``: the mean over artists, and its interval."""
+    mean, low, high = (format(value, form) for value in over_artists(values))
+    return f"{mean} ({low}–{high})"
 
 
-def tables(figures: dict) -> str:
-    """Write the page."""
-    count, by_artist = figures["songs"], figures["by artist"]
-    answers = [
-        {
-            "repeat": repeat,
-            "named rightly": share(of["known"], "right"),
-            "wrongly": share(of["known"], "wrong"),
-            '"A or B"': share(of["known"], "either"),
-            '"unknown artist?"': share(of["known"], "unknown"),
-            "unknown artists called so": share(of["unknown"], "refused"),
-            "called sure": share(of["unknown"], "called_sure"),
-            **{word: f"{of[word]['right']} of {of[word]['songs']} right" for word in ("sure", "probably", "either")},
-        }
-        for repeat, of in enumerate(figures["answers"], 1)
-    ]
-    artists = [
-        {"artist": artist} | {title: f"{of[artist]:.2f}" if artist in of else "" for title, of in by_artist.items()}
-        for artist in by_artist["unseen songs"]
-    ]
-    means = {title: over_artists(of) for title, of in by_artist.items() if not title.endswith("albums")}
-    artists.append(
-        {"artist": "mean (95% CI over artists)"}
-        | {title: f"{mean:.2f} ({low:.2f}–{high:.2f})" for title, (mean, low, high) in means.items()}
+def title(figures: dict) -> str:
+    """Say which songs these are."""
+    role = ", *development set*" if figures["development"] else ""
+    return f"{figures['songs']} {figures['title']}, {figures['artists']} artists{role}"
+
+
+def answer_row(figures: dict) -> dict[str, str]:
+    """Return the row of the project's README.md."""
+    answers, of = figures["answers"], figures["by artist"]
+    right, *others = (
+        f"{np.mean([one['known'][word] for one in answers]):.0%}" for word in ("right", "wrong", "either", "unknown")
     )
-    scores = [
-        {"balanced accuracy of unseen songs": name, "": with_interval(of), "log-loss": f"{of['log_loss']:.2f}"}
-        for name, of in ({"all ears": figures["unseen songs"]} | figures["ears"]).items()
-    ]
-    of_2018 = " and ".join(f"{value:.2f} ({way})" for way, value in figures["2018"].items())
-    return (
-        f"{count} songs by {figures['artists']} artists (one more song is held out for predict.py), chance level "
-        f"{figures['chance']:.2f}; cohort: {', '.join(figures['cohort']) or 'none'}. A forest that is given the files "
-        f"alone (bit rate, loudness and the like) scores {figures['how recordings were made']:.2f}. The nine features "
-        f"of 2018 score {of_2018} by single clips. Answers for held-out songs, and for songs by artists who were left "
-        f"out of the library:\n\n{page.markdown(answers)}\n\nBy artist, of all repeats (shares of songs; every album "
-        f"counts the same):\n\n{page.markdown(artists)}\n\n{page.markdown(scores)}\n"
-    )
+    refused, sure = (f"{np.mean([one['unknown'][what] for one in answers]):.0%}" for what in ("refused", "called_sure"))
+    called = [one["sure"] for one in answers]
+    return {
+        "songs": title(figures),
+        'right / wrong / "A or B" / "unknown artist?"': " / ".join([f"**{right}**", *others]),
+        '"sure" was right': f"{sum(one['right'] for one in called)} of {sum(one['songs'] for one in called)}",
+        'strangers: "unknown artist?" / sure': f"{refused} / {sure}",
+        "balanced accuracy": with_artists(of["unseen songs"], ".2f"),
+        "2018 (at random)": f"{figures['2018']['songs held out']:.2f} ({figures['2018']['clips at random']:.2f})",
+    }
+
+
+def detail_row(figures: dict) -> dict[str, str]:
+    """Return the row of README.md here."""
+    of, ears = figures["by artist"], figures["ears"]
+    albums, known = ({artist: value for artist, value in of[f"{kind} albums"].items()} for kind in ("unseen", "known"))
+    return {
+        "songs": title(figures),
+        "right": with_artists(of["named rightly"], ".0%"),
+        "strangers refused": with_artists(of["unknown artist called so"], ".0%"),
+        "strangers sure": with_artists(of["unknown artist called sure"], ".0%"),
+        "accuracy: all / features / music / voice": " / ".join(
+            f"{one['balanced_accuracy']:.2f}" for one in (figures["unseen songs"], *ears.values())
+        ),
+        "log-loss": " / ".join(f"{one['log_loss']:.2f}" for one in (figures["unseen songs"], *ears.values())),
+        "unseen (known) albums": "; ".join(f"{albums[artist]:.2f} ({known[artist]:.2f})" for artist in albums),
+        "files alone": f"{figures['how recordings were made']:.2f}",
+        "chance": f"{figures['chance']:.2f}",
+        "measured": f"{figures['measured']}, {figures['commit'][:7]}",
+    }
+
+
+def all_results() -> list[dict]:
+    """Return all that was kept; first that of songs which no choice saw."""
+    kept = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(page.HERE.glob("results/shipped-*.json"))]
+    return sorted(kept, key=lambda figures: figures["development"])
+
+
+def make_library(songs: Path) -> Path:
+    """Take songs through the three scripts; returns the root of their library."""
+    root = PROJECT / "data" / "benchmarks" / songs.as_posix().strip("/").replace("/", "-")
+    for script in ("mp3_split.py", "feature_extraction.py", "dataframe_creation.py"):
+        given: list[str | Path] = ["--songs", songs] if script == "mp3_split.py" else []
+        ended = subprocess.run([sys.executable, PROJECT / script, "--library", root, *given], check=False).returncode
+        if ended not in (terminal.ALL_GOOD, terminal.LEFT_OUT):
+            raise SystemExit(ended)
+    return root
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = terminal.parser(__doc__)
     parser.add_argument(
-        "--keep", nargs="?", const="shipped", metavar="NAME", help="write results/NAME.json and README.md"
+        "--songs", type=terminal.folder, metavar="DIR", help="make a library of these, in data/benchmarks/"
     )
+    parser.add_argument("--keep", metavar="TITLE", help="keep it in results/, and write both README.md")
+    parser.add_argument("--development", action="store_true", help="the design was chosen on these songs")
     parser.add_argument("--same", nargs="+", default=[], metavar="ARTIST", help="count these artists as one")
     return parser.parse_args(argv)
 
 
 @terminal.script
 def main(argv: list[str] | None = None) -> int:
-    """Measure, keep the results and print the page."""
+    """Measure, keep the results and print the rows."""
     args = parse_args(argv)
-    figures = measure(args.library, args.same)
-    return page.show(args.keep or "shipped", figures, tables(figures), kept=bool(args.keep))
+    root = make_library(args.songs) if args.songs else args.library
+    figures = measure(root, args.same) | {"title": args.keep or "songs", "development": args.development}
+    if args.keep:
+        page.write(f"shipped-{args.keep.split()[0]}", figures)
+        page.put(PROJECT / "README.md", "shipped", page.markdown([answer_row(one) for one in all_results()]) + "\n")
+        page.put(page.HERE / "README.md", "shipped", page.markdown([detail_row(one) for one in all_results()]) + "\n")
+    about = {"measured": "now", "commit": "here"}
+    print(f"{page.markdown([answer_row(figures)])}\n\n{page.markdown([detail_row(figures | about)])}")
+    return terminal.ALL_GOOD
 
 
 if __name__ == "__main__":

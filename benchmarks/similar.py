@@ -1,7 +1,7 @@
 """Is the song that sounds most alike by the same artist? Our answers beside those of bliss-audio and musly.
 
     python benchmarks/similar.py --library DIR          # a library of real_music.py, after the three scripts
-    python benchmarks/similar.py --library DIR --keep   # results go to results/ and into README.md here
+    python benchmarks/similar.py --library DIR --keep sung   # results go to results/ and into README.md here
 
 The others are measured if requirements.txt here is installed. All describe the same files; of a song of each artist it
 is timed how much of a processor that takes.
@@ -162,41 +162,41 @@ def measure(root: Path) -> dict:
     return {"songs": len(songs), "artists": int(songs["artist"].nunique()), "ways": rows}
 
 
-def table(figures: dict) -> str:
-    """Write the page."""
+def table(sets: dict[str, dict]) -> str:
+    """Write the page: a row for each way."""
 
-    def shown(found: dict) -> str:
-        better = found.get("ours better by")
-        return f"{found['share'][0]:.2f}" + (f"; {page.signed(*better).replace('albums', 'artists')}" if better else "")
-
-    rows = [
-        {"": row["way"]}
-        | {key: shown(found) for key, found in row.items() if isinstance(found, dict)}
-        | {
-            "largest hub": f"{row['largest hub']:.1f}",
-            "songs per CPU second": f"{row['songs per CPU second']:.1f}",
+    def cells(name: str, row: dict) -> dict[str, str]:
+        mean, low, high = row["of the five nearest"].get("ours better by", (0.0, math.nan, math.nan))
+        better = "" if math.isnan(low) else f"; ours {mean:+.2f} ({low:+.2f} to {high:+.2f})"
+        nearest, elsewhere, five = (
+            f"{row[key]['share'][0]:.2f}" for key in ("nearest", "nearest on another album", "of the five nearest")
+        )
+        return {
+            f"{name}: nearest / on another album": f"{nearest} / {elsewhere}",
+            f"{name}: of the five nearest": f"{five}{better}",
+            f"{name}: largest hub": f"{row['largest hub']:.1f}",
         }
-        for row in figures["ways"]
-    ]
-    return (
-        f"{figures['songs']} songs by {figures['artists']} artists: how often the nearest song is by the same artist, "
-        "and what ours is better by (paired, over songs). *Largest hub*: the song that stands in most ten-song lists, "
-        f"in how many times their mean number.\n\n{page.markdown(rows)}\n"
-    )
+
+    ways = {row["way"]: row["songs per CPU second"] for row in next(iter(sets.values()))["ways"]}
+    rows = []
+    for way, pace in ways.items():
+        found = {name: next((row for row in of["ways"] if row["way"] == way), None) for name, of in sets.items()}
+        of_sets = {key: cell for name, row in found.items() if row for key, cell in cells(name, row).items()}
+        rows.append({"": way} | of_sets | {"songs per CPU second": f"{pace:.1f}"})
+    return page.markdown(rows)
 
 
 @terminal.script
 def main(argv: list[str] | None = None) -> int:
     """Measure, keep the results and print the page."""
-    parser = terminal.parser(__doc__)
-    parser.add_argument("--keep", action="store_true", help="keep the results as those of README.md here")
+    parser = page.parser_of_set(__doc__)
     parser.add_argument("--describe", nargs="+", help=argparse.SUPPRESS)  # the process that is timed
     args = parser.parse_args(argv)
     if args.describe:
         print(json.dumps(describe_only(args.describe[0], [Path(path) for path in args.describe[1:]])))
         return terminal.ALL_GOOD
     figures = measure(args.library)
-    return page.show("similar", figures, table(figures), kept=args.keep)
+    return page.show_sets("similar", args.keep, figures, table)
 
 
 if __name__ == "__main__":

@@ -180,10 +180,11 @@ def table(figures: dict) -> str:
         {"score of a song": name, "area under ROC": f"{mid:.3f} (95% CI {low:.3f}–{high:.3f})"}
         for name, (mid, low, high) in figures["songs"].items()
     ]
+    levels = sorted({row["level"] for row in figures["clips"]}, reverse=True)
+    by_clip = {(row["laid over"], row["level"]): row["auc"] for row in figures["clips"]}
     clips = [
-        {"laid over": row["laid over"], "level": f"{row['level']} dB"}
-        | {"area under ROC, by clip": f"{row['auc']:.3f}", "within a song, on average": f"{row['within songs']:.3f}"}
-        for row in figures["clips"]
+        {"area under ROC, by clip": name} | {f"{level} dB": f"{by_clip[name, level]:.2f}" for level in levels}
+        for name in dict.fromkeys(row["laid over"] for row in figures["clips"])
     ]
     words = [{"set": name} | {kind or "neither": n for kind, n in of.items()} for name, of in figures["words"].items()]
     return (

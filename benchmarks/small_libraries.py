@@ -8,7 +8,6 @@ went through. Their songs are held out in five folds; each model also answers fo
 drawn. In each library the words are chosen as a user's are.
 """
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from soundalike.networks import NETWORKS
 from soundalike.song import FEATURES
 
 SIZES = [(2, 10), (2, 8), (2, 5), (2, 3), (3, 8), (3, 5), (3, 3), (5, 8), (5, 5)]  # artists, songs of each
+SHOWN = [(2, 10), (2, 5), (3, 8), (5, 8)]
 DRAWS = 8  # libraries of each size
 ASKED = 60  # songs by others, at most
 PRICE = 0.1  # of the right answers are lost to "unknown artist"
@@ -91,40 +91,44 @@ def measure(root: Path, path: Path) -> pd.DataFrame:
     return found.assign(cohort=[arm for arm, *_ in tasks])
 
 
-def table(found: pd.DataFrame) -> str:
+def table(sets: dict[str, dict]) -> str:
     """Write the page: means over the libraries of each size."""
-    means = found.groupby(["artists", "songs", "cohort"], sort=False).mean().reset_index()
-    means = means.sort_values(["artists", "songs", "cohort"], ascending=[True, False, False])
-    rows = [
-        {
-            "artists × songs": f"{row['artists']} × {row['songs']}",
-            "cohort": row["cohort"],
-            "right": f"{row['right']:.2f}",
-            "log-loss": f"{row['loss']:.2f}",
-            **{f"AUC: {name}": f"{row[f'AUC, {name}']:.2f}" for name in WITNESSES},
-            "refused at the price": f"{row['refused, confidence']:.2f}",
-            "own songs sure / probably / A or B / unknown": " / ".join(
-                f"{row[f'own: {word}']:.0%}" for word in recogniser.WORDS[:4]
-            ),
-            "of others": " / ".join(f"{row[f'others: {word}']:.0%}" for word in recogniser.WORDS[:4]),
-        }
-        for row in means.to_dict("records")
-    ]
-    return f"Means of {DRAWS} libraries each.\n\n{page.markdown(rows)}\n"
+    rows = []
+    for name, figures in sets.items():
+        means = pd.DataFrame(figures["libraries"]).groupby(["artists", "songs", "cohort"]).mean()
+        for artists, each in (size for size in SIZES if size in SHOWN and size in means.index.droplevel(2)):
+            without, among = (means.loc[(artists, each, arm)] for arm in ("without", "with"))
+
+            def both(column: str, without: pd.Series = without, among: pd.Series = among) -> str:
+                return f"{without[column]:.2f}, {among[column]:.2f}"
+
+            rows.append({
+                "set": name,
+                "artists × songs": f"{artists} × {each}",
+                "right": both("right"),
+                "log-loss": both("loss"),
+                "AUC of the confidence": both("AUC, confidence"),
+                "strangers refused at the price of one right answer in ten": both("refused, confidence"),
+                **{
+                    f"{whose}: sure / probably / A or B / unknown": " / ".join(
+                        f"{among[f'{title}: {word}']:.0%}" for word in recogniser.WORDS[:4]
+                    )
+                    for title, whose in (("own", "own songs"), ("others", "strangers"))
+                },
+            })  # fmt: skip
+    return f"Without the cohort, with it; words with it. Means of {DRAWS} libraries each.\n\n{page.markdown(rows)}"
 
 
 @terminal.script
 def main(argv: list[str] | None = None) -> int:
     """Measure, keep the results and print the page."""
-    parser: argparse.ArgumentParser = terminal.parser(__doc__)
+    parser = page.parser_of_set(__doc__)
     parser.add_argument(
         "--cohort", type=Path, required=True, metavar="FILE.npz", help="music that is not in the library"
     )
-    parser.add_argument("--keep", metavar="NAME", help="write results/NAME.json and README.md here")
     args = parser.parse_args(argv)
-    found = measure(args.library, args.cohort)
-    figures = {"libraries": found.round(4).to_dict("records")}
-    return page.show(args.keep or "small", figures, table(found), kept=bool(args.keep))
+    figures = {"libraries": measure(args.library, args.cohort).round(4).to_dict("records")}
+    return page.show_sets("small", args.keep, figures, table)
 
 
 if __name__ == "__main__":

@@ -1,22 +1,22 @@
 """How well misfiled songs are found, and songs by artists who are not in the library are grouped.
 
-    python benchmarks/tidy.py LIBRARY...      # libraries that went through make run
+    python benchmarks/tidy.py --library DIR                # a library that went through make run
+    python benchmarks/tidy.py --library DIR --keep sung    # results go to results/ and README.md here
 
 Labels of 5% and 15% of a library's songs are swapped for those of other artists, ten times each; then, without labels,
 two or more artists are left out, ten times.
 """
 
-import argparse
-import json
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
+import page
 import pandas as pd
 
-from soundalike import evaluation, similarity, tidy
+from soundalike import evaluation, similarity, terminal, tidy
 from soundalike.embedding import fit_embedding
 from soundalike.frame import current_notes, read_library
 from soundalike.recogniser import choose, give_words
@@ -101,18 +101,46 @@ def measure_families(study: evaluation.Study, index: similarity.Index) -> dict:
     return pd.DataFrame(rows).mean().to_dict()
 
 
+def measure(root: Path) -> dict:
+    """Measure one library."""
+    songs, _ = song_table(read_library(root))
+    study, *_ = study_of(root, songs, current_notes(root)["networks"])
+    index = similarity.load_index(root)
+    suspects = [measure_suspects(study, index, share) for share in SWAPPED]
+    return {"suspects": suspects, "families": measure_families(study, index)}
+
+
+def table(sets: dict[str, dict]) -> str:
+    """Write the page."""
+    suspects = [
+        {
+            "set": name,
+            "swapped": one["swapped"],
+            "of the first k": f"{one['of the first k']:.0%}" if one["swapped"] else "",
+            "of the first ten": f"{one['of the first ten']:.1f}" if one["swapped"] else "",
+            "named at the end of a run": f"{one['named after a run']:.1f}",
+            "of these swapped": f"{one['of these swapped']:.1f}",
+        }
+        for name, figures in sets.items()
+        for one in figures["suspects"]
+    ]
+    families = [
+        {
+            "set": name,
+            **{key: f"{figures['families'][key]:.1f}" for key in ("artists", "songs", "groups")},
+            "of the artist of most in its group": f"{figures['families']['purity']:.1%}",
+            "alone": f"{figures['families']['alone']:.0%}",
+        }
+        for name, figures in sets.items()
+    ]
+    return f"{page.markdown(suspects)}\n\n{page.markdown(families)}"
+
+
+@terminal.script
 def main(argv: list[str] | None = None) -> int:
-    """Measure, and print the tables as JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("libraries", type=Path, nargs="+", metavar="LIBRARY")
-    for root in parser.parse_args(argv).libraries:
-        songs, _ = song_table(read_library(root))
-        study, *_ = study_of(root, songs, current_notes(root)["networks"])
-        index = similarity.load_index(root)
-        results = {f"{share:.0%}": measure_suspects(study, index, share) for share in SWAPPED}
-        results["families"] = measure_families(study, index)
-        print(root.name, json.dumps(results, indent=1, default=float), flush=True)
-    return 0
+    """Measure, keep the results and print the page."""
+    args = page.parser_of_set(__doc__).parse_args(argv)
+    return page.show_sets("tidy", args.keep, measure(args.library), table)
 
 
 if __name__ == "__main__":
