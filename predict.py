@@ -105,6 +105,7 @@ def main(argv: list[str] | None = None) -> int:
     filed, filters, in_full = answer.filed_songs(root), terminal.read_filters(args), args.full or len(files) == 1
     rows: dict[Path, dict] = {path: {"problem": str(reason)} for path, reason in problems.items()}
     unknown: dict = {}
+    tags: dict = {}
     counts: dict[str, int] = {}
     queries = []
     spacings = answer.spacings_of(model, root if args.page else None)
@@ -127,11 +128,12 @@ def main(argv: list[str] | None = None) -> int:
             else:
                 say([wording.answer_row(files[path], verdict)])
             if index and rows[path]["answer"] == UNKNOWN:
-                unknown[path] = similarity.describe_song(song, index.embedding)
+                unknown[path], tags[path] = similarity.describe_song(song, index.embedding), verdict.tag
             if args.plot:
                 from soundalike import plots  # matplotlib takes a second, and few ask for pictures
 
-                plots.save_verdict(args.plot, files[path], headline, verdict, song.sound, model.artists)
+                artists = index.songs["artist"] if index else model.artists  # in the colours of the map
+                plots.save_verdict(args.plot, files[path], headline, verdict, song.sound, artists)
             if args.page and index:
                 from soundalike import map_page  # which draws, and takes a second
 
@@ -143,9 +145,9 @@ def main(argv: list[str] | None = None) -> int:
         terminal.say_stopped(len(rows), len(files) + len(problems), written)
         return terminal.STOPPED
     failed = {path: row["problem"] for path, row in rows.items() if row["problem"]}
-    if counts and len(failed) == len(rows):
+    if counts and not rows:
         raise left_none(counts, len(files))
-    families = tidy.find_families(unknown, index) if index else []
+    families = tidy.find_families(unknown, index, tags) if index else []
     say([*wording.filter_lines(counts, len(rows) - len(failed)), *wording.family_lines(families)])
     for kind, path in tables.items():
         terminal.write_text(answer.as_text(kind, rows, model, families), path)

@@ -1,6 +1,6 @@
 """Learn the directions in which features move when a file is made otherwise, and its music stays.
 
-    python benchmarks/nuisance.py --library DIR --library DIR2                 # writes soundalike/dataset/nuisance.npz
+    python benchmarks/nuisance.py --library DIR --library DIR2                 # writes soundalike/nuisance.npz
     python benchmarks/nuisance.py --library DIR --out other.npz                # of one library, to measure with another
 
 Of each library that the three scripts went through, 24 songs, evenly over its artists, are re-encoded, equalised and

@@ -63,6 +63,7 @@ class Verdict(NamedTuple):
     moment: float
     alike: dict[str, str]  # songs of the closest artist that sound most alike, and their titles
     traits: dict  # see `traits.traits_of`
+    tag: str = ""  # the artist that the file names
 
     @property
     def agreeing(self) -> int:
@@ -184,6 +185,7 @@ def answer(
         moment=float(song.start[loud[first[added.sum(axis=1).idxmax()]]]),
         alike=alike,
         traits=traits_of(song),
+        tag=song.record["artist"],
     )
 
 

@@ -165,7 +165,10 @@ def shipped_shifts() -> np.ndarray:
         by re-encoding, is the sum of their outer products.
     """
     with np.load(NUISANCE_FILE, allow_pickle=False) as arrays:
-        return arrays["factors"].astype(np.float32) * arrays["scale"]
+        shifts = arrays["factors"].astype(np.float32) * arrays["scale"]
+    if shifts.shape[1] != 2 * len(CLIP_COLUMNS):
+        raise ValueError(f"{NUISANCE_FILE} is of other features than those of today: run benchmarks/nuisance.py")
+    return shifts
 
 
 def find_directions(shifts: np.ndarray, scale: np.ndarray, strength: float = STRENGTH) -> tuple[np.ndarray, np.ndarray]:

@@ -82,6 +82,9 @@ def read_note(root: Path) -> str:
 
 # --- songs -----------------------------------------------------------------------------------
 
+# Folders of songs by several artists, whom tags name.
+COMPILATIONS = ("various artists", "various", "va", "v.a.", "compilations", "compilation")
+
 
 def find_songs(folder: Path) -> tuple[list[str], dict[str, SongError]]:
     """Find every song below a folder. Clips, wherever they lie, are not taken for songs.
@@ -163,8 +166,9 @@ def _folded(song: str) -> str:
 
 
 def folder_labels(song: str) -> tuple[str, str]:
-    """Artist and album by the folders: the first, and those between it and the song."""
+    """Artist and album by the folders: the first, and those between it and the song; of compilations no artist."""
     artist, *album = song.split("/")[:-1] or [""]
+    artist = "" if artist.casefold() in COMPILATIONS else artist
     return unicodedata.normalize("NFC", artist), unicodedata.normalize("NFC", "/".join(album))
 
 

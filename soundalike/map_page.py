@@ -96,7 +96,7 @@ def write_map(
         target.write_text(page, encoding="utf-8")
 
 
-def write_front_page(root: Path, title: str, lines: Sequence[str], answers: Sequence[Sequence[str]]) -> None:
+def write_front_page(root: Path, title: str, lines: Sequence[str], answers: Sequence[Sequence]) -> None:
     """Write the page that leads to the map and the reports.
 
     Parameters
@@ -107,17 +107,20 @@ def write_front_page(root: Path, title: str, lines: Sequence[str], answers: Sequ
         Of the page.
     lines : sequence of str
         How the run went.
-    answers : sequence of (str, str, str)
-        Artist, song and answer of each song that was held out.
+    answers : sequence of (str, str, str, bool)
+        Artist, song and answer of each song that was held out, and whether it names the artist.
     """
     style = (PARTS / "index.css").read_text(encoding="utf-8")
-    cells = ["".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in answers]
+    rows = [
+        f"<tr{'' if named else ' class=other'}>{''.join(f'<td>{html.escape(cell)}</td>' for cell in cells)}</tr>"
+        for *cells, named in answers
+    ]
     page = string.Template((PARTS / "index.html").read_text(encoding="utf-8")).substitute(
         STYLE=style,
         STYLE_HASH=_hash(style),
         TITLE=html.escape(title),
         LINES="\n".join(f"<p>{html.escape(line)}</p>" for line in lines),
-        ANSWERS="\n".join(f"<tr>{row}</tr>" for row in cells),
+        ANSWERS="\n".join(rows),
     )
     with atomic_write(root / FRONT) as path:
         path.write_text(page, encoding="utf-8")

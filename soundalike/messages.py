@@ -64,7 +64,7 @@ class Reason(Enum):
     TABLE_NOT_FINITE = "its table holds values that are no numbers; delete {path} and run feature_extraction.py"
     TABLE_LACKS_CLIPS = "its table lacks clips, or holds one twice; delete {path} and run feature_extraction.py"
     # Training.
-    NO_COHORT = "it has artists, or songs, of this library"
+    NO_COHORT = "there are songs or artists of yours among those that the program knows"
     OTHER_COHORT = "it was made by another version of the features or the networks"
     NOT_DESCRIBED = "it is not in the frame: run feature_extraction.py"
     HELD_OUT = "kept aside, to be asked about at the end"

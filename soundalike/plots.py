@@ -113,7 +113,7 @@ def verdict(title: str, text: str, answer: Verdict, sounds: np.ndarray | None, c
         wave.hlines([-0.95] * len(sung), sung, ends, "black", linewidth=5, label="somebody sings")
         wave.legend(loc="lower left", bbox_to_anchor=(1.01, 0), frameon=False)
     _probabilities(parts, answer.by_clip, coloured)
-    parts.set(xlabel="time in the song (min:s)", ylabel="probability around each clip", ylim=(0, 1))
+    parts.set(xlabel="time in the song (min:s)", ylabel="probability", ylim=(0, 1))
     parts.set(xlim=(0, answer.by_clip.index[-1] + CLIP_SECONDS))
     parts.xaxis.set_major_formatter(lambda seconds, _: clock(seconds))
     parts.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
@@ -125,10 +125,10 @@ def verdict(title: str, text: str, answer: Verdict, sounds: np.ndarray | None, c
 def _reasons(ax: Axes, answer: Verdict, colours: dict[str, tuple]) -> None:
     """Draw what each aspect adds for the closest artist against the next; and name the songs that are most alike."""
     closest, following = answer.probabilities.index[:2]
-    added = pd.Series(answer.aspects, dtype=float).drop(PRIOR, errors="ignore").sort_values(key=abs)
+    added = pd.Series(answer.aspects, dtype=float).rename({PRIOR: "before a note"}).sort_values(key=abs)
     ax.barh(added.index, added, color=[colours[closest if value > 0 else following] for value in added])
     ax.axvline(0, color="black", linewidth=1)
-    ax.set(xlabel=f"log-odds: to the right more like {label(closest)}, to the left like {label(following)}")
+    ax.set(xlabel=f"what speaks for {label(closest)} (right) and for {label(following)} (left), in log-odds")
     if answer.alike:
         named = "\n".join(textwrap.shorten(printable(title), 40) for title in answer.alike.values())
         ax.text(1.01, 1, f"most like these by\n{label(closest)}:\n{named}", transform=ax.transAxes, va="top")

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import difflib
 import errno
 import functools
 import json
@@ -43,6 +44,10 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         name = unquoted(sys.argv[1:]) if message.startswith("unrecognized arguments") else ""
+        if not name and message.startswith("unrecognized arguments: -"):
+            known = [option for action in self._actions for option in action.option_strings]
+            near = difflib.get_close_matches(message.split()[2].partition("=")[0], known, 1)
+            message += f" (did you mean {near[0]}?)" if near else ""
         super().error(f'a name with spaces goes in quotes: "{printable(name)}"' if name else message)
 
 

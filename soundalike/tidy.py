@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -64,7 +65,9 @@ def _nearest(cosines: np.ndarray) -> float:
 # --- songs by artists who are not in the library ---------------------------------------------
 
 
-def find_families(described: Mapping[Any, np.ndarray], index: Index) -> list[list[Any]]:
+def find_families(
+    described: Mapping[Any, np.ndarray], index: Index, tags: Mapping[Any, str] = MappingProxyType({})
+) -> list[list[Any]]:
     """Group songs that sound like one artist: each two as alike as most pairs by one artist in the library.
 
     Parameters
@@ -73,6 +76,8 @@ def find_families(described: Mapping[Any, np.ndarray], index: Index) -> list[lis
         Of each song, see `similarity.describe_song`.
     index : Index
         The library.
+    tags : mapping to str
+        Artists that files name: songs of which they name several are no group.
 
     Returns
     -------
@@ -88,7 +93,8 @@ def find_families(described: Mapping[Any, np.ndarray], index: Index) -> list[lis
     apart = index.embedding.distances(points, points)
     model = AgglomerativeClustering(None, metric="precomputed", linkage="complete", distance_threshold=limit)
     groups = pd.Series([*described], dtype=object).groupby(model.fit_predict((apart + apart.T) / 2)).apply(list)
-    return sorted((group for group in groups if len(group) > 1), key=len, reverse=True)
+    of_one = [group for group in groups if len({tags.get(key, "").casefold() for key in group} - {""}) < 2]
+    return sorted((group for group in of_one if len(group) > 1), key=len, reverse=True)
 
 
 # --- a script that sorts songs ---------------------------------------------------------------

@@ -267,6 +267,8 @@ def answer_lines(verdict: Verdict, filed: Filed | None, marks: str, note: str, *
         if verdict.aspects:
             added = ", ".join(f"{aspect} {value:+.2f}" for aspect, value in verdict.aspects.items())
             lines.append(f"log-odds of the first against the second: {added}")
+    if tag := other_tag(verdict):
+        lines.append(f"Its tag names {tag}.")
     if filed and not (verdict.known and filed.artist == verdict.probabilities.index[0]):
         unknown = "" if filed.trained else ", on whom the model was not trained"
         lines.append(f"In your library it is filed under {printable(filed.artist)}{unknown}.")
@@ -281,7 +283,16 @@ def answer_row(name: str, verdict: Verdict) -> str:
     likely = verdict.word == PROBABLY and verdict.probabilities.iloc[1] >= NAMED
     named = verdict.known or verdict.word == EITHER or likely
     says = f"{closest} (you have it)" if verdict.known else headline(verdict)
-    return f"{printable(name, NAME_WIDTH):{NAME_WIDTH}}  {says}{'' if named else f'   next: {following}'}"
+    more = "" if named else f"   next: {following}"
+    if verdict.word == UNKNOWN and (tag := other_tag(verdict)):
+        more = f"   its tag: {tag}"
+    return f"{printable(name, NAME_WIDTH):{NAME_WIDTH}}  {says}{more}"
+
+
+def other_tag(verdict: Verdict) -> str:
+    """Return the artist that a song's tag names, if that is another than the closest."""
+    same = verdict.tag.casefold() == verdict.probabilities.index[0].casefold()
+    return "" if same else printable(verdict.tag, 60)
 
 
 def family_lines(families: Sequence[Sequence[Path]]) -> list[str]:
@@ -332,6 +343,9 @@ def reason_lines(verdict: Verdict) -> list[str]:
         parts.append(f"more like {closest} than {following} in {_listed(spoken.index[spoken > 0].tolist())}")
     if (spoken < 0).any():
         parts.append(f"more like {following} in {_listed(spoken.index[spoken < 0].tolist())}")
+    prior = verdict.aspects.get(PRIOR, 0.0)
+    if abs(prior) >= max(SPEAKS * sounds.abs().sum(), 1e-12):
+        parts.append(f"before a note is heard, {closest if prior > 0 else following} is the likelier")
     if not np.isnan(verdict.moment):
         parts.append(f"most like {closest} at {clock(verdict.moment)}")
     if parts:
@@ -383,7 +397,7 @@ def explain_words(info: dict, *, strict: bool = False) -> list[str]:
     lines = []
     if others and words.sure_from is not None:
         sure, asked = round(others["called_sure"] * others["songs"]), counted(others["songs"], "song")
-        lines.append(f"{sure:,} of {asked} by your artists were called sure when the artist was left out.")
+        lines.append(f"{sure:,} of {asked} were wrongly called sure when their artist was left out of training.")
     if shipped:
         lines.append(
             f"How often answers were right for songs held out of training{', without --strict' if strict else ''}:"
@@ -639,7 +653,7 @@ def score_lines(info: dict) -> list[str]:
             f"of this artist's songs would be named rightly, not {more['now']:.2f}."
         )
     if info["no_cohort"]:
-        lines.append(f"No music by others helps to tell unknown artists: {info['no_cohort']}.")
+        lines.append(f"Unknown artists are told without music by others: {info['no_cohort']}.")
     return lines
 
 
@@ -660,10 +674,13 @@ def shipped_in_words(shipped: dict) -> str:
     return f"{sentence}."
 
 
-def answer_rows(predictions: pd.DataFrame, songs: pd.DataFrame) -> list[tuple[str, str, str]]:
-    """Return artist, title and answer of each song that was held out, see `change_lines`."""
+def answer_rows(predictions: pd.DataFrame, songs: pd.DataFrame) -> list[tuple[str, str, str, bool]]:
+    """Return artist, title and answer of each song that was held out, and whether it names the artist alone."""
     names = _names(songs)
-    return [(*names.get(song, ("", song)), prediction_in_words(row)) for song, row in predictions.iterrows()]
+    named = (predictions["predicted"] == predictions["artist"]) & predictions["answer"].isin([SURE, PROBABLY, CLOSEST])
+    return [
+        (*names.get(song, ("", song)), prediction_in_words(row), named[song]) for song, row in predictions.iterrows()
+    ]
 
 
 def _names(songs: pd.DataFrame) -> dict[str, tuple[str, str]]:

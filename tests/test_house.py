@@ -1,6 +1,8 @@
 """The core is pure: what it has to say it returns, raises or tells a listener."""
 
 import ast
+import re
+import tomllib
 
 import pytest
 
@@ -29,3 +31,13 @@ def test_errors_are_members_of_an_enumeration(module):
     for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call) and ast.unparse(node.func) in ("UserError", "SongError"):
             assert not isinstance(node.args[0], ast.Constant | ast.JoinedStr)
+
+
+def test_contributing_names_every_module():
+    layers = tomllib.loads((PROJECT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0]["layers"]
+    modules = {module for layer in layers for module in layer.split(" | ")}
+    table = (
+        (PROJECT / "docs/contributing.md").read_text(encoding="utf-8").split("| module | holds |")[1].split("\n\n")[0]
+    )
+    named = re.findall(r"`(\w+)`", " ".join(row.split("|")[1] for row in table.splitlines() if row.startswith("| ")))
+    assert set(named) == modules

@@ -107,7 +107,7 @@ def test_the_summary_tells_the_scores_apart(tmp_path, capsys):
     assert "Balanced accuracy on unseen songs: 0.50 (95% CI 0.40–0.60); chance level 0.25." in out
     assert "On unseen albums: 0.40 (95% CI 0.30–0.50)" in out
     assert "with 5 more by A1, about 0.80" in out
-    assert "unknown artists: it is old." in out
+    assert "music by others: it is old." in out
     (line,) = wording.score_lines(info | {"scores": dict.fromkeys(ways) | {"chance": 0.25, "as_shipped": None}})
     assert "cannot be measured: that takes two artists with 4 songs or more" in line
 

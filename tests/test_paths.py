@@ -21,7 +21,8 @@ from soundalike.library import (
     suffixed,
     write_songs,
 )
-from soundalike.messages import Problem, Reason, printable
+from soundalike.messages import Problem, Reason, printable, sentence
+from soundalike.survey import catalogue_row
 
 
 def touch(folder, *names):
@@ -308,3 +309,13 @@ def test_the_library_that_was_used_last_is_asked_next(tmp_path, monkeypatch):
     terminal.LAST.mkdir()
     terminal.remember_root(used)  # is not worth a word
     assert terminal.last_root() == terminal.default_root()
+
+
+@pytest.mark.parametrize("folder", ["Various Artists", "VA", "compilations"])
+def test_songs_of_a_compilation_are_their_artists(tmp_path, folder):
+    assert folder_labels(f"{folder}/Party/1.mp3") == ("", "Party")
+    record = {"artist": "Tagged", "album": "", "title": "", "status": "ok"}
+    assert catalogue_row(f"{folder}/Party/1.mp3", record, "folder")["artist"] == "Tagged"
+    row = catalogue_row(f"{folder}/1.mp3", record | {"artist": ""}, "folder")
+    assert row["status"] == "rejected"
+    assert row["reason"] == sentence(Reason.NO_ARTIST)

@@ -563,10 +563,35 @@ def test_the_picture_shows_each_clip_in_the_colour_of_its_artist():
     assert list(heights) == ["A", "B"]
     assert figure.get_suptitle() == "title"
     bars = dict(zip([text.get_text() for text in reasons.get_yticklabels()], reasons.patches, strict=True))
-    assert {name: bar.get_width() for name, bar in bars.items()} == {"rhythm": -1.0, "timbre": 2.0}
+    assert {name: bar.get_width() for name, bar in bars.items()} == {
+        "before a note": 0.5,
+        "rhythm": -1.0,
+        "timbre": 2.0,
+    }
     np.testing.assert_allclose(bars["timbre"].get_facecolor()[:3], colours["A"])
     np.testing.assert_allclose(bars["rhythm"].get_facecolor()[:3], colours["B"])
     assert any("One" in text.get_text() for text in reasons.texts)
+
+
+def test_what_speaks_for_an_artist_before_a_note_is_heard_is_said():
+    clips = pd.DataFrame({"A": [0.6], "B": [0.4]}, index=[0.0])
+    aspects = {"timbre": 2.0, "prior": -1.5}
+    assert any(
+        "before a note is heard, B" in line
+        for line in wording.reason_lines(verdict_of(clips.mean(), clips, aspects=aspects))
+    )
+    aspects["prior"] = -0.01
+    assert not any(
+        "before a note" in line for line in wording.reason_lines(verdict_of(clips.mean(), clips, aspects=aspects))
+    )
+
+
+def test_a_tag_that_names_another_artist_is_said():
+    clips = pd.DataFrame({"A": [0.6], "B": [0.4]}, index=[0.0])
+    said = verdict_of(clips.mean(), clips)
+    assert wording.other_tag(said._replace(tag="a")) == wording.other_tag(said) == ""
+    assert any("Its tag names C" in line for line in wording.answer_lines(said._replace(tag="C"), None, "#=.", "~"))
+    assert wording.answer_row("x", said._replace(tag="C", word="unknown")).endswith("its tag: C")
 
 
 def test_a_stretch_of_a_long_song_is_given_to_whom_its_clips_are_on_average():

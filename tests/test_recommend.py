@@ -270,6 +270,12 @@ def test_what_cannot_be_is_said_in_one_line(root, capsys, asked, said):
     assert len(err.splitlines()) == 1
 
 
+def test_a_misspelt_option_has_its_nearest(root, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        recommend.main(["--library", str(root), "--instrumentl", "Song 1"])
+    assert "did you mean --instrumental?" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "asked",
     [

@@ -58,6 +58,8 @@ def test_songs_that_sound_alike_are_families():
     chain = dict(zip("xyz", on_a_circle([0, 20, 40]).described, strict=True))  # each is near the next, the ends are not
     assert [len(family) for family in tidy.find_families(chain, index)] == [2]
     assert tidy.find_families({"a": described["a"]}, index) == []
+    tags = {"a": "Tagged", "b": "tagged", "c": "", "d": "Tagged", "e": "Another"}
+    assert tidy.find_families(described, index, tags) == [["a", "b", "c"]]
     assert tidy.find_families(described, index._replace(likeness=likeness())) == []
 
 

@@ -160,7 +160,9 @@ function search() {
     : guests;
   element("found").hidden = !found.length;
   element("found").replaceChildren(
-    ...found.slice(0, SHOWN).map((song) => row(song, songs[song].album, () => goTo(song))),
+    ...found
+      .slice(0, words.length ? SHOWN : count)
+      .map((song) => row(song, songs[song].answer ?? songs[song].album, () => goTo(song))),
   );
   state.found = found;
   const several = found.length > SHOWN ? `, ${SHOWN} of them shown` : "";

@@ -39,10 +39,8 @@ document.addEventListener("keydown", (event) => {
   let act = onMap[event.key] || ofSong[event.key];
   if (state.song === null && ofSong[event.key]) {
     const first = songAt(...middle, Infinity);
-    act =
-      event.target === canvas && event.key.startsWith("Arrow") && first !== null
-        ? () => choose(first)
-        : null;
+    const begins = event.target === canvas && event.key.startsWith("Arrow") && first !== null;
+    act = begins ? () => choose(first) : null;
   }
   if (!act) return;
   event.preventDefault();

@@ -207,7 +207,7 @@ function paintNames(dark) {
   const all = [
     ...styled(asked, "", 10),
     ...styled(regions, "italic", -8),
-    ...styled(artists, "600", -8),
+    ...styled(artists, "600", -26),
   ];
   for (const { name, x: at, y: to, style, below } of all) {
     if (taken.length >= NAMES) break;
