@@ -514,7 +514,7 @@ def way_lines(
         if songs.empty:
             lines.append("No song lies between them.")
         elif is_far(steps.max(), index.likeness):
-            lines.append("Its longest step is no smaller than usual between songs of different artists.")
+            lines.append("One step of it is as large as between songs of different artists.")
     return lines + _meaning(index, shown=numbers)
 
 
