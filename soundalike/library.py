@@ -172,6 +172,11 @@ def folder_labels(song: str) -> tuple[str, str]:
     return unicodedata.normalize("NFC", artist), unicodedata.normalize("NFC", "/".join(album))
 
 
+def untagged_title(song: str, artist: str) -> str:
+    """Return the title of a song that has no tag: the name of its file, without the artist before it."""
+    return Path(song).stem.removeprefix(f"{artist} - ")
+
+
 # --- what lies below the root ----------------------------------------------------------------
 
 
@@ -292,7 +297,7 @@ def preferred_first(copies: "pd.DataFrame") -> "pd.DataFrame":
     order = copies.assign(
         shorter=-copies["clips"],
         copied=stems.str.contains(NAMED_AS_COPY),
-        untagged=copies["title"] == stems,
+        untagged=[row.title == untagged_title(row.song, row.artist) for row in copies.itertuples()],
         terser=-stems.str.len(),
     )
     return copies.loc[order.sort_values(["shorter", "copied", "untagged", "terser", "song"]).index]

@@ -155,7 +155,7 @@ def catalogue_row(song: str, record: dict, label_by: str) -> dict:
         "song": song,
         "artist": artist,
         "album": album or record["album"],
-        "title": record["title"] or Path(song).stem.removeprefix(f"{artist} - "),
+        "title": record["title"] or library.untagged_title(song, artist),
     }
     if not artist and row["status"] in library.GOOD:
         reason = Reason.NO_ARTIST_TAG if label_by == "tag" else Reason.NO_ARTIST
