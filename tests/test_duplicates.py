@@ -210,10 +210,11 @@ def test_songs_linked_over_others_have_one_name():
         (["song.mp3", "03 - song (Live in Rome).mp3"], "03 - song (Live in Rome).mp3"),
         (["b.mp3", "a.mp3"], "a.mp3"),
         (["Copycat.mp3", "x.mp3"], "Copycat.mp3"),
+        (["A - b.mp3", "c.mp3"], "A - b.mp3"),
     ],
 )
 def test_of_copies_the_one_with_the_best_name_is_kept(names, kept):
-    copies = pd.DataFrame({"song": names, "title": [name[:-4] for name in names], "clips": 9})
+    copies = pd.DataFrame({"song": names, "artist": "A", "title": [name[:-4] for name in names], "clips": 9})
     assert preferred_first(copies)["song"].iloc[0] == kept
     tagged = copies.assign(title=[f"Title of {kept}" if name == kept else name[:-4] for name in names])
     assert preferred_first(tagged[::-1])["song"].iloc[0] == kept

@@ -268,17 +268,17 @@ def tagged(path: Path, **tags: str) -> Path:
 
 
 def test_labels_from_tags(tmp_path):
-    tagged(tmp_path / "songs/Various/x.mp3", artist="Pit/bull\x1b[31m", album="../../Hits", title="Go")
-    write_song(tmp_path / "songs/Various/untagged.mp3", sine())
+    tagged(tmp_path / "songs/Folder/x.mp3", artist="Pit/bull\x1b[31m", album="../../Hits", title="Go")
+    write_song(tmp_path / "songs/Folder/untagged.mp3", sine())
     assert split(tmp_path, "--label-by", "tag") == 3
     found = rows(tmp_path)
-    assert found["Various/x.mp3"]["artist"] == "Pit/bull [31m"
-    assert found["Various/untagged.mp3"]["reason"] == "without an artist tag"
+    assert found["Folder/x.mp3"]["artist"] == "Pit/bull [31m"
+    assert found["Folder/untagged.mp3"]["reason"] == "without an artist tag"
     assert split(tmp_path) == 0  # by folder again, without cutting again
     found = rows(tmp_path)
-    assert found["Various/x.mp3"]["artist"] == "Various"
-    assert (found["Various/x.mp3"]["album"], found["Various/x.mp3"]["title"]) == ("../../Hits", "Go")
-    assert found["Various/untagged.mp3"]["title"] == "untagged"
+    assert found["Folder/x.mp3"]["artist"] == "Folder"
+    assert (found["Folder/x.mp3"]["album"], found["Folder/x.mp3"]["title"]) == ("../../Hits", "Go")
+    assert found["Folder/untagged.mp3"]["title"] == "untagged"
     made = {path.name for path in tmp_path.iterdir()}
     assert made == {"songs", "clips", "songs.csv", "songs.txt", LOCK}  # tags made no path
 

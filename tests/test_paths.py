@@ -315,6 +315,7 @@ def test_the_library_that_was_used_last_is_asked_next(tmp_path, monkeypatch):
 def test_songs_of_a_compilation_are_their_artists(tmp_path, folder):
     assert folder_labels(f"{folder}/Party/1.mp3") == ("", "Party")
     record = {"artist": "Tagged", "album": "", "title": "", "status": "ok"}
+    assert catalogue_row(f"{folder}/Tagged - One.mp3", record, "folder")["title"] == "One"
     assert catalogue_row(f"{folder}/Party/1.mp3", record, "folder")["artist"] == "Tagged"
     row = catalogue_row(f"{folder}/1.mp3", record | {"artist": ""}, "folder")
     assert row["status"] == "rejected"
