@@ -1,5 +1,6 @@
 """What people read: figures are measured ones, pages lead somewhere."""
 
+import importlib
 import json
 import re
 import sys
@@ -17,9 +18,7 @@ def measured(name: str) -> dict:
 
 def test_the_figures_of_the_readme_are_those_of_the_benchmarks(monkeypatch):
     monkeypatch.setattr(sys, "path", [str(PROJECT / "benchmarks"), *sys.path])
-    import page
-    import shipped
-
+    page, shipped = map(importlib.import_module, ("page", "shipped"))
     text, kept = (PROJECT / "README.md").read_text(encoding="utf-8"), shipped.all_results()
     assert page.markdown([shipped.answer_row(figures) for figures in kept]) in text
     details = page.markdown([shipped.detail_row(figures) for figures in kept])
@@ -39,8 +38,7 @@ def test_the_figures_of_the_readme_are_those_of_the_benchmarks(monkeypatch):
 
 def test_a_row_says_what_was_measured(monkeypatch):
     monkeypatch.setattr(sys, "path", [str(PROJECT / "benchmarks"), *sys.path])
-    import shipped
-
+    shipped = importlib.import_module("shipped")
     known = {"right": 0.5, "wrong": 0.25, "either": 0.0, "unknown": 0.25}
     answers = [{"known": known, "unknown": {"refused": 0.8, "called_sure": 0.1}, "sure": {"right": 3, "songs": 4}}] * 3
     figures = {"title": "songs", "songs": 8, "artists": 2, "development": False, "answers": answers}
