@@ -98,7 +98,7 @@ def show_sets(name: str, kept: str | None, figures: dict, table: Callable[[dict[
     measured = "; ".join(
         f"{one} {figures['measured']}, commit {figures['commit'][:7]}" for one, figures in every.items()
     )
-    put(HERE / "README.md", name, f"*Development sets.* Measured: {measured}.\n\n{table(every)}\n")
+    put(HERE / "README.md", name, f"*Development sets.* Measured: {measured}.\n\n{table(every).strip()}\n")
     print(table(every))
     return terminal.ALL_GOOD
 

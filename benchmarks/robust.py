@@ -39,6 +39,7 @@ OTHERS = {
 }
 NEVER = [*OTHERS, TWICE]  # no directions were learned of what these change
 PLANTED = [MP3_64, MP3_96, MP3_128, V0]  # one for each artist, in turn
+SHOWN = [PLAIN, MP3_64, "Opus, 64 kbit/s", "compressed", "low-pass 9 kHz", "Vorbis, lowest quality", TWICE, V0]
 
 Views = dict[str, embedding.Segments]  # the same songs, altered
 
@@ -192,11 +193,17 @@ def table(sets: dict[str, dict]) -> str:
             f"{name}: lost": f"{lost:+.2f} ({low:+.2f} to {high:+.2f})",
         }
 
-    first = next(iter(sets.values()))["unseen songs"]
+    first = [row for row in next(iter(sets.values()))["unseen songs"] if row["songs are"] in SHOWN]
     rows = [
         {"altered": row["songs are"] + " (never learned)" * (row["songs are"] in NEVER)}
-        | {key: cell for name, of in sets.items() for key, cell in cells(name, of["unseen songs"][n]).items()}
-        for n, row in enumerate(first)
+        | {
+            key: cell
+            for name, of in sets.items()
+            for other in of["unseen songs"]
+            if other["songs are"] == row["songs are"]
+            for key, cell in cells(name, other).items()
+        }
+        for row in first
     ]
     rows += [
         {
@@ -206,6 +213,7 @@ def table(sets: dict[str, dict]) -> str:
         }
         | {key: cell for name, of in sets.items() for key, cell in cells(name, of["planted"][n]).items()}
         for n, row in enumerate(next(iter(sets.values()))["planted"])
+        if not n or row["songs are"] in SHOWN
     ]
     return page.markdown(rows)
 

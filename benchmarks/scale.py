@@ -196,7 +196,7 @@ def songs_page(table: pd.DataFrame) -> str:
         ratios = at.loc[1]["ms per song"] / at.loc[2]["ms per song"]
         said.append(f"Two workers are {', '.join(f'{ratio:.2f}' for ratio in ratios)} times as fast as one.")
     figures = table.map(lambda value: f"{value:,.0f}" if value >= 100 else f"{value:.3g}")
-    return page.markdown(figures.to_dict("records")) + "\n\n" + "\n".join(said) + "\n"
+    return page.markdown(figures.to_dict("records")) + "\n\n" + " ".join(said) + "\n"
 
 
 def measure_training(root: Path, count: int) -> dict:

@@ -186,11 +186,14 @@ def table(figures: dict) -> str:
         {"area under ROC, by clip": name} | {f"{level} dB": f"{by_clip[name, level]:.2f}" for level in levels}
         for name in dict.fromkeys(row["laid over"] for row in figures["clips"])
     ]
-    words = [{"set": name} | {kind or "neither": n for kind, n in of.items()} for name, of in figures["words"].items()]
+    words = "; ".join(
+        f"{name} ones are called " + ", ".join(f"{kind or 'neither'} {n}" for kind, n in of.items())
+        for name, of in figures["words"].items()
+    )
     return (
-        f"{figures['count']['sung']} sung and {figures['count']['instrumental']} instrumental songs, "
-        f"{figures['ms']:.1f} ms of CPU for a clip.\n\n{page.markdown(songs)}\n\nSo songs are called:\n\n"
-        f"{page.markdown(words)}\n\nSomething laid over 20 of 80 s of instrumental songs:\n\n{page.markdown(clips)}\n"
+        f"{figures['count']['sung']} sung and {figures['count']['instrumental']} instrumental songs: "
+        f"{words}. {figures['ms']:.1f} ms of CPU for a clip.\n\n{page.markdown(songs)}\n\n"
+        f"Something laid over 20 of 80 s of instrumental songs:\n\n{page.markdown(clips)}\n"
     )
 
 

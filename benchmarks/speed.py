@@ -7,14 +7,9 @@ ffmpeg included. Imports and compilation are done before, by a run on one song, 
 takes sixteen clips of a song at once, as it always does; the others have no way to do that. Its time
 clip by clip is shown beside it.
 Of openSMILE, Essentia and pyAudioAnalysis those take part that are installed, see requirements.txt here.
-
-With --processes the three scripts are timed instead, as whole processes with one worker each, on all MP3s of --source,
-against processes that do as in 2018; start-up is in it.
 """
 
 import argparse
-import contextlib
-import ctypes
 import functools
 import importlib.util
 import os
@@ -47,7 +42,6 @@ from soundalike.frame import write_frame
 from soundalike.library import clip_folder, good_songs, write_songs
 from soundalike.messages import printable
 from soundalike.networks import musicnn
-from soundalike.pool import ONE_THREAD
 from soundalike.survey import catalogue_row
 
 HERE = Path(__file__).resolve().parent
@@ -257,52 +251,6 @@ def start_up(clip: Path) -> float:
     return time.monotonic() - started
 
 
-def process(*command: str | Path, given: str = "") -> float:
-    """CPU seconds of a new Python process and all that it starts, one thread each.
-
-    Threads of BLAS that wait for one another use CPU time, too: with two, describing as in 2018 costs twice as much.
-    Linux counts a process when its parent waits for it; workers outlive their script for a moment, so they become ours.
-    """
-    ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
-    started = cpu()
-    env = os.environ | ONE_THREAD | {"PYTHONPATH": os.pathsep.join(map(str, (HERE, HERE.parent)))}
-    run = subprocess.run(
-        [sys.executable, *map(str, command)], input=given, text=True, capture_output=True, check=False, env=env
-    )
-    if run.returncode:
-        why = run.stderr.strip().rpartition("\n")[2]
-        raise SystemExit(f"{printable(command[0])} ended with status {run.returncode}: {why}")
-    with contextlib.suppress(ChildProcessError):  # when none is left
-        while os.wait():
-            pass
-    return cpu() - started
-
-
-def as_processes(source: Path) -> dict:
-    """Return CPU seconds of the three scripts on a folder of MP3s, one worker each, and of processes as in 2018."""
-    each_line = "import speed, sys; from pathlib import Path; [{} for line in sys.stdin.read().splitlines()]"
-    cut_2018 = each_line.format("speed.split_2018(line, *map(Path, sys.argv[1:]))")
-    described_2018 = each_line.format("speed.features_2018(Path(line))")
-    with tempfile.TemporaryDirectory() as folder:
-        root, old = Path(folder) / "ours", Path(folder) / "2018"
-        step_2 = (HERE.parent / "feature_extraction.py", "--library", root, "--networks", "none", "--jobs", "1")
-        split = process(HERE.parent / "mp3_split.py", "--library", root, "--songs", source, "--jobs", "1")
-        described = process(*step_2)
-        gathered = process(HERE.parent / "dataframe_creation.py", "--library", root)
-        songs = list(good_songs(root)["song"])
-        split_2018 = process("-c", cut_2018, source, old, given="\n".join(songs))
-        same, stereo = (
-            process("-c", described_2018, given="\n".join(map(str, whole_clips(sorted(clips.rglob("*.wav"))))))
-            for clips in (root / "clips", old)
-        )
-    names = ("processes", "ours (s)", "2018, same clips (s)", "2018, its own clips (s)")
-    rows_found = [
-        ("step 2", described, same, stereo),
-        ("three steps", split + described + gathered, None, split_2018 + stereo),
-    ]
-    return {"songs": len(songs), "rows": [dict(zip(names, row, strict=True)) for row in rows_found]}
-
-
 def describers() -> dict[str, Callable]:
     """Return what describes the clips of a song, by name; of what need not be installed, what is."""
     contenders: dict[str, Callable] = {
@@ -340,9 +288,6 @@ def from_mp3(songs: list[str], sound: float, source: Path, rounds: int) -> dict[
 
 def work(args: argparse.Namespace) -> int:
     """Time everything, keep the results and print the page."""
-    if args.processes:
-        whole = as_processes(args.source)
-        return page.show("processes", whole, processes_page(whole), kept=args.keep)
     good = good_songs(args.library)
     long = good[good["clips"] >= CLIPS].sample(frac=1, random_state=0)["song"].head(args.songs)
     if long.empty:
@@ -363,45 +308,25 @@ def work(args: argparse.Namespace) -> int:
     return page.show("speed", figures, tables(figures), kept=args.keep)
 
 
-def in_words(row: dict) -> dict:
-    """Write a row of `as_processes` for the page: ours in CPU seconds, the others with how many times ours that is."""
-    ours_took = row["ours (s)"]
-    shown = {"whole processes": row["processes"], "ours (s)": f"{ours_took:,.1f}"}
-    for name in ("2018, same clips (s)", "2018, its own clips (s)"):
-        shown[name] = f"{row[name]:,.0f}; {row[name] / ours_took:.1f} times" if row[name] else ""
-    return shown
-
-
-def processes_page(figures: dict) -> str:
-    """Write the page of whole processes."""
-    table = page.markdown([in_words(row) for row in figures["rows"]])
-    return f"CPU seconds of whole processes of one thread, {figures['songs']} songs:\n\n{table}\n"
-
-
 def tables(figures: dict) -> str:
     """Write the page."""
-    titles = {
-        "features": "describing clips",
-        "cutting": "cutting MP3s into clips",
-        "MP3 to frame": "from MP3s to frame",
-    }
-    parts = []
+    titles = {"features": "describe clips", "cutting": "cut MP3s into clips", "MP3 to frame": "from MP3s to frame"}
+    rows = []
     for key, title in titles.items():
-        if key not in figures:
-            continue
-        shown = []
-        for row in figures[key]:
+        for row in figures.get(key, []):
             middle, low, high = row["ours faster by"]
-            faster = "" if row["name"] == "ours" else f"{middle:.1f} ({low:.1f} to {high:.1f})"
-            numbers = {"numbers for a clip": row["numbers"]} if key == "features" else {}
-            rate = {"seconds of sound per CPU second": f"{row['rate']:,.0f}", "ours is faster by": faster}
-            shown.append({title: row["name"]} | numbers | rate)
-        parts.append(page.markdown(shown))
-    first = (
+            rows.append({
+                "work": title,
+                "by": row["name"],
+                "numbers for a clip": row["numbers"] if key == "features" else "",
+                "seconds of sound per CPU second": f"{row['rate']:,.0f}",
+                "ours is faster by": "" if row["name"] == "ours" else f"{middle:.1f} ({low:.1f} to {high:.1f})",
+            })  # fmt: skip
+    return (
         f"{figures['clips']} clips, one thread. Until the first clip is described, a new process takes "
-        f"{figures['start-up (s)']:.1f} s (imports, and loops compiled before); that is left out on all sides."
+        f"{figures['start-up (s)']:.1f} s (imports, and loops compiled before); that is left out on all sides.\n\n"
+        f"{page.markdown(rows)}\n"
     )
-    return "\n\n".join([first, *parts]) + "\n"
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -410,12 +335,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--songs", type=int, default=8, metavar="N", help="how many songs take part (default: 8)")
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="how often each is timed (default: 3)")
     parser.add_argument("--keep", action="store_true", help="write results/ and README.md here")
-    parser.add_argument("--processes", action="store_true", help="time whole processes (half an hour)")
     parser.add_argument("--source", type=terminal.folder, metavar="DIR", help="where its songs lie, to time cutting")
-    args = parser.parse_args(argv)
-    if args.processes and not args.source:
-        parser.error("--processes needs --source")
-    return args
+    return parser.parse_args(argv)
 
 
 if __name__ == "__main__":
