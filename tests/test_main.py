@@ -20,7 +20,7 @@ from nbclient.exceptions import CellExecutionError, DeadKernelError
 
 from benchmarks import refresh
 from soundalike import __main__ as run
-from soundalike import answer, demo, messages, notebooks, terminal, wording
+from soundalike import answer, demo, map_page, messages, notebooks, terminal, wording
 from soundalike.audio import read_header
 from soundalike.frame import current_notes
 from soundalike.library import clip_paths, keep_songs_folder, read_note, read_songs
@@ -110,6 +110,23 @@ def test_the_summary_tells_the_scores_apart(tmp_path, capsys):
     assert "music by others: it is old." in out
     (line,) = wording.score_lines(info | {"scores": dict.fromkeys(ways) | {"chance": 0.25, "as_shipped": None}})
     assert "cannot be measured: that takes two artists with 4 songs or more" in line
+
+
+def test_the_front_page_marks_songs_that_are_not_named_as_filed(tmp_path):
+    answers = ["sure", "probably", "probably", "unknown", "either"]
+    predicted = ["A", "A", "B", "A", "A"]
+    songs = [f"A/{n}.mp3" for n in range(5)]
+    predictions = pd.DataFrame({"artist": "A", "answer": answers, "predicted": predicted}, pd.Index(songs, name="song"))
+    predictions["either"] = [["A", "B"]] * 5
+    rows = wording.answer_rows(predictions, TITLES)
+    assert [row[-1] for row in rows] == [True, True, False, False, False]
+    assert rows[1][:2] == ("A", "One")
+    map_page.write_front_page(tmp_path, "<b>", ["how & why"], rows)
+    page = (tmp_path / "report/index.html").read_text(encoding="utf-8")
+    assert page.count("<tr class=other>") == 3
+    assert "<td>probably B</td>" in page
+    assert "&lt;b&gt;" in page
+    assert "how &amp; why" in page
 
 
 def test_what_changed_since_the_last_run_is_said(capsys):
