@@ -38,6 +38,12 @@ def keep(name: str, figures: dict, page: str) -> None:
     )
 
 
+def _joined(measured: str, page: str) -> str:
+    """Put what was measured before a page: before its first sentence, or its table."""
+    between = "\n\n" if page.startswith("|") else " "
+    return measured + between + page.strip() + "\n"
+
+
 def write(name: str, figures: dict) -> dict:
     """Write results/NAME.json; returns what is said there of the measurement."""
     about = {
@@ -98,7 +104,7 @@ def show_sets(name: str, kept: str | None, figures: dict, table: Callable[[dict[
     measured = "; ".join(
         f"{one} {figures['measured']}, commit {figures['commit'][:7]}" for one, figures in every.items()
     )
-    put(HERE / "README.md", name, f"*Development sets.* Measured: {measured}.\n\n{table(every).strip()}\n")
+    put(HERE / "README.md", name, _joined(f"*Development sets.* Measured: {measured}.", table(every)))
     print(table(every))
     return terminal.ALL_GOOD
 

@@ -124,16 +124,12 @@ def table(sets: dict[str, dict]) -> str:
         for name, figures in sets.items()
         for one in figures["suspects"]
     ]
-    families = [
-        {
-            "set": name,
-            **{key: f"{figures['families'][key]:.1f}" for key in ("artists", "songs", "groups")},
-            "of the artist of most in its group": f"{figures['families']['purity']:.1%}",
-            "alone": f"{figures['families']['alone']:.0%}",
-        }
+    families = "; ".join(
+        "{name}: {songs:.0f} songs by {artists:.0f} artists come to {groups:.1f} groups, {purity:.1%} of the songs are "
+        "by the artist of most in their group, {alone:.0%} are alone".format(name=name, **figures["families"])
         for name, figures in sets.items()
-    ]
-    return f"{page.markdown(suspects)}\n\n{page.markdown(families)}"
+    )
+    return f"Grouped: {families}.\n\n{page.markdown(suspects)}"
 
 
 @terminal.script
