@@ -2,6 +2,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -225,6 +226,11 @@ def test_a_worker_with_other_versions_is_refused(cluster, tmp_path):
             if len(done) == 1:  # it joins later
                 cluster.join(PYTHONPATH=str(tmp_path / "other"))
     assert done
+
+
+def test_every_version_is_known():
+    assert {"python", "numpy", "tensorflow"} <= set(pool.versions())
+    assert all(re.match(r"\d+\.\d+", version) for version in pool.versions().values())
 
 
 def test_a_worker_that_does_not_see_this_folder_is_said(cluster, tmp_path, monkeypatch):
