@@ -409,10 +409,10 @@ def test_a_demo_song_is_an_mp3_with_tags(tmp_path, monkeypatch):
     header = read_header(song)
     assert (header["artist"], header["album"], header["codec"]) == ("Slow Acoustic", "calm", "MP3")
     assert header["announced"] > 25
-    shutil.rmtree(tmp_path / "songs")
     made = song.stat().st_mtime_ns
     demo.make(tmp_path)
     assert song.stat().st_mtime_ns == made  # not encoded again
+    shutil.rmtree(tmp_path / "songs")
 
 
 @pytest.mark.parametrize("name", notebooks.NOTEBOOKS)
