@@ -86,3 +86,10 @@ def test_the_centroid_weighs_ears_the_same(two_ears):
     centroid = two_ears.centroid(two_ears.points(np.stack(songs)))
     lengths = [np.linalg.norm(centroid[own]) for own in two_ears.dimensions()]
     assert lengths == pytest.approx([np.sqrt(0.5)] * 2, abs=1e-5)
+
+
+def test_directions_of_other_features_are_refused(tmp_path, monkeypatch):
+    np.savez(tmp_path / "other.npz", factors=np.zeros((1, 4), np.float16), scale=np.ones(4, np.float32))
+    monkeypatch.setattr(embedding, "NUISANCE_FILE", tmp_path / "other.npz")
+    with pytest.raises(ValueError, match=r"benchmarks/nuisance\.py"):
+        embedding.shipped_shifts.__wrapped__()

@@ -49,3 +49,6 @@ def test_links_lead_to_files(page):
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)|src=\"([^\"]+)\"", text):
         link = "".join(target)
         assert link.startswith("http") or (page.parent / link).exists(), link
+    for link, anchor in re.findall(r"\]\(([^)#]*\.md)#([^)]+)\)", text):
+        headings = re.findall(r"^#+ (.+)$", (page.parent / link).read_text(encoding="utf-8"), flags=re.M)
+        assert anchor in [re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings], anchor
