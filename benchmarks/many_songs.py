@@ -104,8 +104,8 @@ def measure(root: Path, songs: int) -> dict:
 
 def written(figures: dict) -> str:
     """Write the page."""
-    shown = {name: f"{value:,.3g}" for name, value in figures.items() if name != "songs"}
-    return page.markdown([{"songs of noise, two clips each": f"{figures['songs']:,}"} | shown])
+    shown = ", ".join(f"{name} {value:,.3g}" for name, value in figures.items() if name != "songs")
+    return f"{figures['songs']:,} songs of noise, two clips each: {shown}.\n"
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ OTHERS = {
 }
 NEVER = [*OTHERS, TWICE]  # no directions were learned of what these change
 PLANTED = [MP3_64, MP3_96, MP3_128, V0]  # one for each artist, in turn
-SHOWN = [PLAIN, MP3_64, "Opus, 64 kbit/s", "compressed", "low-pass 9 kHz", "Vorbis, lowest quality", TWICE, V0]
+SHOWN = [PLAIN, MP3_64, "Opus, 64 kbit/s", "compressed", "Vorbis, lowest quality", TWICE, V0]
 
 Views = dict[str, embedding.Segments]  # the same songs, altered
 
@@ -186,7 +186,7 @@ def table(sets: dict[str, dict]) -> str:
     """Write the page: a row for each alteration."""
 
     def cells(name: str, row: dict) -> dict[str, str]:
-        lost, low, high = row["after, worse by"]
+        lost, low, high = (round(value, 2) + 0.0 for value in row["after, worse by"])  # no -0.00
         return {
             f"{name}: not attenuated": f"{row['before']['balanced_accuracy']:.2f}",
             f"{name}: attenuated": f"{row['after']['balanced_accuracy']:.2f}",
@@ -206,11 +206,7 @@ def table(sets: dict[str, dict]) -> str:
         for row in first
     ]
     rows += [
-        {
-            "altered": f"each artist encoded otherwise; asked at {row['songs are']}"
-            if n
-            else "the same, asked as encoded"
-        }
+        {"altered": "artists encoded otherwise; asked " + (f"at {row['songs are']}" if n else "as encoded")}
         | {key: cell for name, of in sets.items() for key, cell in cells(name, of["planted"][n]).items()}
         for n, row in enumerate(next(iter(sets.values()))["planted"])
         if not n or row["songs are"] in SHOWN

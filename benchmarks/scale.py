@@ -219,7 +219,7 @@ def measure_training(root: Path, count: int) -> dict:
 
 def training_page(figures: dict) -> str:
     """Write the page."""
-    return page.markdown([{name: f"{value:,.3g}" for name, value in figures.items()}]) + "\n"
+    return f"A library made up: {', '.join(f'{name} {value:,.3g}' for name, value in figures.items())}.\n"
 
 
 if __name__ == "__main__":
