@@ -271,12 +271,16 @@ def from_mp3(songs: list[str], sound: float, source: Path, rounds: int) -> dict[
     """Time how songs of so many seconds in all are cut, and the whole path to the frame."""
     with tempfile.TemporaryDirectory() as folder:
         where: dict[str, Any] = {"root": Path(folder), "source": source}
+
+        def fresh() -> Path:  # what was cut before is not cut again
+            return Path(tempfile.mkdtemp(dir=folder))
+
         cut: dict[str, Callable] = {
-            "ours": lambda song: split_song(song, songs=source, root=Path(folder), max_hours=terminal.MAX_HOURS),
+            "ours": lambda song: split_song(song, songs=source, root=fresh(), max_hours=terminal.MAX_HOURS),
             "2018": functools.partial(split_2018, **where),
         }
         whole: dict[str, Callable] = {
-            "ours": functools.partial(path_ours, **where),
+            "ours": lambda songs: path_ours(songs, source, fresh()),
             "2018": functools.partial(path_2018, **where),
         }
         in_turn(cut, songs[:1], 1)
