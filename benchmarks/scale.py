@@ -219,7 +219,8 @@ def measure_training(root: Path, count: int) -> dict:
 
 def training_page(figures: dict) -> str:
     """Write the page."""
-    return f"A library made up: {', '.join(f'{name} {value:,.3g}' for name, value in figures.items())}.\n"
+    shown = [f"{name} {value:,.0f}" if value >= 100 else f"{name} {value:.3g}" for name, value in figures.items()]
+    return f"A library made up: {', '.join(shown)}.\n"
 
 
 if __name__ == "__main__":
