@@ -108,16 +108,15 @@ def make_frame(args: argparse.Namespace, root: Path, songs: Path) -> None:
     """Run the three numbered steps on a folder of songs."""
     from joblib import cpu_count
 
+    from soundalike import wording
     from soundalike.library import atomic_write, find_songs, good_songs, locked, read_songs
     from soundalike.pace import Pace
     from soundalike.splits import check_enough
-    from soundalike.wording import duration
 
     found, _ = find_songs(songs)
     pace = Pace(root, songs, found, args.jobs or cpu_count(), args.networks != "none")
     if found and not args.scheduler:  # whose pace is not known
-        new = f", {len(pace.new):,} of them new" * (len(pace.new) < len(found))
-        print(f"{counted(len(found), 'song')}{new}: {duration(pace.of_all())}.")
+        print(wording.pace_line(len(found), len(pace.new), pace.of_all()))
     kept = {path: path.read_bytes() for path in (root / "songs.csv", root / "songs.txt") if path.exists()}
     workers, labels = ("jobs", "scheduler"), ("max_hours", "label_by")
     if args.from_songs:
@@ -139,7 +138,7 @@ def make_frame(args: argparse.Namespace, root: Path, songs: Path) -> None:
         raise
     if not args.from_songs:
         if pace.new and not args.scheduler:
-            print(f"The rest takes {duration(pace.after_splitting(took))}.")
+            print(f"The rest takes {wording.duration(pace.after_splitting(took))}.")
         run_script("feature_extraction.py", root, *forwarded(args, *workers, "networks"))
     run_script("dataframe_creation.py", root, *forwarded(args, "networks"))
 

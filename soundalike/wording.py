@@ -618,6 +618,12 @@ def summary_lines(
     ]
 
 
+def pace_line(songs: int, new: int, seconds: float) -> str:
+    """Say how long a run will take."""
+    of_them = f", {new:,} of them new" if new < songs else ""
+    return f"{counted(songs, 'song')}{of_them}: {duration(seconds)}."
+
+
 def duration(seconds: float) -> str:
     """Say about how long something takes."""
     minutes = round(seconds / 60)

@@ -112,6 +112,18 @@ def test_the_summary_tells_the_scores_apart(tmp_path, capsys):
     assert "cannot be measured: that takes two artists with 4 songs or more" in line
 
 
+@pytest.mark.parametrize(
+    ("songs", "new", "seconds", "said"),
+    [
+        (57, 57, 238, "57 songs: about 4 minutes."),
+        (57, 3, 80, "57 songs, 3 of them new: about a minute."),
+        (1, 0, 7200, "1 song, 0 of them new: about 2 hours."),
+    ],
+)
+def test_it_is_said_how_long_a_run_will_take(songs, new, seconds, said):
+    assert wording.pace_line(songs, new, seconds) == said
+
+
 def test_the_front_page_marks_songs_that_are_not_named_as_filed(tmp_path):
     answers = ["sure", "probably", "probably", "unknown", "either"]
     predicted = ["A", "A", "B", "A", "A"]
