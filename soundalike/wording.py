@@ -17,7 +17,7 @@ from soundalike.audio import CLIP_SECONDS
 from soundalike.features import COLUMNS
 from soundalike.frame import Status, Written
 from soundalike.groups import Portrait
-from soundalike.library import FRONT, GOOD, PROJECT
+from soundalike.library import FRONT, GOOD, PROJECT, folder_labels
 from soundalike.messages import clock, counted, first_of, printable
 from soundalike.networks.vocals import VOCALS
 from soundalike.playlists import End, Rules
@@ -78,7 +78,7 @@ def songs_lines(table: pd.DataFrame, processed: int, folder: Path, music: Path) 
         f"({int(good['silent_clips'].sum()):,} silent; {good['dropped'].sum():,.1f} s at songs' ends filled no clip). "
         f"Songs processed now: {processed:,}.",
     ]
-    loose = good[~good["song"].str.contains("/")]
+    loose = good[good["song"].map(lambda song: not folder_labels(song)[0]).astype(bool)]
     if len(loose):
         lines.append(f"{counted(len(loose), 'song')} in no artist's folder: labelled by the artist tag.")
     if (loose["artist"].str.casefold() == music.name.casefold()).any():

@@ -289,7 +289,12 @@ def test_a_song_in_no_folder_takes_its_tag_or_is_left_out(tmp_path, capsys):
     assert split(tmp_path) == 3
     assert rows(tmp_path)["x.mp3"]["artist"] == "Pitbull"
     assert rows(tmp_path)["y.mp3"]["reason"] == messages.Reason.NO_ARTIST.value
-    assert "are the folders in it albums" not in capsys.readouterr().out
+    tagged(tmp_path / "songs/Various Artists/Party/z.mp3", artist="Pitbull", album="Party")
+    assert split(tmp_path) == 3
+    assert rows(tmp_path)["Various Artists/Party/z.mp3"]["artist"] == "Pitbull"
+    said = capsys.readouterr().out
+    assert "2 songs in no artist's folder" in said
+    assert "are the folders in it albums" not in said
     (tmp_path / "songs").rename(tmp_path / "pitbull")
     assert split(tmp_path, "--songs", str(tmp_path / "pitbull")) == 3
     assert f"Then name the folder above (--songs DIR): {tmp_path}" in capsys.readouterr().out
