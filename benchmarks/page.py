@@ -31,11 +31,8 @@ def keep(name: str, figures: dict, page: str) -> None:
         Markdown.
     """
     about = write(name, figures)
-    put(
-        HERE / "README.md",
-        name,
-        f"Measured {about['measured']} on {about['machine']}, commit {about['commit']}.\n\n{page}\n",
-    )
+    measured = f"Measured {about['measured']} on {about['machine']}, commit {about['commit'][:7]}."
+    put(HERE / "README.md", name, _joined(measured, page))
 
 
 def _joined(measured: str, page: str) -> str:

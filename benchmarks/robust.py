@@ -11,6 +11,7 @@ benchmarks/.
 import functools
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -193,23 +194,20 @@ def table(sets: dict[str, dict]) -> str:
             f"{name}: lost": f"{lost:+.2f} ({low:+.2f} to {high:+.2f})",
         }
 
-    first = [row for row in next(iter(sets.values()))["unseen songs"] if row["songs are"] in SHOWN]
+    def rows_of(kind: str, name_of: Callable[[str], str]) -> list[dict]:
+        return [
+            {"altered": name_of(row["songs are"])}
+            | {key: cell for name, of in sets.items() for key, cell in cells(name, of[kind][n]).items()}
+            for n, row in enumerate(next(iter(sets.values()))[kind])  # of all sets in the same order
+            if not n or row["songs are"] in SHOWN
+        ]
+
     rows = [
-        {"altered": row["songs are"] + " (never learned)" * (row["songs are"] in NEVER)}
-        | {
-            key: cell
-            for name, of in sets.items()
-            for other in of["unseen songs"]
-            if other["songs are"] == row["songs are"]
-            for key, cell in cells(name, other).items()
-        }
-        for row in first
-    ]
-    rows += [
-        {"altered": "artists encoded otherwise; asked " + (f"at {row['songs are']}" if n else "as encoded")}
-        | {key: cell for name, of in sets.items() for key, cell in cells(name, of["planted"][n]).items()}
-        for n, row in enumerate(next(iter(sets.values()))["planted"])
-        if not n or row["songs are"] in SHOWN
+        *rows_of("unseen songs", lambda name: name + " (never learned)" * (name in NEVER)),
+        *rows_of(
+            "planted",
+            lambda name: f"artists encoded otherwise; asked {f'at {name}' if name in SHOWN else 'as encoded'}",
+        ),
     ]
     return page.markdown(rows)
 

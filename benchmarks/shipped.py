@@ -11,7 +11,6 @@ what is known of the files in one. Intervals are over artists: what other artist
 
 import argparse
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, cross
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import page
+from compare import make_library
 
 from soundalike import evaluation, recogniser, splits, terminal, training
 from soundalike.embedding import Segments
@@ -152,7 +152,7 @@ def answer_row(figures: dict) -> dict[str, str]:
 def detail_row(figures: dict) -> dict[str, str]:
     """Return the row of README.md here."""
     of, ears = figures["by artist"], figures["ears"]
-    albums, known = ({artist: value for artist, value in of[f"{kind} albums"].items()} for kind in ("unseen", "known"))
+    albums, known = of["unseen albums"], of["known albums"]
     return {
         "songs": title(figures),
         "right": with_artists(of["named rightly"], ".0%"),
@@ -175,17 +175,6 @@ def all_results() -> list[dict]:
     return sorted(kept, key=lambda figures: figures["development"])
 
 
-def make_library(songs: Path) -> Path:
-    """Take songs through the three scripts; returns the root of their library."""
-    root = PROJECT / "data" / "benchmarks" / songs.as_posix().strip("/").replace("/", "-")
-    for script in ("mp3_split.py", "feature_extraction.py", "dataframe_creation.py"):
-        given: list[str | Path] = ["--songs", songs] if script == "mp3_split.py" else []
-        ended = subprocess.run([sys.executable, PROJECT / script, "--library", root, *given], check=False).returncode
-        if ended not in (terminal.ALL_GOOD, terminal.LEFT_OUT):
-            raise SystemExit(ended)
-    return root
-
-
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = terminal.parser(__doc__)
@@ -202,7 +191,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Measure, keep the results and print the rows."""
     args = parse_args(argv)
-    root = make_library(args.songs) if args.songs else args.library
+    root = args.library
+    if args.songs:
+        root = PROJECT / "data" / "benchmarks" / args.songs.as_posix().strip("/").replace("/", "-")
+        make_library(PROJECT, args.songs, root)
     figures = measure(root, args.same) | {"title": args.keep or "songs", "development": args.development}
     if args.keep:
         page.write(f"shipped-{args.keep.split()[0]}", figures)

@@ -63,10 +63,11 @@ def main(argv: list[str] | None = None) -> int:
     started = time.monotonic()
     root, songs = find_music(args.songs, args.library)
     survey.check_root(root, songs)
+    found, _ = library.find_songs(songs)
     if args.label_by == "folder":
-        splits.check_folders(songs)
+        splits.check_folders(found)
     with library.running(root):
-        make_frame(args, root, songs)
+        make_frame(args, root, songs, found)
         answer_and_report(root, started, verbose=args.verbose)
     terminal.remember_root(root)
     return terminal.ALL_GOOD
@@ -104,16 +105,15 @@ def find_music(songs: Path | None, root: Path) -> tuple[Path, Path]:
     return root / "demo", root / "demo" / "songs"
 
 
-def make_frame(args: argparse.Namespace, root: Path, songs: Path) -> None:
-    """Run the three numbered steps on a folder of songs."""
+def make_frame(args: argparse.Namespace, root: Path, songs: Path, found: list[str]) -> None:
+    """Run the three numbered steps on a folder, in which these songs were found."""
     from joblib import cpu_count
 
     from soundalike import wording
-    from soundalike.library import atomic_write, find_songs, good_songs, locked, read_songs
+    from soundalike.library import atomic_write, good_songs, locked, read_songs
     from soundalike.pace import Pace
     from soundalike.splits import check_enough
 
-    found, _ = find_songs(songs)
     pace = Pace(root, songs, found, args.jobs or cpu_count(), args.networks != "none")
     if found and not args.scheduler:  # whose pace is not known
         print(wording.pace_line(len(found), len(pace.new), pace.of_all()))

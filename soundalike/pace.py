@@ -56,6 +56,6 @@ class Pace:
 def _seconds(song: Path) -> float:
     """Guess the length of a song by its size: to read thousands of headers takes long."""
     try:
-        return song.stat().st_size / (LOSSLESS if song.suffix.lower() in (".wav", ".flac", ".aiff", ".aif") else LOSSY)
+        return song.stat().st_size / (LOSSLESS if song.suffix.lower() in (".wav", ".flac") else LOSSY)
     except OSError:
         return 0.0

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from soundalike.library import find_songs, folder_labels
+from soundalike.library import folder_labels
 from soundalike.messages import Problem, Reason, UserError, counted, sentence
 
 MIN_SONGS = 2  # recordings that an artist needs for a model to train on them
@@ -131,9 +131,9 @@ def check_enough(counts: pd.Series, songs: int = 0, of: str = "") -> None:
     raise UserError(Problem.TOO_FEW, least=MIN_SONGS, counts=listed)
 
 
-def check_folders(music: Path) -> None:
+def check_folders(songs: list[str]) -> None:
     """Refuse music that is too little, or lies otherwise, before any of it is cut: as far as folders show."""
-    artists = pd.Series([folder_labels(song)[0] for song in find_songs(music)[0]], dtype=str)
+    artists = pd.Series([folder_labels(song)[0] for song in songs], dtype=str)
     if len(artists) and (artists != "").all():  # of a song in no folder, its tag names the artist
         check_enough(artists.value_counts())
 
