@@ -7,6 +7,7 @@ NETWORKS :=
 LABEL_BY :=
 VERBOSE :=
 LIBRARY := $(or $(MUSIC_LIBRARY),data)
+override LIBRARY := $(patsubst ~/%,$(HOME)/%,$(LIBRARY))
 PY := .venv/bin/python
 export SONGS LIBRARY NETWORKS LABEL_BY VERBOSE
 
@@ -50,7 +51,7 @@ help:
 	@echo "make test                 check the code and run the tests (four minutes)"
 	@echo "make stress               kill, damage, fill and load it thousands of times (over an hour; as root, disks too)"
 	@echo "make notebooks            run 126 free songs of Debian's games and put the notebooks beside the scripts"
-	@echo "make pictures LIBRARY=dir put the pictures of the README into images/"
+	@echo "make pictures LIBRARY=dir put pictures of docs/how-it-works.md into images/"
 	@echo "make clean                remove what was made of your songs; the songs and what is installed stay"
 	@echo "make distclean            the same, and what is installed (.venv)"
 	@echo "LIBRARY=dir keeps what is made elsewhere than in data/; PYTHON=python3.12 sets up another Python"
@@ -93,7 +94,8 @@ stress: .venv/cluster .venv/tests .venv/networks
 	@STRESS=1 $(PY) -m pytest tests -m stress -n 2 --dist loadfile --no-loadscope-reorder
 
 clean:
-	@test ! -e "$${LIBRARY:?}/demo/songs.txt" || { rm -rf "$$LIBRARY/demo" && echo "Removed the demo in $$LIBRARY/demo."; }
+	@test -e "$${LIBRARY:?}/songs.txt" || test -e "$$LIBRARY/demo/songs.txt" || echo "Nothing was made in $$LIBRARY."
+	@test ! -e "$$LIBRARY/demo/songs.txt" || { rm -rf "$$LIBRARY/demo" && echo "Removed the demo in $$LIBRARY/demo."; }
 	@test ! -e "$$LIBRARY/songs.txt" || { (cd "$$LIBRARY" && rm -rf clips features model similar report \
 	songs.csv songs.txt df_music.pkl df_music.parquet library.lock run.lock .unfinished-*) && \
 	echo "Removed what was made of your songs in $$LIBRARY. The songs are untouched."; }

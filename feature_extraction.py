@@ -26,7 +26,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--network-share",
         type=terminal.number("a share above 0, up to 1", most=1),
         metavar="S",
-        help="of each song that networks describe (default: a quarter for music, three eighths for voices)",
+        help="the share of each song that networks describe (default: a quarter for music, three eighths for voices)",
     )
     terminal.add_worker_arguments(parser)
     parser.add_argument("--from-songs", action="store_true", help="describe the songs themselves, without their clips")

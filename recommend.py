@@ -40,7 +40,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     instead.add_argument("--albums", action="store_true", help="albums that sound alike; each SONG is an album")
     instead.add_argument("--tags", action="store_true", help="the tags that --tag knows, and how many songs have each")
     which = parser.add_argument_group("which are named")
-    which.add_argument("-n", "--count", type=terminal.positive, metavar="N", help="how many (10; of artists 3)")
+    which.add_argument("-n", "--count", type=terminal.positive, metavar="N", help="how many (10; of artists and albums 3)")
     which.add_argument("--per-artist", type=terminal.positive, metavar="N", help="songs by one artist (default: 2)")
     which.add_argument("--again", type=terminal.positive, metavar="N", help="others: leave out the first N")
     which.add_argument("--without", type=terminal.name, action="append", metavar="SONG", help="not this; repeatable")

@@ -216,7 +216,7 @@ def table(sets: dict[str, dict]) -> str:
 def main(argv: list[str] | None = None) -> int:
     """Measure, keep the results and print the page."""
     parser = page.parser_of_set(__doc__)
-    parser.add_argument("--repeats", type=terminal.positive, default=5, metavar="N", help="of the split (default: 5)")
+    parser.add_argument("--repeats", type=terminal.positive, default=5, metavar="N", help="of the split")
     parser.add_argument(
         "--shifts", type=Path, default=embedding.NUISANCE_FILE, metavar="FILE.npz", help="the directions"
     )

@@ -1,7 +1,7 @@
 """Measure in small libraries which answers show that an artist is unknown, with a cohort and without.
 
     python benchmarks/small_libraries.py --library DIR --cohort OTHER.npz   # of cohort.py, made of other music
-    python benchmarks/small_libraries.py --library DIR --cohort OTHER.npz --keep small
+    python benchmarks/small_libraries.py --library DIR --cohort OTHER.npz --keep instrumental
 
 Libraries of two, three and five artists with three to ten songs each are drawn from a library that the three scripts
 went through. Their songs are held out in five folds; each model also answers for songs of the artists that were not
@@ -110,8 +110,8 @@ def table(sets: dict[str, dict]) -> str:
                 "AUC of the confidence": both("AUC, confidence"),
                 "strangers refused at the price of one right answer in ten": both("refused, confidence"),
                 **{
-                    f"{whose}: sure / probably / A or B / unknown": " / ".join(
-                        f"{among[f'{title}: {word}']:.0%}" for word in recogniser.WORDS[:4]
+                    f"{whose}: sure / probably / A or B / unknown / closest": " / ".join(
+                        f"{among[f'{title}: {word}']:.0%}" for word in recogniser.WORDS
                     )
                     for title, whose in (("own", "own songs"), ("others", "strangers"))
                 },

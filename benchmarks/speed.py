@@ -336,8 +336,8 @@ def tables(figures: dict) -> str:
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = terminal.parser(__doc__)
-    parser.add_argument("--songs", type=int, default=8, metavar="N", help="how many songs take part (default: 8)")
-    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="how often each is timed (default: 3)")
+    parser.add_argument("--songs", type=int, default=8, metavar="N", help="how many songs take part")
+    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="how often each is timed")
     parser.add_argument("--keep", action="store_true", help="write results/ and README.md here")
     parser.add_argument("--source", type=terminal.folder, metavar="DIR", help="where its songs lie, to time cutting")
     return parser.parse_args(argv)

@@ -34,7 +34,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--report", action="store_true", help="only make web pages of the notebooks in report/ again")
     parser.add_argument(
-        "--verbose", action="store_true", help="end with all scores, not three lines (VERBOSE=1 for make)"
+        "--verbose", action="store_true", help="end with all scores (VERBOSE=1 for make)"
     )
     args = parser.parse_args(argv)
     if args.music and args.songs:

@@ -29,7 +29,7 @@ from soundalike.song import FEATURES, Song, Sound, read_tables
 from soundalike.splits import COPY
 
 # Measured by benchmarks/duplicates.py, see benchmarks/README.md.
-SAME_SOUND = 0.95  # similarity of copies: encoded again 0.957 or more; another singer 12 dB below the backing 0.938
+SAME_SOUND = 0.95  # similarity of copies, of nearly all that are encoded again; songs over one backing reach 0.93
 SHARED = 0.6  # agreement of songs over one backing; different songs reach 0.50
 # Agreement of versions, which also have one title, and of copies, at least: a copy that begins half a clip later may
 # agree no better. 99% of an artist's different songs are below 0.28.

@@ -323,9 +323,9 @@ RUN_LOCK = "run.lock"
 SIGNS = (LOCK, "songs.txt")  # of a root that this program made
 
 # Other things that are made in a root, by names that a user's own files may have; and the folders among them that are
-# replaced as a whole, each with what it holds if it was made here.
+# replaced as a whole, each with what it holds if it was made here, by this version or by 1.0.
 MADE = ("clips", "features", "model", "similar", "report", "songs.csv", "df_music.pkl", "df_music.parquet")
-REPLACED = {"model": ("model.json",), "similar": (NOTES, "index.json"), "df_music.parquet": (NOTES,)}
+REPLACED = {"model": ("model.json",), "similar": (NOTES, "index.json"), "df_music.parquet": (NOTES, "_common_metadata")}
 
 CANNOT_LOCK = (errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP)  # what a disk without locks says
 

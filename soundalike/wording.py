@@ -421,7 +421,7 @@ def explain_words(info: dict, *, strict: bool = False) -> list[str]:
             f"{others['refused']:.0%} when the artist was left out"
         )
     if words.sure_from is None:
-        lines.append("No answer is called sure: that takes artists of 25 songs or so that stand out from all others.")
+        lines.append("No answer is called sure: that takes some twenty songs, in all, that stand out from all other artists.")
     return lines
 
 
@@ -551,7 +551,7 @@ def group_lines(portraits: Iterable[Portrait], index: Index, *, numbers: bool = 
 
 def playlist_lines(songs: int, left_out: Mapping[str, object], path: Path, *, added: int | None = None) -> list[str]:
     """Say what is in a playlist; of one that was extended also how many songs were added."""
-    more = "" if added is None else f", {added} of them new; as it was: {printable(path.name)}.bak"
+    more = "" if added is None else f", {added} of them new; as it was at first: {printable(path.name)}.bak"
     return [f"{counted(songs, 'song')} in {printable(path)}{more}.", *left_out_lines(left_out, "Not in the playlist")]
 
 
