@@ -43,7 +43,7 @@ def main(argv: list[str] | None = None) -> int:
         terminal.say(wording.status_lines(frame.status(root)))
         if (root / "songs.csv").exists():
             files = library.read_songs(root)
-            terminal.say(wording.catalogue_lines(files[~files["status"].isin(library.GOOD)], root))
+            terminal.say(wording.table_lines(files[~files["status"].isin(library.GOOD)], root / "songs.csv"))
             terminal.say(wording.not_learned_lines(model.read_left_out(root), files, root))
         return terminal.ALL_GOOD
     good = library.good_songs(root)

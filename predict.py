@@ -12,8 +12,12 @@ import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from soundalike import terminal
+
+if TYPE_CHECKING:
+    from soundalike.similarity import Index
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -57,17 +61,17 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         parser.error("--csv and --json cannot both be printed; name a file for one of them")
     if bool(args.songs) == args.audit:
         parser.error("name a song or a folder, or ask for --audit alone")
-    if args.audit and (args.csv or args.plot or args.page or args.sort_into or terminal.has_filters(args)):
+    if args.audit and (args.csv or args.plot or args.page or args.sort_into or args.filters):
         parser.error("--audit goes with --json alone")
     return args
 
 
-def audit(root: Path, json: Path | None, say: Callable[[list[str]], None]) -> int:
+def audit(root: Path, index: "Index", json: Path | None, say: Callable[[list[str]], None]) -> int:
     """Name songs of the library that may be filed under the wrong artist; returns the exit status."""
-    from soundalike import answer, similarity, tidy, wording
+    from soundalike import answer, tidy, wording
 
     answers = answer.read_predictions(root)
-    suspects = tidy.find_suspects(answers, similarity.load_index(root))
+    suspects = tidy.find_suspects(answers, index)
     say(wording.suspect_lines(suspects, len(answers)))
     terminal.write_json({"songs": suspects.drop(columns="either").to_dict("records")}, json)
     return terminal.ALL_GOOD
@@ -83,61 +87,57 @@ def main(argv: list[str] | None = None) -> int:
     from soundalike.networks import MUSICNN, VOCALS
     from soundalike.pool import Workers
     from soundalike.recogniser import UNKNOWN
-    from soundalike.traits import left_none
+    from soundalike.seeds import of_song
+    from soundalike.traits import check_filters, left_none, pass_one
 
     terminal.check_quotes(list(map(str, args.songs)))
     with library.unless_running(root):
-        model = answer.find_model(root)
+        model, index = answer.find_model(root), similarity.load_index(root)
     tables = {kind: path for kind, path in (("csv", args.csv), ("json", args.json)) if path}
     script = args.sort_into / "sort-songs.sh" if args.sort_into else None
     terminal.check_writable(*tables.values(), *filter(None, (args.page, script)))
     if script and script.exists():
         raise UserError(Problem.SCRIPT_THERE, path=script)
-    index, why = answer.find_index(root)
-    if args.page and index is None:
-        raise UserError(Problem.NO_MAP, error=why)
     quiet = terminal.STDOUT in tables.values()
-    say = terminal.say_above_bar if not quiet else lambda lines: None
+    say = terminal.say if not quiet else lambda lines: None
     say(terminal.note_lines(root))
     if args.audit:
-        return audit(root, args.json, say)
-    files, problems = answer.find_files(args.songs, root, index, why)
-    filed, filters, in_full = answer.filed_songs(root), terminal.read_filters(args), args.full or len(files) == 1
+        return audit(root, index, args.json, say)
+    files, problems = answer.find_files(args.songs, root, index)
+    filed, in_full = answer.filed_songs(root), args.full or len(files) == 1
     rows: dict[Path, dict] = {path: {"problem": str(reason)} for path, reason in problems.items()}
-    unknown: dict = {}
-    tags: dict = {}
+    unknown: dict[Path, tidy.Unknown] = {}
     counts: dict[str, int] = {}
     queries = []
     spacings = answer.spacings_of(model, root if args.page else None)
-    filters.check(VOCALS in spacings, MUSICNN in spacings)
+    check_filters(args.filters, VOCALS in spacings, MUSICNN in spacings)
     decoded = answer.decode_all(list(files), spacings, Workers(args.jobs, args.scheduler), keep_sound=bool(args.plot))
     try:
         for path, song in decoded:
             if isinstance(song, SongError):
                 rows[path] = {"problem": str(song)}
                 continue
-            copies = similarity.find_copies(song, path, index, root) if index else None
-            verdict = answer.answer(song, model, index, copies, strict=args.strict)
-            if not filters.pass_one(str(path), verdict.traits, counts):
+            seed = of_song(song, path, index, root)
+            verdict = answer.answer(song, model, index, seed, strict=args.strict)
+            if not pass_one(args.filters, str(path), verdict.traits, counts):
                 continue
             rows[path] = verdict.as_dict(full=bool(args.json))
             headline, in_library = wording.headline(verdict), answer.look_up(verdict, filed)
             if in_full:
-                lines = wording.answer_lines(verdict, in_library, *terminal.timeline_marks(), numbers=args.verbose)
+                lines = wording.answer_lines(verdict, in_library, numbers=args.verbose)
                 say([printable(path), *lines])
             else:
                 say([wording.answer_row(files[path], verdict)])
-            if index and rows[path]["answer"] == UNKNOWN:
-                unknown[path], tags[path] = similarity.describe_song(song, index.embedding), verdict.tag
+            if rows[path]["answer"] == UNKNOWN:
+                unknown[path] = tidy.Unknown(seed.described, verdict.tag)
             if args.plot:
                 from soundalike import plots  # matplotlib takes a second, and few ask for pictures
 
-                artists = index.songs["artist"] if index else model.artists  # in the colours of the map
-                plots.save_verdict(args.plot, files[path], headline, verdict, song.sound, artists)
-            if args.page and index:
+                plots.save_verdict(args.plot, files[path], headline, verdict, song.sound, index.songs["artist"])
+            if args.page:
                 from soundalike import map_page  # which draws, and takes a second
 
-                queries.append(map_page.as_query(path, song, verdict, headline, index))
+                queries.append(map_page.QuerySong(seed, verdict, headline))
     except (KeyboardInterrupt, Exception) as error:  # what was answered is kept, whatever ends the run
         written = terminal.write_partial({kind: answer.as_text(kind, rows, model) for kind in tables}, tables)
         if not isinstance(error, KeyboardInterrupt):
@@ -147,11 +147,11 @@ def main(argv: list[str] | None = None) -> int:
     failed = {path: row["problem"] for path, row in rows.items() if row["problem"]}
     if counts and not rows:
         raise left_none(counts, len(files))
-    families = tidy.find_families(unknown, index, tags) if index else []
+    families = tidy.find_families(unknown, index)
     say([*wording.filter_lines(counts, len(rows) - len(failed)), *wording.family_lines(families)])
     for kind, path in tables.items():
         terminal.write_text(answer.as_text(kind, rows, model, families), path)
-    if queries and index:
+    if queries:
         map_page.write_map(index, root, args.page, queries)
     if script:
         tidy.write_moves(rows, args.sort_into, script)

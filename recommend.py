@@ -40,7 +40,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     instead.add_argument("--albums", action="store_true", help="albums that sound alike; each SONG is an album")
     instead.add_argument("--tags", action="store_true", help="the tags that --tag knows, and how many songs have each")
     which = parser.add_argument_group("which are named")
-    which.add_argument("-n", "--count", type=terminal.positive, metavar="N", help="how many (10; of artists and albums 3)")
+    which.add_argument("-n", "--count", type=terminal.positive, metavar="N", help="how many (10; artists or albums: 3)")
     which.add_argument("--per-artist", type=terminal.positive, metavar="N", help="songs by one artist (default: 2)")
     which.add_argument("--again", type=terminal.positive, metavar="N", help="others: leave out the first N")
     which.add_argument("--without", type=terminal.name, action="append", metavar="SONG", help="not this; repeatable")
@@ -57,13 +57,15 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     written.add_argument("--verbose", action="store_true", help="the numbers behind the words, too")
     args = parser.parse_args(argv)
     args.page = args.page or args.new_map
-    alone = args.artists or args.albums or args.tags or args.page
-    if not args.songs and not alone:
+    instead_of_songs = args.artists or args.albums or args.tags
+    if not args.songs and not (instead_of_songs or (args.page and not args.json)):
         parser.error("name a song, or ask for --artists, --albums, --tags or --page")
     of_list = args.path_to or args.less or args.extend or args.again or args.far or args.playlist or args.without
-    of_list = of_list or args.other_albums or args.per_artist or terminal.has_filters(args)
-    if of_list and (args.artists or args.albums or not args.songs):
-        parser.error("these options are about songs alike: name a SONG, without --artists and --albums")
+    of_list = of_list or args.other_albums or args.per_artist or args.filters
+    if of_list and (instead_of_songs or not args.songs):
+        parser.error("these options are about songs alike: name a SONG, without --artists, --albums and --tags")
+    if args.tags and args.songs:
+        parser.error("--tags counts the tags of all songs: name none")
     if args.path_to and (len(args.songs) > 1 or args.far or args.less or args.again or args.extend):
         parser.error("--path-to takes one song (in quotes), and no --far, --less, --again or --extend")
     if args.extend and (len(args.songs) > 1 or Path(args.songs[0]).suffix.lower() not in SUFFIXES):
@@ -104,12 +106,12 @@ def main(argv: list[str] | None = None) -> int:
         say(wording.group_lines(portraits, index, numbers=args.verbose))
         kind = "albums" if args.albums else "artists"
         terminal.write_json({kind: groups.records(portraits, index)}, args.json)
-    if args.artists or args.albums or args.tags or not args.songs:
+    if args.artists or args.albums or not args.songs:
         return terminal.ALL_GOOD
     several = index.songs["artist"].nunique() > 1  # where all songs are by one artist, any number of them is named
     per_artist = args.per_artist or PER_ARTIST if several else len(index.songs)
     limits = {"far": args.far, "other_albums": args.other_albums, "again": args.again or 0}
-    rules = playlists.Rules(args.count or SONGS_NAMED, per_artist, filters=terminal.read_filters(args), **limits)
+    rules = playlists.Rules(args.count or SONGS_NAMED, per_artist, filters=args.filters, **limits)
     seeds, less, without = (find_seeds(asked or (), index, root) for asked in (args.songs, args.less, args.without))
     stops = [seed for asked in args.path_to or () for seed in find_seeds([asked], index, root)]
     barred, counts = playlists.bar_songs([*seeds, *stops], without, less, index, rules)
@@ -117,15 +119,15 @@ def main(argv: list[str] | None = None) -> int:
     if stops:
         legs = playlists.find_ways(index, [*seeds, *stops], barred, rules)
         say(wording.way_lines([*seeds, *stops], legs, index, numbers=args.verbose))
-        listed = [playlists.seed_entry(seeds[0])]
+        listed = [seeds[0].entry]
         for stop, (songs, _) in zip(stops, legs, strict=True):
-            listed += [*playlists.entries(songs, root), playlists.seed_entry(stop)]
+            listed += [*playlists.entries(songs, root), stop.entry]
         answer: dict = {"stops": [playlists.way_record(*leg, root) for leg in zip(stops, legs, strict=True)]}
     else:
         songs, why = playlists.fill(index, seeds, less, barred, rules)
-        songs, names = playlists.add_moments(songs, seeds, index, root), (names_of(seeds), names_of(less))
+        songs, names = playlists.add_moments(songs, seeds, index), (names_of(seeds), names_of(less))
         say(wording.alike_lines(*names, songs, why, rules, index, numbers=args.verbose))
-        listed = [*map(playlists.seed_entry, seeds), *playlists.entries(songs, root)]
+        listed = [*(seed.entry for seed in seeds), *playlists.entries(songs, root)]
         answer = {"songs": playlists.records(songs, root)}
     about = {"asked": names_of(seeds), "less": names_of(less), "without": names_of(without), "filters": counts}
     terminal.write_json(about | answer, args.json)

@@ -224,7 +224,9 @@ def main(argv: list[str] | None = None) -> int:
     """Learn from each library, and write the file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--library", type=terminal.folder, action="append", required=True, metavar="DIR")
-    parser.add_argument("--out", type=terminal.output(".npz"), default=embedding.NUISANCE_FILE, metavar="FILE", help="where to")
+    parser.add_argument(
+        "--out", type=terminal.output(".npz"), default=embedding.NUISANCE_FILE, metavar="FILE", help="to"
+    )
     args = parser.parse_args(argv)
     write(args.out, [learn(root) for root in args.library])
     return terminal.ALL_GOOD

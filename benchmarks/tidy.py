@@ -87,7 +87,7 @@ def measure_families(study: evaluation.Study, index: similarity.Index) -> dict:
         points = embedding.points(np.stack([described[song] for song in known["song"]]))
         likeness = similarity.measure_likeness(points, known, embedding)
         unknown, of = songs[~rest], songs["artist"]
-        asked = {song: described[song] for song in unknown.index}
+        asked = {song: tidy.Unknown(described[song]) for song in unknown.index}
         groups = tidy.find_families(asked, index._replace(embedding=embedding, likeness=likeness))
         grouped = sum(map(len, groups))
         majority = sum(of[group].value_counts().iloc[0] for group in groups)

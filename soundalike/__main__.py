@@ -33,9 +33,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--install", choices=packages.GROUPS, help="only install a group of packages, see requirements.txt"
     )
     parser.add_argument("--report", action="store_true", help="only make web pages of the notebooks in report/ again")
-    parser.add_argument(
-        "--verbose", action="store_true", help="end with all scores (VERBOSE=1 for make)"
-    )
+    parser.add_argument("--verbose", action="store_true", help="end with all scores (VERBOSE=1 for make)")
     args = parser.parse_args(argv)
     if args.music and args.songs:
         parser.error("MUSIC and --songs are the same option: give one")
@@ -157,7 +155,7 @@ def answer_and_report(root: Path, started: float, *, verbose: bool) -> None:
     if model.info["held_out"]:
         verdict, filed = answer.answer_held_out(model, index, root)
         print(f"\n{printable(library.songs_folder(root) / model.info['held_out'])}")
-        terminal.say(wording.answer_lines(verdict, filed, *terminal.timeline_marks()))
+        terminal.say(wording.answer_lines(verdict, filed))
         terminal.say(wording.explain_words(model.info))
         print("That song was held out: the model was not trained on it.")
         print(f"(the first answer after {time.monotonic() - started:.0f} s)")

@@ -23,22 +23,16 @@ from soundalike.model import Model, is_current, load_model
 from soundalike.networks.vocals import INSTRUMENTAL, PRESENT
 from soundalike.pool import Workers
 from soundalike.recogniser import EITHER, UNKNOWN, WORDS, among_artists, answer_table
-from soundalike.seeds import find_song
-from soundalike.similarity import Index, describe_song, load_index, nearest_songs
+from soundalike.seeds import Seed, find_song, of_library
+from soundalike.similarity import Index, nearest_songs
 from soundalike.song import Song, decode, read_tables
 from soundalike.traits import traits_of
 
 NAMED = 0.05  # from this probability on, the next artist is named beside the closest
 ALIKE = 3  # songs that are named as a reason, at most
 TRAINED_ON = "trained on"  # instead of a word, for programs
-PREDICTION = [
-    "artist",
-    "answer",
-    "predicted",
-    "probability",
-    "artist_probability",
-    "either",
-]  # columns of predictions.csv
+# Columns of predictions.csv, beside the song.
+PREDICTION = ["artist", "answer", "predicted", "probability", "artist_probability", "either"]
 CSV_COLUMNS = [
     *("song", "answer", "artist", "closest", "probability", "nearness", "next"),
     *("clips", "agreeing_clips", "silent_clips", "trained_on", "copy_of", "problem"),
@@ -109,7 +103,7 @@ class Verdict(NamedTuple):
             "either": list(self.either),
             "ears": self.ears,
             "aspects": {aspect: _rounded(value) for aspect, value in self.aspects.items()},
-            "moment": None if np.isnan(self.moment) else self.moment,
+            "moment": self.moment,
             "alike": list(self.alike),
             **self.traits,
             "timeline": [
@@ -124,26 +118,17 @@ def _rounded(value: float) -> float | None:
     return None if np.isnan(value) else round(float(value), 4)
 
 
-def answer(
-    song: Song,
-    model: Model,
-    index: Index | None = None,
-    copies: np.ndarray | None = None,
-    *,
-    strict: bool = False,
-) -> Verdict:
+def answer(song: Song, model: Model, index: Index, seed: Seed, *, strict: bool = False) -> Verdict:
     """Predict the artist of a song with a model from `model.load_model`.
 
     Parameters
     ----------
     song : Song
         With embeddings by the networks that the model uses.
-    model : Model
-        The model.
-    index : Index, optional
-        Of the library, to name songs of the artist that sound alike.
-    copies : np.ndarray [shape=(songs,), dtype=bool], optional
-        Songs of the index that are this recording, see `similarity.find_copies`; by default those of the same samples.
+    model, index
+        Of the library.
+    seed : Seed
+        The song among those of the library, see `seeds.of_song`.
     strict : bool
         Whether more artists are called unknown, see `recogniser.STRICT_COST`.
     """
@@ -161,16 +146,9 @@ def answer(
     first = first_clips(len(loud))
     clips = among_artists(recogniser.predict(np.nan_to_num(points))).iloc[nearest_segment(len(loud))].set_axis(loud)
     trained_on = model.info["songs"]
-    same = [name for name, digest in trained_on.items() if digest == song.record["hash"]]
-    if index and copies is not None:
-        same += index.songs["song"][copies].tolist()
-    same.sort(key=lambda name: name not in trained_on)
-    alike = {}
-    if index:
-        barred = ((index.songs["artist"] != closest) | (index.songs["hash"] == song.record["hash"])).to_numpy()
-        barred = barred if copies is None else barred | copies
-        nearest = nearest_songs(index, describe_song(song, index.embedding), barred, ALIKE)
-        alike = dict(zip(nearest["song"], nearest["title"], strict=True))
+    same = sorted(index.songs["song"][seed.itself], key=lambda name: name not in trained_on)
+    barred = (index.songs["artist"] != closest).to_numpy() | seed.itself
+    alike = nearest_songs(index, seed.described, barred, ALIKE)
     return Verdict(
         by_artist,
         clips.reindex(range(len(song.start))).set_axis(song.start),
@@ -183,7 +161,7 @@ def answer(
         ears=recogniser.closest_by_ear(mean[0]),
         aspects=added.sum().to_dict(),
         moment=float(song.start[loud[first[added.sum(axis=1).idxmax()]]]),
-        alike=alike,
+        alike=dict(zip(alike["song"], alike["title"], strict=True)),
         traits=traits_of(song),
         tag=song.record["artist"],
     )
@@ -192,30 +170,14 @@ def answer(
 # --- what the library has of a song ----------------------------------------------------------
 
 
-class Filed(NamedTuple):
-    """A song of the library that is asked about."""
-
-    artist: str  # that it is filed under
-    trained: bool  # whether the model was trained on this artist
-    held_out: pd.Series | None  # the answer when it was held out of training, if there is one, see `read_predictions`
-
-
 def filed_songs(root: Path) -> pd.DataFrame:
     """Read the library's songs [index: song]: ``artist``, and the other columns `PREDICTION`."""
-    try:
-        songs = good_songs(root)[["song", "artist"]].set_index("song")
-    except UserError:  # a model may be used without the library it was made from
-        songs = pd.DataFrame(columns=["artist"])
-    return songs.join(read_predictions(root).drop(columns="artist"))
+    return good_songs(root).set_index("song")[["artist"]].join(read_predictions(root).drop(columns="artist"))
 
 
-def look_up(verdict: Verdict, songs: pd.DataFrame) -> Filed | None:
-    """Find what the library has of a song; None if it is none of its songs."""
-    if verdict.copy_of not in songs.index:
-        return None
-    row = songs.loc[verdict.copy_of]
-    held_out = row if verdict.known and not pd.isna(row["answer"]) else None
-    return Filed(row["artist"], row["artist"] in verdict.probabilities.index, held_out)
+def look_up(verdict: Verdict, songs: pd.DataFrame) -> pd.Series | None:
+    """Find the row of `filed_songs` of a song; None if it is none of the library's."""
+    return songs.loc[verdict.copy_of] if verdict.copy_of in songs.index else None
 
 
 def read_predictions(root: Path) -> pd.DataFrame:
@@ -247,38 +209,24 @@ def find_model(root: Path) -> Model:
     return load_model(root)
 
 
-def answer_held_out(model: Model, index: Index, root: Path) -> tuple[Verdict, Filed | None]:
+def answer_held_out(model: Model, index: Index, root: Path) -> tuple[Verdict, pd.Series | None]:
     """Answer for the song that a model was not trained on, from its table; and look it up, see `look_up`."""
     name = model.info["held_out"]
     ((_, song),) = read_tables(root, [name])
-    verdict = answer(song, model, index, (index.songs["song"] == name).to_numpy())
+    seed = of_library(index.songs["song"].tolist().index(name), index, root)
+    verdict = answer(song, model, index, seed)
     return verdict, look_up(verdict, filed_songs(root))
 
 
-def find_index(root: Path) -> tuple[Index | None, Exception | None]:
-    """Find the songs of the library, as points, to say what a song sounds like.
-
-    A model may be used without them: then there is no index, but the reason why.
-    """
-    try:
-        return load_index(root, make=False), None
-    except (UserError, OSError) as error:
-        return None, error
-
-
-def find_files(
-    asked: Iterable[Path], root: Path, index: Index | None, why: Exception | None = None
-) -> tuple[dict[Path, str], dict[Path, SongError]]:
+def find_files(asked: Iterable[Path], root: Path, index: Index) -> tuple[dict[Path, str], dict[Path, SongError]]:
     """Find the files that are meant.
 
     Parameters
     ----------
     asked : iterable of Path
         Files and folders, and songs of the library by a part of their title or path.
-    root : Path
-        Of the library.
-    index, why
-        See `find_index`.
+    root, index
+        The library.
 
     Returns
     -------
@@ -293,8 +241,6 @@ def find_files(
         path = name.absolute()
         if not os.path.exists(path):  # which, unlike Path's, raises nothing
             try:
-                if index is None:
-                    raise UserError(Problem.NO_TITLES, error=why)
                 path = songs_folder(root) / index.songs["song"].iloc[find_song(str(name), index, root)]
             except UserError as error:
                 problems[path] = SongError(Reason.NOT_FOUND, error=error)

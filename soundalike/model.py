@@ -36,7 +36,7 @@ import pandas as pd
 from soundalike import cohort
 from soundalike.embedding import SEGMENT_RULE, from_arrays, shipped_shifts, to_arrays
 from soundalike.features import MADE_BY
-from soundalike.frame import current_notes, read_library
+from soundalike.frame import current_notes
 from soundalike.library import atomic_write, fresh, locked, made_from
 from soundalike.messages import Problem, UserError
 from soundalike.networks import NETWORKS
@@ -95,21 +95,12 @@ def save(root: Path, recogniser: Recogniser, info: dict, predictions: pd.DataFra
 def is_current(root: Path) -> bool:
     """Whether the model of a library was trained on its frame as it is now.
 
-    Without a frame that is up to date with songs.csv, a model is taken as it is.
-
     Raises
     ------
     UserError
-        If there is neither.
+        If there is no frame of today's features.
     """
-    info = _read_info(root / "model")
-    try:
-        read_library(root)
-        return fresh(info, *inputs(root))
-    except UserError:
-        if not info:
-            raise
-        return True
+    return fresh(_read_info(root / "model"), *inputs(root))
 
 
 def load_model(root: Path) -> Model:

@@ -67,10 +67,11 @@ def _of_m3u(lines: list[str]) -> list[Entry]:
 def _of_pls(lines: list[str]) -> list[Entry]:
     found = [match.groups() for line in lines if (match := re.match(r"(?i)(file|title|length)(\d+)\s*=\s*(.*)", line))]
     values = {(name.lower(), int(number)): value for name, number, value in found}
+    files = sorted((n, file) for (name, n), file in values.items() if name == "file")
+    lengths = {n: re.match(r"\d+", value) for (name, n), value in values.items() if name == "length"}
     return [
-        Entry(file, values.get(("title", n), ""), float(re.sub(r"[^\d.-]", "", values.get(("length", n), "")) or -1))
-        for (name, n), file in sorted(values.items(), key=lambda item: item[0][1])
-        if name == "file"
+        Entry(file, values.get(("title", n), ""), float(length[0]) if (length := lengths.get(n)) else -1.0)
+        for n, file in files
     ]
 
 

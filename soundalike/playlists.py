@@ -22,9 +22,8 @@ from soundalike.messages import Notice, Problem, Reason, SongError, UserError, n
 from soundalike.playlist_files import Entry, read_playlist, write_playlist
 from soundalike.seeds import Seed, locate
 from soundalike.similarity import Index, as_similarity, distances, in_common, is_far, moments_alike, say_why
-from soundalike.song import read_tables
 from soundalike.splits import album_keys
-from soundalike.traits import TRAITS, Filters
+from soundalike.traits import TRAITS, Filter, apply_filters
 
 ON_THE_WAY = 300  # songs, at most, that a path may go through: those with the shortest way over them
 LESS = 0.5  # of the distance to unwanted songs that counts against that to the seeds
@@ -37,7 +36,7 @@ class Rules(NamedTuple):
     per_artist: int  # so many by each artist
     far: bool = False  # whether it goes on where songs are no more alike than those of different artists
     other_albums: bool = False  # whether the seeds' own albums are left out
-    filters: Filters = Filters()
+    filters: Sequence[Filter] = ()
     again: int = 0  # so many of the first songs are left out
 
 
@@ -84,7 +83,8 @@ def bar_songs(
             barred = barred | albums.isin(albums[seed.itself & named]).to_numpy()
     if barred.all():
         raise UserError(Problem.NO_OTHER_ALBUM)
-    passing, counts = rules.filters.apply(index.songs, ~barred, pd.DataFrame([seed.traits for seed in seeds])[TRAITS])
+    traits = pd.DataFrame([seed.traits for seed in seeds])[TRAITS]
+    passing, counts = apply_filters(rules.filters, index.songs, ~barred, traits)
     return barred | ~passing, counts
 
 
@@ -144,24 +144,16 @@ def fill(
     return say_why(index, described, places, distance[places]), why
 
 
-class Moment(NamedTuple):
-    """Eight seconds in which two songs are most alike."""
-
-    seed: str  # what the one is called
-    of_seed: float  # their start in it, s
-    of_song: float  # and in the other
-
-
-def add_moments(songs: pd.DataFrame, seeds: Sequence[Seed], index: Index, root: Path) -> pd.DataFrame:
-    """Add ``moment``: where each song is most like the seed that it is nearest to, None where a table is unreadable."""
+def add_moments(songs: pd.DataFrame, seeds: Sequence[Seed], index: Index) -> pd.DataFrame:
+    """Add ``moment``: the eight seconds in which each song, and the seed nearest to it, are most alike; starts in s."""
     points = index.embedding.points(np.stack([seed.described for seed in seeds]))
     nearest = index.embedding.distances(np.asarray(index.points[songs.index]), points).argmin(axis=1)
-    names = {*songs["song"], *(seeds[place].traits["song"] for place in nearest if not seeds[place].song)}
-    tables, moments = dict(read_tables(root, names, left_out={})), []
-    for song, seed in zip(songs["song"], (seeds[place] for place in nearest), strict=True):
-        one, other = seed.song or tables.get(seed.traits["song"]), tables.get(song)
-        name = seed.traits.get("title", seed.label)
-        moments.append(Moment(name, *moments_alike(index.embedding, one, other)) if one and other else None)
+    moments = []
+    for place, seed in zip(songs.index, (seeds[n] for n in nearest), strict=True):
+        starts, points = seed.segments
+        ((of_seed, of_song),) = moments_alike(index, starts, points, np.array([place])).tolist()
+        title = seed.traits.get("title", seed.entry.label)
+        moments.append({"seed": title, "of_seed": of_seed, "of_song": of_song})
     return songs.assign(moment=pd.Series(moments, songs.index, dtype=object))
 
 
@@ -172,8 +164,8 @@ def records(songs: pd.DataFrame, root: Path) -> list[dict]:
         row = json.loads(song[["song", "artist", "album", "title", "seconds", *TRAITS]].to_json())
         row["path"] = str(folder / song["song"])
         if "distance" in song:
-            moment = song["moment"] and song["moment"]._asdict()
-            row |= {"similarity": as_similarity(song["distance"]), "in_common": in_common(song), "moment": moment}
+            alike = as_similarity(song["distance"])
+            row |= {"similarity": alike, "in_common": in_common(song), "moment": song["moment"]}
         made.append(row)
     return made
 
@@ -311,11 +303,6 @@ def entries(songs: pd.DataFrame, root: Path) -> list[Entry]:
         Entry(str(folder / song["song"]), f"{song['artist']} - {song['title']}", song["seconds"])
         for _, song in songs.iterrows()
     ]
-
-
-def seed_entry(seed: Seed) -> Entry:
-    """Make an entry of a seed."""
-    return Entry(str(seed.path), seed.label, seed.seconds)
 
 
 def sort_out(songs: Iterable[Entry]) -> tuple[list[Entry], dict[str, SongError]]:

@@ -65,7 +65,7 @@ class Recogniser(NamedTuple):
         cosines = []
         for point, artist in zip(self.embedding.unit(means), artists, strict=True):
             points = self.points[self.owner == self.classes.index(artist)]
-            cosines.append(np.sort(1 - self.embedding.distances(points, point))[-NEAREST:].mean())
+            cosines.append(nearest_mean(1 - self.embedding.distances(points, point)))
         return np.array(cosines)
 
     def explain(self, rows: Mapping[str, np.ndarray], artist: str, other: str) -> pd.DataFrame:
@@ -94,6 +94,12 @@ class Recogniser(NamedTuple):
             shares |= by_aspect(ear, added)
         prior = (self.intercepts[one] - self.intercepts[two]) / self.temperature
         return pd.DataFrame(shares).assign(**{PRIOR: lambda table: prior / len(table)})
+
+
+def nearest_mean(cosines: np.ndarray) -> float:
+    """Average the `NEAREST` largest cosines that are finite; -1 where there is none."""
+    largest = np.sort(cosines[np.isfinite(cosines)])[-NEAREST:]
+    return float(largest.mean()) if len(largest) else -1.0
 
 
 def fit(rows: Rows, song: np.ndarray, artist: np.ndarray, cohort: Rows | None = None) -> Recogniser:

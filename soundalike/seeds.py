@@ -17,7 +17,7 @@ from soundalike.frame import current_notes
 from soundalike.library import GOOD, read_songs, songs_folder
 from soundalike.messages import Notice, Problem, SongError, UserError, counted, first_of, note, printable
 from soundalike.playlist_files import SUFFIXES, Entry, read_playlist
-from soundalike.similarity import Index, describe_song, find_copies
+from soundalike.similarity import Index, describe_song, find_copies, some_segments
 from soundalike.song import Song, decode
 from soundalike.traits import traits_of
 
@@ -28,22 +28,20 @@ class Seed(NamedTuple):
     """A song that is asked about."""
 
     name: str  # artist and title, if it is one of the library's songs; else its path
-    path: Path  # of its file
-    label: str  # what a playlist calls it
-    seconds: float
+    entry: Entry  # of a playlist; its file by the whole path
     described: np.ndarray  # [shape=(columns,)], see `similarity.describe_song`
     itself: np.ndarray  # which songs of the library are this recording [shape=(songs,), dtype=bool]
     traits: dict  # see `traits.traits_of`; of a song of the library, its row in the index
+    segments: tuple[np.ndarray, np.ndarray]  # see `similarity.some_segments`
     copy_of: str = ""  # of a file: artist and title of the song of the library that is the same recording
     group: str = ""  # the artist, album, folder or playlist that was named, if one was
-    song: Song | None = None  # of a file: what was decoded
 
     def __str__(self) -> str:
         return printable(self.name) + (f" (in this library {printable(self.copy_of)})" if self.copy_of else "")
 
     def is_same(self, other: "Seed") -> bool:
         """Whether both are one recording."""
-        return self.path == other.path or bool((self.itself & other.itself).any())
+        return self.entry.file == other.entry.file or bool((self.itself & other.itself).any())
 
 
 def find_seeds(asked: Iterable[str], index: Index, root: Path) -> list[Seed]:
@@ -60,7 +58,7 @@ def find_seeds(asked: Iterable[str], index: Index, root: Path) -> list[Seed]:
         If one is neither; or a file is no usable song, or a playlist has no song of the library.
     """
     seeds: list[Seed] = []
-    taken, paths = np.zeros(len(index.songs), bool), set[Path]()
+    taken, files = np.zeros(len(index.songs), bool), set[str]()
     for each in asked:
         if os.path.isfile(each):  # which, unlike Path's, raises nothing
             path = Path(each)
@@ -71,9 +69,9 @@ def find_seeds(asked: Iterable[str], index: Index, root: Path) -> list[Seed]:
             found = [of_library(place, index, root) for place in places]
             found = [seed._replace(group=each) for seed in found] if len(found) > 1 else found
         for seed in found:
-            if seed.path not in paths and not (seed.itself & taken).any():
+            if seed.entry.file not in files and not (seed.itself & taken).any():
                 seeds.append(seed)
-                paths.add(seed.path)
+                files.add(seed.entry.file)
                 taken |= seed.itself
             elif len(found) == 1:
                 note(Notice.NAMED_TWICE, song=str(seed))
@@ -91,8 +89,9 @@ def of_library(place: int, index: Index, root: Path) -> Seed:
     song = index.songs.iloc[place]
     label = f"{song['artist']} - {song['title']}"
     itself = (index.songs["sound"] == song["sound"]).to_numpy()
-    path = songs_folder(root) / song["song"]
-    return Seed(label, path, label, song["seconds"], np.asarray(index.described[place]), itself, song.to_dict())
+    entry = Entry(str(songs_folder(root) / song["song"]), label, song["seconds"])
+    described, segments = np.asarray(index.described[place]), (index.starts[place], index.segments[place])
+    return Seed(label, entry, described, itself, song.to_dict(), segments)
 
 
 def _of_file(path: Path, index: Index, root: Path) -> Seed:
@@ -103,11 +102,16 @@ def _of_file(path: Path, index: Index, root: Path) -> Seed:
         song = decode(path, {name: every for name, every in spacings.items() if name in here})
     except SongError as error:
         raise UserError(Problem.FILE, path=path, error=error) from None
-    itself = find_copies(song, path, index, root)
-    copies, described, seconds = index.songs[itself], describe_song(song, index.embedding), song.record["seconds"]
+    return of_song(song, path, index, root)
+
+
+def of_song(song: Song, path: Path, index: Index, root: Path) -> Seed:
+    """Return the seed that a file is, which was decoded."""
+    described, segments = describe_song(song, index.embedding), some_segments(song, index.embedding)
+    itself = find_copies(song, described, path, index, root)
+    copies, entry = index.songs[itself], Entry(str(path.absolute()), path.stem, song.record["seconds"])
     copy_of = f"{copies['artist'].iloc[0]} - {copies['title'].iloc[0]}" if len(copies) else ""
-    traits = traits_of(song)
-    return Seed(str(path), path.absolute(), path.stem, seconds, described, itself, traits, copy_of, song=song)
+    return Seed(str(path), entry, described, itself, traits_of(song), segments, copy_of)
 
 
 # --- by name ---------------------------------------------------------------------------------

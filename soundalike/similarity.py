@@ -175,15 +175,10 @@ def describe_song(song: Song, embedding: Embedding) -> np.ndarray:
     return embedding.describe(segment_rows(song, embedding.ears))
 
 
-def segment_points(song: Song, embedding: Embedding) -> tuple[np.ndarray, np.ndarray]:
-    """Return the starts (s) of all segments of a song, and their points [shape=(segments, dimensions)]."""
-    points = np.nan_to_num(embedding.segment_points(segment_rows(song, embedding.ears)))
-    return song.start[song.loud][first_clips(int(song.loud.sum()))], points
-
-
 def some_segments(song: Song, embedding: Embedding) -> tuple[np.ndarray, np.ndarray]:
-    """Return starts and points of `SEGMENTS` segments, evenly spaced, as an `Index` holds them."""
-    starts, points = segment_points(song, embedding)
+    """Return starts (s) and points of `SEGMENTS` segments, evenly spaced, as an `Index` holds them."""
+    points = np.nan_to_num(embedding.segment_points(segment_rows(song, embedding.ears)))
+    starts = song.start[song.loud][first_clips(int(song.loud.sum()))]
     chosen = np.linspace(0, len(starts) - 1, SEGMENTS).round().astype(int)
     return starts[chosen].astype(np.float32), points[chosen].astype(np.float16)
 
@@ -278,25 +273,16 @@ def _read_arrays(folder: Path, embedding: Embedding) -> list[np.ndarray]:
     ]
 
 
-def load_index(root: Path, *, make: bool = True) -> Index:
-    """Return the index of a library.
-
-    Parameters
-    ----------
-    root : Path
-        Of the library.
-    make : bool
-        Whether it is made first where there is none, or the frame has changed.
+def load_index(root: Path) -> Index:
+    """Return the index of a library; it is made first where there is none, or the frame has changed.
 
     Raises
     ------
     UserError
-        If there is no frame, one of other features, or one that is older than songs.csv; or no index, and none is made.
+        If there is no frame, one of other features, or one that is older than songs.csv.
     """
     folder, inputs = root / "similar", index_inputs(root)
     if not fresh(read_notes(folder), *inputs):
-        if not make:
-            raise UserError(Problem.INDEX_OLD, path=folder)
         build_index(root)
     notes = read_notes(folder)
     try:
@@ -395,20 +381,20 @@ def in_common(song: pd.Series) -> list[str]:
     return list(added.index[added >= WORTH_NAMING])
 
 
-def moments_alike(embedding: Embedding, one: Song, other: Song) -> tuple[float, float]:
-    """Find the segments of two songs that are most alike: their starts (s) in the one and in the other."""
-    (starts, points), (other_starts, other_points) = (segment_points(song, embedding) for song in (one, other))
-    place, other_place = np.unravel_index((points @ other_points.T).argmax(), (len(points), len(other_points)))
-    return float(starts[place]), float(other_starts[other_place])
+def moments_alike(index: Index, starts: np.ndarray, points: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Find where a song, see `some_segments`, and others of the library are most alike, in s [shape=(others, 2)]."""
+    alike = index.segments[others].astype(np.float32) @ points.T.astype(np.float32)
+    theirs, own = np.divmod(alike.reshape(len(others), SEGMENTS**2).argmax(axis=1), SEGMENTS)
+    return np.column_stack([starts[own], index.starts[others, theirs]])
 
 
-def find_copies(song: Song, path: Path, index: Index, root: Path) -> np.ndarray:
+def find_copies(song: Song, described: np.ndarray, path: Path, index: Index, root: Path) -> np.ndarray:
     """Find the songs of the library that are the same recording as a file, encoded otherwise perhaps.
 
     Parameters
     ----------
-    song, path : Song, Path
-        The file, decoded, and where it lies.
+    song, described, path : Song, np.ndarray, Path
+        The file, decoded; see `describe_song`; and where it lies.
     index, root
         The library.
 
@@ -421,7 +407,7 @@ def find_copies(song: Song, path: Path, index: Index, root: Path) -> np.ndarray:
     if not same.any():
         from soundalike.duplicates import SAME_VERSION, agreement, is_copy, read_contours  # which take long
 
-        nearest = nearest_songs(index, describe_song(song, index.embedding), same, RIVALS)["song"].tolist()
+        nearest = nearest_songs(index, described, same, RIVALS)["song"].tolist()
         _, contours = read_contours([*read_tables(root, nearest, [FEATURES]), ("", song)])
         correlated = [name for name in nearest if agreement(contours[""], contours[name]) >= SAME_VERSION]
         same = songs["song"].isin([name for name in correlated if is_copy(root, path.absolute(), name)]).to_numpy()

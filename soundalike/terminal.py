@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from soundalike import messages
 from soundalike.library import MAX_HOURS, MOST_HOURS, PROJECT, atomic_write, read_note
@@ -19,8 +19,6 @@ from soundalike.messages import Listener, Problem, UserError, counted, printable
 
 if TYPE_CHECKING:
     from tqdm import tqdm
-
-    from soundalike.traits import Filters
 
 ALL_GOOD, NOTHING_USABLE, LEFT_OUT = 0, 1, 3  # exit statuses; 2 is argparse's: wrong usage
 LONGEST_NAME = 12  # words of a name that came without quotes, at most
@@ -55,14 +53,12 @@ class _Formatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaults
     """Keeps the line breaks of a module's docstring and shows each default there is."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        return action.help if action.default in (None, False) else super()._get_help_string(action)
+        return action.help if action.default in (None, False, []) else super()._get_help_string(action)
 
 
 def folder(text: str) -> Path:
     """Return a folder as it was typed, from the root of the disk, ``~`` being the home folder."""
-    if not text.strip():
-        raise argparse.ArgumentTypeError("the name of a folder is missing")
-    return resolve(text)
+    return resolve(name(text))
 
 
 def output_folder(text: str) -> Path:
@@ -234,15 +230,15 @@ def add_worker_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def tempo(text: str) -> tuple[float, float]:
-    """Return a range of tempo, in BPM: ``90-110``."""
+def tempo(text: str) -> tuple[str, tuple[float, float]]:
+    """Return the filter of a range of tempo, in BPM: ``90-110``."""
     try:
         low, high = map(float, text.replace("–", "-").split("-"))
     except ValueError:
         low, high = 1, 0
     if not 0 <= low <= high:
         raise argparse.ArgumentTypeError(f"{text!r} is no range of tempo such as 90-110")
-    return low, high
+    return "tempo", (low, high)
 
 
 AGAINST = {
@@ -252,60 +248,29 @@ AGAINST = {
 
 
 def add_filter_arguments(group: argparse._ArgumentGroup, *, seeds: bool = False) -> None:
-    """Add the options of `read_filters`; with seeds also those that compare with them."""
-    group.add_argument("--tempo", type=tempo, metavar="LOW-HIGH", help="in BPM, such as 90-110")
+    """Add the options that are gathered in ``filters``, see `traits.Filter`; with seeds also those that compare."""
+
+    def add(to: argparse._ActionsContainer, option: str, action: str, **how: Any) -> None:
+        to.add_argument(f"--{option}", dest="filters", default=[], action=action, **how)
+
+    add(group, "tempo", "append", type=tempo, metavar="LOW-HIGH", help="in BPM, such as 90-110")
     kinds = group.add_mutually_exclusive_group()
     for kind, help_text in (("sung", "somebody sings in much of it"), ("instrumental", "nobody sings")):
-        kinds.add_argument(f"--{kind}", dest="kind", action="store_const", const=kind, help=help_text)
-    group.add_argument(
-        "--tag", type=name, action="append", metavar="TAG", help="a genre or sound, such as rock; repeatable"
-    )
-    group.add_argument("--folder", type=name, metavar="DIR", help="it lies in a folder with this in its name")
-    for option in AGAINST if seeds else ():
-        group.add_argument(
-            f"--{option}", dest="against", action="append_const", const=option, help=f"{option} than SONG"
-        )
+        add(kinds, kind, "append_const", const=("kind", kind), help=help_text)
+    tag, part = (lambda text: ("tag", name(text).lower())), (lambda text: ("folder", name(text)))
+    add(group, "tag", "append", type=tag, metavar="TAG", help="a genre or sound, such as rock; repeatable")
+    add(group, "folder", "append", type=part, metavar="DIR", help="it lies in a folder with this in its name")
+    for option, trait_and_sign in AGAINST.items() if seeds else ():
+        add(group, option, "append_const", const=(option, trait_and_sign), help=f"{option} than SONG")
 
 
-def has_filters(args: argparse.Namespace) -> bool:
-    """Whether a filter was asked for."""
-    return any(getattr(args, name, None) for name in ("tempo", "kind", "tag", "folder", "against"))
-
-
-def read_filters(args: argparse.Namespace) -> "Filters":
-    """Return the filters that were asked for."""
-    from soundalike.traits import Filters  # after --help, which needs none of it
-
-    against = tuple((option, *AGAINST[option]) for option in getattr(args, "against", None) or ())
-    return Filters(args.tempo, args.kind, tuple(tag.lower() for tag in args.tag or ()), args.folder, against)
-
-
-def drawable(nice: str, plain: str) -> str:
-    """Return the nice characters if standard output can show them, else the plain ones."""
-    try:
-        nice.encode(sys.stdout.encoding or "ascii")
-    except UnicodeEncodeError:
-        return plain
-    return nice
-
-
-def say(lines: Iterable[str]) -> None:
-    """Print lines; options that name a folder as the user typed them: for make ``SONGS=DIR``."""
-    for line in lines:
-        print(as_typed(line))
-
-
-def say_above_bar(lines: Iterable[str]) -> None:
-    """Print lines while a bar is shown, see `say`."""
+def say(lines: Iterable[str], file: TextIO | None = None) -> None:
+    """Print lines, above any bar; options that name a folder as the user typed them: for make ``SONGS=DIR``."""
     from tqdm import tqdm
 
-    with tqdm.external_write_mode():
-        say(lines)
-
-
-def timeline_marks() -> tuple[str, str]:
-    """Return the signs of a timeline (see `wording.answer_lines`) that the terminal can show."""
-    return drawable("█▒·", "#=."), drawable("♪", "~")
+    with tqdm.external_write_mode(file):
+        for line in lines:
+            print(as_typed(line), file=file)
 
 
 def as_typed(text: str) -> str:
@@ -344,10 +309,7 @@ class Console(Listener):
 
     def note(self, text: str) -> None:
         """Print a sentence."""
-        from tqdm import tqdm
-
-        with tqdm.external_write_mode(file=sys.stderr):
-            print(as_typed(text), file=sys.stderr)
+        say([text], sys.stderr)
 
 
 def _tick(shown: "tqdm", over: threading.Event) -> None:

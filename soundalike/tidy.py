@@ -3,15 +3,14 @@
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from soundalike.library import atomic_write
 from soundalike.messages import printable
-from soundalike.recogniser import NEAREST, NEARNESS
+from soundalike.recogniser import NEARNESS, nearest_mean
 from soundalike.similarity import ARTIST, Index
 
 # --- songs that may be filed under the wrong artist ------------------------------------------
@@ -48,7 +47,7 @@ def find_suspects(answers: pd.DataFrame, index: Index) -> pd.DataFrame:
         place = places[song]
         cosines = 1 - index.embedding.distances(points, points[place])
         cosines[recording == recording[place]] = -np.inf  # itself, and what is no other song
-        own, other = (_nearest(cosines[artist == name]) for name in (row["artist"], row["predicted"]))
+        own, other = (nearest_mean(cosines[artist == name]) for name in (row["artist"], row["predicted"]))
         doubt = row["probability"] - row["artist_probability"] + NEARNESS * (other - own)
         alike = songs["song"].iloc[int(np.where(artist == row["predicted"], cosines, -np.inf).argmax())]
         rows.append(row.to_dict() | {"song": song, "doubt": doubt, "alike": alike, "clear": doubt >= CLEAR})
@@ -56,28 +55,25 @@ def find_suspects(answers: pd.DataFrame, index: Index) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns).sort_values("doubt", ascending=False, kind="stable", ignore_index=True)
 
 
-def _nearest(cosines: np.ndarray) -> float:
-    """Average the `NEAREST` largest cosines; -1 where there is none."""
-    largest = np.sort(cosines[np.isfinite(cosines)])[-NEAREST:]
-    return float(largest.mean()) if len(largest) else -1.0
-
-
 # --- songs by artists who are not in the library ---------------------------------------------
 
 
-def find_families(
-    described: Mapping[Any, np.ndarray], index: Index, tags: Mapping[Any, str] = MappingProxyType({})
-) -> list[list[Any]]:
+class Unknown(NamedTuple):
+    """A song that sounds like no artist of the library."""
+
+    described: np.ndarray  # see `similarity.describe_song` [shape=(columns,)]
+    tag: str = ""  # the artist that its file names
+
+
+def find_families(songs: Mapping[Any, Unknown], index: Index) -> list[list[Any]]:
     """Group songs that sound like one artist: each two as alike as most pairs by one artist in the library.
 
     Parameters
     ----------
-    described : mapping to np.ndarray [shape=(columns,)]
-        Of each song, see `similarity.describe_song`.
+    songs : mapping to Unknown
+        The songs. Those whose tags name several artists are no group.
     index : Index
         The library.
-    tags : mapping to str
-        Artists that files name: songs of which they name several are no group.
 
     Returns
     -------
@@ -85,15 +81,15 @@ def find_families(
         The keys of songs, the largest groups first; songs that are alone are in none.
     """
     limit = index.likeness[ARTIST]
-    if len(described) < 2 or limit is None:
+    if len(songs) < 2 or limit is None:
         return []
     from sklearn.cluster import AgglomerativeClustering  # which takes long, and few calls need it
 
-    points = index.embedding.points(np.stack(list(described.values())))
+    points = index.embedding.points(np.stack([song.described for song in songs.values()]))
     apart = index.embedding.distances(points, points)
     model = AgglomerativeClustering(None, metric="precomputed", linkage="complete", distance_threshold=limit)
-    groups = pd.Series([*described], dtype=object).groupby(model.fit_predict((apart + apart.T) / 2)).apply(list)
-    of_one = [group for group in groups if len({tags.get(key, "").casefold() for key in group} - {""}) < 2]
+    groups = pd.Series([*songs], dtype=object).groupby(model.fit_predict((apart + apart.T) / 2)).apply(list)
+    of_one = [group for group in groups if len({songs[key].tag.casefold() for key in group} - {""}) < 2]
     return sorted((group for group in of_one if len(group) > 1), key=len, reverse=True)
 
 

@@ -1,8 +1,8 @@
 """Traits of songs that people filter by: tempo, loudness, brightness, singing, tags, folder; and these filters."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -41,86 +41,81 @@ def traits_of(song: Song) -> dict:
     }
 
 
-class Filters(NamedTuple):
-    """What songs must be like to be named; all of it."""
+# What songs must be like to be named: an option of `terminal.add_filter_arguments`, and its value.
+Filter = tuple[str, Any]
 
-    tempo: tuple[float, float] | None = None  # BPM, from and to
-    kind: str | None = None  # `vocals.SUNG` or `vocals.INSTRUMENTAL`
-    tags: tuple[str, ...] = ()
-    folder: str | None = None  # a part of the folders in which songs lie
-    against: tuple[tuple[str, str, int], ...] = ()  # what it is called, a trait, and 1 for more than the seeds or -1
 
-    def check(self, searched: bool, tagged: bool) -> None:
-        """Refuse filters by what was not searched for.
+def check_filters(filters: Iterable[Filter], searched: bool, tagged: bool) -> None:
+    """Refuse filters by what was not searched for.
 
-        Raises
-        ------
-        UserError
-            If singing is asked for where nobody searched for it, tags where there are none, or a tag that is none.
-        """
-        if self.kind and not searched:
+    Raises
+    ------
+    UserError
+        If singing is asked for where nobody searched for it, tags where there are none, or a tag that is none.
+    """
+    for option, value in filters:
+        if option == "kind" and not searched:
             raise UserError(Problem.NOT_SEARCHED)
-        for tag in self.tags:
-            if tag not in EVERY_TAG:
-                nearest = " or ".join(get_close_matches(tag, EVERY_TAG, 2, cutoff=0))
-                raise UserError(Problem.NO_SUCH_TAG, tag=tag, nearest=nearest)
-        if self.tags and not tagged:
+        if option == "tag" and value not in EVERY_TAG:
+            nearest = " or ".join(get_close_matches(value, EVERY_TAG, 2, cutoff=0))
+            raise UserError(Problem.NO_SUCH_TAG, tag=value, nearest=nearest)
+        if option == "tag" and not tagged:
             raise UserError(Problem.NO_TAGS)
 
-    def masks(self, songs: pd.DataFrame, seeds: pd.DataFrame | None = None) -> Iterator[tuple[str, np.ndarray]]:
-        """Yield each filter, as a user types it, and which songs pass it [shape=(songs,), dtype=bool].
 
-        Parameters
-        ----------
-        songs : pd.DataFrame
-            With ``song`` and `TRAITS`.
-        seeds : pd.DataFrame, optional
-            The `TRAITS` of the songs that others are compared with.
-        """
-        if self.tempo:
-            low, high = self.tempo
-            yield f"--tempo {low:g}-{high:g}", songs["tempo"].between(low, high).to_numpy()
-        if self.kind:
-            yield f"--{self.kind}", (songs["kind"] == self.kind).to_numpy()
-        for tag in self.tags:
-            yield f"--tag {tag}", np.array([tags is not None and tag in tags for tags in songs["tags"]])
-        if self.folder is not None:
+def passes(filters: Iterable[Filter], songs: pd.DataFrame, seeds: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Tell which songs pass each filter: a column of truth values for each, called as a user types it.
+
+    Parameters
+    ----------
+    songs : pd.DataFrame
+        With ``song`` and `TRAITS`.
+    seeds : pd.DataFrame, optional
+        The `TRAITS` of the songs that others are compared with.
+    """
+    table = pd.DataFrame(index=songs.index)
+    for option, value in filters:
+        if option == "tempo":
+            table["--tempo {:g}-{:g}".format(*value)] = songs["tempo"].between(*value)
+        elif option == "kind":
+            table[f"--{value}"] = songs["kind"] == value
+        elif option == "tag":
+            table[f"--tag {value}"] = [tags is not None and value in tags for tags in songs["tags"]]
+        elif option == "folder":
             folders = songs["song"].str.casefold().str.rpartition("/")[0]
-            yield (
-                f"--folder {self.folder}",
-                folders.str.contains(self.folder.casefold().strip("/"), regex=False).to_numpy(),
-            )
-        for name, trait, sign in self.against:
+            table[f"--folder {value}"] = folders.str.contains(value.casefold().strip("/"), regex=False)
+        else:
             assert seeds is not None  # the options that compare are asked for with songs alone
+            trait, sign = value
             further = sign * (songs[trait] - seeds[trait].mean())
-            yield f"--{name}", (further > SPREAD * songs[trait].std(ddof=0)).to_numpy()
+            table[f"--{option}"] = further > SPREAD * songs[trait].std(ddof=0)
+    return table
 
-    def pass_one(self, song: str, traits: dict, counts: dict[str, int]) -> bool:
-        """Whether one song passes all filters; what it passes is counted."""
-        table = pd.DataFrame([traits | {"song": in_unicode(song)}])
-        passes = {name: bool(mask[0]) for name, mask in self.masks(table)}
-        for name, passed in passes.items():
-            counts[name] = counts.get(name, 0) + passed
-        return all(passes.values())
 
-    def apply(
-        self, songs: pd.DataFrame, usable: np.ndarray, seeds: pd.DataFrame | None = None
-    ) -> tuple[np.ndarray, dict[str, int]]:
-        """Return which songs pass all filters [shape=(songs,), dtype=bool], and how many usable ones pass each.
+def pass_one(filters: Iterable[Filter], song: str, traits: dict, counts: dict[str, int]) -> bool:
+    """Whether one song passes all filters; what it passes is counted."""
+    passed = passes(filters, pd.DataFrame([traits | {"song": in_unicode(song)}])).iloc[0]
+    for name, value in passed.items():
+        counts[name] = counts.get(name, 0) + int(value)
+    return passed.all()
 
-        Raises
-        ------
-        UserError
-            See `check`; or if no usable song passes all.
-        """
-        self.check(songs["kind"].notna().any(), songs["tags"].notna().any())
-        passing, counts = usable, {}
-        for name, mask in self.masks(songs, seeds):
-            counts[name] = int((usable & mask).sum())
-            passing = passing & mask
-        if not passing.any():
-            raise left_none(counts, int(usable.sum()))
-        return passing, counts
+
+def apply_filters(
+    filters: Sequence[Filter], songs: pd.DataFrame, usable: np.ndarray, seeds: pd.DataFrame
+) -> tuple[np.ndarray, dict[str, int]]:
+    """Return which songs pass all filters [shape=(songs,), dtype=bool], and how many usable ones pass each.
+
+    Raises
+    ------
+    UserError
+        See `check_filters`; or if no usable song passes all.
+    """
+    check_filters(filters, songs["kind"].notna().any(), songs["tags"].notna().any())
+    table = passes(filters, songs, seeds)
+    passing, counts = usable & table.all(axis=1).to_numpy(), table[usable].sum().to_dict()
+    if not passing.any():
+        raise left_none(counts, int(usable.sum()))
+    return passing, counts
 
 
 def left_none(counts: dict[str, int], songs: int) -> UserError:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from soundalike.answer import NAMED, Filed, Verdict
+from soundalike.answer import NAMED, Verdict
 from soundalike.audio import CLIP_SECONDS
 from soundalike.features import COLUMNS
 from soundalike.frame import Status, Written
@@ -30,6 +30,7 @@ from soundalike.survey import Described
 SHOWN = 20  # songs that are left out are named on the screen, at most
 ALIKE = 4  # songs that are left out for one reason are named; more are counted in a line
 CHANGES = 5  # answers that changed, at most
+MARKS, NOTE = "█▒·", "♪"  # of a song's timeline: the closest artist, the next, the others; and below, singing
 BAR = 60  # cells of a song's timeline, at most
 NAME_WIDTH = 44  # characters of a song's name in a table
 SPEAKS = 0.1  # of all that aspects add to the log-odds, from which on an aspect is named
@@ -70,7 +71,6 @@ def songs_lines(table: pd.DataFrame, processed: int, folder: Path, music: Path) 
         Of their clips or tables, in the root; of the songs.
     """
     counts = table["status"].value_counts().sort_index().sort_values(ascending=False, kind="stable")
-    root = folder.parent
     good, bad = table[table["status"].isin(GOOD)], table[~table["status"].isin(GOOD)]
     lines = [
         f"{counted(len(table), 'song')}: {', '.join(f'{n:,} {status}' for status, n in counts.items())}",
@@ -86,7 +86,7 @@ def songs_lines(table: pd.DataFrame, processed: int, folder: Path, music: Path) 
             f"{printable(music.name)} is the artist of some of these songs: are the folders in it albums? "
             f"Then name the folder above (--songs DIR): {printable(music.parent)}"
         )
-    lines += catalogue_lines(bad, root)
+    lines += table_lines(bad, folder.parent / "songs.csv")
     if "rejected" in counts:
         lines.append(
             "Rejected songs are tried again the next time: fix or replace them, and run the same command again."
@@ -96,12 +96,13 @@ def songs_lines(table: pd.DataFrame, processed: int, folder: Path, music: Path) 
     return lines
 
 
-def catalogue_lines(bad: pd.DataFrame, root: Path) -> list[str]:
-    """Name the rows of songs.csv that are left out."""
-    texts = bad["status"] + (": " + bad["reason"]).where(bad["reason"] != "", "")
-    groups = texts.where(bad["status"] != "duplicate", "duplicate: the same recording as another")
-    rest = f": see {printable(root / 'songs.csv')}"
-    return left_out_lines(dict(zip(bad["song"], texts, strict=True)), groups=groups.tolist(), rest=rest)
+def table_lines(rows: pd.DataFrame, file: Path, title: str = "Left out") -> list[str]:
+    """Name the songs that songs.csv, or left_out.csv of a model, says are left out; copies are counted together."""
+    texts = rows["status"] + (": " + rows["reason"]).where(rows["reason"] != "", "")
+    others = ~rows["status"].isin(["duplicate", COPY])
+    groups = texts.where(others, rows["status"] + ": the same recording as another")
+    named = dict(zip(rows["song"], texts, strict=True))
+    return left_out_lines(named, title, groups=groups.tolist(), rest=f": see {printable(file)}")
 
 
 def left_out_lines(
@@ -203,7 +204,7 @@ def not_learned_lines(left_out: pd.DataFrame, files: pd.DataFrame, root: Path) -
         Of the library.
     """
     usable = files["status"].isin(GOOD).groupby(files["artist"]).any()
-    songs, where = files["artist"].value_counts(), printable(root / "model" / "left_out.csv")
+    songs, where = files["artist"].value_counts(), root / "model" / "left_out.csv"
     sentences = [
         f"{artist}: {counted(songs[artist], 'song')}, all left out; songs.csv says why"
         for artist in usable.index[~usable]
@@ -213,12 +214,8 @@ def not_learned_lines(left_out: pd.DataFrame, files: pd.DataFrame, root: Path) -
     sentences += left_out.loc[too_few, "reason"].unique().tolist()
     lines = [f"No model learns from {printable(sentence, 2000)}." for sentence in sentences[:SHOWN]]
     if len(sentences) > SHOWN:
-        lines.append(f"Nor from {counted(len(sentences) - SHOWN, 'other artist')}: see {where}")
-    rest = left_out[~too_few]
-    texts = rest["status"] + ": " + rest["reason"]
-    groups = texts.where(rest["status"] != COPY, "copy: the same recording as another")
-    named = dict(zip(rest["song"], texts, strict=True))
-    return lines + left_out_lines(named, "The model was not trained on", groups=groups, rest=f": see {where}")
+        lines.append(f"Nor from {counted(len(sentences) - SHOWN, 'other artist')}: see {printable(where)}")
+    return lines + table_lines(left_out[~too_few], where, "The model was not trained on")
 
 
 # --- answers ---------------------------------------------------------------------------------
@@ -245,35 +242,32 @@ def headline(verdict: Verdict) -> str:
     return in_words(verdict.word, verdict.either if verdict.word == EITHER else names, len(verdict.probabilities))
 
 
-def answer_lines(verdict: Verdict, filed: Filed | None, marks: str, note: str, *, numbers: bool = False) -> list[str]:
+def answer_lines(verdict: Verdict, filed: pd.Series | None, *, numbers: bool = False) -> list[str]:
     """Say an answer in full.
 
     Parameters
     ----------
     verdict : Verdict
         The answer.
-    filed : Filed or None
-        What the library has of this song.
-    marks, note : str
-        Signs of the timeline for the closest artist, the next and the others; and below it, where somebody sings.
+    filed : pd.Series or None
+        What the library has of this song, see `answer.look_up`.
     numbers : bool
         Whether the numbers behind the words are said, too.
     """
-    lines = [headline(verdict), timeline(verdict, marks), *sung_line(verdict, note), *reason_lines(verdict)]
+    lines = [headline(verdict), timeline(verdict), *sung_line(verdict), *reason_lines(verdict)]
     if numbers:
         shown = ", ".join(f"{printable(artist)} {p:.2f}" for artist, p in verdict.probabilities.iloc[:3].items())
-        near = "" if np.isnan(verdict.nearness) else f"; nearness {verdict.nearness:.2f}"
-        lines.append(f"{shown}; {verdict.agreeing} of {counted(verdict.loud, 'clip')} agree{near}")
-        if verdict.aspects:
-            added = ", ".join(f"{aspect} {value:+.2f}" for aspect, value in verdict.aspects.items())
-            lines.append(f"log-odds of the first against the second: {added}")
+        agree = f"{verdict.agreeing} of {counted(verdict.loud, 'clip')} agree"
+        added = ", ".join(f"{aspect} {value:+.2f}" for aspect, value in verdict.aspects.items())
+        lines.append(f"{shown}; {agree}; nearness {verdict.nearness:.2f}")
+        lines.append(f"log-odds of the first against the second: {added}")
     if tag := other_tag(verdict):
         lines.append(f"Its tag names {tag}.")
-    if filed and not (verdict.known and filed.artist == verdict.probabilities.index[0]):
-        unknown = "" if filed.trained else ", on whom the model was not trained"
-        lines.append(f"In your library it is filed under {printable(filed.artist)}{unknown}.")
-    if filed and filed.held_out is not None:
-        lines.append(f"When it was held out of training, the answer was {prediction_in_words(filed.held_out)}.")
+    if filed is not None and not (verdict.known and filed["artist"] == verdict.probabilities.index[0]):
+        unknown = "" if filed["artist"] in verdict.probabilities else ", on whom the model was not trained"
+        lines.append(f"In your library it is filed under {printable(filed['artist'])}{unknown}.")
+    if filed is not None and verdict.known and not pd.isna(filed["answer"]):
+        lines.append(f"When it was held out of training, the answer was {prediction_in_words(filed)}.")
     return [f"  {line}" for line in lines]
 
 
@@ -336,40 +330,37 @@ def reason_lines(verdict: Verdict) -> list[str]:
         lines.append(
             f"most like these by {closest}: {', '.join(printable(title, 60) for title in verdict.alike.values())}"
         )
-    sounds = pd.Series(verdict.aspects, dtype=float).drop(PRIOR, errors="ignore").sort_values(key=abs, ascending=False)
+    sounds = pd.Series(verdict.aspects, dtype=float).drop(PRIOR).sort_values(key=abs, ascending=False)
     spoken = sounds[sounds.abs() >= max(SPEAKS * sounds.abs().sum(), 1e-12)]
     parts = []
     if (spoken > 0).any():
         parts.append(f"more like {closest} than {following} in {_listed(spoken.index[spoken > 0].tolist())}")
     if (spoken < 0).any():
         parts.append(f"more like {following} in {_listed(spoken.index[spoken < 0].tolist())}")
-    prior = verdict.aspects.get(PRIOR, 0.0)
+    prior = verdict.aspects[PRIOR]
     if abs(prior) >= max(SPEAKS * sounds.abs().sum(), 1e-12):
         parts.append(f"before a note is heard, {closest if prior > 0 else following} is the likelier")
-    if not np.isnan(verdict.moment):
-        parts.append(f"most like {closest} at {clock(verdict.moment)}")
-    if parts:
-        lines.append("; ".join(parts))
+    lines.append("; ".join([*parts, f"most like {closest} at {clock(verdict.moment)}"]))
     if verdict.traits["tags"]:
         lines.append(f"musicnn calls it: {', '.join(verdict.traits['tags'])}")
     return lines
 
 
-def timeline(verdict: Verdict, marks: str) -> str:
+def timeline(verdict: Verdict) -> str:
     """Return a song in a line: who each stretch of it is given to, blank where it is silent."""
-    rank = {artist: min(place, len(marks) - 1) for place, artist in enumerate(verdict.probabilities.index)}
+    rank = {artist: min(place, len(MARKS) - 1) for place, artist in enumerate(verdict.probabilities.index)}
     stretches = verdict.by_clip.groupby(_cells(verdict)).mean()
-    line = "".join(" " if row.isna().any() else marks[rank[row.idxmax()]] for _, row in stretches.iterrows())
-    names = [*map(printable, verdict.probabilities.index[: len(marks) - 1]), "others"]
-    legend = "  ".join(f"{mark} {name}" for mark, name in zip(marks, names, strict=False) if mark in line)
+    line = "".join(" " if row.isna().any() else MARKS[rank[row.idxmax()]] for _, row in stretches.iterrows())
+    names = [*map(printable, verdict.probabilities.index[: len(MARKS) - 1]), "others"]
+    legend = "  ".join(f"{mark} {name}" for mark, name in zip(MARKS, names, strict=False) if mark in line)
     return f"0:00 {line} {clock(CLIP_SECONDS * len(verdict.by_clip))}   {legend}"
 
 
-def sung_line(verdict: Verdict, note: str) -> list[str]:
+def sung_line(verdict: Verdict) -> list[str]:
     """Return the line below the timeline that shows where somebody sings; none where nobody does."""
-    line = "".join(note if part >= 0.5 else " " for part in pd.Series(verdict.sung).groupby(_cells(verdict)).mean())
+    line = "".join(NOTE if part >= 0.5 else " " for part in pd.Series(verdict.sung).groupby(_cells(verdict)).mean())
     end = " " * len(clock(CLIP_SECONDS * len(verdict.by_clip)))
-    return [f"     {line} {end}   {note} somebody sings"] if line.strip() else []
+    return [f"     {line} {end}   {NOTE} somebody sings"] if line.strip() else []
 
 
 def _cells(verdict: Verdict) -> np.ndarray:
@@ -421,7 +412,7 @@ def explain_words(info: dict, *, strict: bool = False) -> list[str]:
             f"{others['refused']:.0%} when the artist was left out"
         )
     if words.sure_from is None:
-        lines.append("No answer is called sure: that takes some twenty songs, in all, that stand out from all other artists.")
+        lines.append("No answer is called sure: that takes some twenty songs that stand out from all other artists.")
     return lines
 
 
@@ -484,10 +475,9 @@ def alike_lines(
         common, level = ", ".join(in_common(song)), how_alike(song["distance"], index.likeness)
         if common or level:
             lines.append(f"     {level or 'alike'}{common and f', in {common}'}")
-        if moment := song["moment"]:
-            lines.append(
-                f"     hear {clock(moment.of_seed)} of {printable(moment.seed, 60)}, {clock(moment.of_song)} of this"
-            )
+        at = song["moment"]
+        seed = f"{clock(at['of_seed'])} of {printable(at['seed'], 60)}"
+        lines.append(f"     hear {seed}, {clock(at['of_song'])} of this")
     if len(songs) < rules.most:
         rest = "The next are" if len(songs) else f"Nothing here sounds much like {_listed(names)}: all are"
         lines.append({

@@ -23,16 +23,18 @@ import feature_extraction
 import mp3_split
 from soundalike import audio, evaluation, pool, similarity, splits, terminal, training
 from soundalike import embedding as embedding_module
-from soundalike.answer import Verdict
+from soundalike.answer import Verdict, answer
 from soundalike.embedding import Embedding, Space
 from soundalike.features import CLIP_COLUMNS, COLUMNS
 from soundalike.frame import read_library, write_frame
 from soundalike.library import good_songs, made_from, write_songs
 from soundalike.messages import SongError, UserError
+from soundalike.model import load_model
 from soundalike.networks import NETWORKS, VOICE
 from soundalike.recogniser import PROBABLY
-from soundalike.similarity import SEGMENTS, Index
-from soundalike.song import FEATURES, KEYS, Song, columns_made_by, list_column, write_table
+from soundalike.seeds import of_song
+from soundalike.similarity import SEGMENTS, Index, load_index
+from soundalike.song import FEATURES, KEYS, Song, columns_made_by, decode, list_column, write_table
 from soundalike.traits import TRAITS
 
 RATE = 44_100  # Hz, of the songs; clips have their own
@@ -340,9 +342,15 @@ def likeness(album=None, artist=None, different=()):
 def verdict_of(song: pd.Series, clips: pd.DataFrame, **more) -> Verdict:
     """A verdict on a song in which singing was not searched for."""
     nothing = {"singing": np.full(len(clips), np.nan), "known": False, "copy_of": "", "word": PROBABLY, "either": ()}
-    nothing |= {"nearness": np.nan, "ears": {}, "aspects": {}, "moment": np.nan, "alike": {}}
+    nothing |= {"nearness": 0.5, "ears": {}, "aspects": {"prior": 0.0}, "moment": 0.0, "alike": {}}
     nothing |= {"traits": dict.fromkeys(TRAITS)}
     return Verdict(song, clips, **(nothing | more))
+
+
+def ask(root: Path, path: Path, song: Song | None = None) -> Verdict:
+    """Ask a library without networks about a file, or about what is known of it."""
+    song, index = song or decode(path, {}), load_index(root)
+    return answer(song, load_model(root), index, of_song(song, path, index, root))
 
 
 def made_index(points: np.ndarray, means: dict, **labels) -> Index:

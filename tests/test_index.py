@@ -3,7 +3,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import made_up, raises, segments_of, song_of, write_library
+from conftest import made_index, made_up, raises, segments_of, song_of, write_library
 
 from soundalike import embedding, similarity
 from soundalike.embedding import OF_ASPECT
@@ -230,4 +230,7 @@ def test_two_songs_are_heard_where_they_are_most_alike():
     one, other = (frame["song"] == name for name in ("A0/0.mp3", "A0/1.mp3"))
     frame.loc[frame.index[other][8:12], COLUMNS] = frame.loc[frame.index[one][2:6], COLUMNS].to_numpy()
     fitted = embedding.fit_embedding({FEATURES: segments_of()[0][FEATURES]})
-    assert similarity.moments_alike(fitted, song_of(frame[one]), song_of(frame[other])) == (4.0, 16.0)
+    own, theirs = (similarity.some_segments(song_of(frame[rows]), fitted) for rows in (one, other))
+    starts, segments = map(np.stack, zip(own, theirs, strict=True))
+    index = made_index(np.eye(2), {})._replace(starts=starts, segments=segments)
+    assert similarity.moments_alike(index, *own, np.array([1])).tolist() == [[4.0, 16.0]]

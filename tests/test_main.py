@@ -15,7 +15,7 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import NO_NETWORKS, RATE, made_up, raises, tune, write_artists, write_library, write_song
+from conftest import NO_NETWORKS, RATE, ask, made_up, raises, tune, write_artists, write_library, write_song
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 
 from benchmarks import refresh
@@ -188,7 +188,8 @@ def test_the_notebooks_ran_clean(finished, name):
 def test_predict_says_of_a_song_what_the_notebook_says(finished):
     folder = finished[0]
     model = load_model(folder / "root")
-    said = answer.answer(decode(folder / "my music" / model.info["held_out"], model.spacings), model)
+    song = folder / "my music" / model.info["held_out"]
+    said = ask(folder / "root", song, decode(song, current_notes(folder / "root")["networks"]))
     book = nbformat.read(folder / "root/report/modeling.ipynb", as_version=4)
     (cell,) = (cell for cell in book.cells if cell.source.startswith("asked = "))
     shown = cell.outputs[-1]["data"]["text/plain"].split("\n")[1]

@@ -26,7 +26,7 @@ def own(small, tmp_path):
 def test_artists_are_asked_about_without_options_of_songs(capsys):
     with pytest.raises(SystemExit):
         recommend.main(["Nickelback", "--artists", "--far"])
-    assert "without --artists and --albums" in capsys.readouterr().err
+    assert "without --artists, --albums and --tags" in capsys.readouterr().err
 
 
 def test_a_song_that_is_not_there(tmp_path):

@@ -30,7 +30,7 @@ def test_the_seed_is_the_song_itself_and_no_version_of_it(tmp_path):
 
 def test_of_copies_one_is_asked_about(tmp_path):
     copies = made_index(np.eye(3, dtype=np.float32), likeness(), sound=["0", "0", "2"])
-    assert [seed.label for seed in find_seeds(["1", "0", "2"], copies, tmp_path)] == ["1 - 1", "2 - 2"]
+    assert [seed.entry.label for seed in find_seeds(["1", "0", "2"], copies, tmp_path)] == ["1 - 1", "2 - 2"]
 
 
 NAMES = ["Ann/Blue/One.mp3", "Ann/Blue/Two.mp3", "Ann/Red/Three.mp3", "Bob/Blue Sky/Four.mp3", "Bob/Live/One_More.mp3"]
@@ -161,7 +161,7 @@ def test_a_playlist_is_its_songs_each_once(index, tmp_path, capsys):
     keep_songs_folder(tmp_path, tmp_path)
     (tmp_path / "x.m3u").write_text("Ann/Blue/One.mp3\nBob/Live/One_More.mp3\nAnn/Blue/One.mp3\ngone.mp3\n")
     seeds = find_seeds([str(tmp_path / "x.m3u")], index, tmp_path)
-    assert [seed.label for seed in seeds] == ["Ann - One", "Bob - One_More"]
+    assert [seed.entry.label for seed in seeds] == ["Ann - One", "Bob - One_More"]
     assert names_of(seeds) == ["x.m3u (2 songs)"]
     (tmp_path / "x.m3u").write_text("gone.mp3\n")
     with raises(Problem.EMPTY_PLAYLIST):

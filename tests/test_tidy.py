@@ -53,14 +53,17 @@ def test_songs_that_sound_alike_are_families():
     index = on_a_circle([0, 120], means=likeness(artist=0.1))
     angles = {"a": 0, "b": 5, "c": 10, "d": 90, "e": 95, "alone": 200, "far": 300}
     circle = on_a_circle([*angles.values()])
-    described = dict(zip(angles, circle.described, strict=True))
-    assert tidy.find_families(described, index) == [["a", "b", "c"], ["d", "e"]]
-    chain = dict(zip("xyz", on_a_circle([0, 20, 40]).described, strict=True))  # each is near the next, the ends are not
+    songs = dict(zip(angles, map(tidy.Unknown, circle.described), strict=True))
+    assert tidy.find_families(songs, index) == [["a", "b", "c"], ["d", "e"]]
+    chain = dict(
+        zip("xyz", map(tidy.Unknown, on_a_circle([0, 20, 40]).described), strict=True)
+    )  # each is near the next, the ends are not
     assert [len(family) for family in tidy.find_families(chain, index)] == [2]
-    assert tidy.find_families({"a": described["a"]}, index) == []
+    assert tidy.find_families({"a": songs["a"]}, index) == []
     tags = {"a": "Tagged", "b": "tagged", "c": "", "d": "Tagged", "e": "Another"}
-    assert tidy.find_families(described, index, tags) == [["a", "b", "c"]]
-    assert tidy.find_families(described, index._replace(likeness=likeness())) == []
+    tagged = {name: song._replace(tag=tags.get(name, "")) for name, song in songs.items()}
+    assert tidy.find_families(tagged, index) == [["a", "b", "c"]]
+    assert tidy.find_families(songs, index._replace(likeness=likeness())) == []
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a script for a shell")

@@ -24,11 +24,12 @@ function binned(trait, unit) {
 
 function byTag() {
   const counts = new Map();
-  for (const { tags } of songs) for (const tag of tags) counts.set(tag, (counts.get(tag) || 0) + 1);
+  for (const { tags } of songs)
+    for (const tag of tags ?? []) counts.set(tag, (counts.get(tag) || 0) + 1);
   const tags = [...counts.keys()].sort((a, b) => counts.get(b) - counts.get(a)).slice(0, TAGS);
   const groups = tags.map((name, n) => ({ name, colour: data.tagColours[n] }));
-  const of = (song) => tags.indexOf(songs[song].tags.find((tag) => tags.includes(tag)));
-  return { groups, of, has: (song, n) => songs[song].tags.includes(tags[n]) };
+  const of = (song) => tags.indexOf(songs[song].tags?.find((tag) => tags.includes(tag)));
+  return { groups, of, has: (song, n) => songs[song].tags?.includes(tags[n]) };
 }
 
 const NEARNESS = [
@@ -132,11 +133,8 @@ function showArtist(number) {
   showFilter();
 }
 
-for (const [key, { label }] of Object.entries(colourings)) {
-  const option = document.createElement("option");
-  Object.assign(option, { value: key, textContent: label });
-  element("colour").append(option);
-}
+for (const [key, { label }] of Object.entries(colourings))
+  element("colour").append(new Option(label, key));
 element("colour").addEventListener("change", (event) => {
   state.colouring = event.target.value;
   showFilter();
@@ -149,8 +147,4 @@ element("unfilter").addEventListener("click", () => {
   element("colour").focus();
 });
 element("artist").addEventListener("change", (event) => showArtist(event.target.value));
-data.artists.forEach((artist, n) => {
-  const option = document.createElement("option");
-  Object.assign(option, { value: String(n), textContent: artist.name });
-  element("artist").append(option);
-});
+data.artists.forEach(({ name }, n) => element("artist").append(new Option(name, n)));

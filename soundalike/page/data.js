@@ -3,22 +3,9 @@
 // soundalike/playlists.py, which a test compares.
 
 const data = JSON.parse(document.getElementById("data").textContent);
-const columns = data.songs;
-const songs = columns.title.map((title, n) => ({
-  title,
-  artist: columns.artist[n],
-  album: columns.albums[columns.album[n]],
-  seconds: columns.seconds[n],
-  recording: columns.recording[n],
-  file: columns.file[n],
-  tempo: columns.tempo[n],
-  loudness: columns.loudness[n],
-  brightness: columns.brightness[n],
-  kind: columns.kind[n],
-  tags: columns.tags[n].map((tag) => columns.tagNames[tag]),
-}));
-for (const [song, answer] of columns.answers) Object.assign(songs[song], { guest: true, answer });
-const guests = columns.answers.map(([song]) => song); // songs that were asked about
+const { songs } = data;
+const guests = data.answers.map((_, n) => songs.length - data.answers.length + n); // songs that were asked about
+guests.forEach((song, n) => Object.assign(songs[song], { guest: true, answer: data.answers[n] }));
 const counted = (n, what) => `${n} ${what}${n === 1 ? "" : "s"}`;
 const count = songs.length,
   dims = data.dims;
@@ -54,7 +41,7 @@ const present = songs.map((_, song) =>
   data.ears.map(([start]) => points[song * dims + start] !== 0),
 );
 
-// How far songs are from one, as nearest.distances has it: ears that do not describe both do not count.
+// How far songs are from one, as Embedding.distances in soundalike/embedding.py has it: ears that do not describe both do not count.
 function distance(song, other) {
   let cosine = 0,
     common = 1e-12;
@@ -96,29 +83,26 @@ function howAlike(far) {
   return `more alike than ${100 - percentiles.findIndex((one) => one >= far)}% of songs by different artists`;
 }
 
-// The seconds of both at which two songs are most alike, where that was computed: for those nearest to each.
+// The place of a song among those nearest to another, for which it was computed where and in what they are alike.
+const explained = near.length / count;
+const rankOf = (song, other) =>
+  near.subarray(song * explained, (song + 1) * explained).indexOf(other);
+
+// The seconds of both at which two songs are most alike.
 function momentsOf(song, other) {
-  const most = near.length / count,
-    heard = Math.min(data.heard, most);
-  const n = near.subarray(song * most, song * most + heard).indexOf(other),
-    at = 2 * (song * heard + n);
-  return n < 0 || at >= moments.length ? null : moments.subarray(at, at + 2);
+  const n = rankOf(song, other),
+    at = 2 * (song * explained + n);
+  return n < 0 ? null : moments.subarray(at, at + 2);
 }
 
-// What two songs have in common, where it was computed: for the songs nearest to each.
+// What two songs have in common, the most first.
 function inCommon(song, other) {
-  const each = data.aspects.length,
-    most = near.length / count;
-  for (let n = song * most; n < (song + 1) * most; n++) {
-    if (near[n] !== other) continue;
-    const own = Array.from(shares.subarray(n * each, (n + 1) * each), (part, at) => [
-      part / 255,
-      data.aspects[at],
-    ]);
-    return own
-      .filter(([part]) => part >= data.worth)
-      .sort((a, b) => b[0] - a[0])
-      .map(([, name]) => name);
-  }
-  return [];
+  const n = rankOf(song, other),
+    first = (song * explained + n) * data.aspects.length;
+  if (n < 0) return [];
+  return data.aspects
+    .map((name, at) => [shares[first + at] / 255, name])
+    .filter(([part]) => part >= data.worth)
+    .sort((a, b) => b[0] - a[0])
+    .map(([, name]) => name);
 }

@@ -15,14 +15,14 @@ function fill(seeds, most, perArtist, far = false, artists = new Map(), usable =
       why = "full";
       break;
     }
-    if (!far && isFar(apart[song])) {
-      why = "far";
-      break;
-    }
     recordings.add(recording);
     if ((artists.get(artist) || 0) >= perArtist) {
       why = "artists";
       continue;
+    }
+    if (!far && isFar(apart[song])) {
+      why = "far";
+      break;
     }
     chosen.push(song);
     tally(artists, artist);

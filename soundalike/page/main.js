@@ -1,10 +1,5 @@
 // --- keys, and the start ------------------------------------------------------------------
 
-function showWhole() {
-  state.untouched = true; // so that it stays whole when the window changes
-  showAll();
-}
-
 function goBack() {
   if (state.past.length) go(state.past.pop(), { remember: false });
 }
@@ -22,7 +17,7 @@ document.addEventListener("keydown", (event) => {
   const onMap = {
     "+": () => zoom(1.3, ...middle),
     "-": () => zoom(1 / 1.3, ...middle),
-    0: showWhole,
+    0: showAll,
   };
   const ofSong = {
     ArrowDown: () => walk(1),
@@ -48,7 +43,7 @@ document.addEventListener("keydown", (event) => {
 });
 
 element("back").addEventListener("click", goBack);
-element("whole").addEventListener("click", showWhole);
+element("whole").addEventListener("click", showAll);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 showFilter();
 resize();

@@ -35,6 +35,7 @@ const bounds = {
 };
 
 function showAll() {
+  state.untouched = true; // so that it stays whole when the window changes
   state.scale = state.whole;
   state.left = state.wide / 2 - (state.scale * (bounds.left + bounds.right)) / 2;
   state.top = state.high / 2 - (state.scale * (bounds.top + bounds.bottom)) / 2;
