@@ -23,10 +23,13 @@ def own(small, tmp_path):
     return shutil.copytree(small, tmp_path / "own")
 
 
-def test_artists_are_asked_about_without_options_of_songs(capsys):
+@pytest.mark.parametrize(
+    "asked",
+    [["Nickelback", "--artists", "--far"], ["Nickelback", "--tags"], ["--tags", "--far"], ["--page", "--json", "-"]],
+)
+def test_what_does_not_go_together_is_refused(asked):
     with pytest.raises(SystemExit):
-        recommend.main(["Nickelback", "--artists", "--far"])
-    assert "without --artists, --albums and --tags" in capsys.readouterr().err
+        recommend.parse_args(asked)
 
 
 def test_a_song_that_is_not_there(tmp_path):

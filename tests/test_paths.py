@@ -195,6 +195,14 @@ def test_a_users_own_folder_is_not_taken_for_ours(tmp_path, name):
     check_ownership(tmp_path)
 
 
+def test_a_frame_of_version_1_0_is_ours(tmp_path):
+    touch(tmp_path, LOCK, "df_music.parquet/part-00000.parquet")
+    with raises(Problem.NOT_OURS):
+        check_ownership(tmp_path)
+    touch(tmp_path, "df_music.parquet/_common_metadata")
+    check_ownership(tmp_path)
+
+
 def test_a_users_own_table_of_songs_is_not_taken_for_ours(tmp_path):
     (tmp_path / "songs.csv").write_text("title;year\n")
     with raises(Problem.NOT_OURS):
