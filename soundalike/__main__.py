@@ -54,7 +54,8 @@ def main(argv: list[str] | None = None) -> int:
         packages.need("notebooks")
         from soundalike import notebooks
 
-        notebooks.write_pages(args.library)
+        for name in notebooks.NOTEBOOKS:
+            notebooks.write_page(name, args.library)
         report = args.library / "report"
         print(f"Look at {printable(report / 'visualizations.html')} and modeling.html beside it.")
         return terminal.ALL_GOOD
@@ -127,7 +128,7 @@ def make_frame(args: argparse.Namespace, root: Path, songs: Path, found: list[st
     try:
         good = good_songs(root)
         songs_in_all = len(good) + int((read_songs(root)["status"] == "duplicate").sum())
-        check_enough(good["artist"].value_counts(), songs_in_all, good["song"].iloc[0])  # before long work
+        check_enough(good["artist"].value_counts(), songs_in_all)  # before long work
     except UserError:
         with locked(root):
             for path, content in kept.items():  # the model and the pages are of these songs

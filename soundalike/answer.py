@@ -22,7 +22,7 @@ from soundalike.messages import Problem, Reason, SongError, UserError, in_unicod
 from soundalike.model import Model, is_current, load_model
 from soundalike.networks.vocals import INSTRUMENTAL, PRESENT
 from soundalike.pool import Workers
-from soundalike.recogniser import EITHER, UNKNOWN, WORDS, among_artists, answer_table
+from soundalike.recogniser import EITHER, UNKNOWN, WORDS, OpenSet, among_artists, answer_table
 from soundalike.seeds import Seed, find_song, of_library
 from soundalike.similarity import Index, nearest_songs
 from soundalike.song import Song, decode, read_tables
@@ -140,7 +140,7 @@ def answer(song: Song, model: Model, index: Index, seed: Seed, *, strict: bool =
     by_artist = among_artists(logs).iloc[0].sort_values(ascending=False, kind="stable")
     closest, following = by_artist.index[:2]
     table = answer_table(logs, recogniser.nearness(mean, [closest]))
-    (word,) = model.thresholds.word_of(table, strict=strict)
+    (word,) = OpenSet(**model.info["words"]).word_of(table, strict=strict)
     added = recogniser.explain(rows, closest, following)
     loud = np.flatnonzero(song.loud)
     first = first_clips(len(loud))
@@ -272,7 +272,8 @@ def spacings_of(model: Model, mapped: Path | None = None) -> dict[str, int]:
     mapped : Path, optional
         The root of a library on whose map the songs are to be: they are compared by all of its networks.
     """
-    spacings = model.spacings | networks.detector() if model.spacings else {}
+    spacings = model.info["networks"]
+    spacings = spacings | networks.detector() if spacings else {}
     return current_notes(mapped)["networks"] | spacings if mapped else spacings
 
 
@@ -283,10 +284,7 @@ def decode_all(
     work = functools.partial(decode, spacings=spacings, keep_sound=keep_sound)
     if len(songs) == 1 and not workers.scheduler:
         with progress(1, "Decoding", "songs", stays=False):
-            try:
-                song: Song | SongError = work(songs[0])
-            except SongError as error:
-                song = error
+            song = pool.attempt(work, songs[0])
         yield songs[0], song
         return
     left, ready = list(songs), {}  # type: list[Path], dict[Path, Song | SongError]

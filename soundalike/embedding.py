@@ -13,6 +13,7 @@ are those of the ears that describe both.
 """
 
 import functools
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -125,23 +126,27 @@ class Segments(NamedTuple):
     rows: Rows
     song: np.ndarray  # of each [shape=(segments,)]
 
+    def of(self, songs: Iterable[str]) -> "Segments":
+        """Return the segments of some of the songs."""
+        used = pd.Index(self.song).isin(songs)
+        return Segments({ear: of_ear[used] for ear, of_ear in self.rows.items()}, self.song[used])
+
 
 def read_segments(root: Path, songs: Iterable[str], ears: Iterable[str]) -> Segments:
     """Read segments of songs of a library, evenly spaced: `PER_SONG` of each, or fewer of very many songs."""
     songs, ears = list(songs), list(ears)
     most = max(1, min(PER_SONG, IN_MEMORY // max(len(songs), 1)))
-    parts: dict[str, list[np.ndarray]] = {ear: [] for ear in ears}
-    song: list[np.ndarray] = []
+    parts: list[Rows] = []
+    song: list[str] = []
     with progress(len(songs), "Reading", "songs") as bar:
         for name, table in read_tables(root, songs, ears):
             rows = segment_rows(table, ears)
             count = len(rows[FEATURES])
             chosen = np.linspace(0, count - 1, min(most, count)).round().astype(int)
-            for ear, of_ear in rows.items():
-                parts[ear].append(of_ear[chosen])
-            song.append(np.full(len(chosen), name, dtype=object))
+            parts.append({ear: of_ear[chosen] for ear, of_ear in rows.items()})
+            song += [name] * len(chosen)
             bar.update()
-    return Segments({ear: np.concatenate(blocks) for ear, blocks in parts.items()}, np.concatenate(song))
+    return Segments({ear: np.concatenate([part[ear] for part in parts]) for ear in ears}, np.array(song, dtype=object))
 
 
 # --- nuisance attenuation --------------------------------------------------------------------------
@@ -169,35 +174,6 @@ def shipped_shifts() -> np.ndarray:
     if shifts.shape[1] != 2 * len(CLIP_COLUMNS):
         raise ValueError(f"{NUISANCE_FILE} is of other features than those of today: run benchmarks/nuisance.py")
     return shifts
-
-
-def find_directions(shifts: np.ndarray, scale: np.ndarray, strength: float = STRENGTH) -> tuple[np.ndarray, np.ndarray]:
-    """Find the directions in which songs move while their music stays, and how much of each is to be removed.
-
-    Rows are to be multiplied by (I + strength N)^-½: within-class covariance normalisation, with the versions of a
-    song as the class (Hatch, Kajarekar and Stolcke, "Within-class covariance normalization for SVM-based speaker
-    recognition", 2006). As strength grows it becomes nuisance attribute projection, which removes these directions,
-    and with them more of what distinguishes artists.
-
-    Parameters
-    ----------
-    shifts : np.ndarray [shape=(shifts, columns)]
-        See `shipped_shifts`.
-    scale : np.ndarray [shape=(columns,)]
-        Standard deviations of the features; infinite for those that are to count for nothing.
-    strength : float
-        Not negative; 0 changes nothing.
-
-    Returns
-    -------
-    directions : np.ndarray [shape=(directions, columns)]
-        Orthonormal.
-    removed : np.ndarray [shape=(directions,)]
-        From 0, nothing, to 1, all.
-    """
-    _, singular, directions = np.linalg.svd(shifts / scale, full_matrices=False)
-    removed = 1 - 1 / np.sqrt(1 + strength * singular**2)
-    return directions[removed > LEAST], removed[removed > LEAST]
 
 
 # --- the space -------------------------------------------------------------------------------------
@@ -228,11 +204,6 @@ class Space(NamedTuple):
         """
         scaled = np.clip((rows.astype(np.float64) - self.centre) / self.scale, -LIMIT, LIMIT)
         return scaled / lengths(scaled @ self.basis)
-
-    def points(self, directions: np.ndarray) -> np.ndarray:
-        """Points of unit length [shape=(rows, dimensions)] of `directions`, or of means of them; NaN stays."""
-        points = directions @ self.basis
-        return points / lengths(points)
 
 
 class Embedding(NamedTuple):
@@ -266,36 +237,29 @@ class Embedding(NamedTuple):
         return pd.DataFrame(points).groupby(song).mean().fillna(0.0)
 
     def unit(self, means: np.ndarray) -> np.ndarray:
-        """Points of songs of their `song_means` [shape=(songs, dimensions)], see `points`."""
+        """Points of songs of their `song_means`, or of groups of means of their songs' [shape=(rows, dimensions)]."""
         parts = [means[:, dimensions] for dimensions in self.dimensions()]
         units = [part / lengths(part) for part in parts]
         return (np.concatenate(units, axis=1) / np.sqrt(len(self.ears))).astype(np.float32)
 
     def blocks(self, described: np.ndarray) -> Iterator[tuple[str, Space, np.ndarray]]:
         """Yield each ear, its space, and its columns of descriptions [shape=(songs, columns)]."""
-        start = 0
-        for ear, space in self.ears.items():
-            yield ear, space, described[:, start : start + len(space.centre)]
-            start += len(space.centre)
+        ends = np.cumsum([len(space.centre) for space in self.ears.values()])
+        columns = np.split(described, ends[:-1], axis=1)
+        return zip(self.ears, self.ears.values(), columns, strict=True)
 
     def points(self, described: np.ndarray) -> np.ndarray:
         """Points of songs [shape=(songs, dimensions)], whose products are the means of the ears' cosines.
 
         Where an ear does not describe a song, they are zero, see `distances`.
         """
-        points = [space.points(columns) for _, space, columns in self.blocks(described)]
-        return np.nan_to_num(np.concatenate(points, axis=1) / np.sqrt(len(self.ears))).astype(np.float32)
+        means = [columns @ space.basis for _, space, columns in self.blocks(described)]
+        return self.unit(np.nan_to_num(np.concatenate(means, axis=1)))
 
-    def dimensions(self) -> Iterator[slice]:
-        """Yield the dimensions of each ear."""
-        start = 0
-        for space in self.ears.values():
-            yield slice(start, start + space.basis.shape[1])
-            start += space.basis.shape[1]
-
-    def centroid(self, points: np.ndarray) -> np.ndarray:
-        """Return the point between some songs, in which each ear weighs the same [shape=(dimensions,)]."""
-        return self.unit(points.mean(axis=0, keepdims=True))[0]
+    def dimensions(self) -> list[slice]:
+        """Return the dimensions of each ear."""
+        ends = itertools.accumulate((space.basis.shape[1] for space in self.ears.values()), initial=0)
+        return [slice(start, end) for start, end in itertools.pairwise(ends)]
 
     def distances(self, points: np.ndarray, others: np.ndarray) -> np.ndarray:
         """Compute how far points are from another [shape=(points,)], or from each of some others, by shared ears.
@@ -336,12 +300,11 @@ def fit_embedding(rows: Mapping[str, np.ndarray]) -> Embedding:
         Of each ear: of `FEATURES` as `feature_rows` has them, of networks embeddings; NaN where an ear does not
         describe a segment.
     """
-    return Embedding(
-        {ear: fit_space(of_ear, shipped_shifts() if ear == FEATURES else None) for ear, of_ear in rows.items()}
-    )
+    shifts = {FEATURES: shipped_shifts()}
+    return Embedding({ear: fit_space(of_ear, shifts.get(ear, of_ear[:0])) for ear, of_ear in rows.items()})
 
 
-def fit_space(rows: np.ndarray, shifts: np.ndarray | None = None) -> Space:
+def fit_space(rows: np.ndarray, shifts: np.ndarray) -> Space:
     """Fit the space of one ear, see `fit_embedding`.
 
     Parameters
@@ -360,10 +323,14 @@ def fit_space(rows: np.ndarray, shifts: np.ndarray | None = None) -> Space:
     scaled = (rows - centre).astype(np.float32)
     scale = np.sqrt(np.einsum("ij,ij->j", scaled, scaled, dtype=np.float64) / len(rows))
     scale[scale <= 1e-6 * np.abs(centre)] = np.inf  # a column that never changes says nothing
-    scale[scale == 0] = np.inf
     scaled /= scale.astype(np.float32)
     np.clip(scaled, -LIMIT, LIMIT, out=scaled)
-    directions, removed = find_directions(np.empty((0, width)) if shifts is None else shifts, scale)
+    # Rows times (I + STRENGTH N)^-½, with the versions of a song as the class: Hatch, Kajarekar and Stolcke,
+    # "Within-class covariance normalization for SVM-based speaker recognition", 2006. As STRENGTH grows it becomes
+    # nuisance attribute projection, which removes these directions, and with them more of what distinguishes artists.
+    _, singular, directions = np.linalg.svd(shifts / scale, full_matrices=False)
+    removed = 1 - 1 / np.sqrt(1 + STRENGTH * singular**2)  # from 0, nothing, to 1, all
+    directions, removed = directions[removed > LEAST], removed[removed > LEAST]
     scaled -= (scaled @ directions.T * removed).astype(np.float32) @ directions.astype(np.float32)
     # The axes along which segments differ most: Halko, Martinsson and Tropp, "Finding structure with randomness", 2011.
     count = min(DIMENSIONS, *scaled.shape)

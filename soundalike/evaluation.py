@@ -15,7 +15,7 @@ from typing import NamedTuple
 import joblib
 import numpy as np
 import pandas as pd
-from scipy.special import log_softmax
+from scipy.special import log_softmax, logsumexp
 from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score
 from threadpoolctl import threadpool_limits
@@ -59,13 +59,6 @@ def fit_temperature(logits: pd.DataFrame, truth: pd.Series) -> float:
         return -((1 - anybody) * logs[np.arange(len(logs)), places] + anybody * mean).mean()
 
     return float(np.exp(minimize_scalar(loss, bounds=np.log([0.05, 50]), method="bounded").x))
-
-
-def apply_temperature(logs: pd.DataFrame, temperature: float = 1.0) -> pd.DataFrame:
-    """Divide logits by a temperature and turn them into log-probabilities; hotter is less confident."""
-    if logs.empty:
-        return logs
-    return pd.DataFrame(log_softmax(logs.to_numpy() / temperature, axis=1), index=logs.index, columns=logs.columns)
 
 
 # --- scores ----------------------------------------------------------------------------------
@@ -173,11 +166,8 @@ NOBODY = Asked(pd.DataFrame(columns=["A"], dtype=float), pd.Series(dtype=float))
 
 def train_on(study: Study, songs: pd.DataFrame) -> recogniser.Recogniser:
     """Train on some of the songs."""
-    song = study.segments.song
-    used = pd.Index(song).isin(songs.index)
-    rows = {ear: of_ear[used] for ear, of_ear in study.segments.rows.items()}
-    artist = songs["artist"].reindex(song[used]).to_numpy(dtype=object)
-    return recogniser.fit(rows, song[used], artist, study.cohort)
+    rows, song = study.segments.of(songs.index)
+    return recogniser.fit(rows, song, songs["artist"].loc[song].to_numpy(dtype=object), study.cohort)
 
 
 def ask(study: Study, fold: Fold) -> Asked:
@@ -190,13 +180,12 @@ def ask(study: Study, fold: Fold) -> Asked:
     fold : (np.ndarray, np.ndarray)
         Positions of songs to train on, and to answer for.
     """
-    songs, segments = study.songs, study.segments
+    songs = study.songs
     held_out = songs.index[fold[1]]
     with threadpool_limits(1):  # other processes use the other cores
         model = train_on(study, songs.iloc[fold[0]])
-        used = pd.Index(segments.song).isin(held_out)
-        points = model.embedding.segment_points({ear: of_ear[used] for ear, of_ear in segments.rows.items()})
-        means = model.embedding.song_means(points, segments.song[used]).loc[held_out].to_numpy()
+        rows, song = study.segments.of(held_out)
+        means = model.embedding.song_means(model.embedding.segment_points(rows), song).loc[held_out].to_numpy()
         scores = model.scores(means).set_axis(held_out)
         nearness = model.nearness(means, scores[model.artists].idxmax(axis=1))
     every = sorted({*songs["artist"], *model.classes})
@@ -252,13 +241,15 @@ def temperature_of(scores: list[pd.DataFrame], songs: pd.DataFrame) -> float:
 
 def tabulate_answers(asked: Asked, temperature: float, songs: pd.DataFrame) -> pd.DataFrame:
     """Tabulate the answers for some songs at this temperature, see `answer_folds`."""
-    logs = apply_temperature(asked.scores, temperature)
+    logits = asked.scores / temperature
+    logs = logits.sub(logsumexp(logits, axis=1), axis=0)
     about = songs.loc[logs.index, ["artist", "recording", "album", "scored"]]
     table = about.join(answer_table(logs, asked.nearness.to_numpy())).rename_axis("song").reset_index()
     among = [artist in either for artist, either in zip(table["artist"], table["either"], strict=True)]
     right = table["artist"] == table["closest"]
-    of_artists = apply_temperature(asked.scores.drop(columns=OTHERS, errors="ignore"), temperature)
-    loss = -of_artists.to_numpy()[np.arange(len(table)), of_artists.columns.get_indexer(table["artist"])]  # nats
+    logits = logits.drop(columns=OTHERS, errors="ignore")
+    of_artist = logits.to_numpy()[np.arange(len(table)), logits.columns.get_indexer(table["artist"])]
+    loss = logsumexp(logits, axis=1) - of_artist  # nats, among the artists
     return table.assign(right=right, among=among, loss=loss)
 
 

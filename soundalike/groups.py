@@ -69,7 +69,7 @@ def compare_groups(index: Index, names: pd.Series, places: Iterable[int], count:
         raise UserError(Problem.ONE_GROUP)
     songs_of = {name: own.index.to_numpy() for name, own in names.groupby(names)}
     points, embedding, every = np.asarray(index.points), index.embedding, list(songs_of)
-    centroids = np.stack([embedding.centroid(points[songs]) for songs in songs_of.values()])
+    centroids = embedding.unit(np.stack([points[songs].mean(axis=0) for songs in songs_of.values()]))
     known = np.array([len(songs) >= LEAST for songs in songs_of.values()])
     known |= not known.any()
     portraits = []

@@ -353,10 +353,10 @@ def fresh(notes: dict, *inputs: object, part: str = "all") -> bool:
     return notes.get("made_from", {}).get(part) == made_from(*inputs)
 
 
-def read_notes(target: Path) -> dict:
+def read_notes(target: Path, name: str = NOTES) -> dict:
     """Read the notes of a target; none if it is missing or damaged, or another version made it."""
     try:
-        text = _in_metadata(target) if target.is_file() else (target / NOTES).read_bytes()
+        text = _in_metadata(target) if target.is_file() else (target / name).read_bytes()
         notes = json.loads(text)
     except (OSError, ValueError):
         return {}

@@ -68,12 +68,7 @@ class Reason(Enum):
     OTHER_COHORT = "it was made by another version of the features or the networks"
     NOT_DESCRIBED = "it is not in the frame: run feature_extraction.py"
     HELD_OUT = "kept aside, to be asked about at the end"
-    TOO_FEW = "{artist}: {songs}. Add another by this artist"
-    TOO_FEW_BUT = "{artist}: {songs}, but {but}. Add another by this artist"
-    TOO_FEW_MISFILED = "{artist}: {songs}, but {but}. Remove what is in the wrong folder, or add another by this artist"
-    VERSIONS = "{count} are versions of one"
-    COPIES = "{count} are copies of {of}"
-    MISFILED = "{count} filed under another artist, too ({other})"
+    TOO_FEW = "{artist}: {songs}, copies and versions counted once. Add another by this artist"
     # Workers.
     NAME_REFUSED = "its name cannot be stored here: {error}; shorten or rename it"
     TIMED_OUT = "it took over {seconds:,.0f} s, twice"
@@ -99,14 +94,6 @@ class Problem(Enum):
     MUSIC_GONE = (
         "{folder} is no longer there: was its disk unplugged? Finished songs are kept. Bring it back and run the same "
         "command again."
-    )
-    ALL_COPIES = (
-        "All {songs} usable songs here are copies or versions of {other}. Add other songs, two each by two artists at "
-        "least, and run this again."
-    )
-    ALL_COPIES_OF_ARTISTS = (
-        "All {songs} usable songs here are copies of one another, by several artists. Add other songs, two each by two "
-        "artists at least, and run this again."
     )
     TOO_FEW = (
         "Comparing takes two artists with {least} songs each. Songs per artist here: {counts}. Is there a folder for "

@@ -37,7 +37,7 @@ from soundalike import cohort
 from soundalike.embedding import SEGMENT_RULE, from_arrays, shipped_shifts, to_arrays
 from soundalike.features import MADE_BY
 from soundalike.frame import current_notes
-from soundalike.library import atomic_write, fresh, locked, made_from
+from soundalike.library import atomic_write, fresh, locked, made_from, read_notes
 from soundalike.messages import Problem, UserError
 from soundalike.networks import NETWORKS
 from soundalike.recogniser import OTHERS, OpenSet, Recogniser
@@ -50,22 +50,7 @@ class Model(NamedTuple):
     """A model from disk: with a note of what it was made from."""
 
     recogniser: Recogniser
-    info: dict
-
-    @property
-    def thresholds(self) -> OpenSet:
-        """The thresholds from which on answers get which word."""
-        return OpenSet(**self.info["words"])
-
-    @property
-    def artists(self) -> list[str]:
-        """The artists that it was trained on."""
-        return self.info["classes"]
-
-    @property
-    def spacings(self) -> dict[str, int]:
-        """The networks that it uses, and from the start of one window to the next, in clips."""
-        return self.info["networks"]
+    info: dict  # model.json, see the module
 
 
 def inputs(root: Path) -> list:
@@ -100,7 +85,7 @@ def is_current(root: Path) -> bool:
     UserError
         If there is no frame of today's features.
     """
-    return fresh(_read_info(root / "model"), *inputs(root))
+    return fresh(read_notes(root / "model", "model.json"), *inputs(root))
 
 
 def load_model(root: Path) -> Model:
@@ -112,14 +97,14 @@ def load_model(root: Path) -> Model:
         If there is none, or it is damaged or of another version.
     """
     folder = root / "model"
-    info = _read_info(folder)
+    info = read_notes(folder, "model.json")
     try:
         if info["made_by"] != made_by({name: every for name, every in info["networks"].items() if name in NETWORKS}):
             raise UserError(Problem.OTHER_MODEL, path=folder)
         for name in info["networks"]:
             NETWORKS[name].package.find()
         model = Model(_load_arrays(folder / "model.npz", info), info)
-        _ = model.thresholds, info["scores"]["as_shipped"], info["songs"].values(), info["held_out"], info["created"]
+        _ = info["scores"]["as_shipped"], info["songs"].values(), info["held_out"], info["created"]
     except (OSError, KeyError, TypeError, AttributeError, ValueError, EOFError, zipfile.BadZipFile):
         raise UserError(Problem.MODEL_DAMAGED, path=folder) from None
     return model
@@ -131,15 +116,6 @@ def read_left_out(root: Path) -> pd.DataFrame:
         return pd.read_csv(root / "model" / "left_out.csv", dtype=str, keep_default_na=False)
     except (OSError, ValueError):
         return pd.DataFrame(columns=["song", "artist", "status", "reason"])
-
-
-def _read_info(folder: Path) -> dict:
-    """Read model.json; nothing if there is none, it is damaged, or an earlier version made it."""
-    try:
-        info = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return info if isinstance(info, dict) and isinstance(info.get("made_from"), dict) else {}
 
 
 def _load_arrays(path: Path, info: dict) -> Recogniser:

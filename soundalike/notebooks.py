@@ -97,12 +97,6 @@ def write_page(name: str, root: Path) -> None:
         path.write_text(page, encoding="utf-8")
 
 
-def write_pages(root: Path) -> None:
-    """Make the web pages of all notebooks again."""
-    for name in NOTEBOOKS:
-        write_page(name, root)
-
-
 def _kill_kernel(client: NotebookClient, running: Future) -> None:
     """End the kernel of a notebook at once, however deep in a fit it is, with the processes it started."""
     kernel = None

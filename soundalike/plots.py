@@ -22,14 +22,7 @@ from soundalike.recogniser import PRIOR
 
 OTHERS, SILENCE = (0.3, 0.3, 0.3), (0.85, 0.85, 0.85)  # no artist has these greys
 # For names that DejaVu Sans cannot write, where one of them is installed.
-OTHER_SCRIPTS = (
-    "Noto Sans CJK JP",
-    "Hiragino Sans",
-    "Yu Gothic",
-    "Microsoft YaHei",
-    "Malgun Gothic",
-    "Arial Unicode MS",
-)
+OTHER_FONTS = ("Noto Sans CJK JP", "Hiragino Sans", "Yu Gothic", "Microsoft YaHei", "Malgun Gothic", "Arial Unicode MS")
 
 
 def use_style() -> None:
@@ -41,7 +34,7 @@ def use_style() -> None:
         "axes.spines.top": False,
         "axes.spines.right": False,
         "text.parse_math": False,  # an artist may be called Joey Bada$$
-        "font.family": ["DejaVu Sans", *(font for font in OTHER_SCRIPTS if font in get_font_names())],
+        "font.family": ["DejaVu Sans", *(font for font in OTHER_FONTS if font in get_font_names())],
     }
     warnings.filterwarnings("ignore", message="Glyph .* missing from font")
 
@@ -104,7 +97,14 @@ def verdict(title: str, text: str, answer: Verdict, sounds: np.ndarray | None, c
     wave, parts, reasons = figure.subplots(3, 1, height_ratios=[2, 3, 2])
     wave.sharex(parts)
     wave.tick_params(labelbottom=False)
-    _reasons(reasons, answer, colours)
+    closest, following = answer.probabilities.index[:2]
+    added = pd.Series(answer.aspects, dtype=float).rename({PRIOR: "before a note"}).sort_values(key=abs)
+    reasons.barh(added.index, added, color=[colours[closest if value > 0 else following] for value in added])
+    reasons.axvline(0, color="black", linewidth=1)
+    reasons.set(xlabel=f"what speaks for {label(closest)} (right) and for {label(following)} (left), in log-odds")
+    if answer.alike:
+        named = "\n".join(textwrap.shorten(printable(title), 40) for title in answer.alike.values())
+        reasons.text(1.01, 1, f"most like these by\n{label(closest)}:\n{named}", transform=reasons.transAxes, va="top")
     coloured = {artist: colours[artist] for artist in answer.probabilities.index[:4]}
     _waveform(wave, answer.by_clip, sounds, coloured)
     sung = answer.by_clip.index[answer.sung].tolist()
@@ -112,7 +112,13 @@ def verdict(title: str, text: str, answer: Verdict, sounds: np.ndarray | None, c
         ends = [start + CLIP_SECONDS for start in sung]
         wave.hlines([-0.95] * len(sung), sung, ends, "black", linewidth=5, label="somebody sings")
         wave.legend(loc="lower left", bbox_to_anchor=(1.01, 0), frameon=False)
-    _probabilities(parts, answer.by_clip, coloured)
+    rows = [(label(artist), answer.by_clip[artist], colour) for artist, colour in coloured.items()]
+    if len(answer.probabilities) > len(coloured):
+        rows.append(("others", 1 - answer.by_clip[[*coloured]].sum(axis=1, skipna=False), OTHERS))
+    bottom = np.zeros(len(answer.by_clip))
+    for name, values, colour in rows:
+        parts.bar(values.index, values, CLIP_SECONDS, bottom, align="edge", color=colour, linewidth=0, label=name)
+        bottom += values.to_numpy()
     parts.set(xlabel="time in the song (min:s)", ylabel="probability", ylim=(0, 1))
     parts.set(xlim=(0, answer.by_clip.index[-1] + CLIP_SECONDS))
     parts.xaxis.set_major_formatter(lambda seconds, _: clock(seconds))
@@ -120,18 +126,6 @@ def verdict(title: str, text: str, answer: Verdict, sounds: np.ndarray | None, c
     wave.set_title("\n".join(textwrap.wrap(text, 120)), fontsize="medium", loc="left")
     figure.suptitle(printable(title, 100), x=0.01, ha="left", weight="bold")
     return figure
-
-
-def _reasons(ax: Axes, answer: Verdict, colours: dict[str, tuple]) -> None:
-    """Draw what each aspect adds for the closest artist against the next; and name the songs that are most alike."""
-    closest, following = answer.probabilities.index[:2]
-    added = pd.Series(answer.aspects, dtype=float).rename({PRIOR: "before a note"}).sort_values(key=abs)
-    ax.barh(added.index, added, color=[colours[closest if value > 0 else following] for value in added])
-    ax.axvline(0, color="black", linewidth=1)
-    ax.set(xlabel=f"what speaks for {label(closest)} (right) and for {label(following)} (left), in log-odds")
-    if answer.alike:
-        named = "\n".join(textwrap.shorten(printable(title), 40) for title in answer.alike.values())
-        ax.text(1.01, 1, f"most like these by\n{label(closest)}:\n{named}", transform=ax.transAxes, va="top")
 
 
 def _waveform(ax: Axes, clips: pd.DataFrame, sounds: np.ndarray | None, coloured: dict[str, tuple]) -> None:
@@ -145,17 +139,6 @@ def _waveform(ax: Axes, clips: pd.DataFrame, sounds: np.ndarray | None, coloured
     ends = (strokes.min(axis=-1).ravel(), strokes.max(axis=-1).ravel())
     ax.vlines(starts, *ends, colors=[colour for colour in of_clips for _ in range(strokes_per_clip)], linewidth=1)
     ax.set(ylim=(-1, 1), ylabel="waveform\n(full scale = 1)")
-
-
-def _probabilities(ax: Axes, clips: pd.DataFrame, coloured: dict[str, tuple]) -> None:
-    """Draw the probabilities of each clip, one above the other."""
-    rows = [(label(artist), clips[artist], colour) for artist, colour in coloured.items()]
-    if clips.shape[1] > len(coloured):
-        rows.append(("others", 1 - clips[[*coloured]].sum(axis=1, skipna=False), OTHERS))
-    bottom = np.zeros(len(clips))
-    for name, values, colour in rows:
-        ax.bar(clips.index, values, CLIP_SECONDS, bottom, align="edge", color=colour, linewidth=0, label=name)
-        bottom += values.to_numpy()
 
 
 def save_verdict(

@@ -141,7 +141,7 @@ def ctrl_c_remembered() -> Iterator[list]:
         raise KeyboardInterrupt
 
 
-def _named(function: Callable[[Any], Any], song: Any) -> Any:
+def attempt(function: Callable[[Any], Any], song: Any) -> Any:
     """Call the function; what is wrong with the song is its outcome."""
     try:
         return function(song)
@@ -197,7 +197,7 @@ def _pooled(function: Callable[[Any], Any], waiting: deque, jobs: int, limit: fl
             while True:
                 while waiting and len(running) < 2 * jobs and pool.active:  # the next ones wait beside the workers
                     song = waiting.popleft()
-                    future = pool.schedule(_named, (function, song), timeout=limit)
+                    future = pool.schedule(attempt, (function, song), timeout=limit)
                     running[future] = song
                     future.add_done_callback(done.put)
                 if not running:
@@ -346,7 +346,7 @@ def _watched(function: Callable[[Any], Any], song: Any, limit: float, wanted: di
     watchdog.daemon = True
     watchdog.start()
     try:
-        return _named(function, song)
+        return attempt(function, song)
     except UserError as error:
         raise UserError(Problem.ON_WORKER, place=socket.gethostname(), error=error) from None
     finally:

@@ -276,10 +276,8 @@ def choose(answers: pd.DataFrame) -> tuple[OpenSet, dict[int, OpenSet]]:
         others = {block: choose_on(answers[answers["block"] != block]) for block in blocks}
     chosen = choose_on(answers, share)
     unused: dict[str, None] = {}
-    if (
-        all(thresholds.sure_from is None for thresholds in others.values())
-        or _called_sure(answers, others) > UNKNOWN_SURE
-    ):
+    measured = any(thresholds.sure_from is not None for thresholds in others.values())
+    if not measured or _called_sure(answers, others) > UNKNOWN_SURE:
         unused["sure_from"] = None
     known = answers[answers["scored"] & answers["known"]]
     called_probably = known[give_words(known, others)["word"] == PROBABLY]
@@ -327,8 +325,7 @@ def choose_on(answers: pd.DataFrame, let_through: float = UNKNOWN_SURE) -> OpenS
     below = strict = sure = None
     if len(unknown):
         below, strict = (float(right[int(cost * len(right))]) for cost in (COST, STRICT_COST))
-    enough = unknown["song"].nunique() >= ENOUGH and unknown["artist"].nunique() >= LEAST_ARTISTS
-    if enough:
+    if unknown["song"].nunique() >= ENOUGH and unknown["artist"].nunique() >= LEAST_ARTISTS:
         most = float(unknown["confidence"].iloc[int(let_through * len(unknown))])  # which one too many would reach
         kept = _right_enough(known, PROMISE, share, ENOUGH) & (known["confidence"] > most).to_numpy()
         kept &= (known["confidence"] >= below).to_numpy()
@@ -369,18 +366,10 @@ def as_shipped(answers: pd.DataFrame) -> dict | None:
     if answers["artist"].nunique() < 2:
         return None
     known, unknown = answers[answers["known"]], answers[~answers["known"]]
-    named = ~known["word"].isin([UNKNOWN, EITHER])
-    shares: dict = {
-        "known": {
-            "songs": len(known),
-            "right": float((named & known["right"]).mean()),
-            "wrong": float((named & ~known["right"]).mean()),
-            "either": float((known["word"] == EITHER).mean()),
-            "unknown": float((known["word"] == UNKNOWN).mean()),
-            "right_by_artist": float((named & known["right"]).groupby(known["artist"]).mean().mean()),
-        },
-        "unknown": None,
-    }
+    outcome = known["word"].where(known["word"].isin([EITHER, UNKNOWN]), np.where(known["right"], "right", "wrong"))
+    of_known = {name: float((outcome == name).mean()) for name in ("right", "wrong", EITHER, UNKNOWN)}
+    by_artist = float((outcome == "right").groupby(known["artist"]).mean().mean())
+    shares: dict = {"known": {"songs": len(known), **of_known, "right_by_artist": by_artist}, "unknown": None}
     if len(unknown):
         shares["unknown"] = {
             "songs": len(unknown),

@@ -1,13 +1,10 @@
 """The table of songs, and how songs are split into folds so that no score is flattered.
 
 A *recording* never stands on both sides of a split: a song with all its copies and versions, and songs over one backing
-(see `duplicates`). A table may name it in a column ``recording``; without one, each song is its own.
+(see `duplicates`); its name is in the column ``recording``.
 """
 
 import hashlib
-import re
-import unicodedata
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -33,8 +30,7 @@ def song_table(labels: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     Parameters
     ----------
     labels : pd.DataFrame
-        Clips or songs, with columns ``artist``, ``album`` and ``song``; ``recording``, ``copy_of`` and ``conflict``
-        where they are known, see `duplicates.mark_duplicates`.
+        Songs: ``artist``, ``album``, ``song``; ``recording``, ``copy_of``, ``conflict``, see `frame.read_library`.
 
     Returns
     -------
@@ -49,61 +45,23 @@ def song_table(labels: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     UserError
         If fewer than two artists have enough of them.
     """
-    known = labels[labels.columns.intersection(["song", "artist", "album", "recording", "copy_of", "conflict"])]
-    songs_once = known.sort_values("song").drop_duplicates("song").set_index("song")
-    table = songs_once.assign(
-        **{"recording": songs_once.index, "copy_of": "", "conflict": ""} | dict(songs_once.items())
-    )
+    table = labels.sort_values("song").drop_duplicates("song").set_index("song")
     status = np.select([table["copy_of"] != "", table["conflict"] != ""], [COPY, CONFLICT], "")
     songs = table.loc[status == "", ["artist", "album", "recording"]]
     counts = songs.groupby("artist")["recording"].nunique().reindex(sorted(set(table["artist"])), fill_value=0)
-    check_enough(counts, len(table), songs.index[0] if counts.sum() == 1 else "")
+    check_enough(counts, len(table))
     known = songs["artist"].map(counts)
     songs = songs.assign(scored=known >= MIN_SCORED)[known >= MIN_SONGS]
     out = table.assign(status=status).drop(songs.index)
-    return songs, _say_why(out, counts)
+    why = {COPY: Reason.SAME_RECORDING, CONFLICT: Reason.WRONG_FOLDER, "": Reason.TOO_FEW}
+    reasons = []
+    for song in out.itertuples():
+        of_artist = {"artist": song.artist, "songs": counted(counts[song.artist], "song")}
+        reasons.append(sentence(why[song.status], other=song.copy_of or song.conflict, **of_artist))
+    return songs, out[["artist"]].assign(status=out["status"].replace("", TOO_FEW), reason=reasons)
 
 
-def _say_why(out: pd.DataFrame, counts: pd.Series) -> pd.DataFrame:
-    """Say of each song why no model trains on it; ``counts`` holds the recordings of each artist."""
-    reasons = out[["artist", "status"]].assign(
-        reason=[
-            sentence(Reason.WRONG_FOLDER, other=song.conflict)
-            if song.status == CONFLICT
-            else sentence(Reason.SAME_RECORDING, other=song.copy_of)
-            for song in out.itertuples()
-        ]
-    )
-    for artist, songs in out[out["artist"].map(counts) < MIN_SONGS].groupby("artist"):
-        reasons.loc[songs.index, ["status", "reason"]] = TOO_FEW, _why_too_few(str(artist), songs)
-    return reasons
-
-
-def _why_too_few(artist: str, songs: pd.DataFrame) -> str:
-    """Say why an artist has too few songs to train on, in terms of the files.
-
-    Parameters
-    ----------
-    artist : str
-        The artist.
-    songs : pd.DataFrame
-        Rows of all songs by the artist, with ``status``; one recording is left, or none.
-    """
-    kept, copies = int((songs["status"] == "").sum()), songs["copy_of"][songs["status"] == COPY]
-    others = songs["conflict"][songs["status"] == CONFLICT]
-    but = []
-    if kept > 1:
-        but.append(sentence(Reason.VERSIONS, count="all" if kept == len(songs) else kept))
-    if len(copies):
-        of = Path(copies.iloc[0]).name if copies.nunique() == 1 else "others"
-        but.append(sentence(Reason.COPIES, count="all" if len(copies) == len(songs) - 1 else len(copies), of=of))
-    if len(others):
-        but.append(sentence(Reason.MISFILED, count=len(others), other=others.iloc[0]))
-    reason = Reason.TOO_FEW_MISFILED if len(others) else Reason.TOO_FEW_BUT if but else Reason.TOO_FEW
-    return sentence(reason, artist=artist, songs=counted(len(songs), "song"), but=", ".join(but))
-
-
-def check_enough(counts: pd.Series, songs: int = 0, of: str = "") -> None:
+def check_enough(counts: pd.Series, songs: int = 0) -> None:
     """Refuse a library in which no artist can be compared with another.
 
     Parameters
@@ -112,8 +70,6 @@ def check_enough(counts: pd.Series, songs: int = 0, of: str = "") -> None:
         The number of recordings of each artist.
     songs : int
         How many songs these are, with copies and versions.
-    of : str
-        The song that all are copies or versions of, if it is one.
 
     Raises
     ------
@@ -123,8 +79,6 @@ def check_enough(counts: pd.Series, songs: int = 0, of: str = "") -> None:
     if (counts >= MIN_SONGS).sum() >= 2:
         return
     copies = max(songs - int(counts.sum()), 0)
-    if copies and counts.sum() <= 1:
-        raise UserError(Problem.ALL_COPIES if of else Problem.ALL_COPIES_OF_ARTISTS, songs=songs, other=of)
     most = counts.sort_values(ascending=False, kind="stable").head(10)
     listed = ", ".join(f"{artist} {n}" for artist, n in most.items()) + (" …" if len(counts) > 10 else "")
     listed += f" (without {copies} that are copies or versions of others)" if copies else ""
@@ -159,12 +113,8 @@ def _order(name: str, seed: int = SEED) -> int:
 
 def album_names(songs: pd.DataFrame) -> pd.Series:
     """Name albums alike that are spelt alike: ``UFO:AI`` in a tag is ``UFO_AI`` as a folder."""
-
-    def bare(album: str) -> str:
-        plain = unicodedata.normalize("NFKD", album).casefold()
-        return re.sub(r"[\W_]+", "", plain) or album
-
-    return songs["album"].map(bare)
+    bare = songs["album"].str.normalize("NFKD").str.casefold().str.replace(r"[\W_]+", "", regex=True)
+    return bare.where(bare != "", songs["album"])
 
 
 def album_keys(songs: pd.DataFrame) -> pd.Series:

@@ -4,6 +4,7 @@ Step 1 cuts songs and writes songs.csv; step 2 analyses their clips; ``--from-so
 """
 
 import functools
+import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -112,7 +113,8 @@ def process_songs(
                 rows.append(_row(song, UNREADABLE | {"reason": str(outcome)}, "folder"))
             else:
                 rows.append(_row(song, outcome, label_by))
-        if not _holds_files(songs):  # no song is bad because its disk was unplugged
+        # No song is bad because its disk was unplugged.
+        if not any(folders or files for _, folders, files in os.walk(songs)):
             raise UserError(Problem.MUSIC_GONE, folder=songs)
         table = pd.DataFrame(rows, columns=list(library.SONG_COLUMNS))
         rows.clear()
@@ -132,13 +134,6 @@ def check_root(root: Path, songs: Path) -> None:
     if root == songs or songs in root.parents:
         raise UserError(Problem.AMONG_SONGS, root=root)
     library.check_ownership(root)
-
-
-def _holds_files(folder: Path) -> bool:
-    try:
-        return any(folder.iterdir())
-    except OSError:
-        return False
 
 
 def _row(song: str, record: dict, label_by: str) -> tuple:
@@ -193,7 +188,6 @@ class Described(NamedTuple):
     songs: int  # whose tables are up to date now
     now: int  # of these, tables that were made or changed by this run
     clips: int  # of those
-    outdated: int  # of them, tables that were there before
     left_out: dict[str, SongError]  # songs without an up-to-date table, and why
 
 
@@ -211,21 +205,20 @@ def describe_good_songs(root: Path, spacings: Mapping[str, int], workers: Worker
     """
     good = library.good_songs(root)
     left_out: dict[str, SongError] = {}
-    clips = outdated = 0
+    clips = 0
     with library.locked(root):
         pending = {
             song: digest
             for song, digest in zip(good["song"], good["hash"], strict=True)
             if missing_columns(library.read_notes(library.table_path(root, song)), digest, spacings)
         }
-        there = {song for song in pending if library.table_path(root, song).exists()}
         describe = functools.partial(_describe_good, songs=library.songs_folder(root), root=root, spacings=spacings)
         for (song, _), outcome in pool.run(describe, list(pending.items()), label="Describing", workers=workers):
             if isinstance(outcome, SongError):
                 left_out[song] = outcome
             else:
-                clips, outdated = clips + outcome["clips"], outdated + (song in there)
-    return Described(len(good) - len(left_out), len(pending) - len(left_out), clips, outdated, left_out)
+                clips += outcome["clips"]
+    return Described(len(good) - len(left_out), len(pending) - len(left_out), clips, left_out)
 
 
 def _describe_good(asked: tuple[str, str], *, songs: Path, root: Path, spacings: Mapping[str, int]) -> dict:

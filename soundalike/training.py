@@ -177,16 +177,12 @@ def tabulate(answers: pd.DataFrame) -> pd.DataFrame:
         left out, too, with ``unknown_`` before them.
     """
     first = answers[answers["repeat"] == 0].set_index("song").sort_index()
-    first = first.assign(
-        either=[json.dumps(names, ensure_ascii=False) for names in first["either"]],
-        artist_probability=np.exp(-first["loss"]),
-    )
-    names = {"word": "answer", "closest": "predicted"} | {name: name for name in ("probability", "nearness", "either")}
-    known, others = (
-        first.loc[first["known"] == is_known, ["artist", "artist_probability", *names]].rename(columns=names)
-        for is_known in (True, False)
-    )
-    others = others.drop(columns=["artist", "artist_probability"]).add_prefix("unknown_")
+    first = first.rename(columns={"word": "answer", "closest": "predicted"})
+    first["either"] = [json.dumps(names, ensure_ascii=False) for names in first["either"]]
+    first["artist_probability"] = np.exp(-first["loss"])
+    shown = ["answer", "predicted", "probability", "nearness", "either"]
+    others = first.loc[~first["known"], shown].add_prefix("unknown_")
+    known = first.loc[first["known"], ["artist", "artist_probability", *shown]]
     return known.join(others).round(4).reset_index()
 
 

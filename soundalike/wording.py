@@ -142,11 +142,10 @@ def described_lines(described: Described, spacings: Mapping[str, int], root: Pat
     """Say how many songs are described, and by what."""
     by = "".join(f" and by {name}" for name in spacings if name != VOCALS)
     by += ", and searched for singing," if VOCALS in spacings else ""
-    again = f", of them {described.outdated:,} that were out of date" if described.outdated else ""
     return [
         f"{counted(described.songs, 'song')} described by {len(COLUMNS)} features{by} in "
         f"{printable(root / 'features')}.",
-        f"Songs described now: {described.now:,} ({counted(described.clips, 'clip')}){again}.",
+        f"Songs described now: {described.now:,} ({counted(described.clips, 'clip')}).",
         *left_out_lines(described.left_out),
     ]
 

@@ -258,7 +258,9 @@ def made_up(
             values = draw.normal(centre, 1, (clips, len(COLUMNS)))
             part = pd.DataFrame(values.astype(np.float32), columns=COLUMNS)
             album = f"Album {song % albums}" if albums > 1 else ""
-            labels = {"artist": f"A{artist}", "album": album, "song": f"A{artist}/{song}.mp3", "silent": False}
+            name = f"A{artist}/{song}.mp3"
+            labels = {"artist": f"A{artist}", "album": album, "song": name, "silent": False}
+            labels |= {"recording": name, "copy_of": "", "conflict": ""}
             parts.append(part.assign(**labels, clip=np.arange(clips), start=2.0 * np.arange(clips)))
     return pd.concat(parts, ignore_index=True)
 

@@ -83,9 +83,13 @@ def ears(root, tmp_path, monkeypatch):
     return similarity.load_index(tmp_path / "own")
 
 
+def unit(points: np.ndarray) -> np.ndarray:
+    return points / np.linalg.norm(points, axis=1, keepdims=True)
+
+
 def test_the_cosine_is_the_average_of_the_ears(ears):
     assert list(ears.embedding.ears) == ["features", VOICE]
-    features, voice = (space.points(own) for _, space, own in ears.embedding.blocks(np.asarray(ears.described)))
+    features, voice = (unit(own @ space.basis) for _, space, own in ears.embedding.blocks(np.asarray(ears.described)))
     assert voice.shape == (30, 4)
     expected = (features @ features.T + voice @ voice.T) / 2
     np.testing.assert_allclose((ears.points @ ears.points.T)[1:, 1:], expected[1:, 1:], atol=1e-5)
@@ -103,7 +107,7 @@ def test_an_ear_that_has_not_heard_a_song_does_not_count(ears):
     point = np.asarray(ears.points[0])
     np.testing.assert_allclose(ears.embedding.common(np.asarray(ears.points), point), 1 / 2, rtol=1e-6)
     found = similarity.nearest_songs(ears, unheard, np.arange(30) == 0, 30)
-    features = ears.embedding.ears["features"].points(np.asarray(ears.described[:, :-4]))
+    features = unit(np.asarray(ears.described[:, :-4]) @ ears.embedding.ears["features"].basis)
     np.testing.assert_allclose(1 - found["distance"], (features @ features[0])[found.index], atol=1e-5)
     assert (found["lead sound"] == 0).all()
     others = similarity.nearest_songs(ears, np.asarray(ears.described[5]), np.arange(30) == 5, 30)
@@ -192,7 +196,7 @@ def test_a_hundred_thousand_songs_answer_from_disk(tmp_path):
     points /= np.linalg.norm(points, axis=1, keepdims=True)
     described = np.memmap(tmp_path / "described.f32", np.float32, "w+", shape=(count, width))
     described[77_777] = draw.standard_normal(described.shape[1])
-    points[77_777] = space.points(described[77_777][None])
+    points[77_777] = whole.points(described[77_777][None])
     songs = pd.DataFrame({"song": np.arange(count)})
     index = similarity.Index(songs, described, points, whole, {}, {})
     found = similarity.nearest_songs(index, np.asarray(described[77_777]), np.zeros(count, bool), 10)

@@ -281,7 +281,7 @@ def test_an_ear_that_is_missing_for_half_of_the_songs_gives_no_evidence_there(tm
     songs = frame["song"].unique()[::2]
     embeddings = {song: {VOICE: {0: np.float32(int(song[1]) + draw.normal(0, 0.1, 192))}} for song in songs}
     loaded = trained(tmp_path, frame, embeddings)
-    assert loaded.spacings == {VOICE: 8}
+    assert loaded.info["networks"] == {VOICE: 8}
     assert loaded.info["scores"]["unseen_songs"]["balanced_accuracy"] > 0.9
     own = frame[frame["song"] == "A1/3.mp3"]
     for given, ears in ((None, {FEATURES}), ({VOICE: {0: np.ones(192, np.float32)}}, {FEATURES, VOICE})):

@@ -39,7 +39,7 @@ def test_a_model_uses_the_networks_and_so_does_its_answer(small, tmp_path, capsy
     assert feature_extraction.main(["--library", str(own), "--jobs", "1"]) == 0
     assert dataframe_creation.main(["--library", str(own)]) == 0
     train_without(own)
-    assert load_model(own).spacings == {name: network.every for name, network in NETWORKS.items()}
+    assert load_model(own).info["networks"] == {name: network.every for name, network in NETWORKS.items()}
     song = str(own / "songs/Artist B/Album 2/Song 2.mp3")
     assert predict.main(["--library", str(own), song]) == 0
     out = capsys.readouterr().out
