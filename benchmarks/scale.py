@@ -134,7 +134,7 @@ def draw(table: pd.DataFrame, path: Path) -> None:
 def write_library(root: Path, count: int) -> None:
     """Write the tables of songs, made up, in which artists shift features and embeddings, and songs more."""
     draw = np.random.default_rng(0)
-    widths = {FEATURES: len(COLUMNS)} | {name: len(network.columns) for name, network in NETWORKS.items()}
+    widths = {FEATURES: len(COLUMNS)} | {name: network.dims for name, network in NETWORKS.items()}
     shifts = {ear: 0.3 * draw.standard_normal((TRAINED_ARTISTS, width)) for ear, width in widths.items()}
     names = [f"Artist {n % TRAINED_ARTISTS:03d}/{n:05d}.mp3" for n in range(count)]
     about = {"album": "", "status": "ok", "clips": CLIPS}

@@ -77,8 +77,8 @@ def singing(clips: np.ndarray, every: int = vocals.EVERY) -> np.ndarray:
 def vocal_tags(clips: np.ndarray) -> np.ndarray:
     """Return the largest probability of musicnn's vocal tags in each clip."""
     numbers = np.concatenate([musicnn.embed(clips[n : n + 8]) for n in range(0, len(clips), 8)])
-    vocal = [name for name, tag in musicnn.TAG_COLUMNS.items() if name.startswith("musicnn_mtt_") and tag in VOCAL]
-    return numbers[:, np.isin(musicnn.COLUMNS, vocal)].max(axis=1)
+    vocal = [musicnn.POOLED + n for n, tag in enumerate(musicnn.TAGS["mtt"]) if tag in VOCAL]
+    return numbers[:, vocal].max(axis=1)
 
 
 def auc(sung: np.ndarray, score: np.ndarray) -> list[float]:

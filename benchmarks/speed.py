@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -51,16 +51,11 @@ CLIPS = 48  # of each song, from its beginning: three stacks
 # --- what clips are described by -------------------------------------------------------------
 
 
-class Some:
-    """Some clips of a song, see `audio.Clips`."""
-
-    record: dict = {}  # noqa: RUF012 - nothing changes it
+class Some(audio.Clips):
+    """Some clips of a song."""
 
     def __init__(self, paths: list[Path]) -> None:
-        self.paths = paths
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        yield from map(audio.read_clip, self.paths)
+        self.paths, self.record = paths, {}
 
 
 def read_clip(path: Path) -> np.ndarray:

@@ -164,12 +164,6 @@ def is_of_file(notes: dict, path: Path, part: str = "state") -> bool:
     return False
 
 
-def unsupported(suffix: str) -> SongError:
-    """Say why a file with this suffix is no song."""
-    reason = Reason.UNSUPPORTED if suffix.lower() in library.OTHER_AUDIO else Reason.UNKNOWN_SUFFIX
-    return SongError(reason if suffix else Reason.NO_SUFFIX, suffix=suffix)
-
-
 class Decoder:
     """One song as it is decoded: iterate over its whole clips, then read its record.
 
@@ -208,7 +202,7 @@ class Decoder:
             takes too long.
         """
         if self.path.suffix.lower() not in library.DEMUXERS:
-            raise unsupported(self.path.suffix)
+            raise SongError(Reason.UNSUPPORTED, suffix=self.path.suffix or "a name without a suffix")
         header = read_header(self.path)
         self._check(header["announced"] or 0)
         digest, samples, clips, silent = hashlib.blake2b(digest_size=16), 0, 0, 0
@@ -328,7 +322,7 @@ def status_of(record: dict, suffix: str, complaint: str) -> tuple[str, SongError
     if record["silent_clips"] == record["clips"]:
         return "silent", SongError(Reason.SILENT, level=SILENCE_DBFS)
     if announced and announced - seconds > max(0.2, announced / 500):  # s; encoders' padding is less
-        return "damaged", SongError(Reason.DAMAGED, **lengths)
+        return "damaged", SongError(Reason.CUT_SHORT, **lengths)
     return ("damaged", SongError(Reason.COMPLAINT, complaint=complaint)) if complaint else ("ok", None)
 
 
@@ -373,14 +367,12 @@ class Clips:
 
 def read_clip(path: Path) -> np.ndarray:
     """Read one clip, see `Clips`."""
-    about = {"clip": path.name, "folder": path.parent}
     try:
         samples, rate = soundfile.read(path, dtype="int16")
-    except (OSError, soundfile.SoundFileError) as error:
-        raise SongError(Reason.CLIP_UNREADABLE, error=str(error), **about) from None
-    if rate != SAMPLE_RATE or samples.shape != (CLIP_SAMPLES,):
-        wanted = {"wanted_rate": SAMPLE_RATE, "wanted_shape": (CLIP_SAMPLES,)}
-        raise SongError(Reason.CLIP_OF_OTHER_FORM, rate=rate, shape=samples.shape, **wanted, **about)
+        if rate != SAMPLE_RATE or samples.shape != (CLIP_SAMPLES,):
+            raise ValueError(f"{rate} Hz and shape {samples.shape}, not {SAMPLE_RATE} Hz and {(CLIP_SAMPLES,)}")
+    except (OSError, ValueError, soundfile.SoundFileError) as error:
+        raise SongError(Reason.CLIP_UNREADABLE, clip=path.name, folder=path.parent, error=str(error)) from None
     return samples
 
 

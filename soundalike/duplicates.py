@@ -5,7 +5,6 @@ of it is learned from and recommended. Songs that share a *recording* (copies, l
 over one backing) are all learned from but for copies, and stay on one side of every split.
 """
 
-import functools
 import itertools
 import math
 import re
@@ -19,14 +18,13 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from sklearn.neighbors import NearestNeighbors
 
-from soundalike.audio import CLIP_SAMPLES, FULL_SCALE, SAMPLE_RATE, Clips, Decoder, is_silent
+from soundalike.audio import CLIP_SAMPLES, FULL_SCALE, SAMPLE_RATE, SILENCE_DBFS, Clips, Decoder, is_silent
 from soundalike.features import COLUMNS
 from soundalike.features.filters import N_FFT, mel_filters
 from soundalike.features.spectra import Spectra
 from soundalike.library import clip_folder, preferred_first, songs_folder
 from soundalike.messages import Problem, Reason, SongError, UserError, progress
 from soundalike.song import FEATURES, Song, Sound, read_tables
-from soundalike.splits import COPY
 
 # Measured by benchmarks/duplicates.py, see benchmarks/README.md.
 SAME_SOUND = 0.95  # similarity of copies, of nearly all that are encoded again; songs over one backing reach 0.93
@@ -42,26 +40,15 @@ LONGEST = 60  # clips of a song that are decoded to compare it
 BANDS, TOP = 64, 6000  # mel bands; those up to so many Hz are compared, which encoders leave alone
 FLOOR = 1e-6  # of the power of the loudest band: levels stop there
 
-SHARED_SOUND, ONE_TITLE = "shared sound", "version"  # why two songs are a pair, beside `COPY`
-
 # Columns of the feature table: means of timbre without level, and of harmony.
 CONTOUR_PLACES = [n for n, name in enumerate(COLUMNS) if re.fullmatch(r"(mfcc_(?!01)\d\d|chroma_\d\d)_mean", name)]
 
-# Words that say which version of a song it is, in brackets or after a dash; and words that name no song.
+# Words that say which version of a song it is, in brackets or after a dash.
 VERSION_WORDS = (
     "live remaster remastered remix mix version edit demo acoustic unplugged instrumental karaoke mono stereo session "
     "sessions extended radio single bonus alternate take outtake rehearsal cover feat featuring ft explicit reprise "
     "remake rework dub vivo directo acustico concert konzert ライブ リミックス リマスター 现场 現場 концерт "
     "ремикс ремастер"
-)
-NO_TITLE = (
-    "track audiotrack audio title titel titre titulo titolo song part parts pt teil parte partie movement mvt satz "
-    "untitled unknown intro introduction outro interlude prelude hidden bonus no nr number nummer numero op opus disc "
-    "disk cd side vol volume chapter kapitel spur piste pista traccia faixa spår ohne sans sin sem senza without name "
-    "namenlos recording aufnahme new voice memo rec record file unbekannt unbekannter unbekanntes inconnu inconnue "
-    "desconocido desconocida desconhecido desconhecida sconosciuto sconosciuta de трек дорожка часть без названия "
-    "неизвестно вступление トラック 曲 曲目 イントロ アウトロ 無題 パート 第 部 无题 未知 轨道 音轨 音軌 "
-    "트랙 무제 제목 없음 제목없음 인트로 부 भाग μέρος חלק جزء الجزء بدون عنوان"
 )
 ROMAN = re.compile("[ivx]+")
 
@@ -94,22 +81,9 @@ def mark_duplicates(songs: pd.DataFrame, root: Path, left_out: dict[str, SongErr
     means, contours = read_contours(read_tables(root, songs["song"], [FEATURES], left_out))
     if not contours:
         raise UserError(Problem.NO_USABLE_TABLE, error=next(iter(left_out.values())))
-    songs = songs[songs["song"].isin(contours)]
-    return name_duplicates(songs, find_pairs(means, contours, songs, root))
-
-
-def name_duplicates(songs: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
-    """Add ``sound``, ``recording``, ``copy_of`` and ``conflict`` to rows of songs.csv, see `mark_duplicates`.
-
-    Parameters
-    ----------
-    songs : pd.DataFrame
-        The rows.
-    pairs : pd.DataFrame
-        From `find_pairs`.
-    """
-    songs = songs.set_index(songs["song"].rename(None))
-    sound, recording = linked(songs["song"], pairs[pairs["why"] == COPY]), linked(songs["song"], pairs)
+    songs = songs[songs["song"].isin(contours)].set_index("song", drop=False).rename_axis(None)
+    pairs = find_pairs(means, contours, songs, root)
+    sound, recording = linked(songs["song"], pairs[pairs["copy"]]), linked(songs["song"], pairs)
     songs = songs.assign(sound=sound, recording=recording, copy_of="", conflict="")
     for _, copies in songs[sound.duplicated(keep=False)].groupby("sound"):
         kept = preferred_first(copies).iloc[0]
@@ -163,10 +137,9 @@ def find_pairs(means: np.ndarray, contours: dict[str, np.ndarray], songs: pd.Dat
     Returns
     -------
     pd.DataFrame
-        One row for each pair: ``song``, ``other``, ``why`` (`COPY`, `SHARED_SOUND` or `ONE_TITLE`) and ``agreement``
-        (of their contours, -1 to 1).
+        One row for each pair: ``song``, ``other``, and whether they are a ``copy``.
     """
-    titles = songs.assign(title=songs["title"].map(telling_title)).sort_values("song")
+    titles = songs.assign(title=songs["title"].map(plain_title)).sort_values("song")
     same_title = set()
     for _, group in titles[titles["title"] != ""].groupby(["artist", "title"])["song"]:
         same = list(group)
@@ -175,17 +148,12 @@ def find_pairs(means: np.ndarray, contours: dict[str, np.ndarray], songs: pd.Dat
     candidates, rows = sorted({*_neighbours(means, list(contours)), *same_title}), []
     with progress(len(candidates), "Looking for duplicates", "pairs") as bar:
         for song, other in candidates:
-            correlation, why = agreement(contours[song], contours[other]), ""
-            if correlation >= SAME_VERSION and is_copy(root, song, other):
-                why = COPY
-            elif correlation >= SHARED:
-                why = SHARED_SOUND
-            elif correlation >= SAME_VERSION and (song, other) in same_title:
-                why = ONE_TITLE
-            if why:
-                rows.append((song, other, why, correlation))
+            correlation = agreement(contours[song], contours[other])
+            copy = correlation >= SAME_VERSION and is_copy(root, song, other)
+            if copy or correlation >= (SAME_VERSION if (song, other) in same_title else SHARED):
+                rows.append((song, other, copy))
             bar.update()
-    return pd.DataFrame(rows, columns=["song", "other", "why", "agreement"])
+    return pd.DataFrame(rows, columns=["song", "other", "copy"]).astype({"copy": bool})
 
 
 def linked(songs: pd.Series, pairs: pd.DataFrame) -> pd.Series:
@@ -273,7 +241,7 @@ def _read_sound(root: Path, song: str | Path) -> np.ndarray:
     clips = (clip / np.float32(FULL_SCALE) for clip in sound)
     loud = list(itertools.islice(itertools.dropwhile(is_silent, clips), LONGEST))
     if not loud:
-        raise SongError(Reason.SILENT_NOW)
+        raise SongError(Reason.SILENT, level=SILENCE_DBFS)
     return np.concatenate(loud)
 
 
@@ -315,23 +283,17 @@ def _levels(y: np.ndarray) -> np.ndarray:
 # --- by title --------------------------------------------------------------------------------
 
 
-def telling_title(title: str) -> str:
-    """Return the part of a title that names the song, the same for all of its versions; empty if there is none.
+def plain_title(title: str) -> str:
+    """Return a title as all versions of a song have it; empty if it is a number.
 
     Track numbers, capitals, accents, and words for a version in brackets or after a dash are taken off: ``03 - Déjà Vu
-    (Live)`` is ``deja vu``. Numbers and other words in brackets stay: ``Theme (Town)`` is not ``Theme (Battle)``. The
-    rest must be two words or eight letters that name something, in any script: ``Track 01``, ``Untitled``, ``Intro``
-    and ``Part 2`` say nothing.
+    (Live)`` is ``deja vu``. Numbers and other words in brackets stay: ``Theme (Town)`` is not ``Theme (Battle)``.
     """
     plain = re.sub(r"^[\W\d_]+(?=.*[^\W\d_])", "", _plain(title))
     plain = re.sub(r"[(\[][^)\]]*[)\]]", lambda found: _without_version(found[0], anywhere=True), plain)
     first, *others = re.split(r"\s[-–—]\s", plain)
     words = _words(" ".join([first, *map(_without_version, others)]))
-    generic = _vocabulary(NO_TITLE)
-    letters = ["".join(c for c in word if not c.isnumeric()) for word in words if not _is_number(word)]
-    naming = [word for word in letters if word and not generic.issuperset([word]) and not generic.issuperset(word)]
-    letters_in_all = len(unicodedata.normalize("NFC", "".join(naming)))
-    return " ".join(words) if len(naming) >= 2 or letters_in_all >= 8 else ""
+    return "" if all(map(_is_number, words)) else " ".join(words)
 
 
 def _without_version(piece: str, *, anywhere: bool = False) -> str:
@@ -339,10 +301,10 @@ def _without_version(piece: str, *, anywhere: bool = False) -> str:
 
     After a dash it must end so, or begin like "live at": ``Live Forever`` is a title.
     """
-    words, versions = _words(piece), _vocabulary(VERSION_WORDS)
+    words = _words(piece)
     last = next((word for word in reversed(words) if not _is_number(word)), "")
-    is_one = last in versions or (words[:1] == ["live"] and words[1:2] in (["at"], ["in"], ["from"], ["on"]))
-    return " ".join(filter(_is_number, words)) if is_one or (anywhere and versions.intersection(words)) else piece
+    is_one = last in VERSIONS or (words[:1] == ["live"] and words[1:2] in (["at"], ["in"], ["from"], ["on"]))
+    return " ".join(filter(_is_number, words)) if is_one or (anywhere and VERSIONS.intersection(words)) else piece
 
 
 def _plain(text: str) -> str:
@@ -358,12 +320,9 @@ def _words(text: str) -> list[str]:
     return "".join(c if c.isalnum() or unicodedata.category(c) == "Mc" else " " for c in text).split()
 
 
-@functools.cache
-def _vocabulary(text: str) -> frozenset[str]:
-    """Return the words of a list as titles have them."""
-    return frozenset(_words(_plain(text)))
-
-
 def _is_number(word: str) -> bool:
     """Whether a word is a number: in digits or characters of any script, or Roman."""
     return word.isnumeric() or ROMAN.fullmatch(word) is not None
+
+
+VERSIONS = frozenset(_words(_plain(VERSION_WORDS)))

@@ -116,7 +116,7 @@ def segment_rows(song: Song, ears: Iterable[str]) -> Rows:
     start = song.start[song.loud]
     first = first_clips(len(start))
     seconds = start[np.minimum(first + SEGMENT_CLIPS // 2, len(start) - 1)] + CLIP_SECONDS / 2
-    rows = {FEATURES: feature_rows(song.clip_features[song.loud])}
+    rows = {FEATURES: feature_rows(song.features[song.loud][:, : len(CLIP_COLUMNS)])}
     return rows | {ear: network_rows(seconds, *song.embeddings(ear)) for ear in ears if ear != FEATURES}
 
 

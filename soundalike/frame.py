@@ -23,7 +23,7 @@ from soundalike.networks.vocals import COLUMNS as VOCAL_COLUMNS
 from soundalike.networks.vocals import VOCALS
 from soundalike.song import FEATURES, KEYS, read_tables, spacing_of
 
-VERSION = 2  # raise it when a frame of the same songs would hold something else
+VERSION = 3  # raise it when a frame of the same songs would hold something else
 FILE_BYTES = 128e6  # in a file of the frame, about
 ROW_GROUP = 8_192  # clips that are written, and read, at once, about
 SONGS = "_songs.feather"  # by a name that no reader of Parquet takes for a part of the frame

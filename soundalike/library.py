@@ -11,10 +11,10 @@ the inputs of today (see `fresh`); nothing depends on clocks.
 
 import contextlib
 import errno
-import fnmatch
 import hashlib
 import json
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -28,7 +28,6 @@ from soundalike.messages import Notice, Problem, Reason, SongError, UserError, i
 
 if TYPE_CHECKING:  # worker processes do without it
     import pandas as pd
-    from filelock import FileLock
 
 
 # The format that ffmpeg is given for a file. A forced demuxer keeps a file that only calls itself music
@@ -51,17 +50,8 @@ AUDIO = {*DEMUXERS, *OTHER_AUDIO}
 
 # Files that systems and programs leave in folders of music. Other names may start with a dot: an album is
 # called ".5: The Gray Chapter".
-NOT_MUSIC = (
-    "._*",
-    ".Trash*",
-    ".git",
-    ".AppleDouble",
-    ".unfinished-*",
-    ".stversions",
-    ".venv",
-    "__MACOSX",
-    "@eaDir",
-    "$RECYCLE.BIN",
+NOT_MUSIC = re.compile(
+    r"(?s)\.(_.*|Trash.*|unfinished-.*|git|venv|stversions|AppleDouble)|__MACOSX|@eaDir|\$RECYCLE\.BIN"
 )
 
 NOTES = "_made_from.json"  # in a folder that was made here: what it was made from; readers of Parquet pass it over
@@ -111,29 +101,31 @@ def find_songs(folder: Path) -> tuple[list[str], dict[str, SongError]]:
         raise UserError(Problem.NO_FOLDER, folder=folder)
     songs: list[str] = []
     refused: dict[str, SongError] = {}
-    unread: list[OSError] = []
 
     def refuse(path: Path | str, reason: Reason, **fields: object) -> None:
         refused[in_unicode(Path(path).relative_to(folder).as_posix())] = SongError(reason, **fields)
 
-    for parent, folders, files in os.walk(folder, onerror=unread.append):
+    def unread(error: OSError) -> None:
+        refuse(error.filename, Reason.FOLDER_UNREADABLE, error=error.strerror)
+
+    for parent, folders, files in os.walk(folder, onerror=unread):
         here = Path(parent)
         if NOTES in files:
             folders.clear()
             continue
         for name in list(folders):
-            if _is_no_music(name):
+            if NOT_MUSIC.fullmatch(name):
                 folders.remove(name)
             elif (here / name).is_symlink():
                 refuse(here / name, Reason.LINK_TO_FOLDER)
                 folders.remove(name)
         for name in files:
             suffix = Path(name).suffix.lower()
-            if _is_no_music(name) or suffix not in AUDIO:
+            if NOT_MUSIC.fullmatch(name) or suffix not in AUDIO:
                 continue
             try:
                 mode = (here / name).lstat().st_mode
-                name.encode()
+                str((here / name).relative_to(folder)).encode()
             except UnicodeEncodeError:
                 refuse(here / name, Reason.NOT_UNICODE)
             except OSError as error:
@@ -147,17 +139,11 @@ def find_songs(folder: Path) -> tuple[list[str], dict[str, SongError]]:
                     refuse(here / name, Reason.UNSUPPORTED, suffix=suffix)
                 else:
                     songs.append((here / name).relative_to(folder).as_posix())
-    for failed in unread:
-        refuse(failed.filename, Reason.FOLDER_UNREADABLE, error=failed.strerror)
     meeting = Counter(map(_folded, songs))
     for song in songs:
         if meeting[_folded(song)] > 1:
             refused[song] = SongError(Reason.NAMES_MEET)
     return sorted(set(songs) - set(refused)), refused
-
-
-def _is_no_music(name: str) -> bool:
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in NOT_MUSIC)
 
 
 def _folded(song: str) -> str:
@@ -463,24 +449,23 @@ def check_ownership(root: Path) -> None:
         raise UserError(Problem.NOT_OURS, root=root, names=" and ".join(dict.fromkeys(foreign)))
 
 
-def _acquire(root: Path, name: str, *, wait: bool = False) -> "FileLock":
-    """Take a lock in a root, see `locked`."""
+def _acquire(root: Path, name: str, *, wait: bool = False) -> contextlib.AbstractContextManager:
+    """Take a lock in a root until a with statement ends, see `locked`."""
     from filelock import FileLock, Timeout  # a third of what --help would take
 
     root.mkdir(parents=True, exist_ok=True)
     lock = FileLock(root / name)
     try:
-        lock.acquire(blocking=False)
+        return lock.acquire(blocking=False)
     except Timeout:
         if not wait:
             raise UserError(Problem.BUSY, root=root) from None
         note(Notice.WAITING, root=root)
-        lock.acquire()
+        return lock.acquire()
     except OSError as error:
         if error.errno not in CANNOT_LOCK:
             raise
         raise UserError(Problem.NO_LOCKS, root=root, error=error.strerror) from None
-    return lock
 
 
 @contextlib.contextmanager
@@ -499,14 +484,13 @@ def locked(root: Path, *, wait: bool = False) -> Iterator[None]:
     UserError
         If another run is at work there, or its disk cannot lock files.
     """
-    lock = _acquire(root, LOCK, wait=wait)
-    try:
-        _clear_unfinished(root)
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            _clear_unfinished(root)  # workers may have been stopped in the middle of a song
-        lock.release()
+    with _acquire(root, LOCK, wait=wait):
+        try:
+            _clear_unfinished(root)
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                _clear_unfinished(root)  # workers may have been stopped in the middle of a song
 
 
 def _clear_unfinished(root: Path) -> None:
@@ -519,8 +503,7 @@ def _clear_unfinished(root: Path) -> None:
             shutil.rmtree(workshop, ignore_errors=True)
 
 
-@contextlib.contextmanager
-def running(root: Path) -> Iterator[None]:
+def running(root: Path) -> contextlib.AbstractContextManager:
     """Mark a root as that of a run of all steps, which holds no lock while it trains models.
 
     Raises
@@ -528,8 +511,7 @@ def running(root: Path) -> Iterator[None]:
     UserError
         If another such run is at work there.
     """
-    with _acquire(root, RUN_LOCK):
-        yield
+    return _acquire(root, RUN_LOCK)
 
 
 def is_locked(root: Path) -> bool:

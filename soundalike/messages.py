@@ -23,9 +23,7 @@ class Reason(Enum):
     NOT_UNICODE = "its name is not valid Unicode; rename it"
     NOT_A_FILE = "not an ordinary file"
     NAMES_MEET = "another song's name differs only in capitals or in how accents are stored; rename one"
-    UNSUPPORTED = f"{{suffix}} is not supported; convert it to {FORMATS}"
-    UNKNOWN_SUFFIX = f"{{suffix}} is no sound that is known here; a song is {FORMATS}"
-    NO_SUFFIX = f"a file without a suffix is no sound that is known here; a song is {FORMATS}"
+    UNSUPPORTED = f"{{suffix}} is not supported; a song is {FORMATS}"
     NO_FILE = "there is no such file"
     NOT_FOUND = "{error}"
     FOLDER_WITHOUT_MUSIC = "a folder without music"
@@ -37,12 +35,10 @@ class Reason(Enum):
     FFMPEG_ENDED = "ffmpeg ended with status {status}: {complaint}; try again"
     NO_SOUND = "not {kind} sound, or too damaged (ffmpeg: {complaint})"
     CUT_SHORT = "cut short or broken: only {seconds:.1f} of the {announced:.1f} s that it announces could be decoded"
-    DAMAGED = "cut short or broken: {seconds:.1f} of the {announced:.1f} s that it announces could be decoded"
     COMPLAINT = "{complaint}"
     TOO_SHORT = "{seconds:.2f} s; a clip is {clip} s"
     TOO_SHORT_BROKEN = "{seconds:.2f} s; a clip is {clip} s, and broken: {complaint}"
     SILENT = "every clip is below {level} dBFS"
-    SILENT_NOW = "all of it is silent now"
     AS_RECORDED = "{status}: {reason}"
     # Labels.
     NO_ARTIST_TAG = "without an artist tag"
@@ -53,16 +49,10 @@ class Reason(Enum):
     # Clips and tables.
     NOT_CUT = "it was not cut by this version of the program; run mp3_split.py again"
     CLIPS_GONE = "{left} of its {clips} clips are there; run mp3_split.py again"
-    CLIP_OF_OTHER_FORM = (
-        "clip {clip} has {rate} Hz and shape {shape}, not {wanted_rate} Hz and {wanted_shape}; delete {folder} and run "
-        "mp3_split.py again"
-    )
     CLIP_UNREADABLE = "clip {clip} cannot be read ({error}); delete {folder} and run mp3_split.py again"
     OTHER_SAMPLES = "it is no longer what songs.csv says of it; run mp3_split.py, or --from-songs, again"
     NO_TABLE = "has no table, or one that is out of date"
-    TABLE_UNREADABLE = "its table cannot be read; delete {path} and run feature_extraction.py"
-    TABLE_NOT_FINITE = "its table holds values that are no numbers; delete {path} and run feature_extraction.py"
-    TABLE_LACKS_CLIPS = "its table lacks clips, or holds one twice; delete {path} and run feature_extraction.py"
+    TABLE_DAMAGED = "its table is damaged; delete {path} and run feature_extraction.py"
     # Training.
     NO_COHORT = "there are songs or artists of yours among those that the program knows"
     OTHER_COHORT = "it was made by another version of the features or the networks"
@@ -72,11 +62,7 @@ class Reason(Enum):
     # Workers.
     NAME_REFUSED = "its name cannot be stored here: {error}; shorten or rename it"
     TIMED_OUT = "it took over {seconds:,.0f} s, twice"
-    CRASHED = "it stopped its worker process, twice: a crash, or no memory left (try --jobs 1)"
-    LOST_WORKERS = (
-        "it stopped its worker process, more than once: a crash, no memory left (try --jobs 1), or over "
-        "{seconds:,.0f} s"
-    )
+    CRASHED = "it ended its worker process, more than once: a crash, no memory left (try --jobs 1), or too long a song"
     # Playlists.
     LINE_BREAK = "a playlist has no place for line breaks in names"
     MOVED = "no longer there; mp3_split.py --songs names where songs lie now"

@@ -32,7 +32,7 @@ from soundalike.library import PROJECT
 from soundalike.messages import Problem, Reason, SongError, UserError, progress
 
 if TYPE_CHECKING:  # Dask takes a second: each function that needs it imports it
-    from dask.distributed import Client, Future, WorkerPlugin
+    from dask.distributed import Client, Future
 
 SONG_LIMIT = 3600  # s one song may take before its worker process is stopped
 CLUSTER_LIMIT = 10  # s in which a cluster must answer
@@ -271,7 +271,7 @@ def _on_cluster(
             if not names:
                 return
             future = next(running)
-            yield names.pop(future.key), _outcome(future, limit)
+            yield names.pop(future.key), _outcome(future)
 
 
 @contextlib.contextmanager
@@ -298,9 +298,9 @@ def _of_cluster(scheduler: str) -> "Iterator[Client]":
             raise UserError(Problem.NO_WORKERS, scheduler=scheduler)
         check_cluster(client.get_versions())
         # They see the same paths, so they can import what lies here; those that join later, too.
-        here = str(PROJECT)
-        client.run_on_scheduler(exec, f"import sys; sys.path.insert(0, {here!r})")
-        client.register_plugin(_finder(here))
+        find_modules = f"import sys; sys.path.insert(0, {str(PROJECT)!r})"
+        client.run_on_scheduler(exec, find_modules)
+        client.register_worker_callbacks(functools.partial(exec, find_modules))
         try:
             for ask in (client.run_on_scheduler, client.run):
                 ask(exec, "import soundalike.pool")
@@ -320,22 +320,6 @@ def check_cluster(known: Any) -> None:
                 raise UserError(Problem.OTHER_VERSION, place=place, package=name, there=there, here=here)
 
 
-def _finder(folder: str) -> "WorkerPlugin":
-    """Has workers import what lies in a folder. It travels as a whole: they could not import it before."""
-    from dask.distributed import WorkerPlugin
-
-    class FindModules(WorkerPlugin):
-        name = "find modules"
-
-        def setup(self, worker: object) -> None:
-            import sys
-
-            if folder not in sys.path:
-                sys.path.insert(0, folder)
-
-    return FindModules()
-
-
 def _watched(function: Callable[[Any], Any], song: Any, limit: float, wanted: dict[str, str]) -> Any:
     """Call the function; when it takes too long, end the whole process, which nothing can hang."""
     for name, there in versions().items():
@@ -353,14 +337,14 @@ def _watched(function: Callable[[Any], Any], song: Any, limit: float, wanted: di
         watchdog.cancel()
 
 
-def _outcome(future: "Future", limit: float) -> Any:
+def _outcome(future: "Future") -> Any:
     """Return what a worker made of a song, or what is wrong with the song."""
     from dask.distributed import CancelledError, KilledWorker
 
     try:
         return future.result()
     except KilledWorker:
-        return SongError(Reason.LOST_WORKERS, seconds=limit)
+        return SongError(Reason.CRASHED)
     except CancelledError:
         raise UserError(Problem.SCHEDULER_GONE) from None
     except ImportError as error:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from threadpoolctl import threadpool_limits
 
 from soundalike.audio import CLIP_SECONDS, FULL_SCALE, Clips, Decoder, file_keys, is_of_file, is_silent
-from soundalike.features import CLIP_COLUMNS, COLUMNS, MADE_BY, SONG_FEATURES, clip_features
+from soundalike.features import COLUMNS, MADE_BY, SONG_FEATURES, clip_features
 from soundalike.features.spectra import Spectra, WholeSong
 from soundalike.library import GOOD, atomic_write, fresh, made_from, read_notes, record_of, table_path
 from soundalike.messages import Problem, Reason, SongError, UserError
@@ -61,11 +61,6 @@ class Song(NamedTuple):
         return _rows(self.table[FEATURES], len(COLUMNS))
 
     @property
-    def clip_features(self) -> np.ndarray:
-        """Features of each clip that models use [shape=(clips, len(CLIP_COLUMNS)), dtype=float32]."""
-        return self.features[:, : len(CLIP_COLUMNS)]
-
-    @property
     def vocals(self) -> np.ndarray:
         """How probable each of `vocals.COLUMNS` is in each clip [shape=(clips, 2)]; NaN if not searched for."""
         if VOCALS not in self.table.column_names:
@@ -82,7 +77,7 @@ class Song(NamedTuple):
 
         They are none where the network was not asked, or all windows are silent.
         """
-        width, length = len(NETWORKS[network].columns), NETWORKS[network].clips * CLIP_SECONDS
+        width, length = NETWORKS[network].dims, NETWORKS[network].clips * CLIP_SECONDS
         if network not in self.table.column_names:
             return np.empty(0), np.empty((0, width), np.float32)
         column = self.table[network]
@@ -94,13 +89,7 @@ def _rows(lists: pa.ChunkedArray, width: int) -> np.ndarray:
     return lists.combine_chunks().flatten().to_numpy().reshape(-1, width)
 
 
-class Sound(Protocol):
-    """A song that is read: in a file (`audio.Decoder`), or as it was cut (`audio.Clips`)."""
-
-    record: dict  # known once its clips are through
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        """Yield its clips [shape=(CLIP_SAMPLES,), dtype=int16]."""
+Sound = Decoder | Clips  # a song that is read: in its file, or as it was cut
 
 
 def analyse(sound: Sound, spacings: Mapping[str, int], *, features: bool = True, keep_sound: bool = False) -> Song:
@@ -172,7 +161,7 @@ class _Embedder:
         self.recent: deque[np.ndarray] = deque(maxlen=network.clips)
         self.starts: list[int] = []  # the first clips of the windows that are not silent
         self.waiting: list[np.ndarray] = []
-        self.embeddings = [np.empty((0, len(network.columns)), np.float32)]
+        self.embeddings = [np.empty((0, network.dims), np.float32)]
 
     def add(self, y: np.ndarray) -> None:
         """Take the next clips [shape=(clips, CLIP_SAMPLES)]."""
@@ -343,8 +332,7 @@ def _update(
         wanted_networks = {name: every for name, every in spacings.items() if name in missing}
         record, table, _ = analyse(sound, wanted_networks, features=FEATURES in missing)
         if known and record["hash"] != known["hash"]:  # another ffmpeg decodes it otherwise
-            record, table, _ = analyse(sound, spacings)
-            missing = list(columns_made_by(spacings))
+            return _update(song, sound, {}, keys, spacings, root, wanted)
         if record["status"] not in GOOD and wanted in ("", record["hash"]):
             return record
         if notes["record"].get("hash") != record["hash"]:  # of other samples nothing stays
@@ -388,23 +376,18 @@ def read_table(song: str, root: Path, columns: Iterable[str] | None = None) -> S
         If there is no table, it is damaged, or a number in it is not finite.
     """
     path = table_path(root, song)
-    reason = Reason.TABLE_UNREADABLE if path.exists() else Reason.NO_TABLE
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError, pa.ArrowException):
         with pq.ParquetFile(path) as file:
             notes = json.loads(file.metadata.metadata[b"notes"])
             names = [name for name in file.schema_arrow.names if name in (*KEYS, FEATURES) or spacing_of(notes, name)]
             wanted = names if columns is None else [*KEYS, *(name for name in columns if name in names)]
             table = file.read(wanted, use_threads=False)
-        if table.column_names[: len(KEYS)] != KEYS or FEATURES not in names:
-            raise KeyError
+        complete = table.column_names[: len(KEYS)] == KEYS and FEATURES in names
         values = [table[name].combine_chunks().flatten().to_numpy() for name in table.column_names[len(KEYS) :]]
-        if not all(np.isfinite(column).all() for column in values):
-            reason = Reason.TABLE_NOT_FINITE
-        elif table["clip"].to_pylist() != list(range(len(table))):
-            reason = Reason.TABLE_LACKS_CLIPS
-        else:
+        in_order = table["clip"].to_pylist() == list(range(len(table)))
+        if complete and in_order and all(np.isfinite(column).all() for column in values):
             return Song(notes["record"], table)
-    raise SongError(reason, path=path)
+    raise SongError(Reason.TABLE_DAMAGED if path.exists() else Reason.NO_TABLE, path=path)
 
 
 def spacing_of(notes: dict, name: str) -> int:
@@ -433,16 +416,12 @@ def read_tables(
     UserError
         If a song cannot be read.
     """
-    names = iter(songs)
     with ThreadPoolExecutor(READERS) as pool:
-
-        def begin(count: int) -> list:
-            return [(name, pool.submit(read_table, name, root, columns)) for name in islice(names, count)]
-
-        ahead = deque(begin(2 * READERS))
+        readings = ((name, pool.submit(read_table, name, root, columns)) for name in songs)
+        ahead = deque(islice(readings, 2 * READERS))  # of very many songs, only some are under way
         while ahead:
             name, reading = ahead.popleft()
-            ahead.extend(begin(1))
+            ahead.extend(islice(readings, 1))
             try:
                 yield name, reading.result()
             except SongError as error:

@@ -159,10 +159,7 @@ def parser(description: str, *, asks: bool = False) -> argparse.ArgumentParser:
 
 def resolve(text: str) -> Path:
     """Return a path from the root of the disk, ``~`` being the home folder."""
-    try:
-        return Path(text).expanduser().resolve()
-    except RuntimeError:  # ~somebody who has no home here
-        return Path(text).resolve()
+    return Path(os.path.expanduser(text)).resolve()  # which, unlike Path's, takes ~nobody as it is
 
 
 def default_root() -> Path:

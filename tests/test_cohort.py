@@ -50,7 +50,7 @@ def test_the_shipped_cohort_holds_nobody():
     sources = cohort.read()
     assert set(sources) == {"games", "sung"}
     assert cohort.FILE.stat().st_size < 1_000_000
-    widths = {FEATURES: 2 * len(CLIP_COLUMNS)} | {name: len(network.columns) for name, network in NETWORKS.items()}
+    widths = {FEATURES: 2 * len(CLIP_COLUMNS)} | {name: network.dims for name, network in NETWORKS.items()}
     with np.load(cohort.FILE) as arrays:
         assert {key.split("/")[-1] for key in arrays} == {
             *("made_by", "artists", "hashes", "mean", "spread", "components"),

@@ -193,10 +193,10 @@ def test_a_spoilt_table_is_left_out_by_name(own, capsys):
     pq.write_table(table.set_column(3, "features", pa.array([[np.inf] * len(COLUMNS)] * len(table))), path)
     (own / "df_music.pkl").unlink()
     assert create(own) == 3
-    assert f"{song}: its table holds values that are no numbers" in capsys.readouterr().out
+    assert f"{song}: its table is damaged" in capsys.readouterr().out
     assert song not in set(pd.read_pickle(own / "df_music.pkl")["song"])
     assert create(own) == 3  # it is named until it is repaired
-    assert f"{song}: its table holds values that are no numbers" in capsys.readouterr().out
+    assert f"{song}: its table is damaged" in capsys.readouterr().out
 
 
 def test_running_again_writes_nothing(own, capsys):
@@ -232,7 +232,7 @@ def test_notes_of_a_frame_that_lack_something_are_made_again(own, without, capsy
 
 def test_networks_are_counted_and_chosen_without_another_frame(tmp_path, monkeypatch, capsys):
     frame = made_up(artists=2, songs=4)
-    monkeypatch.setitem(NETWORKS, VOICE, NETWORKS[VOICE]._replace(columns=list("ab")))
+    monkeypatch.setitem(NETWORKS, VOICE, NETWORKS[VOICE]._replace(dims=2))
     monkeypatch.setattr("soundalike.networks.weights.Package.find", lambda self: [])
     embeddings = {song: {VOICE: {0: np.ones(2)}} for song in frame["song"].unique() if song != "A0/1.mp3"}
     write_library(tmp_path, frame, embeddings)

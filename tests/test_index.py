@@ -74,7 +74,7 @@ def test_songs_alike_in_one_aspect_are_said_to_be():
 @pytest.fixture
 def ears(root, tmp_path, monkeypatch):
     """The same library, with a voice network: it distinguishes artists, and lacks the first song."""
-    monkeypatch.setitem(NETWORKS, VOICE, NETWORKS[VOICE]._replace(columns=list("abcd")))
+    monkeypatch.setitem(NETWORKS, VOICE, NETWORKS[VOICE]._replace(dims=4))
     frame = pd.read_parquet(root / "df_music.parquet")
     noise = {song: np.random.default_rng(int(song[3:-4])).standard_normal(4) / 4 for song in frame["song"].unique()}
     embeddings = {song: {VOICE: {0: np.eye(4)[int(song[1])] + own}} for song, own in noise.items()}

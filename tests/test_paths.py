@@ -103,6 +103,16 @@ def test_a_name_that_is_not_unicode_is_refused(tmp_path):
     assert read_songs(tmp_path)["song"].item() == "A/\\udcff.mp3"
 
 
+def test_a_folder_that_is_not_unicode_is_refused(tmp_path):
+    folder = os.fsencode(tmp_path) + b"/A\xff"
+    os.mkdir(folder)
+    with open(folder + b"/x.mp3", "wb") as file:
+        file.write(b"x")
+    found, refused = find_songs(tmp_path)
+    assert not found
+    assert {name: error.why for name, error in refused.items()} == {"A\\udcff/x.mp3": Reason.NOT_UNICODE}
+
+
 def test_a_missing_folder_is_a_users_mistake(tmp_path):
     with raises(Problem.NO_FOLDER):
         find_songs(tmp_path / "nowhere")

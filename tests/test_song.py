@@ -15,7 +15,7 @@ from soundalike import features as features_module
 from soundalike import networks, song
 from soundalike.audio import CLIP_SAMPLES, Clips, Decoder
 from soundalike.library import clip_folder, made_from, read_notes, table_path
-from soundalike.messages import Reason, SongError, UserError
+from soundalike.messages import Reason, UserError
 from soundalike.networks import MUSICNN, NETWORKS, VOICE, vocals
 from soundalike.networks.vocals import VOCALS
 from soundalike.song import FEATURES, analyse, read_table, read_tables, write_table
@@ -33,7 +33,7 @@ def count_clips(y: np.ndarray) -> np.ndarray:
 def plain(monkeypatch):
     """Networks without TensorFlow: both count clips."""
     for name, network in NETWORKS.items():
-        counting = network._replace(columns=[f"{name}_clips", f"{name}_mean"], embed=count_clips)
+        counting = network._replace(dims=2, embed=count_clips)
         monkeypatch.setitem(NETWORKS, name, counting)
     monkeypatch.setattr("soundalike.song.vocal_probabilities", lambda y: np.column_stack([0 * y[:, 0], y.mean(axis=1)]))
     monkeypatch.setattr(networks.Package, "find", lambda self: [])
@@ -184,7 +184,7 @@ def test_a_song_that_changed_keeps_nothing(own, plain, in_this_process, monkeypa
 def test_a_damaged_table_is_made_again(own, spoilt):
     whole = columns(own)
     table_path(own, SONG).write_bytes(spoilt)
-    with raises(Reason.TABLE_UNREADABLE):
+    with raises(Reason.TABLE_DAMAGED):
         read_table(SONG, own)
     assert describe(own, "--networks", "none") == 0
     assert columns(own) == whole
@@ -217,19 +217,19 @@ def test_tables_are_read_in_order_and_the_unreadable_are_named(own):
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    "change",
     [
-        (lambda t: t.set_column(3, FEATURES, pa.array([[np.nan] * 553] * len(t))), "values that are no numbers"),
-        (lambda t: t.set_column(0, "clip", pa.array([0] * len(t))), "lacks clips, or holds one twice"),
-        (lambda t: t.drop_columns(["silent"]), "cannot be read"),
-        (lambda t: t.replace_schema_metadata({}), "cannot be read"),
+        lambda t: t.set_column(3, FEATURES, pa.array([[np.nan] * 553] * len(t))),
+        lambda t: t.set_column(0, "clip", pa.array([0] * len(t))),
+        lambda t: t.drop_columns(["silent"]),
+        lambda t: t.drop_columns([FEATURES]),
+        lambda t: t.replace_schema_metadata({}),
     ],
 )
-def test_a_spoilt_table_is_refused(own, change, says):
+def test_a_spoilt_table_is_refused(own, change):
     path = table_path(own, SONG)
-    spoilt = change(pq.read_table(path))
-    pq.write_table(spoilt, path)
-    with pytest.raises(SongError, match=says):
+    pq.write_table(change(pq.read_table(path)), path)
+    with raises(Reason.TABLE_DAMAGED):
         read_table(SONG, own)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from soundalike.audio import CLIP_SAMPLES
 from soundalike.features import spectra
-from soundalike.features.spectra import Spectra
+from soundalike.features.spectra import Spectra, delta
 
 
 class Feature(NamedTuple):
@@ -55,15 +55,15 @@ CLIP_FEATURES: dict[str, Feature] = {
     "tempo": Feature(1, (), spectra.tempo, "BPM", "tempo of the onset strength", "feature.tempo"),
     "rms": Feature(1, ALL, spectra.rms, "full scale = 1", "loudness as root mean square", "feature.rms"),
     "zcr": Feature(1, ALL, spectra.zero_crossing_rate, "per sample", "sign changes", "feature.zero_crossing_rate"),
-    "centroid": Feature(1, ALL, lambda s: s.centroid, "Hz", "spectral centroid", "feature.spectral_centroid"),
-    "rolloff": Feature(1, ALL, lambda s: s.rolloff, "Hz", "85 % of magnitude is below", "feature.spectral_rolloff"),
-    "bandwidth": Feature(1, ALL, lambda s: s.bandwidth, "Hz", "spread around centroid", "feature.spectral_bandwidth"),
-    "flatness": Feature(1, ALL, lambda s: s.flatness, "0 to 1", "0 a tone, 1 noise", "feature.spectral_flatness"),
+    "centroid": Feature(1, ALL, lambda s: s.shape.centroid, "Hz", "spectral centroid", "feature.spectral_centroid"),
+    "rolloff": Feature(1, ALL, lambda s: s.shape.rolloff, "Hz", "85% of magnitude below", "feature.spectral_rolloff"),
+    "bandwidth": Feature(1, ALL, lambda s: s.shape.bandwidth, "Hz", "spectral spread", "feature.spectral_bandwidth"),
+    "flatness": Feature(1, ALL, lambda s: s.shape.flatness, "0 to 1", "0 a tone, 1 noise", "feature.spectral_flatness"),
     "onset": Feature(1, ALL, lambda s: s.onset[:, None], "dB", "onset strength", "onset.onset_strength"),
     "contrast": Feature(7, ALL, spectra.contrast, "dB", "peaks over valleys by octave", "feature.spectral_contrast"),
     "mfcc": Feature(20, ALL, lambda s: s.mfcc, "dB", "cepstrum of the mel spectrum: timbre", "feature.mfcc"),
-    "mfcc_delta": Feature(20, STD, spectra.mfcc_delta, "dB per frame", "slope of each MFCC", "feature.delta"),
-    "mfcc_delta2": Feature(20, STD, spectra.mfcc_delta2, "dB per frame²", "curvature of each MFCC", "feature.delta"),
+    "mfcc_delta": Feature(20, STD, lambda s: delta(s.mfcc, 1), "dB per frame", "slope of MFCCs", "feature.delta"),
+    "mfcc_delta2": Feature(20, STD, lambda s: delta(s.mfcc, 2), "dB per frame²", "curvature of MFCCs", "feature.delta"),
     "mfcc_corr": Feature(PAIRS, (), spectra.mfcc_correlation, "-1 to 1", "how two MFCCs go together", "feature.mfcc"),
     "chroma": Feature(12, ALL, lambda s: s.chroma, "largest = 1", "pitch classes, tuning 0", "feature.chroma_stft"),
     "tonnetz": Feature(6, BOTH, spectra.tonnetz, "-1 to 1", "tonal centroid of the chroma", "feature.tonnetz"),

@@ -105,12 +105,9 @@ def delta_weights(order: int) -> np.ndarray:
 @functools.cache
 def octave_bands() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Bins of the bands of `librosa.feature.spectral_contrast`, and how many are its peaks and its valleys."""
-    edges = [0.0, *(200.0 * 2.0 ** np.arange(CONTRAST_BANDS - 1))]
-    starts, stops, counts = [], [], []
-    for low, high in zip(edges, [*edges[1:], None], strict=True):
-        start = np.searchsorted(FREQUENCIES, low) - (low > 0)
-        stop = len(FREQUENCIES) if high is None else np.searchsorted(FREQUENCIES, high, side="right")
-        counts.append(max(1, round(CONTRAST_QUANTILE * (stop - start))))
-        starts.append(start)
-        stops.append(stop if high is None else stop - 1)
-    return np.array(starts), np.array(stops), np.array(counts)
+    edges = 200.0 * 2.0 ** np.arange(CONTRAST_BANDS - 1)  # Hz
+    starts = np.append(0, np.searchsorted(FREQUENCIES, edges) - 1)
+    stops = np.append(np.searchsorted(FREQUENCIES, edges, side="right"), len(FREQUENCIES))
+    counts = np.maximum(1, np.round(CONTRAST_QUANTILE * (stops - starts)).astype(int))
+    stops[:-1] -= 1  # librosa counts the bin at an edge with the lower band, and leaves it to the upper one
+    return starts, stops, counts

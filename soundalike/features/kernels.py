@@ -14,21 +14,17 @@ AMIN = 1e-10  # the least power, as in librosa: below it a logarithm would say n
 BLOCK = 16  # bins whose powers are multiplied before one logarithm is taken: from 1e-160 to 1e100
 
 
+@functools.cache
+def _compile(loop: Callable) -> Callable:
+    import numba
+
+    # NaN does not occur, and the sign of a zero does not matter; sums keep their order.
+    return numba.njit(cache=True, fastmath={"contract", "nnan", "nsz"}, error_model="numpy")(loop)
+
+
 def _compiled(loop: Callable) -> Callable:
     """Compile a loop when it is first called: to import numba takes long, and most commands need no loop."""
-
-    @functools.cache
-    def compiled() -> Callable:
-        import numba
-
-        # NaN does not occur, and the sign of a zero does not matter; sums keep their order.
-        return numba.njit(cache=True, fastmath={"contract", "nnan", "nsz"}, error_model="numpy")(loop)
-
-    @functools.wraps(loop)
-    def call(*arguments: object) -> np.ndarray:
-        return compiled()(*arguments)
-
-    return call
+    return functools.wraps(loop)(lambda *arguments: _compile(loop)(*arguments))
 
 
 @_compiled

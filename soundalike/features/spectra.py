@@ -5,6 +5,7 @@ those for which two seconds are too short: tempo and the range of loudness; a so
 """
 
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -34,6 +35,15 @@ TEMPO_N_FFT = 720  # at least 2 * TEMPO_LAGS - 1, and of small prime factors
 USUAL_BPM, FASTEST_BPM = 120, 320
 
 
+class Shape(NamedTuple):
+    """The shape of the spectrum of each STFT frame [each of shape=(clips, 1, frames)]."""
+
+    centroid: np.ndarray  # Hz
+    bandwidth: np.ndarray  # spread around the centroid, Hz
+    rolloff: np.ndarray  # frequency below which `ROLLOFF` of the magnitude lies, Hz
+    flatness: np.ndarray  # geometric over arithmetic mean of the power spectrum, 0 to 1
+
+
 class Spectra:
     """Intermediate results that features share, computed once for a stack of clips and only when needed.
 
@@ -57,29 +67,9 @@ class Spectra:
         return magnitude
 
     @cached_property
-    def _moments(self) -> np.ndarray:
-        """All four of the following [shape=(4, clips, 1, frames)], which take one pass."""
-        return kernels.spectral_shape(self.magnitude, FREQUENCIES, ROLLOFF)
-
-    @property
-    def centroid(self) -> np.ndarray:
-        """Spectral centroid in Hz [shape=(clips, 1, frames)]."""
-        return self._moments[0]
-
-    @property
-    def bandwidth(self) -> np.ndarray:
-        """Spread around the centroid in Hz [shape=(clips, 1, frames)]."""
-        return self._moments[1]
-
-    @property
-    def rolloff(self) -> np.ndarray:
-        """Frequency below which `ROLLOFF` of the magnitude lies, in Hz [shape=(clips, 1, frames)]."""
-        return self._moments[2]
-
-    @property
-    def flatness(self) -> np.ndarray:
-        """Geometric over arithmetic mean of the power spectrum, 0 to 1 [shape=(clips, 1, frames)]."""
-        return self._moments[3]
+    def shape(self) -> Shape:
+        """Centroid, bandwidth, rolloff and flatness, which take one pass."""
+        return Shape(*kernels.spectral_shape(self.magnitude, FREQUENCIES, ROLLOFF))
 
     @cached_property
     def mel(self) -> np.ndarray:
@@ -164,18 +154,8 @@ def contrast(s: Spectra) -> np.ndarray:
     return cut_off(decibels(peaks)) - cut_off(decibels(valleys))
 
 
-def mfcc_delta(s: Spectra) -> np.ndarray:
-    """Slope of each coefficient over nine frames [shape=(clips, N_MFCC, frames)]."""
-    return _delta(s.mfcc, 1)
-
-
-def mfcc_delta2(s: Spectra) -> np.ndarray:
-    """Curvature of each coefficient over nine frames [shape=(clips, N_MFCC, frames)]."""
-    return _delta(s.mfcc, 2)
-
-
-def _delta(values: np.ndarray, order: int) -> np.ndarray:
-    """Return the derivative over STFT frames; at the ends, that of the nearest window which lies within."""
+def delta(values: np.ndarray, order: int) -> np.ndarray:
+    """Return the derivative over nine STFT frames; at the ends, that of the nearest window which lies within."""
     count = values.shape[-1] - DELTA_WIDTH + 1
     slopes = sum(weight * values[..., k : k + count] for k, weight in enumerate(delta_weights(order)))
     return np.pad(slopes, [(0, 0), (0, 0), (DELTA_WIDTH // 2, DELTA_WIDTH // 2)], mode="edge")

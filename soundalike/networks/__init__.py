@@ -15,10 +15,10 @@ class Network(NamedTuple):
     """A published network."""
 
     package: Package  # that its weights come in
-    columns: list[str]  # names of the dimensions of its embedding
+    dims: int  # of its embedding
     clips: int  # in a window
     every: int  # clips from the start of one window to the next, unless another share of a song is asked for
-    embed: Callable[[np.ndarray], np.ndarray]  # windows [shape=(windows, samples)] -> [shape=(windows, columns)]
+    embed: Callable[[np.ndarray], np.ndarray]  # windows [shape=(windows, samples)] -> [shape=(windows, dims)]
     aspect: str  # what songs that are alike by it have in common
     version: int  # raise it when an embedding would come out otherwise
 
@@ -33,8 +33,8 @@ class Network(NamedTuple):
 
 MUSICNN, VOICE = "musicnn", "voice"
 NETWORKS = {
-    MUSICNN: Network(musicnn.PACKAGE, musicnn.COLUMNS, 1, 4, musicnn.embed, "style", 1),
-    VOICE: Network(voice.PACKAGE, voice.COLUMNS, 3, 8, voice.embed, "lead sound", 2),
+    MUSICNN: Network(musicnn.PACKAGE, musicnn.DIMS, 1, 4, musicnn.embed, "style", 1),
+    VOICE: Network(voice.PACKAGE, voice.NUMBERS, 3, 8, voice.embed, "lead sound", 2),
 }
 
 

@@ -50,16 +50,7 @@ PACKAGE = Package(
 )
 FRONT = ("conv2d", "conv2d_1", "conv2d_2", "conv2d_3", "conv2d_4")  # the convolutions that look at the spectrogram
 POOLED, HIDDEN = 753, 200  # numbers in the means of all layers over time, and in the last layer but one
-
-TAG_COLUMNS = {f"musicnn_{net}_{tag.lower().replace(' ', '_')}": tag for net, tags in TAGS.items() for tag in tags}
-COLUMNS = [
-    column
-    for net in TAGS
-    for column in (
-        *(f"musicnn_{net}_mean_{n + 1:03d}" for n in range(POOLED)),
-        *(column for column in TAG_COLUMNS if column.startswith(f"musicnn_{net}_")),
-    )
-]
+DIMS = sum(POOLED + len(tags) for tags in TAGS.values())
 
 
 def spectrograms(y: np.ndarray) -> np.ndarray:
@@ -93,7 +84,8 @@ def embed(y: np.ndarray) -> np.ndarray:
 
     Returns
     -------
-    np.ndarray [shape=(clips, len(COLUMNS)), dtype=float32]
+    np.ndarray [shape=(clips, DIMS), dtype=float32]
+        Of each network in `TAGS` the means of its layers, then its probabilities.
 
     Raises
     ------
@@ -111,13 +103,14 @@ def tags_of(embeddings: np.ndarray) -> dict[str, float]:
 
     Parameters
     ----------
-    embeddings : np.ndarray [shape=(windows, len(COLUMNS))]
+    embeddings : np.ndarray [shape=(windows, DIMS)]
         See `embed`.
     """
-    means = dict(zip(COLUMNS, np.mean(embeddings, axis=0).tolist(), strict=True))
+    means = np.mean(embeddings, axis=0).reshape(len(TAGS), -1)[:, POOLED:]
     tags: dict[str, float] = {}
-    for column, tag in TAG_COLUMNS.items():
-        tags[tag.lower()] = max(means[column], tags.get(tag.lower(), 0.0))
+    for names, probabilities in zip(TAGS.values(), means.tolist(), strict=True):
+        for name, probability in zip(names, probabilities, strict=True):
+            tags[name.lower()] = max(probability, tags.get(name.lower(), 0.0))
     return dict(sorted(tags.items(), key=lambda tag: -tag[1]))
 
 

