@@ -85,9 +85,9 @@ def check_whole(root: Path) -> None:
         read_songs(root)
     for page in root.glob("report/map.html"):
         assert page.read_text(encoding="utf-8").endswith("</html>\n")
-    if (root / "similar").exists() and (root / "df_music.parquet").exists():
-        if fresh(read_notes(root / "similar"), *index_inputs(root)):  # it may be older than the frame
-            load_index(root)
+    there = (root / "similar").exists() and (root / "df_music.parquet").exists()
+    if there and fresh(read_notes(root / "similar"), *index_inputs(root)):  # it may be older than the frame
+        load_index(root)
     noted = read_notes(root / "df_music.parquet")
     if noted and noted["pickle"] == _state(root):  # not killed between the two
         check_same(pd.read_pickle(root / "df_music.pkl"), read_frame(root))
