@@ -21,7 +21,7 @@ from soundalike.messages import Problem, Reason, SongError, UserError, progress
 from soundalike.networks import NETWORKS, column_made_by
 from soundalike.networks.vocals import COLUMNS as VOCAL_COLUMNS
 from soundalike.networks.vocals import VOCALS
-from soundalike.song import FEATURES, KEYS, read_tables, spacing_of
+from soundalike.song import FEATURES, KEYS, Song, read_tables, spacing_of
 
 VERSION = 3  # raise it when a frame of the same songs would hold something else
 FILE_BYTES = 128e6  # in a file of the frame, about
@@ -144,24 +144,32 @@ def _write(songs: pd.DataFrame, root: Path, folder: Path, left_out: dict[str, So
 def _write_files(songs: pd.DataFrame, root: Path, folder: Path) -> int:
     """Write the files of the frame, in order of song; returns the number of rows."""
     labels = songs.set_index(songs["song"].rename(None))[LABELS]
-    group: list[pa.Table] = []  # songs that are not written yet
+    group: dict[str, Song] = {}  # that are not written yet
     writer, clips, files = None, 0, 0
     with progress(len(songs), "Gathering", "songs") as bar:
-        for song, tables in read_tables(root, labels.index, [FEATURES, VOCALS]):
-            front = [pa.repeat(pa.scalar(label, pa.string()), len(tables.table)) for label in labels.loc[song]]
-            numbers = np.hstack([tables.vocals, tables.features]).T.copy()
-            group.append(pa.table([*front, *tables.table.select(KEYS).columns, *numbers], schema=SCHEMA))
+        for name, song in read_tables(root, labels.index, [FEATURES, VOCALS]):
+            group[name] = song
             bar.update()
-            is_last = song == labels.index[-1]
-            if is_last or sum(map(len, group)) >= ROW_GROUP:
+            is_last = name == labels.index[-1]
+            if is_last or sum(len(each.table) for each in group.values()) >= ROW_GROUP:
                 path = folder / f"part-{files:05d}.parquet"
                 writer = writer or pq.ParquetWriter(path, SCHEMA, use_dictionary=LABELS)
-                writer.write_table(pa.concat_tables(group))
-                clips, group = clips + sum(map(len, group)), []
+                rows = _rows(group, labels)
+                writer.write_table(rows)
+                clips, group = clips + len(rows), {}
                 if is_last or clips >= (files + 1) * FILE_BYTES / (4 * len(COLUMNS)):
                     writer.close()
                     writer, files = None, files + 1
     return clips
+
+
+def _rows(group: dict[str, Song], labels: pd.DataFrame) -> pa.Table:
+    """Return the rows of some songs: a column of the frame costs the same for one clip as for thousands."""
+    songs = list(group.values())
+    front = labels.loc[np.repeat(list(group), [len(song.table) for song in songs])]
+    keys = pa.concat_tables([song.table.select(KEYS) for song in songs])
+    numbers = np.concatenate([np.hstack([song.vocals, song.features]) for song in songs]).T.copy()
+    return pa.table([*(front[name] for name in LABELS), *keys.columns, *numbers], schema=SCHEMA)
 
 
 # --- reading it ------------------------------------------------------------------------------

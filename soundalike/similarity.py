@@ -3,6 +3,7 @@
 How songs become points stands in `embedding`.
 """
 
+import contextlib
 import hashlib
 import json
 import zipfile
@@ -45,6 +46,9 @@ SEEDS = 1000  # songs, at most, by which the quality is measured
 FEWER_SEEDS = 300  # the same for what distances mean
 STEP = 0.01  # of distance, in which pairs of songs are counted
 SEGMENTS = 12  # of each song, evenly spaced, are kept to be heard: a longer song is heard at some of its moments
+# The files of an index, see `Index`, and what they hold: of a song its description and its point, and of some of its
+# segments their starts and points.
+ARRAYS = {"described.f32": np.float32, "points.f32": np.float32, "starts.f32": np.float32, "segments.f16": np.float16}
 AT_ONCE = 64  # songs to which distances are computed together
 LEAST_PAIRS = 10  # nearer pairs of one album, say, from which on it can be said that most are
 ALBUM, ARTIST, DIFFERENT = "one album", "one artist", "different artists"  # of the two songs
@@ -227,20 +231,13 @@ def build_index(root: Path) -> None:
         folder.mkdir()
         songs, ears, traits = read_library(root), [FEATURES, *current_notes(root)["networks"]], []
         embedding = fit_embedding(read_segments(root, songs["song"], ears).rows)
-        with (
-            progress(len(songs), "Comparing", "songs") as bar,
-            (folder / "described.f32").open("wb") as file,
-            (folder / "points.f32").open("wb") as points_file,
-            (folder / "starts.f32").open("wb") as starts_file,
-            (folder / "segments.f16").open("wb") as segments_file,
-        ):
+        with progress(len(songs), "Comparing", "songs") as bar, contextlib.ExitStack() as stack:
+            files = [stack.enter_context((folder / name).open("wb")) for name in ARRAYS]
             for _, song in read_tables(root, songs["song"], [*ears, VOCALS]):
                 described = describe_song(song, embedding)
-                file.write(described.astype(np.float32).tobytes())
-                points_file.write(embedding.points(described[None]).tobytes())
-                starts, points = some_segments(song, embedding)
-                starts_file.write(starts.tobytes())
-                segments_file.write(points.tobytes())
+                arrays = described, embedding.points(described[None]), *some_segments(song, embedding)
+                for file, array, kind in zip(files, arrays, ARRAYS.values(), strict=True):
+                    file.write(array.astype(kind).tobytes())
                 traits.append(traits_of(song))
                 bar.update()
         np.savez(folder / "embedding.npz", **to_arrays(embedding))  # type: ignore[arg-type]
@@ -265,12 +262,9 @@ def index_inputs(root: Path) -> list:
 def _read_arrays(folder: Path, embedding: Embedding) -> list[np.ndarray]:
     """Map the arrays of an index, see `Index`: descriptions, points, starts and points of segments."""
     columns, dimensions = np.sum([space.basis.shape for space in embedding.ears.values()], axis=0)
-    return [
-        np.memmap(folder / "described.f32", np.float32, "r").reshape(-1, columns),
-        np.memmap(folder / "points.f32", np.float32, "r").reshape(-1, dimensions),
-        np.memmap(folder / "starts.f32", np.float32, "r").reshape(-1, SEGMENTS),
-        np.memmap(folder / "segments.f16", np.float16, "r").reshape(-1, SEGMENTS, dimensions),
-    ]
+    shapes = (columns,), (dimensions,), (SEGMENTS,), (SEGMENTS, dimensions)
+    arrays = [np.memmap(folder / name, kind, "r") for name, kind in ARRAYS.items()]
+    return [array.reshape(-1, *shape) for array, shape in zip(arrays, shapes, strict=True)]
 
 
 def load_index(root: Path) -> Index:
