@@ -42,7 +42,7 @@ help:
 	@echo "make run                  songs -> clips -> features -> frame -> model -> an answer, a map, reports"
 	@echo "                          (music in data/songs/<artist>/; else that of the last run, else a demo)"
 	@echo "make run SONGS=~/Music    the same for music that lies elsewhere; nothing is written there"
-	@echo "make run NETWORKS=none    the same without the published networks (120 MB; half the time); or musicnn, voice"
+	@echo "make run NETWORKS=none    the same without the published networks (120 MB; faster); or musicnn, voice"
 	@echo "make run LABEL_BY=tag     the same; artists by the songs' tags, not by folders"
 	@echo "make run VERBOSE=1        the same; it ends with all scores, which stand in report/index.html, too"
 	@echo "make lab                  open Jupyter on the results"

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from soundalike.library import good_songs, table_path
 
-# Measured on two cores of 2.6 GHz. Seconds of one core for each second of sound, and of the networks, which describe
-# parts of it, for each song; then of the machine for frame, model, map and two reports: for all songs, and for each.
-SPLITTING, FEATURES, NETWORKS_EACH = 0.003, 0.012, 0.5
+# Measured on two cores of 2.6 GHz. Seconds of one core for each second of sound; then of the machine for frame, model,
+# map and two reports: for all songs, and for each.
+SPLITTING, FEATURES, NETWORKS = 0.003, 0.002, 0.015
 REST, REST_EACH = 60, 0.35
 # Bytes for each second of sound, where it is not decoded yet: of files that lose nothing, and of others.
 LOSSLESS, LOSSY = 100_000, 22_000
@@ -31,14 +31,14 @@ class Pace:
 
     def __init__(self, root: Path, songs: Path, found: Collection[str], cores: int, networks: bool) -> None:
         self.root, self.songs, self.cores = root, len(found), cores
-        self.networks_each = NETWORKS_EACH * networks
+        self.describing = FEATURES + NETWORKS * networks
         self.new = {song for song in found if not table_path(root, song).exists()}
         self.sound = sum(_seconds(songs / song) for song in self.new)
         self.slowness = 1.0
 
     def of_all(self) -> float:
         """Return how many seconds all steps will take."""
-        return self._left(SPLITTING + FEATURES)
+        return self._left(SPLITTING + self.describing)
 
     def after_splitting(self, took: float) -> float:
         """Return how many seconds the others will take, where splitting took so many."""
@@ -46,11 +46,10 @@ class Pace:
         self.sound = float(good["seconds"][good["song"].isin(self.new)].sum())
         if took > TELLING and self.sound:
             self.slowness = (took - START) * self.cores / (self.sound * SPLITTING)
-        return self._left(FEATURES)
+        return self._left(self.describing)
 
     def _left(self, each_second: float) -> float:
-        describing = self.sound * each_second + len(self.new) * self.networks_each
-        return self.slowness * (describing / self.cores + REST + REST_EACH * self.songs)
+        return self.slowness * (self.sound * each_second / self.cores + REST + REST_EACH * self.songs)
 
 
 def _seconds(song: Path) -> float:
