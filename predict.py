@@ -109,7 +109,7 @@ def main(argv: list[str] | None = None) -> int:
     unknown: dict[Path, tidy.Unknown] = {}
     counts: dict[str, int] = {}
     queries = []
-    spacings = answer.spacings_of(model, root if args.page else None)
+    spacings = answer.spacings_of(model)
     check_filters(args.filters, VOCALS in spacings, MUSICNN in spacings)
     decoded = answer.decode_all(list(files), spacings, Workers(args.jobs, args.scheduler), keep_sound=bool(args.plot))
     try:
@@ -137,7 +137,7 @@ def main(argv: list[str] | None = None) -> int:
             if args.page:
                 from soundalike import map_page  # which draws, and takes a second
 
-                queries.append(map_page.QuerySong(seed, verdict, headline))
+                queries.append(map_page.QuerySong(seed, verdict.probabilities.index[0], verdict.copy_of, headline))
     except (KeyboardInterrupt, Exception) as error:  # what was answered is kept, whatever ends the run
         written = terminal.write_partial({kind: answer.as_text(kind, rows, model) for kind in tables}, tables)
         if not isinstance(error, KeyboardInterrupt):

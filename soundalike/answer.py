@@ -16,7 +16,6 @@ import pandas as pd
 
 from soundalike import networks, pool
 from soundalike.embedding import first_clips, nearest_segment, segment_rows
-from soundalike.frame import current_notes
 from soundalike.library import find_songs, good_songs, songs_folder
 from soundalike.messages import Problem, Reason, SongError, UserError, in_unicode, progress
 from soundalike.model import Model, is_current, load_model
@@ -260,21 +259,13 @@ def find_files(asked: Iterable[Path], root: Path, index: Index) -> tuple[dict[Pa
     return songs, problems
 
 
-def spacings_of(model: Model, mapped: Path | None = None) -> dict[str, int]:
+def spacings_of(model: Model) -> dict[str, int]:
     """Return what is to be found out of songs that are asked about, see `networks.spacings`.
 
     Without networks an answer takes a second; with the detector's TensorFlow it would take four.
-
-    Parameters
-    ----------
-    model : Model
-        The model that answers.
-    mapped : Path, optional
-        The root of a library on whose map the songs are to be: they are compared by all of its networks.
     """
-    spacings = model.info["networks"]
-    spacings = spacings | networks.detector() if spacings else {}
-    return current_notes(mapped)["networks"] | spacings if mapped else spacings
+    used = model.info["networks"]
+    return used | networks.detector() if used else {}
 
 
 def decode_all(

@@ -21,7 +21,6 @@ from matplotlib.colors import to_hex
 from threadpoolctl import threadpool_limits
 
 from soundalike import similarity
-from soundalike.answer import Verdict
 from soundalike.library import FRONT, atomic_write, read_note, songs_folder
 from soundalike.messages import Notice, counted, in_unicode, note, progress
 from soundalike.playlists import ON_THE_WAY
@@ -47,8 +46,9 @@ class QuerySong(NamedTuple):
     """A song that was asked about, to be shown among those of the library."""
 
     seed: Seed
-    verdict: Verdict
-    answer: str  # the verdict in words
+    closest: str  # artist
+    copy_of: str  # see `answer.Verdict`
+    answer: str  # in words
 
 
 def write_map(
@@ -281,11 +281,11 @@ def _add_queries(
     rows = [
         {
             "song": in_unicode(query.seed.entry.file),
-            "artist": query.verdict.probabilities.index[0],
+            "artist": query.closest,
             "album": "",
             "title": in_unicode(query.seed.entry.label),
             "seconds": query.seed.entry.seconds,
-            "sound": recordings.get(query.verdict.copy_of, f"\0{n}"),  # else one that is no song's name
+            "sound": recordings.get(query.copy_of, f"\0{n}"),  # else one that is no song's name
         }
         | query.seed.traits
         for n, query in enumerate(queries)

@@ -8,9 +8,8 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
-from conftest import RATE, likeness, made_index, sine, verdict_of, write_song
+from conftest import RATE, likeness, made_index, sine, write_song
 
 from soundalike import map_page, messages, playlists, similarity
 from soundalike.library import keep_songs_folder
@@ -554,13 +553,9 @@ def test_guests_stand_among_the_others_with_their_answer(page):
     song = write_song(page.root / "new <i>.wav", sine(300, 3), RATE)
     odd = b"bad\xff.wav".decode(errors="surrogateescape")
     seed = of_library(7, page.index, page.root)._replace(entry=Entry(str(song), "new <i>", 3.0), traits={})
-    nobody, copy = (
-        verdict_of(pd.Series({"Nobody": 0.9, "B": 0.1}), pd.DataFrame(), copy_of=name)
-        for name in ("", page.index.songs["song"][7])
-    )
-    query = map_page.QuerySong(seed, nobody, "unknown artist? closest Nobody")
+    query = map_page.QuerySong(seed, "Nobody", "", "unknown artist? closest Nobody")
     not_unicode = query._replace(seed=seed._replace(entry=Entry(odd, odd)))
-    queries = [query, query._replace(verdict=copy), not_unicode]
+    queries = [query, query._replace(copy_of=page.index.songs["song"][7]), not_unicode]
     map_page.write_map(page.index, page.root, page.root / "queries.html", queries)
     page.browser.get((page.root / "queries.html").as_uri())
     assert page.text("title") == "new <i>"
