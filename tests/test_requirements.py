@@ -94,9 +94,13 @@ def test_the_rest_of_a_name_without_quotes_is_refused(goal):
     assert "soundalike" not in done.stdout
 
 
-@pytest.mark.parametrize("given", [["LIBRARY=/some/where"], []])
+@pytest.mark.parametrize("given", [["LIBRARY=/some/where"], ["LIBRARY=~/where"], []])
 def test_the_library_is_named_by_an_argument_or_the_environment(given):
-    environment = {"PATH": os.environ["PATH"], "MUSIC_LIBRARY": "/not/meant" if given else "/some/where"}
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": "/some",
+        "MUSIC_LIBRARY": "/not/meant" if given else "/some/where",
+    }
     asked = ["make", "--silent", "-C", HERE, "-f", "-", "said", *given]
     probe = "GOALS = said\ninclude Makefile\nsaid:\n\t@echo $(LIBRARY)\n"
     done = subprocess.run(asked, input=probe, env=environment, capture_output=True, text=True, check=True)
