@@ -7,7 +7,7 @@ NETWORKS :=
 LABEL_BY :=
 VERBOSE :=
 LIBRARY := $(or $(MUSIC_LIBRARY),data)
-override LIBRARY := $(patsubst ~/%,$(HOME)/%,$(LIBRARY))
+override LIBRARY := $(if $(filter ~/%,$(firstword $(LIBRARY))),$(HOME)$(patsubst ~%,%,$(LIBRARY)),$(LIBRARY))
 PY := .venv/bin/python
 export SONGS LIBRARY NETWORKS LABEL_BY VERBOSE
 

@@ -59,7 +59,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     args.page = args.page or args.new_map
     instead_of_songs = args.artists or args.albums or args.tags
     if not args.songs and not (instead_of_songs or (args.page and not args.json)):
-        parser.error("name a song, or ask for --artists, --albums, --tags or --page")
+        parser.error("name a song, or ask for --artists, --albums, --tags, or for --page without --json")
     of_list = args.path_to or args.less or args.extend or args.again or args.far or args.playlist or args.without
     of_list = of_list or args.other_albums or args.per_artist or args.filters
     if of_list and (instead_of_songs or not args.songs):

@@ -64,7 +64,7 @@ def main(argv: list[str] | None = None) -> int:
     """Describe each source, and write the file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--source", action="append", required=True, metavar="NAME=DIR")
-    parser.add_argument("--out", type=terminal.output(".npz"), default=cohort.FILE, metavar="FILE", help="where to")
+    parser.add_argument("--out", type=terminal.output(".npz"), default=cohort.FILE, metavar="FILE", help="written")
     args = parser.parse_args(argv)
     named = dict(text.split("=", 1) for text in args.source)
     sources = {name: describe(Path(root)) for name, root in named.items()}

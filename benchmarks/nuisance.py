@@ -225,7 +225,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--library", type=terminal.folder, action="append", required=True, metavar="DIR")
     parser.add_argument(
-        "--out", type=terminal.output(".npz"), default=embedding.NUISANCE_FILE, metavar="FILE", help="to"
+        "--out", type=terminal.output(".npz"), default=embedding.NUISANCE_FILE, metavar="FILE", help="written"
     )
     args = parser.parse_args(argv)
     write(args.out, [learn(root) for root in args.library])

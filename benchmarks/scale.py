@@ -158,7 +158,7 @@ def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--songs", type=terminal.positive, nargs="+", default=[100, 1000, 10_000], metavar="N", help="of them"
+        "--songs", type=terminal.positive, nargs="+", default=[100, 1000, 10_000], metavar="N", help="how many"
     )
     parser.add_argument("--workers", type=terminal.positive, nargs="+", default=[1, 2], metavar="N", help="processes")
     parser.add_argument("--keep", action="store_true", help="write results/ and README.md here")

@@ -50,6 +50,21 @@ VERSION_WORDS = (
     "remake rework dub vivo directo acustico concert konzert ライブ リミックス リマスター 现场 現場 концерт "
     "ремикс ремастер"
 )
+# Titles of these words alone name no song.
+NO_TITLE = {
+    "track",
+    "untitled",
+    "unknown",
+    "title",
+    "song",
+    "part",
+    "pt",
+    "intro",
+    "outro",
+    "interlude",
+    "titel",
+    "piste",
+}
 ROMAN = re.compile("[ivx]+")
 
 
@@ -284,7 +299,7 @@ def _levels(y: np.ndarray) -> np.ndarray:
 
 
 def plain_title(title: str) -> str:
-    """Return a title as all versions of a song have it; empty if it is a number.
+    """Return a title as all versions of a song have it; empty if it names no song, as ``Track 01``.
 
     Track numbers, capitals, accents, and words for a version in brackets or after a dash are taken off: ``03 - Déjà Vu
     (Live)`` is ``deja vu``. Numbers and other words in brackets stay: ``Theme (Town)`` is not ``Theme (Battle)``.
@@ -293,7 +308,7 @@ def plain_title(title: str) -> str:
     plain = re.sub(r"[(\[][^)\]]*[)\]]", lambda found: _without_version(found[0], anywhere=True), plain)
     first, *others = re.split(r"\s[-–—]\s", plain)
     words = _words(" ".join([first, *map(_without_version, others)]))
-    return "" if all(map(_is_number, words)) else " ".join(words)
+    return "" if all(word in NO_TITLE or _is_number(word) for word in words) else " ".join(words)
 
 
 def _without_version(piece: str, *, anywhere: bool = False) -> str:

@@ -311,8 +311,8 @@ def fit_space(rows: np.ndarray, shifts: np.ndarray) -> Space:
     ----------
     rows : np.ndarray [shape=(segments, columns)]
         Its rows.
-    shifts : np.ndarray, optional [shape=(shifts, columns)]
-        By which the same music moves, see `find_directions`.
+    shifts : np.ndarray [shape=(shifts, columns)]
+        See `shipped_shifts`; without rows, nothing is attenuated.
     """
     from sklearn.utils.extmath import randomized_svd  # which takes long, and asking does without
 

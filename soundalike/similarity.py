@@ -30,7 +30,7 @@ from soundalike.embedding import (
 from soundalike.features import ASPECTS
 from soundalike.frame import current_notes, read_library
 from soundalike.library import NOTES, atomic_write, fresh, locked, made_from, read_notes
-from soundalike.messages import Problem, UserError, progress
+from soundalike.messages import progress
 from soundalike.networks import NETWORKS
 from soundalike.networks.vocals import VOCALS
 from soundalike.song import FEATURES, Song, read_tables
@@ -41,7 +41,7 @@ VERSION = 13  # raise it when the same songs would lie elsewhere
 
 SONG_LABELS = ["song", "artist", "album", "title", "seconds", "hash", "sound", "recording"]
 WORTH_NAMING = 0.03  # what an aspect adds to the cosine to be named
-RIVALS = 3  # songs most like a file, which may be copies of it
+MAYBE_COPIES = 3  # songs most like a file, which may be copies of it
 SEEDS = 1000  # songs, at most, by which the quality is measured
 FEWER_SEEDS = 300  # the same for what distances mean
 STEP = 0.01  # of distance, in which pairs of songs are counted
@@ -49,6 +49,7 @@ SEGMENTS = 12  # of each song, evenly spaced, are kept to be heard: a longer son
 # The files of an index, see `Index`, and what they hold: of a song its description and its point, and of some of its
 # segments their starts and points.
 ARRAYS = {"described.f32": np.float32, "points.f32": np.float32, "starts.f32": np.float32, "segments.f16": np.float16}
+DAMAGED = (OSError, KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile, pa.ArrowException)  # what says so
 AT_ONCE = 64  # songs to which distances are computed together
 LEAST_PAIRS = 10  # nearer pairs of one album, say, from which on it can be said that most are
 ALBUM, ARTIST, DIFFERENT = "one album", "one artist", "different artists"  # of the two songs
@@ -268,27 +269,31 @@ def _read_arrays(folder: Path, embedding: Embedding) -> list[np.ndarray]:
 
 
 def load_index(root: Path) -> Index:
-    """Return the index of a library; it is made first where there is none, or the frame has changed.
+    """Return the index of a library; it is made first where there is none, it is damaged, or the frame has changed.
 
     Raises
     ------
     UserError
         If there is no frame, one of other features, or one that is older than songs.csv.
     """
-    folder, inputs = root / "similar", index_inputs(root)
-    if not fresh(read_notes(folder), *inputs):
-        build_index(root)
+    folder = root / "similar"
+    if fresh(read_notes(folder), *index_inputs(root)):
+        with contextlib.suppress(*DAMAGED):
+            return _read_index(folder)
+    build_index(root)
+    return _read_index(folder)
+
+
+def _read_index(folder: Path) -> Index:
+    """Read an index."""
     notes = read_notes(folder)
-    try:
-        with np.load(folder / "embedding.npz", allow_pickle=False) as arrays:
-            embedding = from_arrays(arrays, notes["ears"])
-        songs = pd.read_parquet(folder / "songs.parquet")
-        described, points, *of_segments = _read_arrays(folder, embedding)
-        if {len(songs)} != {len(array) for array in (described, points, *of_segments)}:
-            raise ValueError
-        return Index(songs, described, points, embedding, notes["quality"], notes["likeness"], *of_segments)
-    except (OSError, KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile, pa.ArrowException):
-        raise UserError(Problem.INDEX_DAMAGED, path=folder) from None
+    with np.load(folder / "embedding.npz", allow_pickle=False) as arrays:
+        embedding = from_arrays(arrays, notes["ears"])
+    songs = pd.read_parquet(folder / "songs.parquet")
+    described, points, *of_segments = _read_arrays(folder, embedding)
+    if {len(songs)} != {len(array) for array in (described, points, *of_segments)}:
+        raise ValueError
+    return Index(songs, described, points, embedding, notes["quality"], notes["likeness"], *of_segments)
 
 
 def distances(index: Index, described: np.ndarray) -> np.ndarray:
@@ -401,7 +406,7 @@ def find_copies(song: Song, described: np.ndarray, path: Path, index: Index, roo
     if not same.any():
         from soundalike.duplicates import SAME_VERSION, agreement, is_copy, read_contours  # which take long
 
-        nearest = nearest_songs(index, described, same, RIVALS)["song"].tolist()
+        nearest = nearest_songs(index, described, same, MAYBE_COPIES)["song"].tolist()
         _, contours = read_contours([*read_tables(root, nearest, [FEATURES]), ("", song)])
         correlated = [name for name in nearest if agreement(contours[""], contours[name]) >= SAME_VERSION]
         same = songs["song"].isin([name for name in correlated if is_copy(root, path.absolute(), name)]).to_numpy()

@@ -382,10 +382,11 @@ def read_table(song: str, root: Path, columns: Iterable[str] | None = None) -> S
             names = [name for name in file.schema_arrow.names if name in (*KEYS, FEATURES) or spacing_of(notes, name)]
             wanted = names if columns is None else [*KEYS, *(name for name in columns if name in names)]
             table = file.read(wanted, use_threads=False)
-        complete = table.column_names[: len(KEYS)] == KEYS and FEATURES in names
+        if table.column_names[: len(KEYS)] != KEYS or FEATURES not in names:
+            raise KeyError
         values = [table[name].combine_chunks().flatten().to_numpy() for name in table.column_names[len(KEYS) :]]
         in_order = table["clip"].to_pylist() == list(range(len(table)))
-        if complete and in_order and all(np.isfinite(column).all() for column in values):
+        if in_order and all(np.isfinite(column).all() for column in values):
             return Song(notes["record"], table)
     raise SongError(Reason.TABLE_DAMAGED if path.exists() else Reason.NO_TABLE, path=path)
 

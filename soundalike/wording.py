@@ -24,7 +24,7 @@ from soundalike.playlists import End, Rules
 from soundalike.recogniser import CLOSEST, EITHER, PRIOR, PROBABLY, SURE, UNKNOWN, OpenSet
 from soundalike.seeds import Seed
 from soundalike.similarity import ALBUM, ARTIST, DIFFERENT, Index, in_common, is_far
-from soundalike.splits import COPY, MIN_SCORED, TOO_FEW
+from soundalike.splits import CONFLICT, COPY, MIN_SCORED, TOO_FEW
 from soundalike.survey import Described
 
 SHOWN = 20  # songs that are left out are named on the screen, at most
@@ -202,10 +202,11 @@ def not_learned_lines(left_out: pd.DataFrame, files: pd.DataFrame, root: Path) -
     root : Path
         Of the library.
     """
-    usable = files["status"].isin(GOOD).groupby(files["artist"]).any()
+    unique = ~files["song"].isin(left_out["song"][left_out["status"].isin([COPY, CONFLICT])])
+    usable = (files["status"].isin(GOOD) & unique).groupby(files["artist"]).any()
     songs, where = files["artist"].value_counts(), root / "model" / "left_out.csv"
     sentences = [
-        f"{artist}: {counted(songs[artist], 'song')}, all left out; songs.csv says why"
+        f"{artist}: {counted(songs[artist], 'song')}, all left out; songs.csv and left_out.csv say why"
         for artist in usable.index[~usable]
         if artist
     ]

@@ -355,6 +355,11 @@ def ask(root: Path, path: Path, song: Song | None = None) -> Verdict:
     return answer(song, load_model(root), index, of_song(song, path, index, root))
 
 
+def unit(points: np.ndarray) -> np.ndarray:
+    """Scale rows to unit length."""
+    return points / np.linalg.norm(points, axis=1, keepdims=True)
+
+
 def made_index(points: np.ndarray, means: dict, **labels) -> Index:
     """Make a library of songs at these points [shape=(songs, dimensions)], which are called by their places."""
     names, width = [f"{n}" for n in range(len(points))], 2 * len(CLIP_COLUMNS)

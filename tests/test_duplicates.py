@@ -130,7 +130,7 @@ def of_titles(titles: list[str], alike: float) -> pd.DataFrame:
 
 
 UNTITLED = [
-    *([title] * 3 for title in ("01", "")),
+    *([title] * 3 for title in ("Track 01", "01 - Track", "01", "Untitled", "Intro", "")),
     ["Part 1", "Part 2"],
     ["Symphony No. 5 (I. Allegro)", "Symphony No. 5 (II. Andante)"],
     ["Theme (Battle)", "Theme (Town)"],
@@ -170,8 +170,9 @@ def test_versions_have_one_title_and_sound_somewhat_alike():
         ("Live and Let Die - Live at Home", "live and let die"),
         ("Pink Floyd - Take It Back", "pink floyd take it back"),
         ("03 Home", "home"),
-        ("Intro (Live)", "intro"),
+        ("Song of the Year", "song of the year"),
         ("Трек 03", "трек 03"),
+        *((title, "") for title in ("Pt. II", "(Untitled)", "Intro (Live)", "Unknown Title 3")),
         *((title, "") for title in ("1999", "Ⅳ", "一")),
     ],
 )
@@ -257,7 +258,7 @@ def test_every_song_that_no_model_learns_from_has_its_reason(library, tmp_path, 
     said = "\n".join(wording.not_learned_lines(read_left_out(tmp_path), read_songs(tmp_path), tmp_path))
     assert all(
         name in said
-        for name in ("Kamiskaze: 1 song", "D/ours.mp3", *(f"{name}: 1 song" for name in "EFG"), "A/later.ogg")
+        for name in ("Kamiskaze: 1 song", "D/ours.mp3", *(f"{name}: 1 song" for name in "DEFG"), "A/later.ogg")
     )
 
 
@@ -265,7 +266,7 @@ def test_a_library_of_copies_says_so_in_one_line():
     labels = pd.DataFrame({"song": ["A/1.mp3", "A/2.mp3", "A/3.mp3"], "artist": "A", "album": ""})
     with raises(Problem.TOO_FEW) as found:
         splits.song_table(labels.assign(recording="A/1.mp3", copy_of=["", "A/1.mp3", "A/1.mp3"], conflict=""))
-    assert "\n" not in str(found.value)
+    assert "without 2 that are copies or versions of others" in str(found.value)
     both = pd.concat([labels, labels.assign(artist="B", song=labels["song"].str.replace("A", "B"))], ignore_index=True)
     both = both.assign(recording="A/1.mp3", copy_of="", conflict=both["song"].to_numpy()[::-1])
     with raises(Problem.TOO_FEW):

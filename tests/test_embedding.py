@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from conftest import unit
 
 from soundalike import embedding
 from soundalike.embedding import FEATURES, Embedding
@@ -13,10 +14,6 @@ MIXED = DRAW.standard_normal((2000, 6)) @ DRAW.standard_normal((6, 6)) + 50
 def fitted(rows: np.ndarray, shifts: np.ndarray | None = None) -> embedding.Space:
     """Fit a space; without shifts nothing is attenuated."""
     return embedding.fit_space(rows, rows[:0] if shifts is None else shifts)
-
-
-def unit(points: np.ndarray) -> np.ndarray:
-    return points / np.linalg.norm(points, axis=1, keepdims=True)
 
 
 def test_points_are_centred_white_but_for_the_ridge_and_of_unit_length():

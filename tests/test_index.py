@@ -3,7 +3,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import made_index, made_up, raises, segments_of, song_of, write_library
+from conftest import made_index, made_up, raises, segments_of, song_of, unit, write_library
 
 from soundalike import embedding, similarity
 from soundalike.embedding import OF_ASPECT
@@ -81,10 +81,6 @@ def ears(root, tmp_path, monkeypatch):
     embeddings["A0/0.mp3"] = {}
     write_library(tmp_path / "own", frame, embeddings)
     return similarity.load_index(tmp_path / "own")
-
-
-def unit(points: np.ndarray) -> np.ndarray:
-    return points / np.linalg.norm(points, axis=1, keepdims=True)
 
 
 def test_the_cosine_is_the_average_of_the_ears(ears):

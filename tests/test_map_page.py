@@ -52,6 +52,11 @@ def library(root: Path, count: int = SONGS) -> Index:
     return index._replace(points=index.points.astype(np.float16).astype(np.float32))
 
 
+def songs_on(path: Path) -> list[dict]:
+    columns, rows = data_of(path)["songs"].values()
+    return [dict(zip(columns, row, strict=True)) for row in rows]
+
+
 def data_of(path: Path) -> dict:
     (text,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', path.read_text(), re.DOTALL)
     return json.loads(text)
@@ -63,7 +68,7 @@ def test_names_cannot_end_the_script_and_nothing_is_fetched(tmp_path):
     assert len(re.findall("<script", text)) == 2
     assert set(re.findall(r"https?://[^\"]*", text)) <= {"http://www.w3.org/2000/svg"}  # a name, not an address
     assert "default-src 'none'; script-src 'sha256-" in text
-    songs = data_of(tmp_path / "report/map.html")["songs"]
+    songs = songs_on(tmp_path / "report/map.html")
     assert [song["title"] for song in songs[:4]] == TITLES[:4]
     assert songs[3]["file"].endswith("/songs/3/%C3%A9%20%26%23%25%3F.wav")
     assert songs[8]["recording"] == songs[9]["recording"]
@@ -72,7 +77,7 @@ def test_names_cannot_end_the_script_and_nothing_is_fetched(tmp_path):
 def test_few_songs_and_many_songs_have_places(tmp_path, monkeypatch):
     for count in (1, 2, 5):
         map_page.write_map(library(tmp_path, count), tmp_path, tmp_path / "map.html")
-        assert len(data_of(tmp_path / "map.html")["songs"]) == count
+        assert len(songs_on(tmp_path / "map.html")) == count
     index = library(tmp_path)
     laid_out = similarity.map_positions(index, most=30)
     monkeypatch.setattr(similarity, "map_positions", lambda index: laid_out)

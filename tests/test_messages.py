@@ -24,12 +24,18 @@ def own(small, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "asked",
-    [["Nickelback", "--artists", "--far"], ["Nickelback", "--tags"], ["--tags", "--far"], ["--page", "--json", "-"]],
+    ("asked", "says"),
+    [
+        (["Nickelback", "--artists", "--far"], "without --artists, --albums and --tags"),
+        (["Nickelback", "--tags"], "name none"),
+        (["--tags", "--far"], "without --artists, --albums and --tags"),
+        (["--page", "--json", "-"], "--page without --json"),
+    ],
 )
-def test_what_does_not_go_together_is_refused(asked):
+def test_what_does_not_go_together_is_refused(capsys, asked, says):
     with pytest.raises(SystemExit):
         recommend.parse_args(asked)
+    assert says in capsys.readouterr().err
 
 
 def test_a_song_that_is_not_there(tmp_path):

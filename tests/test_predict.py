@@ -72,7 +72,7 @@ def test_what_is_no_song_is_named_and_the_others_are_predicted(root, tmp_path, c
         (
             "not MP3 sound",
             "a folder without music",
-            ".txt is not supported; a song is MP3",
+            ".txt is not supported; convert it to MP3",
             "too short",
             "silent: every clip",
             "neither a file nor a song",

@@ -16,6 +16,7 @@ BLOCK = 16  # bins whose powers are multiplied before one logarithm is taken: fr
 
 @functools.cache
 def _compile(loop: Callable) -> Callable:
+    """Compile a loop."""
     import numba
 
     # NaN does not occur, and the sign of a zero does not matter; sums keep their order.

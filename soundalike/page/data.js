@@ -3,7 +3,10 @@
 // soundalike/playlists.py, which a test compares.
 
 const data = JSON.parse(document.getElementById("data").textContent);
-const { songs } = data;
+const { columns } = data.songs;
+const songs = data.songs.data.map((row) =>
+  Object.fromEntries(row.map((value, n) => [columns[n], value])),
+);
 const guests = data.answers.map((_, n) => songs.length - data.answers.length + n); // songs that were asked about
 guests.forEach((song, n) => Object.assign(songs[song], { guest: true, answer: data.answers[n] }));
 const counted = (n, what) => `${n} ${what}${n === 1 ? "" : "s"}`;
@@ -41,7 +44,7 @@ const present = songs.map((_, song) =>
   data.ears.map(([start]) => points[song * dims + start] !== 0),
 );
 
-// How far songs are from one, as Embedding.distances in soundalike/embedding.py has it: ears that do not describe both do not count.
+// How far songs are from one, as Embedding.distances of soundalike/embedding.py has it: ears that do not describe both do not count.
 function distance(song, other) {
   let cosine = 0,
     common = 1e-12;
