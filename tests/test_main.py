@@ -78,7 +78,7 @@ def test_the_whole_path(finished, capfd):
     assert "16 songs, 1 left out" in out
     assert "61 clips" in out
     assert "No model learns from Hush: 1 song, " in out
-    assert "No model learns from Joey <b>Bada$$ & $_$: 1 song." in out
+    assert "No model learns from Joey <b>Bada$$ & $_$: 1 song, " in out
     assert set(pd.read_csv(root / "model/left_out.csv")["artist"]) >= {"Hush", "Joey <b>Bada$$ & $_$"}
     assert "Balanced accuracy on unseen songs" in out
 
