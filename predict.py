@@ -137,7 +137,7 @@ def main(argv: list[str] | None = None) -> int:
             if args.page:
                 from soundalike import map_page  # which draws, and takes a second
 
-                queries.append(map_page.QuerySong(seed, verdict.probabilities.index[0], verdict.copy_of, headline))
+                queries.append(map_page.QuerySong(seed, verdict.probabilities.index[0], headline))
     except (KeyboardInterrupt, Exception) as error:  # what was answered is kept, whatever ends the run
         written = terminal.write_partial({kind: answer.as_text(kind, rows, model) for kind in tables}, tables)
         if not isinstance(error, KeyboardInterrupt):

@@ -50,21 +50,7 @@ VERSION_WORDS = (
     "remake rework dub vivo directo acustico concert konzert ライブ リミックス リマスター 现场 現場 концерт "
     "ремикс ремастер"
 )
-# Titles of these words alone name no song.
-NO_TITLE = {
-    "track",
-    "untitled",
-    "unknown",
-    "title",
-    "song",
-    "part",
-    "pt",
-    "intro",
-    "outro",
-    "interlude",
-    "titel",
-    "piste",
-}
+NO_TITLE = "track untitled unknown title song part pt intro outro interlude titel piste"  # alone they name no song
 ROMAN = re.compile("[ivx]+")
 
 
@@ -308,7 +294,7 @@ def plain_title(title: str) -> str:
     plain = re.sub(r"[(\[][^)\]]*[)\]]", lambda found: _without_version(found[0], anywhere=True), plain)
     first, *others = re.split(r"\s[-–—]\s", plain)
     words = _words(" ".join([first, *map(_without_version, others)]))
-    return "" if all(word in NO_TITLE or _is_number(word) for word in words) else " ".join(words)
+    return "" if all(word in GENERIC or _is_number(word) for word in words) else " ".join(words)
 
 
 def _without_version(piece: str, *, anywhere: bool = False) -> str:
@@ -340,4 +326,4 @@ def _is_number(word: str) -> bool:
     return word.isnumeric() or ROMAN.fullmatch(word) is not None
 
 
-VERSIONS = frozenset(_words(_plain(VERSION_WORDS)))
+VERSIONS, GENERIC = (frozenset(_words(_plain(text))) for text in (VERSION_WORDS, NO_TITLE))

@@ -47,7 +47,6 @@ class QuerySong(NamedTuple):
 
     seed: Seed
     closest: str  # artist
-    copy_of: str  # see `answer.Verdict`
     answer: str  # in words
 
 
@@ -277,7 +276,7 @@ def _add_queries(
     seeds, songs = [query.seed for query in queries], index.songs
     described = np.stack([seed.described for seed in seeds])
     starts, segments = (np.stack(parts) for parts in zip(*(seed.segments for seed in seeds), strict=True))
-    recordings = dict(zip(songs["song"], songs["sound"], strict=True))
+    sounds = [songs["sound"][seed.itself].tolist() for seed in seeds]
     rows = [
         {
             "song": in_unicode(query.seed.entry.file),
@@ -285,7 +284,7 @@ def _add_queries(
             "album": "",
             "title": in_unicode(query.seed.entry.label),
             "seconds": query.seed.entry.seconds,
-            "sound": recordings.get(query.copy_of, f"\0{n}"),  # else one that is no song's name
+            "sound": (sounds[n] or [f"\0{n}"])[0],  # one that is no song's name, where the library has no copy
         }
         | query.seed.traits
         for n, query in enumerate(queries)

@@ -4,7 +4,7 @@ import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
@@ -17,7 +17,7 @@ from soundalike.frame import current_notes
 from soundalike.library import GOOD, read_songs, songs_folder
 from soundalike.messages import Notice, Problem, SongError, UserError, counted, first_of, note, printable
 from soundalike.playlist_files import SUFFIXES, Entry, read_playlist
-from soundalike.similarity import Index, describe_song, find_copies, some_segments
+from soundalike.similarity import Index, describe_song, find_copies
 from soundalike.song import Song, decode
 from soundalike.traits import traits_of
 
@@ -32,7 +32,7 @@ class Seed(NamedTuple):
     described: np.ndarray  # [shape=(columns,)], see `similarity.describe_song`
     itself: np.ndarray  # which songs of the library are this recording [shape=(songs,), dtype=bool]
     traits: dict  # see `traits.traits_of`; of a song of the library, its row in the index
-    segments: tuple[np.ndarray, np.ndarray]  # see `similarity.some_segments`
+    segments: Sequence[np.ndarray]  # starts and points of some, see `similarity.describe_song`
     copy_of: str = ""  # of a file: artist and title of the song of the library that is the same recording
     group: str = ""  # the artist, album, folder or playlist that was named, if one was
 
@@ -107,7 +107,7 @@ def _of_file(path: Path, index: Index, root: Path) -> Seed:
 
 def of_song(song: Song, path: Path, index: Index, root: Path) -> Seed:
     """Return the seed that a file is, which was decoded."""
-    described, segments = describe_song(song, index.embedding), some_segments(song, index.embedding)
+    described, *segments = describe_song(song, index.embedding)
     itself = find_copies(song, described, path, index, root)
     copies, entry = index.songs[itself], Entry(str(path.absolute()), path.stem, song.record["seconds"])
     copy_of = f"{copies['artist'].iloc[0]} - {copies['title'].iloc[0]}" if len(copies) else ""

@@ -175,17 +175,13 @@ class Index(NamedTuple):
     segments: np.ndarray = np.empty((0, SEGMENTS, 0), np.float16)  # [shape=(songs, SEGMENTS, dimensions)]
 
 
-def describe_song(song: Song, embedding: Embedding) -> np.ndarray:
-    """Describe a song by the ears of an index, see `Embedding.describe` [shape=(columns,)]."""
-    return embedding.describe(segment_rows(song, embedding.ears))
-
-
-def some_segments(song: Song, embedding: Embedding) -> tuple[np.ndarray, np.ndarray]:
-    """Return starts (s) and points of `SEGMENTS` segments, evenly spaced, as an `Index` holds them."""
-    points = np.nan_to_num(embedding.segment_points(segment_rows(song, embedding.ears)))
+def describe_song(song: Song, embedding: Embedding) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Describe a song as an `Index` does: see `Embedding.describe`; the starts (s) and points of some segments."""
+    rows = segment_rows(song, embedding.ears)
+    points = np.nan_to_num(embedding.segment_points(rows))
     starts = song.start[song.loud][first_clips(int(song.loud.sum()))]
     chosen = np.linspace(0, len(starts) - 1, SEGMENTS).round().astype(int)
-    return starts[chosen].astype(np.float32), points[chosen].astype(np.float16)
+    return embedding.describe(rows), starts[chosen].astype(np.float32), points[chosen].astype(np.float16)
 
 
 def map_positions(index: Index, most: int = 3000) -> pd.DataFrame:
@@ -235,8 +231,8 @@ def build_index(root: Path) -> None:
         with progress(len(songs), "Comparing", "songs") as bar, contextlib.ExitStack() as stack:
             files = [stack.enter_context((folder / name).open("wb")) for name in ARRAYS]
             for _, song in read_tables(root, songs["song"], [*ears, VOCALS]):
-                described = describe_song(song, embedding)
-                arrays = described, embedding.points(described[None]), *some_segments(song, embedding)
+                described, *of_segments = describe_song(song, embedding)
+                arrays = described, embedding.points(described[None]), *of_segments
                 for file, array, kind in zip(files, arrays, ARRAYS.values(), strict=True):
                     file.write(array.astype(kind).tobytes())
                 traits.append(traits_of(song))
@@ -381,7 +377,7 @@ def in_common(song: pd.Series) -> list[str]:
 
 
 def moments_alike(index: Index, starts: np.ndarray, points: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Find where a song, see `some_segments`, and others of the library are most alike, in s [shape=(others, 2)]."""
+    """Find where a song, see `describe_song`, and others of the library are most alike, in s [shape=(others, 2)]."""
     alike = index.segments[others].astype(np.float32) @ points.T.astype(np.float32)
     theirs, own = np.divmod(alike.reshape(len(others), SEGMENTS**2).argmax(axis=1), SEGMENTS)
     return np.column_stack([starts[own], index.starts[others, theirs]])

@@ -230,7 +230,7 @@ def test_two_songs_are_heard_where_they_are_most_alike():
     one, other = (frame["song"] == name for name in ("A0/0.mp3", "A0/1.mp3"))
     frame.loc[frame.index[other][8:12], COLUMNS] = frame.loc[frame.index[one][2:6], COLUMNS].to_numpy()
     fitted = embedding.fit_embedding({FEATURES: segments_of()[0][FEATURES]})
-    own, theirs = (similarity.some_segments(song_of(frame[rows]), fitted) for rows in (one, other))
+    own, theirs = (similarity.describe_song(song_of(frame[rows]), fitted)[1:] for rows in (one, other))
     starts, segments = map(np.stack, zip(own, theirs, strict=True))
     index = made_index(np.eye(2), {})._replace(starts=starts, segments=segments)
     assert similarity.moments_alike(index, *own, np.array([1])).tolist() == [[4.0, 16.0]]

@@ -557,10 +557,11 @@ def test_names_are_text_and_never_run(page):
 def test_guests_stand_among_the_others_with_their_answer(page):
     song = write_song(page.root / "new <i>.wav", sine(300, 3), RATE)
     odd = b"bad\xff.wav".decode(errors="surrogateescape")
-    seed = of_library(7, page.index, page.root)._replace(entry=Entry(str(song), "new <i>", 3.0), traits={})
-    query = map_page.QuerySong(seed, "Nobody", "", "unknown artist? closest Nobody")
+    copy = of_library(7, page.index, page.root)._replace(entry=Entry(str(song), "new <i>", 3.0), traits={})
+    seed = copy._replace(itself=np.zeros(SONGS, bool))
+    query = map_page.QuerySong(seed, "Nobody", "unknown artist? closest Nobody")
     not_unicode = query._replace(seed=seed._replace(entry=Entry(odd, odd)))
-    queries = [query, query._replace(copy_of=page.index.songs["song"][7]), not_unicode]
+    queries = [query, query._replace(seed=copy), not_unicode]
     map_page.write_map(page.index, page.root, page.root / "queries.html", queries)
     page.browser.get((page.root / "queries.html").as_uri())
     assert page.text("title") == "new <i>"

@@ -195,7 +195,10 @@ class _Reader(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         known = {
             ("collections", "OrderedDict"): OrderedDict,
-            ("torch._utils", "_rebuild_tensor_v2"): self._array,
+            # None of these arrays lies otherwise than its shape says.
+            ("torch._utils", "_rebuild_tensor_v2"): lambda storage, offset, shape, *_: storage[
+                offset : offset + math.prod(shape)
+            ].reshape(shape),
             ("torch", "FloatStorage"): np.dtype("<f4"),
             ("torch", "LongStorage"): np.dtype("<i8"),
         }
@@ -206,10 +209,6 @@ class _Reader(pickle.Unpickler):
     def persistent_load(self, pid: tuple) -> np.ndarray:
         _, kind, key, _, count = pid
         return np.frombuffer(self.archive.read(f"{self.folder}/data/{key}"), kind, count)
-
-    @staticmethod
-    def _array(storage: np.ndarray, offset: int, shape: tuple, strides: tuple, *_: Any) -> np.ndarray:
-        return storage[offset : offset + math.prod(shape)].reshape(shape)  # none of these lies otherwise
 
 
 def read_weights(path: Path) -> dict[str, np.ndarray]:
